@@ -1,0 +1,18 @@
+from otcpipe import history, objects, services
+from otcpipe.broker import stage
+from otcpipe.ledger import Run
+from otcpipe.records import Output
+
+
+@stage
+def persist_records(run: Run) -> Output:
+    """What the capture changed, into Postgres."""
+    now = services.settings().now()
+    counts = history.persist(
+        services.warehouse(),
+        run.generation,
+        str(run.key),
+        lambda key: objects.normalized(services.store(), run.key.beside(key)),
+        now,
+    )
+    return Output(str(run.key), counts=counts)

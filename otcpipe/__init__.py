@@ -1,0 +1,1 @@
+"""FINRA's weekly off-exchange volume: every version kept, every number provable."""

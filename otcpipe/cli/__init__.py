@@ -1,0 +1,117 @@
+"""The command line. Commands import what they need when they run, so that `--help` is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otcpipe.errors import OtcpipeError
+
+typer_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="FINRA's weekly off-exchange volume: every version kept, every number provable.",
+    epilog="Data: FINRA OTC (ATS & Non-ATS) Transparency. Exit codes: 1 failure, 2 usage, 3 a server is unreachable.",
+)
+
+Week = Annotated[str | None, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")]
+Json = Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")]
+
+
+def app() -> None:
+    """Run a command; an error of ours is one sentence, and its exit code says whose turn it is."""
+    try:
+        typer_app()
+    except OtcpipeError as error:
+        print(f"otcpipe: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
+        sys.exit(error.exit_code)
+
+
+@typer_app.command()
+def up(
+    *,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="Leave the workers out.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+) -> None:
+    """Start PostgreSQL, Valkey, SeaweedFS and the workers; Ctrl-C stops all of it."""
+    from otcpipe.cli import stack
+
+    stack.up(0 if servers_only else workers)
+
+
+@typer_app.command()
+def down() -> None:
+    """Stop the stack that runs in this home."""
+    from otcpipe.cli import stack
+
+    stack.down()
+
+
+@typer_app.command()
+def env() -> None:
+    """Print `export` lines for the running stack: eval "$(otcpipe env)"."""
+    from otcpipe.cli import stack
+
+    stack.env()
+
+
+@typer_app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema, and create the bucket."""
+    from otcpipe.cli import stack
+
+    stack.migrate()
+
+
+@typer_app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FINRA's downloads, plain or .gz.")],
+    *,
+    week: Week = None,
+    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; the file says it too.")] = None,
+    observed_at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When the file was downloaded, ISO with zone; now by default."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch to the end.")] = False,
+) -> None:
+    """Bring files from FINRA's website into the pipeline, at its cache stage."""
+    from otcpipe.cli import intake
+
+    intake.import_files(files, week, tier, observed_at, wait=wait)
+
+
+@typer_app.command()
+def enqueue(
+    *,
+    week: Annotated[str, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")],
+    tier: Annotated[list[str] | None, typer.Option(help="T1, T2 or OTCE; all three by default.")] = None,
+) -> None:
+    """Start a week: fetch its partitions from FINRA."""
+    from otcpipe.cli import intake
+
+    intake.enqueue(week, tier or [])
+
+
+@typer_app.command()
+def status(*, week: Week = None, as_json: Json = False) -> None:
+    """Where each partition stands."""
+    from otcpipe.cli import look
+
+    look.status(week, as_json=as_json)
+
+
+@typer_app.command()
+def reprocess(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="An object key, with or without the prefix.")],
+    *,
+    stage: Annotated[str | None, typer.Option(help="Where two stages read that kind of key.")] = None,
+    only: Annotated[bool, typer.Option("--only", help="Just that stage, not those after it.")] = False,
+) -> None:
+    """Run a stage again by its message key, and those after it."""
+    from otcpipe.cli import intake
+
+    intake.reprocess(key, stage, only=only)

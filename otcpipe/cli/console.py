@@ -1,0 +1,51 @@
+"""What commands print: sentences, tables and JSON. Names from FINRA are text here, never markup."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from otcpipe.warehouse import Row
+
+ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
+console = Console(highlight=False)
+
+
+def say(sentence: str) -> None:
+    console.print(Text(sentence), soft_wrap=True)
+
+
+def print_json(rows: Sequence[Row]) -> None:
+    """A list of objects: decimals as text, dates ISO."""
+    json.dump(list(rows), sys.stdout, default=_text, indent=2)
+    sys.stdout.write("\n")
+
+
+def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
+    """Rows as a table: `columns` maps a row's names to headings."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, heading in columns.items():
+        is_number = any(isinstance(row[name], int | Decimal) and not isinstance(row[name], bool) for row in rows)
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=name != "reason")
+    for row in rows:
+        table.add_row(*(Text(_shown(row[name])) for name in columns))
+    console.print(table)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else str(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")

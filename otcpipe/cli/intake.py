@@ -1,0 +1,119 @@
+"""Commands that start work."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from otcpipe import broker, downloads, fetched, gz, history, keys, ledger, services, stages, weeks
+from otcpipe.cli import watch
+from otcpipe.cli.console import say
+from otcpipe.errors import Invalid
+from otcpipe.ledger import Run
+from otcpipe.records import TIERS, Manifest, Partition
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that was checked, and where it belongs."""
+
+    path: Path
+    content: bytes
+    download: downloads.Download
+    partition: Partition
+    reason: str
+
+
+def import_files(
+    paths: list[Path], week: str | None, tier: str | None, observed_at: str | None, *, wait: bool
+) -> None:
+    """Check all files before the first of them changes anything."""
+    now = services.settings().now()
+    friday = weeks.parse_week(week, now) if week else None
+    moment = _moment(observed_at, now) if observed_at else None
+    found = [_check(path, friday, weeks.parse_tier(tier) if tier else None, now) for path in paths]
+    started = [file.partition for file in found if _start(file, moment, now)]
+    if wait:
+        watch.until_done(started)
+
+
+def enqueue(week: str, tiers: list[str]) -> None:
+    """Start the fetch of a week's partitions that are due."""
+    now = services.settings().now()
+    friday = weeks.parse_week(week, now)
+    prefix = services.settings()["S3_PREFIX"]
+    for tier in [weeks.parse_tier(text) for text in tiers] or list(TIERS):
+        partition = Partition(friday, tier)
+        if weeks.due_at(friday, tier) > now:
+            say(f"{tier} {friday}: not due before {weeks.due_at(friday, tier):%Y-%m-%d %H:%M} New York time.")
+            continue
+        run = Run(stages.named("fetch"), keys.of_partition(prefix, partition), request=f"enqueue {uuid.uuid4()}")
+        _send(run)
+        say(f"{tier} {friday}: enqueued.")
+
+
+def reprocess(text: str, name: str | None, *, only: bool) -> None:
+    """Run a stage by its key again."""
+    key = keys.parse(text, services.settings()["S3_PREFIX"])
+    stage = stages.reading(key, name)
+    if key.kind != "partition" and not services.store().exists(str(key)):
+        raise Invalid(f"{key} does not exist.")
+    generation = ledger.generation_of(services.warehouse(), key)
+    run = Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only)
+    _send(run)
+    say(f"{stage.name} runs again on {key}{'.' if only else ', and the stages after it.'}")
+
+
+def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> Found:
+    try:
+        content = gz.expand(path.read_bytes())
+        download = downloads.read(content)
+        if tier and tier != download.tier:
+            raise Invalid(f"It holds tier {download.tier}, not {tier}.")
+        partition, reason = downloads.place(download, friday)
+        weeks.parse_week(str(partition.week_ending), now)
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}.") from None
+    except Invalid as error:
+        raise Invalid(f"{path}: {error}") from None
+    return Found(path, content, download, partition, reason)
+
+
+def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
+    """Put one file on its way; false when its content is there already."""
+    partition, digest = file.partition, keys.sha256(file.content)
+    where = f"{file.path.name}: {partition.tier}, week ending {partition.week_ending} ({file.reason})"
+    known = history.find_content(services.warehouse(), partition, digest, moment)
+    if known:
+        say(
+            f"{where}: imported already, as observed at {known.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; nothing to do."
+        )
+        return False
+    newest = history.newest_update(services.warehouse(), partition)
+    if moment is None and newest and newest > file.download.last_update:
+        raise Invalid(
+            f"{file.path}: its newest row is of {file.download.last_update}, but rows of {newest} are in already; "
+            f"say when the file was downloaded with --observed-at."
+        )
+    manifest = Manifest("file", "ats", digest, moment or now)
+    name = f"file {digest} {moment.isoformat() if moment else ''}"
+    prefix = services.settings()["S3_PREFIX"]
+    key = fetched.deposit(services.store(), prefix, partition, file.content, manifest, name)
+    _send(Run(stages.named("cache"), key))
+    say(f"{where}: {file.download.lines:,} rows enqueued.")
+    return True
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
+    if moment.tzinfo is None or moment > now:
+        raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
+    return moment.astimezone(UTC)
+
+
+def _send(run: Run) -> None:
+    ledger.request(services.warehouse(), run)
+    broker.send(run)

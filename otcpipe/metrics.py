@@ -1,0 +1,97 @@
+"""The analysts' numbers: which weeks are due, and one runner a week that recomputes them."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from graphlib import TopologicalSorter
+
+from otcpipe import queries
+from otcpipe.warehouse import Transaction, Warehouse
+
+VERSION = 1
+LOCKS = 7_001  # the advisory locks' first number; the second is the week
+WEEK = timedelta(days=7)
+_REACHES = re.compile(r"^-- reaches: (\d+)$", re.MULTILINE)
+_READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One file of `schema/metrics`: how many following weeks it reaches, and the metrics that it reads."""
+
+    name: str
+    reaches: int
+    reads: frozenset[str]
+
+
+@cache
+def metrics() -> tuple[Metric, ...]:
+    """All metrics, each after those that it reads."""
+    found = {name: _metric(name, text) for name, text in queries.metric_files().items()}
+    order = TopologicalSorter({metric.name: metric.reads - {metric.name} for metric in found.values()})
+    return tuple(found[name] for name in order.static_order())
+
+
+def _metric(name: str, text: str) -> Metric:
+    reaches, reads = _REACHES.search(text), _READS.search(text)
+    if not reaches:
+        raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
+    return Metric(name, int(reaches[1]), frozenset(reads[1].split(", ") if reads else ()))
+
+
+def reach() -> int:
+    return max(metric.reaches for metric in metrics())
+
+
+def mark_due(transaction: Transaction, week: date) -> None:
+    """Note all that a change of the week reaches, in the transaction that makes the change."""
+    names, reaches = [m.name for m in metrics()], [m.reaches for m in metrics()]
+    transaction.run("mark_due", week=week, metrics=names, reaches=reaches)
+
+
+def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[str, int]:
+    """Recompute what is due of the week and of the weeks that it reaches, oldest first; changed rows by metric.
+
+    Another runner's weeks are waited for, and done already when their turn comes. With `again`, all of it is due.
+    """
+    if again:
+        with warehouse.transaction() as transaction:
+            mark_due(transaction, week)
+    changed = {metric.name: 0 for metric in metrics()}
+    first, last = week - reach() * WEEK, week + reach() * WEEK
+    due = _earliest_due(warehouse, first, last)
+    while due:
+        due = _compute_week(warehouse, due, changed) or _earliest_due(warehouse, first, last)
+    return changed
+
+
+def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> date | None:
+    """Recompute one week; or return an earlier week that is due, whose numbers this one would read too soon."""
+    with warehouse.transaction() as transaction:
+        transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
+        due = {row["metric"] for row in transaction.rows("take_due", week=week)}
+        earlier: date | None = transaction.rows("earliest_due", first=week - reach() * WEEK, last=week - WEEK)[0][
+            "week_ending"
+        ]
+        if earlier:
+            transaction.connection.rollback()
+            return earlier
+        if due:
+            statements = queries.statements()
+            transaction.script(statements["week_volume"], week=week)
+            transaction.script(statements["analyze_week_volume"])
+            for metric in metrics():
+                if metric.name in due:
+                    transaction.script(queries.named(f"metrics/{metric.name}.sql")["rows"], week=week)
+                    changed[metric.name] += transaction.rows("store_metric", metric=metric.name, week=week)[0][
+                        "changed"
+                    ]
+                    transaction.script(statements["drop_computed"])
+    return None
+
+
+def _earliest_due(warehouse: Warehouse, first: date, last: date) -> date | None:
+    with warehouse.transaction() as transaction:
+        found: date | None = transaction.rows("earliest_due", first=first, last=last)[0]["week_ending"]
+        return found

@@ -1,0 +1,66 @@
+"""What the stored objects hold: manifests as JSON, tables as Parquet with the same bytes for the same rows."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from otcpipe import gz
+from otcpipe.errors import Damaged
+from otcpipe.keys import Key, sha256
+from otcpipe.normalize import FIRM_ROWS
+from otcpipe.records import Manifest, Normalized
+from otcpipe.store import Store
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    values = asdict(manifest) | {"observed_at": manifest.observed_at.isoformat()}
+    return json.dumps(values, sort_keys=True, indent=1).encode()
+
+
+def manifest(content: bytes) -> Manifest:
+    values: dict[str, Any] = json.loads(content)
+    observed_at = datetime.fromisoformat(values["observed_at"])
+    return Manifest(**values | {"observed_at": observed_at, "request_ids": tuple(values["request_ids"])})
+
+
+def raw(store: Store, key: Key) -> bytes:
+    """The uncompressed bytes of a raw key, which is their SHA-256."""
+    content = gz.expand(store.get(str(key)))
+    if sha256(content) != key.digest:
+        raise Damaged(str(key), "does not match the SHA-256 in its key")
+    return content
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", compression_level=1, store_schema=False)
+    return sink.getvalue()
+
+
+def table(store: Store, key: str) -> pa.Table:
+    return pq.read_table(io.BytesIO(store.get(key)))
+
+
+def normalized(store: Store, key: Key) -> Normalized:
+    """The rows of a normalized key and of the rejected key beside it."""
+    rows = table(store, str(key))
+    is_record = pc.is_in(rows["summary_type"], pa.array(list(FIRM_ROWS)))
+    rejects = table(store, str(key.sibling("rejected", key.digest)))
+    return Normalized(rows.filter(is_record), rows.filter(pc.invert(is_record)), rejects)
+
+
+def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bool:
+    """Store what `make` gives unless the key exists: the rejects first, records and totals by their lines after."""
+    if store.exists(str(key)):
+        return False
+    rows = make()
+    store.put_once(str(key.sibling("rejected", key.digest)), parquet_bytes(rows.rejects))
+    both = pa.concat_tables([rows.records, rows.totals])
+    return store.put_once(str(key), parquet_bytes(both.sort_by("line") if rows.totals.num_rows else both))

@@ -1,0 +1,112 @@
+"""The values that pass between modules, and the columns of every table and Parquet file."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import pyarrow as pa
+
+TIERS = {"T1": "NMS Tier 1", "T2": "NMS Tier 2", "OTCE": "OTC"}  # identifier: FINRA's description
+DE_MINIMIS = "De Minimis Firms"
+
+# FINRA's names in wire order, and ours. FINRA.md 3.
+API_FIELDS = (
+    "totalWeeklyShareQuantity",
+    "issueSymbolIdentifier",
+    "issueName",
+    "lastUpdateDate",
+    "lastReportedDate",
+    "tierDescription",
+    "initialPublishedDate",
+    "tierIdentifier",
+    "summaryStartDate",
+    "totalNotionalSum",
+    "totalWeeklyTradeCount",
+    "weekStartDate",
+    "MPID",
+    "firmCRDNumber",
+    "productTypeCode",
+    "marketParticipantName",
+    "summaryTypeCode",
+)
+FILE_FIELDS = (
+    "tierDescription",
+    "issueSymbolIdentifier",
+    "issueName",
+    "marketParticipantName",
+    "MPID",
+    "totalWeeklyShareQuantity",
+    "totalWeeklyTradeCount",
+    "lastUpdateDate",
+)
+
+LINE, REASON, TEXT = "_line", "_reason", "_text"  # what parse adds to the columns of FINRA's header
+
+RECORD = pa.schema(
+    [
+        pa.field("line", pa.int32(), nullable=False),
+        pa.field("summary_type", pa.string(), nullable=False),
+        pa.field("venue_type", pa.string(), nullable=False),
+        pa.field("symbol", pa.string()),
+        pa.field("issue_name", pa.string()),
+        pa.field("product_type", pa.string()),
+        pa.field("mpid", pa.string()),
+        pa.field("firm_crd", pa.int32()),
+        pa.field("venue_name", pa.string()),
+        pa.field("share_volume", pa.decimal128(20, 6), nullable=False),
+        pa.field("trade_count", pa.int64(), nullable=False),
+        pa.field("notional", pa.decimal128(24, 6)),
+        pa.field("published_on", pa.date32()),
+        pa.field("updated_on", pa.date32()),
+    ]
+)
+REJECT = pa.schema(
+    [
+        pa.field("line", pa.int32(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One (week_ending, tier): the unit of work."""
+
+    week_ending: date
+    tier: str
+
+    @property
+    def week_start(self) -> date:
+        """FINRA's weekStartDate: always the Monday, holiday or not."""
+        return self.week_ending - timedelta(days=4)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of an observation beside its bytes."""
+
+    source: str  # api or file
+    covers: str  # all, or ats: the ATS firm rows only, without product type, notional and first publication
+    digest: str  # SHA-256 of the uncompressed bytes
+    observed_at: datetime
+    record_total: int | None = None
+    pages: int | None = None
+    request_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """A capture's rows, sorted out: every line of the bytes is in just one of the three."""
+
+    records: pa.Table  # of RECORD, the firm rows
+    totals: pa.Table  # of RECORD, the published aggregates
+    rejects: pa.Table  # of REJECT
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a stage hands on: a key, the capture from which it stems once there is one, and counts to show."""
+
+    key: str
+    generation: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,95 @@
+"""Where everything is: the environment first, then the state file of a running local stack."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from otcpipe.errors import Invalid
+
+SERVERS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
+DEFAULTS = {
+    "HOME": ".otcpipe",
+    "S3_BUCKET": "otcpipe",
+    "S3_REGION": "us-east-1",
+    "S3_PREFIX": "finra/otc",
+    "FINRA_URL": "https://api.finra.org",
+    "FINRA_RATE": "18",
+    "FINRA_FORMAT": "text",
+    "FINRA_CLIENT_ID": "",
+    "FINRA_CLIENT_SECRET": "",
+    "FINRA_TOKEN_URL": "https://ews.fip.finra.org/fip/rest/ews/oauth2/access_token",
+    "CONTACT": "",
+    "NOW": "",
+}
+SCHEMES = {
+    "DATABASE_URL": ("postgresql", "postgres"),
+    "REDIS_URL": ("redis", "rediss"),
+    "S3_ENDPOINT": ("http", "https"),
+    "FINRA_URL": ("http", "https"),
+    "FINRA_TOKEN_URL": ("http", "https"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values by name without `OTCPIPE_`; the values never show in a repr, since some are secrets."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        value = self.values.get(name, DEFAULTS.get(name, ""))
+        if not value and name in SERVERS:
+            raise Invalid(f"OTCPIPE_{name} is not set and no local stack runs here: start one with `otcpipe up`.")
+        return value
+
+    @property
+    def home(self) -> Path:
+        return Path(self["HOME"]).absolute()
+
+    def now(self) -> datetime:
+        """The client's clock, in UTC; OTCPIPE_NOW stops it for tests."""
+        return datetime.fromisoformat(self["NOW"]).astimezone(UTC) if self["NOW"] else datetime.now(UTC)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check all settings; raises Invalid that names the wrong one, never its value."""
+    environ = os.environ if environ is None else environ
+    given = {name.removeprefix("OTCPIPE_"): text for name, text in environ.items() if name.startswith("OTCPIPE_")}
+    home = Path(given.get("HOME") or DEFAULTS["HOME"])
+    found = _of_stack(home / "stack.json") | {name: text for name, text in given.items() if text}
+    for name, text in found.items():
+        _check(name, text)
+    return Settings(found)
+
+
+def _of_stack(state: Path) -> dict[str, str]:
+    if not state.exists():
+        return {}
+    environment = json.loads(state.read_text())["environment"]
+    return {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}
+
+
+def _check(name: str, text: str) -> None:
+    if name not in SERVERS and name not in DEFAULTS:
+        raise Invalid(f"OTCPIPE_{name} is not a setting of otcpipe.")
+    if name in SCHEMES and (urlsplit(text).scheme not in SCHEMES[name] or not urlsplit(text).netloc):
+        raise Invalid(f"OTCPIPE_{name} must be a URL that starts with {SCHEMES[name][0]}://.")
+    if name == "FINRA_RATE" and not (text.isdigit() and 1 <= int(text) <= 1000):  # noqa: PLR2004 - a bound
+        raise Invalid("OTCPIPE_FINRA_RATE must be a whole number of requests a second, 1 to 1000.")
+    if name == "FINRA_FORMAT" and text not in ("text", "json"):
+        raise Invalid("OTCPIPE_FINRA_FORMAT must be text or json.")
+    if name == "NOW":
+        _check_moment(text)
+
+
+def _check_moment(text: str) -> None:
+    try:
+        aware = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise Invalid("OTCPIPE_NOW must be an ISO time with its zone, such as 2026-11-23T12:00:00Z.")

@@ -1,0 +1,128 @@
+"""PostgreSQL: one database, `otcpipe`, owned by a role that is no superuser."""
+
+import re
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from signal import SIGINT, SIGQUIT
+
+from otcpipe.errors import StackFailed
+from otcpipe.stack import account, binaries, private
+from otcpipe.stack.account import Account
+from otcpipe.stack.program import Server, environment, free_ports
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    # No socket: its directory would need a short path, and would be left behind by a killed supervisor.
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+# For tests: a power cut may ruin the cluster, kill -9 may not.
+HASTE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def prepare(home: Path, durable: bool = True) -> Server:
+    """Make the cluster on the first start. Never call it while a server may run there: hold the lock."""
+    programs = binaries.postgres()
+    directory = private.make_directory(home / "postgres")
+    owner = account.choose(programs / "postgres", directory)
+    password = private.secret(directory / "password")
+    cluster = directory / "cluster"
+    if not cluster.exists():
+        _create(programs, owner, cluster, password)
+    _clear_stale_pid(cluster)
+    [port] = free_ports(1)
+    settings = {**SETTINGS, "port": str(port), **({} if durable else HASTE)}
+    return Server(
+        name="postgres",
+        command=(
+            *owner.prefix(SIGQUIT.name.removeprefix("SIG")),
+            *(str(programs / "postgres"), "-D", str(cluster)),
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ),
+        log=home / "logs" / "postgres.log",
+        environment=environment(directory),
+        directory=cluster,
+        sessions=programs / "postgres",  # a backend in a long query would not let a new server start
+        user=owner.user,
+        stop_signal=SIGINT,  # SIGTERM would wait for every client
+        death_signal=SIGQUIT,  # SIGKILL would leave shared memory behind
+        quick_signal=SIGQUIT,
+        grace=10.0,
+        provides={"OTCPIPE_DATABASE_URL": f"postgresql://otcpipe:{password}@127.0.0.1:{port}/otcpipe"},
+    )
+
+
+def _create(programs: Path, owner: Account, cluster: Path, password: str) -> None:
+    """Make the cluster beside its place and move it there when complete: half of one is never started."""
+    for half in cluster.parent.glob("new-*"):
+        shutil.rmtree(half)
+    draft = Path(tempfile.mkdtemp(prefix="new-", dir=cluster.parent))
+    superuser = draft / "superuser"
+    private.write(superuser, secrets.token_hex(20))  # used by nobody: roles are made below, offline
+    if owner.user is not None:
+        for path in (draft, superuser):
+            shutil.chown(path, owner.user, owner.user)
+    _run(owner, programs / "initdb", "-D", draft / "cluster", *_initdb_options(programs, owner, superuser))
+    # Single-user mode reads a statement a line, and would go on after an error.
+    statements = (
+        f"create role otcpipe login createdb password '{password}'",
+        "create database otcpipe owner otcpipe",
+        "revoke all on database otcpipe from public",
+    )
+    careful = (
+        "-c",
+        "exit_on_error=on",
+        "-c",
+        "log_min_error_statement=panic",
+    )  # the password is in a statement
+    single = (programs / "postgres", "--single", "-D", draft / "cluster", *careful, "postgres")
+    _run(owner, *single, text="\n".join(statements) + "\n")
+    (draft / "cluster").rename(cluster)
+    shutil.rmtree(draft)
+
+
+def _initdb_options(programs: Path, owner: Account, superuser: Path) -> list[str]:
+    """The same sort order on every system; before version 17 that is the C library's own "C"."""
+    version = _run(owner, programs / "postgres", "--version")
+    major = int(re.findall(r"\d+", version)[0])
+    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= 17 else []
+    access = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={superuser}"]
+    return [*access, "-E", "UTF8", "--no-locale", *builtin, "--no-instructions"]
+
+
+def _run(owner: Account, *command: str | Path, text: str = "") -> str:
+    done = owner.run(*command, text=text)
+    if done.returncode != 0:
+        raise StackFailed(f"{Path(command[0]).name} failed: {done.stdout.strip()[-2000:]}")
+    return done.stdout
+
+
+def _clear_stale_pid(cluster: Path) -> None:
+    """Remove the pid file of a killed server: its pid may be another's now, which would stop the next start."""
+    file = cluster / "postmaster.pid"
+    if not file.exists():
+        return
+    pid = file.read_text(encoding="utf-8").split("\n", 1)[0]
+    # This one was not started by otcpipe, since we hold the lock.
+    if _works_in(pid, cluster):
+        raise StackFailed(f"a PostgreSQL that otcpipe did not start runs in {cluster}: stop process {pid}")
+    if Path("/proc").exists():
+        file.unlink()
+
+
+def _works_in(pid: str, directory: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == directory
+    except OSError:  # it has ended, or is another user's
+        return False

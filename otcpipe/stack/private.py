@@ -1,0 +1,38 @@
+"""Files and directories that only their owner may read."""
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+
+def make_directory(path: Path) -> Path:
+    """Create `path` with mode 0700; one that exists keeps the mode that its owner gave it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Replace `path` whole. Its mode is 0600 from the first byte, whatever the umask: mkstemp sees to it."""
+    number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def secret(path: Path) -> str:
+    """The secret kept in `path`, made on the first call: 40 hexadecimal digits, safe in any URL."""
+    if not path.exists():
+        write(path, secrets.token_hex(20))
+    return path.read_text(encoding="utf-8")
+
+
+def opener(path: str, flags: int) -> int:
+    """For `open`: a file that it creates has mode 0600."""
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,93 @@
+"""SeaweedFS, the S3 server: master, volume, filer and gateway in one process."""
+
+import shutil
+from pathlib import Path
+from signal import SIGKILL
+
+from otcpipe.stack import binaries, private
+from otcpipe.stack.program import PORTS, Server, environment, free_ports, is_free
+
+PARTS = ("master", "volume", "filer", "s3")
+# Its own maintenance worker looks for the admin service here, wherever that was told to listen.
+ADMIN_OFFSET = 10_000
+FLAGS = (
+    "-ip=127.0.0.1",
+    "-ip.bind=127.0.0.1",  # else 0.0.0.0
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-s3.localSocket=s3.sock",
+    "-filer.localSocket=filer.sock",
+    "-s3.autoCreateBucket=false",
+    "-s3.allowDeleteBucketNotEmpty=false",
+    "-admin.ui=false",
+    "-webdav=false",
+    "-master.telemetry=false",
+    "-disableHttp=true",
+    "-volume.preStopSeconds=0",
+)
+
+
+def prepare(home: Path, bucket: str = "otcpipe") -> Server:
+    """Make its credentials, without which it accepts everyone; it creates the bucket when it starts."""
+    program = binaries.seaweed()
+    directory = private.make_directory(home / "seaweedfs")
+    volumes = private.make_directory(directory / "volumes")
+    for raft in volumes.glob("m[0-9]*"):  # what it elected on ports of earlier starts
+        shutil.rmtree(raft)
+    access_key = private.secret(directory / "access_key")
+    secret_key = private.secret(directory / "secret_key")
+    ports = _ports()
+    return Server(
+        name="seaweedfs",
+        command=(
+            str(program),
+            "-logtostderr=true",
+            "mini",
+            "-dir=.",
+            f"-bucket={bucket}",
+            *FLAGS,
+            *_flags(ports),
+        ),
+        log=home / "logs" / "seaweedfs.log",
+        environment=environment(
+            volumes,
+            AWS_ACCESS_KEY_ID=access_key,
+            AWS_SECRET_ACCESS_KEY=secret_key,
+            # Its other ports check a token made with this key: without it they serve every local user.
+            WEED_JWT_SIGNING_KEY=private.secret(directory / "volume_key"),
+            WEED_JWT_SIGNING_READ_KEY=private.secret(directory / "volume_key"),
+            WEED_JWT_FILER_SIGNING_KEY=private.secret(directory / "filer_key"),
+            WEED_JWT_FILER_SIGNING_READ_KEY=private.secret(directory / "filer_key"),
+            GOMEMLIMIT="256MiB",
+        ),
+        directory=volumes,
+        death_signal=SIGKILL,
+        grace=10.0,
+        provides={
+            "OTCPIPE_S3_ENDPOINT": f"http://127.0.0.1:{ports['s3.port']}",
+            "OTCPIPE_S3_BUCKET": bucket,
+            "OTCPIPE_S3_ACCESS_KEY": access_key,
+            "OTCPIPE_S3_SECRET_KEY": secret_key,
+            "OTCPIPE_S3_REGION": "us-east-1",
+        },
+        leftovers=tuple(
+            Path(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}.port.grpc']}.sock") for part in (*PARTS, "admin")
+        ),
+    )
+
+
+def _ports() -> dict[str, int]:
+    names = [f"{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc")]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    admin = next(
+        port
+        for port in free_ports(200)
+        if port + ADMIN_OFFSET in PORTS
+        and is_free(port + ADMIN_OFFSET)
+        and not {port, port + ADMIN_OFFSET} & set(ports.values())
+    )
+    return {**ports, "admin.port": admin, "admin.port.grpc": admin + ADMIN_OFFSET}
+
+
+def _flags(ports: dict[str, int]) -> list[str]:
+    return [f"-{name}={port}" for name, port in ports.items()]

@@ -1,0 +1,86 @@
+"""The state file: how other commands find the stack that runs in a home."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from otcpipe.errors import StackBusy, StackFailed
+from otcpipe.stack import kernel, private
+
+# How long a lock may outlive its supervisor: servers hold it too, and need a moment to die after it.
+LOCK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class State:
+    """A stack: its supervisor, the kernel's start time of that pid (null without /proc), its variables."""
+
+    pid: int
+    started: int | None
+    environment: dict[str, str] = field(repr=False)
+
+
+def write(home: Path, environment: Mapping[str, str]) -> None:
+    """Announce the stack that this process supervises."""
+    pid = os.getpid()
+    state = State(pid, kernel.start_time(pid), dict(environment))
+    private.write(private.make_directory(home) / "stack.json", json.dumps(asdict(state), indent=2) + "\n")
+
+
+def read(home: Path) -> State | None:
+    """The announced stack, dead or alive; None when there is none."""
+    path = home / "stack.json"
+    try:
+        return State(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise StackFailed(f"{path} is not a state file: remove it, then run `otcpipe up`") from error
+
+
+def remove(home: Path) -> None:
+    """Withdraw the announcement; none is fine."""
+    (home / "stack.json").unlink(missing_ok=True)
+
+
+def is_alive(state: State) -> bool:
+    """Whether the supervisor still runs; a process that was given its old pid does not count."""
+    try:
+        os.kill(state.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it exists, and is another user's
+    return kernel.start_time(state.pid) == state.started
+
+
+def lock(home: Path) -> TextIO:
+    """Take the home for one stack, until the returned file is closed here and in every server.
+
+    Servers inherit it, so a home whose servers outlived their supervisor is not started twice over.
+    """
+    file = open(private.make_directory(home) / "lock", "a", encoding="utf-8", opener=private.opener)  # noqa: SIM115 - stays open
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not _try_lock(file):
+        state = read(home)
+        if (state and is_alive(state)) or time.monotonic() > deadline:
+            file.close()
+            raise StackBusy(
+                f"a stack already runs in {home}: `otcpipe down` stops it"
+                f" (if that finds none, `lsof {file.name}` names the process that is left)"
+            )
+        time.sleep(0.05)
+    return file
+
+
+def _try_lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

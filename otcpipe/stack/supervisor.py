@@ -1,0 +1,103 @@
+"""The supervisor: keeps the servers and workers of one local stack running."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from signal import SIGKILL
+from typing import Protocol
+
+from otcpipe.errors import StackFailed
+from otcpipe.stack.child import Child
+from otcpipe.stack.program import Program, Server
+
+READY_SECONDS = 30.0
+READY_INTERVAL = 0.02
+WATCH_INTERVAL = 0.1
+
+
+class Flag(Protocol):
+    """What `watch` needs of a threading.Event."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it is set, at most `timeout` seconds; whether it is."""
+        ...
+
+
+class Supervisor:
+    """Starts programs, starts them again when they die, stops them in order: workers, then servers.
+
+    `environment` holds the variables of all servers. `after_stop` is closed when everything has stopped.
+    """
+
+    def __init__(self, environment: Mapping[str, str], inherited: tuple[int, ...] = ()) -> None:
+        self.environment = dict(environment)
+        self.after_stop = ExitStack()
+        self._inherited = inherited
+        self._children: list[Child] = []
+
+    def add(self, program: Program) -> None:
+        """Start a program, main thread only. Servers: slowest first, which is also the order of stopping."""
+        is_server = isinstance(program, Server)
+        self._children.append(Child(program, self._inherited if is_server else ()))
+        if isinstance(program, Server):
+            self.environment.update(program.provides)
+
+    def pid(self, name: str) -> int:
+        """The process id of a program."""
+        return self._child(name).pid
+
+    def wait_until_ready(self, ready: Mapping[str, Callable[[], bool]]) -> None:
+        """Ask each named program until all said yes; StackFailed with its log if one ends or takes 30 s."""
+        deadline = time.monotonic() + READY_SECONDS
+        waiting = dict(ready)
+        while waiting:
+            for name in waiting:
+                self._fail_if_over(name, deadline)
+            waiting = {name: is_ready for name, is_ready in waiting.items() if not is_ready()}
+            time.sleep(READY_INTERVAL if waiting else 0.0)
+
+    def watch(self, until: Flag, on_restart: Callable[[str, int], None] = lambda name, returncode: None) -> None:
+        """Restart whatever dies, until the flag is set; StackFailed once a program dies too often."""
+        while not until.wait(WATCH_INTERVAL):
+            for child in self._children:
+                returncode = child.revive()
+                if returncode is not None:
+                    on_restart(child.program.name, returncode)
+
+    def stop(self, quick: bool = False) -> None:
+        """Stop everything; a second call does nothing. Quick: at once, as a crash would; stored data survive."""
+        children, self._children = self._children, []
+        workers = [child for child in children if not isinstance(child.program, Server)]
+        servers = [child for child in children if isinstance(child.program, Server)]
+        if quick:
+            _stop_quickly(children)
+        else:
+            _stop_together(workers)
+            for server in servers:
+                _stop_together([server])
+        self.after_stop.close()
+
+    def _fail_if_over(self, name: str, deadline: float) -> None:
+        child = self._child(name)
+        if child.returncode is not None:
+            raise StackFailed(f"{name} ended with code {child.returncode} at its start{child.tail()}")
+        if time.monotonic() > deadline:
+            raise StackFailed(f"{name} was not ready within {READY_SECONDS:.0f} s{child.tail()}")
+
+    def _child(self, name: str) -> Child:
+        return next(child for child in self._children if child.program.name == name)
+
+
+def _stop_together(children: list[Child]) -> None:
+    for child in children:
+        child.send(child.program.stop_signal)
+    deadline = time.monotonic() + max((child.program.grace for child in children), default=0.0)
+    for child in children:
+        child.end(max(deadline - time.monotonic(), 0.0))
+
+
+def _stop_quickly(children: list[Child]) -> None:
+    for child in children:
+        child.send(child.program.quick_signal)
+    for child in children:
+        child.end(2.0 if child.program.quick_signal != SIGKILL else 0.5)

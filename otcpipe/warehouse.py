@@ -1,0 +1,121 @@
+"""PostgreSQL: named statements in transactions, COPY, migrations."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from otcpipe import queries
+from otcpipe.errors import Unreachable
+
+Row = dict[str, Any]
+CONNECT_SECONDS = 10
+
+
+class Transaction:
+    """Statements of one transaction, by their names in `schema/queries`."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+
+    def rows(self, name: str, /, **values: object) -> list[Row]:
+        return self.connection.execute(queries.statements()[name], values or None).fetchall()
+
+    def row(self, name: str, /, **values: object) -> Row | None:
+        found = self.rows(name, **values)
+        return found[0] if found else None
+
+    def run(self, name: str, /, **values: object) -> int:
+        """The number of rows that the statement touched."""
+        return self.connection.execute(queries.statements()[name], values or None).rowcount
+
+    def script(self, text: str, /, **values: object) -> None:
+        """A text from a file of `schema/`; values are bound by the client, since utility statements take none."""
+        with psycopg.ClientCursor(self.connection) as cursor:
+            cursor.execute(text, values or None)
+
+    def copy(self, name: str, rows: pa.Table) -> None:
+        """COPY an Arrow table in as CSV: a null is nothing, and no text of ours is empty."""
+        with self.connection.cursor() as cursor, cursor.copy(queries.statements()[name]) as copy:
+            for batch in rows.to_batches(max_chunksize=65536):
+                sink = pa.BufferOutputStream()
+                pa.csv.write_csv(batch, sink, pa.csv.WriteOptions(include_header=False))
+                copy.write(sink.getvalue().to_pybytes())
+
+
+class Warehouse:
+    """A pool of connections to one database."""
+
+    def __init__(self, url: str, connections: int = 16) -> None:
+        self._url = url
+        self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=connections,
+            timeout=CONNECT_SECONDS,
+            open=False,
+            check=ConnectionPool.check_connection,
+            kwargs={
+                "row_factory": dict_row,
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": "otcpipe",
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commits at the end, rolls back on an error; raises Unreachable when there is no server."""
+        self._pool.open()
+        try:
+            with self._pool.connection() as connection:
+                yield Transaction(connection)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise Unreachable(f"PostgreSQL at {self.address} does not answer: {_first_line(error)}") from error
+
+    @property
+    def address(self) -> str:
+        parts = urlsplit(self._url)
+        return f"{parts.hostname}:{parts.port or 5432}"
+
+    def migrate(self) -> list[str]:
+        """Apply what is not yet applied, each migration in its own transaction; the names of those."""
+        with self.transaction() as transaction:
+            transaction.script(queries.statements()["create_migrations"])
+        applied = [name for name, text in queries.migrations() if self._apply(name, text)]
+        with self.transaction() as transaction:
+            transaction.rows("lock_migrations")
+            for metric in queries.metric_files():
+                transaction.script(queries.named(f"metrics/{metric}.sql")["table"])
+        return applied
+
+    def _apply(self, name: str, text: str) -> bool:
+        with self.transaction() as transaction:
+            transaction.rows("lock_migrations")
+            if name in {row["name"] for row in transaction.rows("applied_migrations")}:
+                return False
+            transaction.script(text)
+            transaction.run("note_migration", name=name)
+            return True
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def is_up(environment: Mapping[str, str]) -> bool:
+    """Whether the server of OTCPIPE_DATABASE_URL answers a query."""
+    try:
+        with psycopg.connect(environment["OTCPIPE_DATABASE_URL"], connect_timeout=2) as connection:
+            connection.execute("select 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,81 @@
+"""The feed's calendar: weeks end on Fridays; a tier is published a fixed number of days after its Monday."""
+
+from collections.abc import Container
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from importlib import import_module
+from zoneinfo import ZoneInfo
+
+from otcpipe.errors import Invalid
+from otcpipe.records import TIERS, Partition
+
+NEW_YORK = ZoneInfo("America/New_York")
+PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
+DELAY = {"T1": timedelta(days=21), "T2": timedelta(days=35), "OTCE": timedelta(days=35)}  # from the Monday
+GRACE = timedelta(days=2)  # from Monday to the Wednesday on which the week is fetched
+FRIDAY = 4
+
+
+def week_ending(day: date) -> date:
+    """The Friday of the Monday-to-Sunday week that contains the day."""
+    return day + timedelta(days=FRIDAY - day.weekday())
+
+
+def published_on(friday: date, tier: str) -> date:
+    """The day of first publication: a Monday, or the Tuesday after an NYSE holiday."""
+    monday = Partition(friday, tier).week_start + DELAY[tier]
+    return monday + timedelta(days=1) if monday in _closings() else monday
+
+
+@cache
+def _closings() -> Container[date]:
+    """The NYSE's holidays. The library takes longer to import than most commands to run, so only who asks waits."""
+    found: Container[date] = import_module("holidays.financial.ny_stock_exchange").NewYorkStockExchange()
+    return found
+
+
+def due_at(friday: date, tier: str) -> datetime:
+    """The moment from which the week's absence is lateness."""
+    return datetime.combine(published_on(friday, tier), PUBLICATION_TIME, NEW_YORK)
+
+
+def week_published_on(day: date, tier: str) -> date:
+    """The week whose first publication was on the day; raises Invalid when nothing is published then."""
+    monday = day - timedelta(days=day.weekday())
+    friday = week_ending(monday - DELAY[tier])
+    if published_on(friday, tier) != day:
+        raise Invalid(f"{day} is not a publication date of tier {tier}; give the week with --week.")
+    return friday
+
+
+def newest_published(now: datetime, tier: str) -> date:
+    """The newest week of the tier that is due."""
+    friday = week_ending(now.astimezone(NEW_YORK).date() - DELAY[tier])
+    return friday if due_at(friday, tier) <= now else friday - timedelta(days=7)
+
+
+def parse_week(text: str, now: datetime) -> date:
+    """The Friday of the week that an ISO date stands for; raises Invalid for a week that has not ended."""
+    try:
+        friday = week_ending(date.fromisoformat(text))
+    except ValueError:
+        raise Invalid(f"{text!r} is not a date; write it as YYYY-MM-DD.") from None
+    if friday > now.astimezone(NEW_YORK).date():
+        raise Invalid(f"The week ending {friday} has not ended yet.")
+    return friday
+
+
+def parse_tier(text: str) -> str:
+    """T1, T2 or OTCE, from either FINRA's identifier or its description."""
+    for tier, description in TIERS.items():
+        if text in (tier, description):
+            return tier
+    raise Invalid(f"{text!r} is not a tier; choose from {', '.join(TIERS)}.")
+
+
+def state_of(friday: date, tier: str, now: datetime) -> str:
+    """not_due, due or late: what the calendar says of a partition that nobody has touched."""
+    late_by = now - due_at(friday, tier)
+    if late_by < timedelta(0):
+        return "not_due"
+    return "due" if late_by < GRACE else "late"

@@ -1,0 +1,86 @@
+-- symbol_rolling_avg: a symbol's week against its mean over six calendar weeks ending with it, all tiers together.
+-- The mean is over the weeks in which the symbol has records. A week without records counts as 0 only where every
+-- tier in which the symbol traded in the window is loaded: absence of a tier is not absence of trading.
+-- reaches: 5
+-- reads: symbol_summary
+
+-- name: table
+create table if not exists otc.symbol_rolling_avg (
+    week_ending date not null,
+    symbol text collate "C" not null,
+    scope text not null,
+    avg_6w_volume numeric(20, 6) not null, -- shares a week
+    avg_6w_trades numeric(20, 6) not null, -- trades a week
+    current_volume numeric(24, 6) not null, -- shares
+    volume_vs_avg_pct numeric(10, 2), -- null where the mean is 0
+    trend text not null, -- up above +10 %, down below -10 %, else stable; judged before rounding
+    weeks_in_window int not null, -- weeks with records of the symbol
+    weeks_loaded int not null, -- weeks with all three tiers loaded
+    is_complete boolean not null,
+    computed_at timestamptz not null default now(),
+    primary key (week_ending, symbol, scope)
+);
+
+-- name: rows
+create temporary table computed on commit drop as
+with loaded as (
+    select week_ending, tier, covers_all
+    from otc.loaded_partition
+    where week_ending between %(week)s::date - 35 and %(week)s
+),
+uncovered as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+    select distinct s.week_ending, s.symbol
+    from otc.symbol_summary as s
+    inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier
+    where not l.covers_all
+),
+weekly as (
+    select
+        s.symbol,
+        s.scope,
+        s.week_ending,
+        sum(s.total_volume) as volume,
+        sum(s.total_trades) as trades,
+        bool_and(now.tier is not null and (s.scope = 'ATS' or now.covers_all)) as is_known_now
+    from otc.symbol_summary as s
+    left join loaded as now on now.week_ending = %(week)s and now.tier = s.tier
+    left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
+    where s.week_ending between %(week)s::date - 35 and %(week)s and (s.scope = 'ATS' or u.symbol is null)
+    group by s.symbol, s.scope, s.week_ending
+),
+windowed as (
+    select
+        symbol,
+        scope,
+        sum(volume) as volume,
+        sum(trades) as trades,
+        count(*) as weeks,
+        sum(volume) filter (where week_ending = %(week)s) as current_volume
+    from weekly
+    group by symbol, scope
+    having bool_or(week_ending = %(week)s) or bool_and(is_known_now)
+),
+whole as (
+    select
+        count(*) as ats_weeks,
+        count(*) filter (where is_covered) as all_weeks
+    from (select bool_and(covers_all) as is_covered from loaded group by week_ending having count(*) = 3) as week
+)
+select
+    %(week)s::date as week_ending,
+    w.symbol,
+    w.scope,
+    round(w.volume / w.weeks, 6) as avg_6w_volume,
+    round(w.trades / w.weeks, 6) as avg_6w_trades,
+    coalesce(w.current_volume, 0) as current_volume,
+    round((coalesce(w.current_volume, 0) * w.weeks - w.volume) * 100 / nullif(w.volume, 0), 2) as volume_vs_avg_pct,
+    case
+        when coalesce(w.current_volume, 0) * w.weeks * 100 > w.volume * 110 then 'up'
+        when coalesce(w.current_volume, 0) * w.weeks * 100 < w.volume * 90 then 'down'
+        else 'stable'
+    end as trend,
+    w.weeks::int as weeks_in_window,
+    (case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end)::int as weeks_loaded,
+    (case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end) = 6 as is_complete
+from windowed as w
+cross join whole as n;

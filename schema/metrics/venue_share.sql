@@ -1,0 +1,90 @@
+-- venue_share: each named venue's share of a week's volume, by tier and scope, and its rank.
+-- The unnamed firms (de minimis) are in the total and are no venue. ALL_TIERS where all three tiers are loaded.
+-- reaches: 1
+-- reads: venue_share
+
+-- name: table
+create table if not exists otc.venue_share (
+    week_ending date not null,
+    tier text collate "C" not null, -- or ALL_TIERS
+    scope text not null,
+    mpid text collate "C",
+    firm_crd int,
+    venue_name text collate "C",
+    total_volume numeric(24, 6) not null, -- shares
+    total_trades bigint not null,
+    symbol_count int not null,
+    market_share_pct numeric(7, 4) not null, -- of the scope's volume on the tier
+    rank int not null, -- by volume; equals share a rank
+    rank_change int, -- against the week before, positive is up; null where not comparable
+    computed_at timestamptz not null default now(),
+    unique nulls not distinct (week_ending, tier, scope, mpid, firm_crd, venue_name)
+);
+
+-- name: rows
+create temporary table computed on commit drop as
+with tiers as (
+    select tier, covers_all from otc.loaded_partition where week_ending = %(week)s
+),
+sets as (
+    select tier, covers_all from tiers
+    union all
+    select 'ALL_TIERS', bool_and(covers_all) from tiers having count(*) = 3
+),
+venue as (
+    select
+        coalesce(tier, 'ALL_TIERS') as tier,
+        venue_type,
+        mpid,
+        firm_crd,
+        is_named,
+        unnumbered,
+        max(venue_name_id) as any_name_id, -- a venue has one name, all but always
+        sum(volume) as total_volume,
+        sum(trades) as total_trades,
+        count(distinct symbol) as symbol_count
+    from week_volume
+    group by grouping sets (
+        (tier, venue_type, mpid, firm_crd, is_named, unnumbered), (venue_type, mpid, firm_crd, is_named, unnumbered)
+    )
+),
+scoped as (
+    select
+        v.*,
+        scope.name as scope,
+        sum(v.total_volume) over (partition by v.tier, scope.name) as scope_volume
+    from venue as v
+    inner join sets as s on s.tier = v.tier
+    cross join lateral (values (v.venue_type), ('ALL')) as scope (name)
+    where scope.name = 'ATS' or s.covers_all
+),
+ranked as (
+    select
+        s.*,
+        n.name as venue_name,
+        rank() over (partition by s.tier, s.scope order by s.total_volume desc) as rank
+    from scoped as s
+    left join otc.name as n on n.name_id = s.any_name_id
+    where s.is_named
+)
+select
+    %(week)s::date as week_ending,
+    r.tier,
+    r.scope,
+    r.mpid,
+    r.firm_crd,
+    r.venue_name,
+    r.total_volume,
+    r.total_trades,
+    r.symbol_count::int,
+    coalesce(round(100 * r.total_volume / nullif(r.scope_volume, 0), 4), 0) as market_share_pct,
+    r.rank::int,
+    (before.rank - r.rank)::int as rank_change
+from ranked as r
+left join otc.venue_share as before
+    on before.week_ending = %(week)s::date - 7
+    and before.tier = r.tier
+    and before.scope = r.scope
+    and before.mpid is not distinct from r.mpid
+    and before.firm_crd is not distinct from r.firm_crd
+    and (r.unnumbered is null or before.venue_name = r.venue_name);

@@ -1,0 +1,39 @@
+-- What the metrics build on. Each metric's own table stands in its own file in schema/metrics.
+
+-- Partitions whose records are in, and whether they tell both venue types.
+create view otc.loaded_partition as
+select week_ending, tier, bool_or(covers = 'all') as covers_all
+from otc.capture
+where persisted_at is not null
+group by week_ending, tier;
+
+-- Store a week of a metric from the temporary table `computed`, which has the metric's columns but computed_at.
+-- A row whose values are the same stays untouched, so that its computed_at moves only when a value does.
+create function otc.store_metric(metric regclass, week date) returns bigint language plpgsql as $$
+declare
+    columns text;
+    same_key text;
+    changed bigint;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+    from pg_attribute
+    where attrelid = metric and attnum > 0 and not attisdropped and attname <> 'computed_at';
+
+    select string_agg(format(
+        case when a.attnotnull then 'm.%1$I = s.%1$I' else 'm.%1$I is not distinct from s.%1$I' end, a.attname
+    ), ' and ') into same_key
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = metric and i.indisunique;
+
+    execute format(
+        'with stale as (select %1$s from %2$s where week_ending = $1 except select %1$s from computed)
+        delete from %2$s as m using stale as s where m.week_ending = $1 and %3$s', columns, metric, same_key
+    ) using week;
+    execute format(
+        'insert into %2$s (%1$s) select %1$s from computed on conflict do nothing', columns, metric
+    );
+    get diagnostics changed = row_count;
+    return changed;
+end
+$$;

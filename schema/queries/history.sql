@@ -1,0 +1,198 @@
+-- name: add_capture
+insert into otc.capture
+(week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, record_total, pages, request_ids)
+values (
+    %(week_ending)s, %(tier)s, %(source)s, %(covers)s, %(fetched_key)s, %(raw_key)s, %(digest)s, %(observed_at)s,
+    %(record_total)s, %(pages)s, %(request_ids)s
+)
+on conflict (fetched_key) do nothing;
+
+-- name: capture_of
+select capture_id from otc.capture where fetched_key = %(fetched_key)s;
+
+-- name: capture
+select * from otc.capture where capture_id = %(capture_id)s;
+
+-- name: latest_capture_of_raw
+select capture_id from otc.capture where raw_key = %(raw_key)s order by observed_at desc, fetched_key desc limit 1;
+
+-- name: same_content
+-- Captures of this very content in its partition.
+select capture_id, observed_at
+from otc.capture
+where week_ending = %(week_ending)s and tier = %(tier)s and digest = %(digest)s
+order by observed_at desc;
+
+-- name: newest_update
+-- The newest date that the current records of a partition carry.
+select max(updated_on) as updated_on
+from otc.volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
+
+-- name: lock_partition
+select pg_advisory_xact_lock(hashtext('otc.partition ' || %(tier)s), %(week_ending)s::date - date '2000-01-01');
+
+-- name: make_room
+select otc.make_room(%(week_ending)s);
+
+-- name: add_names
+insert into otc.name (name)
+select n from unnest(%(names)s::text[]) as n
+where not exists (select from otc.name as known where known.name = n)
+order by n
+on conflict do nothing;
+
+-- name: name_ids
+select name, name_id from otc.name where name = any(%(names)s::text[]);
+
+-- name: later_captures
+-- Captures of the partition that are in already and were observed after this one, oldest first.
+select later.*
+from otc.capture as later
+inner join otc.capture as this on this.week_ending = later.week_ending and this.tier = later.tier
+where
+    this.capture_id = %(capture_id)s
+    and later.persisted_at is not null
+    and (later.observed_at, later.fetched_key) > (this.observed_at, this.fetched_key)
+order by later.observed_at, later.fetched_key;
+
+-- name: capture_before
+-- The capture of the partition that was observed just before this one and is in.
+select before.capture_id, before.raw_key, before.normalized_key
+from otc.capture as before
+inner join otc.capture as this on this.week_ending = before.week_ending and this.tier = before.tier
+where
+    this.capture_id = %(capture_id)s
+    and before.persisted_at is not null
+    and (before.observed_at, before.fetched_key) < (this.observed_at, this.fetched_key)
+order by before.observed_at desc, before.fetched_key desc
+limit 1;
+
+-- name: drop_brought_by
+delete from otc.volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and brought_by = any(%(captures)s);
+
+-- name: revive_ended_by
+update otc.volume_record set ended_by = null
+where week_ending = %(week_ending)s and tier = %(tier)s and ended_by = any(%(captures)s);
+
+-- name: has_current
+select exists (
+    select from otc.volume_record
+    where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
+) as has_current;
+
+-- name: create_incoming
+create temporary table incoming (like otc.volume_record) on commit drop;
+
+-- name: analyze_incoming
+analyze incoming;
+
+-- name: drop_incoming
+drop table incoming;
+
+-- name: drop_unchanged
+-- Take from the incoming rows those that are current already, and mark the current rows that match none as ended.
+with unchanged as (
+    delete from incoming as i
+    using otc.volume_record as r
+    where
+        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+        and coalesce(i.symbol, '') = coalesce(r.symbol, '')
+        and coalesce(i.mpid, '') = coalesce(r.mpid, '')
+        and coalesce(i.firm_crd, -1) = coalesce(r.firm_crd, -1)
+        and i.share_volume = r.share_volume
+        and i.trade_count = r.trade_count
+        and i.venue_type = r.venue_type
+        and i.issue_name_id is not distinct from r.issue_name_id
+        and i.venue_name_id is not distinct from r.venue_name_id
+        and i.updated_on is not distinct from r.updated_on
+        and i.product_type is not distinct from r.product_type
+        and i.published_on is not distinct from r.published_on
+        and i.notional is not distinct from r.notional
+    returning r.tableoid, r.ctid
+)
+update otc.volume_record as r set ended_by = %(capture_id)s
+where
+    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+    and not exists (select from unchanged as u where u.tableoid = r.tableoid and u.ctid = r.ctid);
+
+-- name: drop_unchanged_ats
+-- The same for a website file. It tells ATS rows only, without product, notional and first publication: those are
+-- neither compared nor lost. Where the API has a symbol and venue under two products, the file cannot tell which.
+with current as (
+    select
+        r.tableoid as in_table,
+        r.ctid as at,
+        r.*,
+        count(*) over (partition by r.symbol, r.issue_name_id, r.mpid) as products
+    from otc.volume_record as r
+    where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+),
+matched as (
+    select
+        c.in_table,
+        c.at,
+        c.product_type,
+        c.published_on,
+        i.ctid as incoming_at,
+        c.products > 1 or (
+            i.share_volume = c.share_volume
+            and i.trade_count = c.trade_count
+            and i.venue_name_id is not distinct from c.venue_name_id
+            and i.updated_on is not distinct from c.updated_on
+        ) as is_unchanged
+    from current as c
+    left join incoming as i
+        on coalesce(i.symbol, '') = coalesce(c.symbol, '')
+        and i.mpid = c.mpid
+        and coalesce(i.issue_name_id, -1) = coalesce(c.issue_name_id, -1)
+),
+unchanged as (
+    delete from incoming as i using matched as m where i.ctid = m.incoming_at and m.is_unchanged
+),
+inherited as (
+    update incoming as i set product_type = m.product_type, published_on = m.published_on
+    from matched as m where i.ctid = m.incoming_at and not m.is_unchanged
+)
+update otc.volume_record as r set ended_by = %(capture_id)s
+from matched as m
+where
+    r.week_ending = %(week_ending)s and r.tier = %(tier)s
+    and r.tableoid = m.in_table and r.ctid = m.at and m.is_unchanged is not true;
+
+-- name: add_incoming
+insert into otc.volume_record select * from incoming;
+
+-- name: set_persisted
+update otc.capture set
+    normalized_key = %(normalized_key)s,
+    rows = %(rows)s,
+    records = %(records)s,
+    totals = %(totals)s,
+    rejects = %(rejects)s,
+    persisted_at = coalesce(persisted_at, %(now)s)
+where capture_id = %(capture_id)s;
+
+-- name: is_loaded
+select coalesce((
+    select covers_all from otc.loaded_partition where week_ending = %(week_ending)s and tier = %(tier)s
+)::text, 'no') as loaded;
+
+-- name: drop_rejects
+delete from otc.reject where raw_key = %(raw_key)s;
+
+-- name: copy_records
+copy otc.volume_record (
+    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
+) from stdin (format csv);
+
+-- name: copy_incoming
+copy incoming (
+    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
+) from stdin (format csv);
+
+-- name: copy_rejects
+copy otc.reject (raw_key, week_ending, tier, line, reason, text) from stdin (format csv);

@@ -1,0 +1,132 @@
+-- name: request_run
+-- Note a run as due. What is done stays done unless somebody asks anew.
+insert into otc.stage_run as r (stage, key, generation, week_ending, tier, state, request, is_last, code_version)
+values (
+    %(stage)s, %(key)s, %(generation)s, %(week_ending)s, %(tier)s, 'queued', %(request)s, %(is_last)s, %(code_version)s
+)
+on conflict (stage, key, generation) do update set
+    state = 'queued', request = excluded.request, is_last = excluded.is_last, queued_at = now(), reason = null
+where r.state = 'failed' or (r.state = 'done' and excluded.request is distinct from r.request and excluded.request is not null);
+
+-- name: claim_run
+-- One statement decides who runs: the row is free, its lease ran out, or somebody asked for it anew.
+insert into otc.stage_run as r (
+    stage, key, generation, week_ending, tier, state, request, is_last, code_version,
+    attempts, worker, lease_until, started_at
+)
+values (
+    %(stage)s, %(key)s, %(generation)s, %(week_ending)s, %(tier)s, 'running', %(request)s, %(is_last)s, %(code_version)s,
+    1, %(worker)s, now() + %(lease)s, now()
+)
+on conflict (stage, key, generation) do update set
+    state = 'running', request = excluded.request, is_last = excluded.is_last, code_version = excluded.code_version,
+    attempts = r.attempts + 1, worker = excluded.worker, lease_until = excluded.lease_until, started_at = now(),
+    finished_at = null
+where
+    r.state in ('queued', 'failed')
+    or (r.state = 'running' and r.lease_until < now())
+    or (r.state = 'done' and excluded.request is not null and excluded.request is distinct from r.request)
+returning r.attempts;
+
+-- name: renew_lease
+update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker)s and state = 'running';
+
+-- name: run
+select
+    state, request, output_key, output_generation, counts,
+    greatest(extract(epoch from lease_until - now()), 0)::float as lease_left
+from otc.stage_run
+where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
+
+-- name: finish_run
+-- Nothing where the lease was lost to another worker meanwhile.
+update otc.stage_run set
+    state = 'done', output_key = %(output_key)s, output_generation = %(output_generation)s, counts = %(counts)s::jsonb,
+    finished_at = now(), lease_until = null, reason = null
+where stage = %(stage)s and key = %(key)s and generation = %(generation)s and worker = %(worker)s and state = 'running'
+returning stage;
+
+-- name: note_failure
+update otc.stage_run set
+    state = %(state)s, reason = %(reason)s, lease_until = null, finished_at = now()
+where
+    stage = %(stage)s and key = %(key)s and generation = %(generation)s
+    and state <> 'done' and (worker = %(worker)s or %(worker)s::uuid is null);
+
+-- name: producer
+-- The run that makes an object.
+select stage, key, generation
+from otc.stage_run
+where output_key = %(key)s
+order by generation desc
+limit 1;
+
+-- name: partitions
+-- The state of every partition that was ever asked for: its newest capture, and the run that says most about it.
+with newest as (
+    select distinct on (week_ending, tier) *
+    from otc.capture
+    where %(week_ending)s::date is null or week_ending = %(week_ending)s
+    order by week_ending, tier, observed_at desc, fetched_key desc
+),
+run as (
+    select distinct on (week_ending, tier)
+        week_ending,
+        tier,
+        stage,
+        case when state = 'running' and lease_until < now() then 'queued' else state end as state,
+        reason,
+        attempts
+    from otc.stage_run
+    where %(week_ending)s::date is null or week_ending = %(week_ending)s
+    order by
+        week_ending, tier, (state in ('running', 'queued')) desc, state = 'running' desc,
+        coalesce(finished_at, started_at, queued_at) desc
+),
+counted as (
+    select week_ending, tier, count(*) as captures
+    from otc.capture
+    group by week_ending, tier
+)
+select
+    r.week_ending,
+    r.tier,
+    case
+        when r.state = 'done' and computed.key is null and n.capture_id is not null then 'queued'
+        else r.state
+    end as state,
+    r.stage,
+    r.reason,
+    n.rows,
+    n.records,
+    n.totals,
+    n.rejects,
+    coalesce(c.captures, 0) as captures,
+    n.reconciled,
+    n.source,
+    n.observed_at,
+    n.raw_key,
+    n.normalized_key
+from run as r
+left join newest as n on n.week_ending = r.week_ending and n.tier = r.tier
+left join counted as c on c.week_ending = r.week_ending and c.tier = r.tier
+left join otc.stage_run as computed
+    on computed.stage = 'compute' and computed.key = n.normalized_key and computed.generation = n.capture_id
+    and computed.state = 'done'
+order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier);
+
+-- name: generation_of
+-- The newest capture that a key stems from.
+select c.capture_id as generation
+from otc.capture as c
+where
+    c.raw_key = %(key)s
+    or c.raw_key in (select r.key from otc.stage_run as r where r.stage = 'parse' and r.output_key = %(key)s)
+    or c.raw_key in (
+        select r.key
+        from otc.stage_run as r
+        inner join otc.stage_run as n on n.stage = 'normalize' and n.key = r.output_key and n.output_key = %(key)s
+        where r.stage = 'parse'
+    )
+order by c.observed_at desc, c.fetched_key desc
+limit 1;

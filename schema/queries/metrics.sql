@@ -1,0 +1,66 @@
+-- name: mark_due
+-- The week and the later loaded weeks that each metric reaches.
+insert into otc.metric_due (week_ending, metric)
+select distinct p.week_ending, m.metric
+from unnest(%(metrics)s::text[], %(reaches)s::int[]) as m (metric, reach)
+inner join otc.loaded_partition as p on p.week_ending between %(week)s and %(week)s::date + 7 * m.reach
+order by p.week_ending, m.metric
+on conflict do nothing;
+
+-- name: earliest_due
+select min(week_ending) as week_ending
+from otc.metric_due
+where week_ending between %(first)s and %(last)s;
+
+-- name: lock_weeks
+-- One runner a week; the earlier weeks that it reads stand still meanwhile. Ascending, so that no two wait in a ring.
+select
+    case
+        when week_ending = %(week)s then pg_advisory_xact_lock(%(space)s, week_ending - date '2000-01-01')
+        else pg_advisory_xact_lock_shared(%(space)s, week_ending - date '2000-01-01')
+    end
+from (
+    select (%(week)s::date - 7 * back) as week_ending
+    from generate_series(%(reach)s::int, 0, -1) as back
+) as weeks;
+
+-- name: take_due
+delete from otc.metric_due where week_ending = %(week)s returning metric;
+
+-- name: week_volume
+-- Current records of one week, summed over products and issue names: one row a tier, symbol and venue.
+create temporary table week_volume on commit drop as
+with known as (
+    select
+        r.*,
+        p.covers_all,
+        coalesce(r.venue_name_id = n.name_id, false) or coalesce(r.firm_crd = 0, false) as is_de_minimis
+    from otc.volume_record as r
+    inner join otc.loaded_partition as p on p.week_ending = r.week_ending and p.tier = r.tier
+    left join otc.name as n on n.name = 'De Minimis Firms'
+    where r.week_ending = %(week)s and r.ended_by is null
+)
+select
+    tier,
+    symbol,
+    venue_type,
+    mpid,
+    case when not is_de_minimis then firm_crd end as firm_crd,
+    case when mpid is null and firm_crd is null then venue_name_id end as unnumbered, -- known by its name alone
+    not is_de_minimis as is_named,
+    covers_all,
+    max(venue_name_id) as venue_name_id,
+    sum(share_volume) as volume,
+    sum(trade_count) as trades,
+    case when count(notional) = count(*) then sum(notional) end as notional
+from known
+group by 1, 2, 3, 4, 5, 6, 7, 8;
+
+-- name: analyze_week_volume
+analyze week_volume;
+
+-- name: store_metric
+select otc.store_metric(('otc.' || %(metric)s::text)::regclass, %(week)s) as changed;
+
+-- name: drop_computed
+drop table computed;

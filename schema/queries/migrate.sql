@@ -1,0 +1,15 @@
+-- name: create_migrations
+create schema if not exists otc;
+create table if not exists otc.migration (
+    name text primary key,
+    applied_at timestamptz not null default now()
+);
+
+-- name: lock_migrations
+select pg_advisory_xact_lock(hashtext('otc.migration'));
+
+-- name: applied_migrations
+select name from otc.migration;
+
+-- name: note_migration
+insert into otc.migration (name) values (%(name)s);

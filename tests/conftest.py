@@ -1,0 +1,74 @@
+"""Real servers, once a session; a database of its own, a key prefix and an empty Redis for each test."""
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from otcpipe import broker, services, store, warehouse
+from otcpipe.stack import Supervisor, start_servers
+from otcpipe.warehouse import Warehouse
+
+DATA = Path(__file__).parent / "data"
+READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """PostgreSQL, Valkey and SeaweedFS; one that does not start is a failure, never a skip."""
+    for name in [name for name in os.environ if name.startswith("OTCPIPE_")]:
+        del os.environ[name]
+    supervisor = start_servers(tmp_path_factory.mktemp("stack"), durable=False, environ={}, ready=READY)
+    warehouse_of_template = Warehouse(supervisor.environment["OTCPIPE_DATABASE_URL"])
+    warehouse_of_template.migrate()
+    warehouse_of_template.close()
+    yield supervisor
+    supervisor.stop(quick=True)
+
+
+@pytest.fixture
+def environment(servers: Supervisor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The variables of a place of one's own on the servers, set for this process too."""
+    number = f"t{next(numbers)}_{secrets.token_hex(4)}"
+    server = servers.environment["OTCPIPE_DATABASE_URL"].removesuffix("/otcpipe")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"create database {number} template otcpipe".encode())
+    variables = servers.environment | {
+        "OTCPIPE_HOME": str(tmp_path / "home"),
+        "OTCPIPE_DATABASE_URL": f"{server}/{number}",
+        "OTCPIPE_S3_PREFIX": f"test/{number}",
+    }
+    with redis.Redis.from_url(variables["OTCPIPE_REDIS_URL"]) as client:
+        client.flushall()
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    forget()
+    yield variables
+    services.warehouse().close()
+    forget()
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"drop database {number} with (force)".encode())
+
+
+@pytest.fixture
+def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
+    """Run a query on the test's database; its rows."""
+
+    def query(text: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(environment["OTCPIPE_DATABASE_URL"], autocommit=True) as connection:
+            cursor = connection.execute(text.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    return query
+
+
+def forget() -> None:
+    for made in (services.settings, services.store, services.warehouse):
+        made.cache_clear()

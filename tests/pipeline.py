@@ -1,0 +1,77 @@
+"""Driving the stages in this process, on the real servers, one message after the other."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime
+from importlib import import_module
+
+from otcpipe import fetched, handoff, keys, ledger, services, stages
+from otcpipe.ledger import Run
+from otcpipe.records import API_FIELDS, FILE_FIELDS, TIERS, Manifest, Output, Partition
+
+WEEK = date(2025, 11, 14)
+NOON = datetime(2025, 12, 20, 12, tzinfo=UTC)
+
+
+def functions() -> dict[str, Callable[[Run], Output]]:
+    """The stages' own functions, without their actors. Imported late: actors need a broker's URL."""
+    actors = import_module("actors")
+    return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in stages.PIPELINE}
+
+
+def drive(*runs: Run) -> list[Run]:
+    """Carry runs and all that follows from them to the end; what was carried, in order."""
+    waiting, carried = deque(runs), list[Run]()
+    work = functions()
+    while waiting:
+        run = waiting.popleft()
+        carried.append(run)
+        handoff.carry(
+            run, work[run.stage.name], services.store(), services.warehouse(), lambda run, _: waiting.append(run)
+        )
+    return carried
+
+
+def observe(content: bytes, partition: Partition, at: datetime = NOON, covers: str = "ats") -> Run:
+    """Deposit bytes as an observation at a time; the run of its cache stage."""
+    source = "file" if covers == "ats" else "api"
+    manifest = Manifest(source, covers, keys.sha256(content), at)
+    prefix = services.settings()["S3_PREFIX"]
+    key = fetched.deposit(services.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}")
+    run = Run(stages.named("cache"), key)
+    ledger.request(services.warehouse(), run)
+    return run
+
+
+def file_text(rows: Iterable[Sequence[object]], tier: str = "OTCE", updated_on: object = "2025-12-15") -> bytes:
+    """A website file of (symbol, mpid, shares, trades) rows."""
+    lines = ["|".join(FILE_FIELDS)]
+    for symbol, mpid, shares, trades in rows:
+        lines.append(f"{TIERS[tier]}|{symbol}|{symbol} Inc|{mpid} VENUE|{mpid}|{shares}|{trades}|{updated_on}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def api_text(rows: Iterable[dict[str, object]], partition: Partition) -> bytes:
+    """API text: each row gives FINRA's names that differ from an ordinary ATS firm row's."""
+    ordinary: dict[str, object] = {
+        "totalWeeklyShareQuantity": 100,
+        "issueSymbolIdentifier": "ABC",
+        "issueName": "Abc Inc",
+        "lastUpdateDate": "2025-12-15",
+        "lastReportedDate": partition.week_ending,
+        "tierDescription": TIERS[partition.tier],
+        "initialPublishedDate": "2025-12-15",
+        "tierIdentifier": partition.tier,
+        "summaryStartDate": partition.week_start,
+        "totalNotionalSum": "1000.5",
+        "totalWeeklyTradeCount": 10,
+        "weekStartDate": partition.week_start,
+        "MPID": "AAAA",
+        "firmCRDNumber": "",
+        "productTypeCode": "UTP",
+        "marketParticipantName": "AAAA VENUE",
+        "summaryTypeCode": "ATS_W_SMBL_FIRM",
+    }
+    lines = ["|".join(API_FIELDS)]
+    lines += ["|".join(str((ordinary | row)[name]) for name in API_FIELDS) for row in rows]
+    return ("\n".join(lines) + "\n").encode()
