@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from datetime import timedelta
-
-from tests.pipeline import NOON, WEEK, drive, file_text, observe
+from typing import Any
 
 from otcpipe.records import Partition
+from tests.pipeline import NOON, WEEK, drive, file_text, observe
 
+Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE = Partition(WEEK, "OTCE")
 HISTORY = """
     select r.symbol, r.share_volume::int, b.observed_at, e.observed_at
@@ -12,7 +14,7 @@ HISTORY = """
 """
 
 
-def test_content_that_reverts_is_applied_again(environment, sql):
+def test_content_that_reverts_is_applied_again(sql: Sql) -> None:
     a, b = file_text([("SPY", "AAAA", 81448654, 1)]), file_text([("SPY", "AAAA", 96459364, 1)])
     for day, content in enumerate((a, b, a)):
         drive(observe(content, OTCE, NOON + timedelta(days=day)))

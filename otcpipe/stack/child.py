@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from otcpipe.errors import StackFailed
 from otcpipe.stack import kernel, private
@@ -107,14 +108,13 @@ class Child:
                     user=program.user,
                     group=program.user,
                     extra_groups=None if program.user is None else (),
-                    preexec_fn=kernel.dying_with(os.getpid(), program.death_signal),  # noqa: PLW1509 - two system calls, no lock
+                    # Safe with threads: two system calls, no lock.
+                    preexec_fn=kernel.dying_with(os.getpid(), program.death_signal),  # noqa: PLW1509
                 )
             except OSError as error:
                 raise StackFailed(f"{program.name} cannot be started: {error}") from error
 
 
 def _kill(kill: Callable[[int, int], None], number: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, when only zombies are left
         kill(number, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # PermissionError: macOS, when only zombies are left
-        pass

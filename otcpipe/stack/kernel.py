@@ -42,7 +42,7 @@ def dying_with(parent: int, number: signal.Signals) -> Callable[[], None] | None
     if LIBC is None:
         return None
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("programs of the stack are started from the main thread: they die with their thread")
+        raise RuntimeError("start the stack's programs from the main thread: they die with their thread")
     prctl = LIBC.prctl
 
     def set_death_signal() -> None:

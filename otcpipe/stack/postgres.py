@@ -30,6 +30,8 @@ SETTINGS = {
 # For tests: a power cut may ruin the cluster, kill -9 may not.
 HASTE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+BUILTIN_SINCE = 17  # the first release with a locale provider of its own
+
 
 def prepare(home: Path, durable: bool = True) -> Server:
     """Make the cluster on the first start. Never call it while a server may run there: hold the lock."""
@@ -53,7 +55,8 @@ def prepare(home: Path, durable: bool = True) -> Server:
         log=home / "logs" / "postgres.log",
         environment=environment(directory),
         directory=cluster,
-        sessions=programs / "postgres",  # a backend in a long query would not let a new server start
+        # A backend in a long query would not let a new server start.
+        sessions=(programs / "postgres").resolve(),
         user=owner.user,
         stop_signal=SIGINT,  # SIGTERM would wait for every client
         death_signal=SIGQUIT,  # SIGKILL would leave shared memory behind
@@ -96,7 +99,7 @@ def _initdb_options(programs: Path, owner: Account, superuser: Path) -> list[str
     """The same sort order on every system; before version 17 that is the C library's own "C"."""
     version = _run(owner, programs / "postgres", "--version")
     major = int(re.findall(r"\d+", version)[0])
-    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= 17 else []
+    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= BUILTIN_SINCE else []
     access = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={superuser}"]
     return [*access, "-E", "UTF8", "--no-locale", *builtin, "--no-instructions"]
 
@@ -109,7 +112,7 @@ def _run(owner: Account, *command: str | Path, text: str = "") -> str:
 
 
 def _clear_stale_pid(cluster: Path) -> None:
-    """Remove the pid file of a killed server: its pid may be another's now, which would stop the next start."""
+    """Remove the pid file of a killed server: its pid may be another's now, which would hinder a start."""
     file = cluster / "postmaster.pid"
     if not file.exists():
         return

@@ -1,5 +1,6 @@
 """SeaweedFS, the S3 server: master, volume, filer and gateway in one process."""
 
+import re
 import shutil
 from pathlib import Path
 from signal import SIGKILL
@@ -32,6 +33,7 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
     program = binaries.seaweed()
     directory = private.make_directory(home / "seaweedfs")
     volumes = private.make_directory(directory / "volumes")
+    _remove_sockets(volumes / "mini.options")
     for raft in volumes.glob("m[0-9]*"):  # what it elected on ports of earlier starts
         shutil.rmtree(raft)
     access_key = private.secret(directory / "access_key")
@@ -70,10 +72,21 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
             "OTCPIPE_S3_SECRET_KEY": secret_key,
             "OTCPIPE_S3_REGION": "us-east-1",
         },
-        leftovers=tuple(
-            Path(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}.port.grpc']}.sock") for part in (*PARTS, "admin")
-        ),
+        leftovers=tuple(_socket(part, ports[f"{part}.port.grpc"]) for part in (*PARTS, "admin")),
     )
+
+
+def _socket(part: str, port: int | str) -> Path:
+    """Where a part listens besides its port; no flag moves it."""
+    return Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock")
+
+
+def _remove_sockets(options: Path) -> None:
+    """Remove the sockets of a run that was killed with its supervisor: its options tell the ports."""
+    text = options.read_text(encoding="utf-8") if options.exists() else ""
+    for part, port in re.findall(r"(\w+)\.port\.grpc=(\d+)", text):
+        if is_free(int(port)):
+            _socket(part, port).unlink(missing_ok=True)
 
 
 def _ports() -> dict[str, int]:

@@ -65,7 +65,7 @@ class Supervisor:
                     on_restart(child.program.name, returncode)
 
     def stop(self, quick: bool = False) -> None:
-        """Stop everything; a second call does nothing. Quick: at once, as a crash would; stored data survive."""
+        """Stop everything; a second call does nothing. Quick: at once, like a crash; what is stored stays."""
         children, self._children = self._children, []
         workers = [child for child in children if not isinstance(child.program, Server)]
         servers = [child for child in children if isinstance(child.program, Server)]

@@ -33,31 +33,45 @@ with venue as (
         bool_and(covers_all) as covers_all
     from week_volume
     where symbol is not null
-    group by symbol, venue_type, is_named, mpid, firm_crd, unnumbered
+    group by symbol, mpid, firm_crd, venue_type, is_named, unnumbered
 ),
-scoped as (
+typed as (
     select
         symbol,
-        coalesce(venue_type, 'ALL') as scope,
+        venue_type as scope,
         bool_and(covers_all) as covers_all,
         count(*) filter (where is_named) as venue_count,
         sum(volume) as total,
-        sum(volume) * sum(volume) as square_of_total,
         coalesce(sum(volume * volume) filter (where is_named), 0) as squares,
         coalesce(sum(volume) filter (where not is_named), 0) as de_minimis,
         coalesce((array_agg(volume order by volume desc) filter (where is_named))[1:3], '{}') as top
     from venue
-    group by grouping sets ((symbol, venue_type), (symbol))
-    having sum(volume) > 0
+    group by symbol, venue_type
+),
+scoped as (
+    select * from typed
+    union all
+    select
+        symbol,
+        'ALL',
+        coalesce(a.covers_all, n.covers_all),
+        coalesce(a.venue_count, 0) + coalesce(n.venue_count, 0),
+        coalesce(a.total, 0) + coalesce(n.total, 0),
+        coalesce(a.squares, 0) + coalesce(n.squares, 0),
+        coalesce(a.de_minimis, 0) + coalesce(n.de_minimis, 0),
+        (select array_agg(v order by v desc) from unnest(a.top || n.top) as v)
+    from (select * from typed where scope = 'ATS') as a
+    full join (select * from typed where scope = 'NON_ATS') as n using (symbol)
 ),
 banded as (
     select
         *,
+        total * total as square_of_total,
         squares + de_minimis * de_minimis as squares_upper,
-        (10000 * squares >= 1500 * square_of_total)::int + (10000 * squares >= 2500 * square_of_total)::int as band,
-        (10000 * squares >= 1000 * square_of_total)::int + (10000 * squares >= 1800 * square_of_total)::int as band_2023
+        (10000 * squares >= 1500 * total * total)::int + (10000 * squares >= 2500 * total * total)::int as band,
+        (10000 * squares >= 1000 * total * total)::int + (10000 * squares >= 1800 * total * total)::int as band_2023
     from scoped
-    where scope = 'ATS' or covers_all
+    where total > 0 and (scope = 'ATS' or covers_all)
 ),
 judged as (
     select

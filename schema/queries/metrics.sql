@@ -29,32 +29,28 @@ delete from otc.metric_due where week_ending = %(week)s returning metric;
 
 -- name: week_volume
 -- Current records of one week, summed over products and issue names: one row a tier, symbol and venue.
+-- The group keys begin as the index of current records does, so that nearly nothing is sorted.
 create temporary table week_volume on commit drop as
-with known as (
-    select
-        r.*,
-        p.covers_all,
-        coalesce(r.venue_name_id = n.name_id, false) or coalesce(r.firm_crd = 0, false) as is_de_minimis
-    from otc.volume_record as r
-    inner join otc.loaded_partition as p on p.week_ending = r.week_ending and p.tier = r.tier
-    left join otc.name as n on n.name = 'De Minimis Firms'
-    where r.week_ending = %(week)s and r.ended_by is null
-)
 select
-    tier,
-    symbol,
-    venue_type,
-    mpid,
-    case when not is_de_minimis then firm_crd end as firm_crd,
-    case when mpid is null and firm_crd is null then venue_name_id end as unnumbered, -- known by its name alone
-    not is_de_minimis as is_named,
-    covers_all,
-    max(venue_name_id) as venue_name_id,
-    sum(share_volume) as volume,
-    sum(trade_count) as trades,
-    case when count(notional) = count(*) then sum(notional) end as notional
-from known
-group by 1, 2, 3, 4, 5, 6, 7, 8;
+    r.tier,
+    r.symbol,
+    r.mpid,
+    r.firm_crd,
+    r.venue_type,
+    case when r.mpid is null and r.firm_crd is null then r.venue_name_id end as unnumbered, -- known by its name alone
+    not bool_or(
+        coalesce(r.firm_crd = 0, false)
+        or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
+    ) as is_named,
+    bool_and(p.covers_all) as covers_all,
+    max(r.venue_name_id) as venue_name_id,
+    sum(r.share_volume) as volume,
+    sum(r.trade_count) as trades,
+    case when count(r.notional) = count(*) then sum(r.notional) end as notional
+from otc.volume_record as r
+inner join otc.loaded_partition as p on p.week_ending = r.week_ending and p.tier = r.tier
+where r.week_ending = %(week)s and r.ended_by is null
+group by r.tier, r.symbol, r.mpid, r.firm_crd, r.venue_type, unnumbered;
 
 -- name: analyze_week_volume
 analyze week_volume;

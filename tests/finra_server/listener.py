@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         _reset(self.connection)
         self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the standard library
         """Nothing on the terminal: the requests are in the log."""
 
 

@@ -45,7 +45,7 @@ def moved(lines: Sequence[str], firm: Row, by: tuple[int, int, int]) -> list[str
     for row in map(to_row, lines):
         if (known := identity(row)) in touched:
             absent.pop(known, None)
-            row = _shifted(row, by, updated)
+            row = _shifted(row, by, updated)  # noqa: PLW2901 - the same row, shifted
         if amounts(row)[2]:
             kept.append(row)
     kept += (_shifted(with_amounts(row, 0, 0, 0), by, updated) for row in absent.values())
