@@ -105,6 +105,20 @@ def status(*, week: Week = None, as_json: Json = False) -> None:
 
 
 @typer_app.command()
+def top(
+    *,
+    week: Week = None,
+    scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
+    limit: Annotated[int, typer.Option(min=1, help="How many symbols.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The largest symbols of a week, the newest computed one by default."""
+    from otcpipe.cli import look
+
+    look.top(week, scope, limit, as_json=as_json)
+
+
+@typer_app.command()
 def reprocess(
     key: Annotated[str, typer.Argument(metavar="KEY", help="An object key, with or without the prefix.")],
     *,

@@ -40,7 +40,9 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
 def _shown(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"{value:,.6f}".rstrip("0").rstrip(".") if "." in str(value) and value % 1 == 0 else f"{value:,}"
+    return str(value)
 
 
 def _text(value: object) -> str:

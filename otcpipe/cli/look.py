@@ -1,7 +1,8 @@
 """Commands that show."""
 
 from otcpipe import ledger, services, weeks
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import ATTRIBUTION, print_json, print_table, say
+from otcpipe.errors import Invalid
 from otcpipe.records import TIERS
 from otcpipe.warehouse import Row
 
@@ -16,6 +17,17 @@ STATUS = {
     "rejects": "rejects",
     "captures": "captures",
     "reason": "reason",
+}
+
+SCOPES = ("ATS", "NON_ATS", "ALL")
+TOP = {
+    "symbol": "symbol",
+    "volume": "volume",
+    "volume_vs_avg_pct": "vs 6-week mean %",
+    "trend": "trend",
+    "hhi": "HHI",
+    "concentration_level": "concentration",
+    "issue_name": "issue",
 }
 
 
@@ -33,6 +45,25 @@ def status(week: str | None, *, as_json: bool) -> None:
         print_table(STATUS, rows)
     else:
         say("Nothing was imported or enqueued yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
+
+
+def top(week: str | None, scope: str, limit: int, *, as_json: bool) -> None:
+    """Symbols by volume, with their change and concentration."""
+    now = services.settings().now()
+    friday = weeks.parse_week(week, now) if week else None
+    if scope not in SCOPES:
+        raise Invalid(f"{scope!r} is not a scope; choose from {', '.join(SCOPES)}.")
+    with services.warehouse().transaction() as transaction:
+        rows = transaction.rows("top_symbols", week_ending=friday, scope=scope, limit=limit)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say(f"No metrics of scope {scope} are there yet.")
+        return
+    say(f"The largest symbols of the week ending {rows[0]['week_ending']}, scope {scope}, in shares:")
+    print_table(TOP, rows)
+    say(ATTRIBUTION)
 
 
 def _untouched(tier: str, friday: object, state: str) -> Row:

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from otcpipe import broker, settings, store, warehouse
@@ -25,9 +26,8 @@ def up(workers: int) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: over.set())
     started = time.monotonic()
-    supervisor = start_servers(home, environ=os.environ, ready=READY)
+    supervisor = start_servers(home, environ=os.environ, ready=READY, prepare=_prepare)
     try:
-        _prepare(supervisor.environment)
         for number in range(workers):
             supervisor.add(_worker(home, supervisor, number + 1))
         kinds = f"the servers and {workers} workers are" if workers else "the servers are"
@@ -69,7 +69,7 @@ def migrate() -> None:
     say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
 
 
-def _prepare(environment: dict[str, str]) -> None:
+def _prepare(environment: Mapping[str, str]) -> None:
     found = settings.load(environment)
     database = warehouse.Warehouse(found["DATABASE_URL"])
     database.migrate()

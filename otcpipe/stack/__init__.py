@@ -28,8 +28,9 @@ def start_servers(
     durable: bool = True,
     environ: Mapping[str, str],
     ready: Mapping[str, Callable[[Mapping[str, str]], bool]],
+    prepare: Callable[[Mapping[str, str]], None] = lambda environment: None,
 ) -> Supervisor:
-    """Start what `environ` does not name, wait until it is ready, and announce it in the state file.
+    """Start what `environ` does not name, wait until it is ready, prepare it, and announce it in the state file.
 
     The home is locked and the state file stays until `Supervisor.stop`. Call it from the main thread.
     """
@@ -42,6 +43,7 @@ def start_servers(
         _keep_logs(home)
         started = _add_servers(supervisor, home, durable, environ)
         supervisor.wait_until_ready({name: partial(ready[name], supervisor.environment) for name in started})
+        prepare(supervisor.environment)
         supervisor.after_stop.callback(state.remove, home)
         state.write(home, supervisor.environment)
         undo.pop_all()
