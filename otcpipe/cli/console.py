@@ -13,7 +13,10 @@ from rich.text import Text
 from otcpipe.warehouse import Row
 
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
-console = Console(highlight=False)
+PROSE = ("reason", "issue_name")  # columns that may be cut when the terminal is narrow
+PIPED_WIDTH = 160
+THOUSAND = 1000
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def say(sentence: str) -> None:
@@ -30,8 +33,10 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
     """Rows as a table: `columns` maps a row's names to headings."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, heading in columns.items():
+        cells = [_shown(row[name]) for row in rows]
         is_number = any(isinstance(row[name], int | Decimal) and not isinstance(row[name], bool) for row in rows)
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=name != "reason")
+        width = None if name in PROSE else max(map(len, [heading, *cells]))
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True, min_width=width)
     for row in rows:
         table.add_row(*(Text(_shown(row[name])) for name in columns))
     console.print(table)
@@ -41,7 +46,7 @@ def _shown(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return f"{value:,.6f}".rstrip("0").rstrip(".") if "." in str(value) and value % 1 == 0 else f"{value:,}"
+        return f"{value:,.0f}" if value == int(value) and abs(value) >= THOUSAND else f"{value:,}"
     return str(value)
 
 

@@ -23,10 +23,10 @@ SCOPES = ("ATS", "NON_ATS", "ALL")
 TOP = {
     "symbol": "symbol",
     "volume": "volume",
-    "volume_vs_avg_pct": "vs 6-week mean %",
+    "volume_vs_avg_pct": "vs 6w %",
     "trend": "trend",
     "hhi": "HHI",
-    "concentration_level": "concentration",
+    "concentration_level": "band",
     "issue_name": "issue",
 }
 
@@ -61,7 +61,7 @@ def top(week: str | None, scope: str, limit: int, *, as_json: bool) -> None:
     if not rows:
         say(f"No metrics of scope {scope} are there yet.")
         return
-    say(f"The largest symbols of the week ending {rows[0]['week_ending']}, scope {scope}, in shares:")
+    say(f"The largest symbols of the week ending {rows[0]['week_ending']}, scope {scope}; volume in shares, against its mean of six weeks:")
     print_table(TOP, rows)
     say(ATTRIBUTION)
 
