@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import dramatiq
 import redis
@@ -206,6 +207,13 @@ def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
 
 def _milliseconds(span: timedelta) -> int:
     return round(1000 * span.total_seconds())
+
+
+def reach() -> None:
+    """Raises Unreachable at once when Redis is down: asked before anything is changed that needs a message."""
+    url = services.settings()["REDIS_URL"]
+    if not is_up({"OTCPIPE_REDIS_URL": url}):
+        raise Unreachable(f"Redis at {urlsplit(url).hostname}:{urlsplit(url).port or 6379} does not answer.")
 
 
 def is_up(environment: Mapping[str, str]) -> bool:

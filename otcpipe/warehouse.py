@@ -15,7 +15,7 @@ from otcpipe import queries
 from otcpipe.errors import Unreachable
 
 Row = dict[str, Any]
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 
 
 class Transaction:
@@ -52,13 +52,13 @@ class Transaction:
 class Warehouse:
     """A pool of connections to one database."""
 
-    def __init__(self, url: str, connections: int = 16) -> None:
+    def __init__(self, url: str, connections: int = 16, seconds: float = CONNECT_SECONDS) -> None:
         self._url = url
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
             url,
             min_size=0,
             max_size=connections,
-            timeout=CONNECT_SECONDS,
+            timeout=seconds,
             open=False,
             check=ConnectionPool.check_connection,
             kwargs={
@@ -75,8 +75,17 @@ class Warehouse:
         try:
             with self._pool.connection() as connection:
                 yield Transaction(connection)
-        except (PoolTimeout, psycopg.OperationalError) as error:
-            raise Unreachable(f"PostgreSQL at {self.address} does not answer: {_first_line(error)}") from error
+        except psycopg.OperationalError as error:
+            reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
+            raise Unreachable(f"PostgreSQL at {self.address} does not answer: {_first_line(reason)}") from error
+
+    def _refusal(self) -> str:
+        """What the server says to one more attempt: a pool tells only that it waited in vain."""
+        try:
+            psycopg.connect(self._url, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            return str(error)
+        return "all connections are in use"
 
     @property
     def address(self) -> str:
@@ -117,5 +126,5 @@ def is_up(environment: Mapping[str, str]) -> bool:
     return True
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[0]

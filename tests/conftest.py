@@ -3,7 +3,11 @@
 import itertools
 import os
 import secrets
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +76,42 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
 def forget() -> None:
     for made in (services.settings, services.store, services.warehouse):
         made.cache_clear()
+
+
+@pytest.fixture
+def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts a real `dramatiq actors` process, as often as it is called."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "4"]
+        with (tmp_path / f"worker{len(started)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        kill(process)
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """`kill -9` of a process and its children."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def otcpipe(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the real command line."""
+
+    def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "otcpipe", *map(str, arguments)]
+        return subprocess.run(
+            command, env=os.environ | environment | more, capture_output=True, text=True, timeout=100, check=False
+        )
+
+    return run

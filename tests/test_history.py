@@ -1,17 +1,29 @@
+"""Captures in every order, of every coverage, against what the tables should hold."""
+
+import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from otcpipe.records import Partition
-from tests.pipeline import NOON, WEEK, drive, file_text, observe
+from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE = Partition(WEEK, "OTCE")
+T1 = Partition(WEEK, "T1")
 HISTORY = """
-    select r.symbol, r.share_volume::int, b.observed_at, e.observed_at
+    select r.symbol, r.mpid, r.share_volume, r.notional, r.product_type, b.observed_at, e.observed_at
     from otc.volume_record r join otc.capture b on b.capture_id = r.brought_by
-    left join otc.capture e on e.capture_id = r.ended_by order by 1, 3
+    left join otc.capture e on e.capture_id = r.ended_by order by 1, 2, 5, 6
 """
+METRICS = "select symbol, scope, total_volume, venue_count from otc.symbol_summary order by 1, 2"
+NON_ATS = {"summaryTypeCode": "OTC_W_SMBL_FIRM", "MPID": "", "firmCRDNumber": 7, "marketParticipantName": "Seven LLC"}
+
+
+def current(sql: Sql) -> list[tuple[Any, ...]]:
+    return sql("select symbol, mpid, share_volume::int from otc.venue_volume order by 1, 2")
 
 
 def test_content_that_reverts_is_applied_again(sql: Sql) -> None:
@@ -19,5 +31,99 @@ def test_content_that_reverts_is_applied_again(sql: Sql) -> None:
     for day, content in enumerate((a, b, a)):
         drive(observe(content, OTCE, NOON + timedelta(days=day)))
     assert sql("select count(*) from otc.volume_record") == [(3,)]
-    assert sql("select share_volume::int from otc.venue_volume") == [(81448654,)]
+    assert current(sql) == [("SPY", "AAAA", 81448654)]
     assert sql("select total_volume::int from otc.symbol_summary") == [(81448654,)]
+
+
+def test_only_what_changed_becomes_a_revision_and_what_is_gone_ends(sql: Sql) -> None:
+    drive(observe(file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 2, 1), ("C", "AAAA", 3, 1)]), OTCE))
+    drive(observe(file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 9, 1)]), OTCE, NOON + timedelta(days=1)))
+    assert current(sql) == [("A", "AAAA", 1), ("B", "AAAA", 9)]
+    assert sql("select symbol, ended_by is null from otc.volume_record order by 1, 2") == [
+        ("A", True),
+        ("B", False),
+        ("B", True),
+        ("C", False),
+    ]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[1::3])
+def test_captures_in_any_order_give_the_same_tables(sql: Sql, order: tuple[int, ...]) -> None:
+    contents = [
+        file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 2, 1)]),
+        file_text([("A", "AAAA", 5, 1), ("C", "BBBB", 3, 1)]),
+        file_text([("A", "AAAA", 5, 1), ("B", "AAAA", 2, 1)]),
+        file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 2, 1)]),
+    ]
+    for number in order:
+        drive(observe(contents[number], OTCE, NOON + timedelta(days=number)))
+    days = [NOON + timedelta(days=number) for number in range(4)]
+    assert [(row[0], int(row[2]), *row[5:]) for row in sql(HISTORY)] == [
+        ("A", 1, days[0], days[1]),
+        ("A", 5, days[1], days[3]),
+        ("A", 1, days[3], None),
+        ("B", 2, days[0], days[1]),
+        ("B", 2, days[2], None),
+        ("C", 3, days[1], days[2]),
+    ]
+    assert [row[:3] for row in sql(METRICS)] == [("A", "ATS", 1), ("B", "ATS", 2)]
+
+
+def test_a_file_neither_withdraws_nor_blanks_what_only_the_api_tells(sql: Sql) -> None:
+    drive(observe(api_text([{"totalWeeklyShareQuantity": "100.5"}, NON_ATS], T1), T1, covers="all"))
+    same = file_text([("ABC", "AAAA", "100.5", 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
+    drive(observe(same, T1, NOON + timedelta(days=1)))
+    assert sql("select count(*), min(notional), max(product_type) from otc.volume_record") == [(2, 1000.5, "UTP")]
+
+
+def test_a_file_that_differs_from_the_api_revises_just_its_rows(sql: Sql) -> None:
+    drive(observe(api_text([{}, {"MPID": "BBBB"}, NON_ATS], T1), T1, covers="all"))
+    revised = file_text([("ABC", "AAAA", 150, 10), ("ABC", "BBBB", 100, 10)], "T1")
+    revised = revised.replace(b"ABC Inc", b"Abc Inc").replace(b"BBBB VENUE", b"AAAA VENUE")
+    drive(observe(revised, T1, NOON + timedelta(days=1)))
+    rows = sql("select mpid, share_volume::int, notional, product_type from otc.venue_volume order by 1 nulls last")
+    assert rows == [("AAAA", 150, None, "UTP"), ("BBBB", 100, 1000.5, "UTP"), (None, 100, 1000.5, "UTP")]
+
+
+def test_the_api_completes_what_a_file_began(sql: Sql) -> None:
+    file = file_text([("ABC", "AAAA", 100, 10), ("GONE", "AAAA", 5, 1)], "T1").replace(b"ABC Inc", b"Abc Inc")
+    drive(observe(file, T1))
+    assert sql(METRICS) == [("ABC", "ATS", 100, 1), ("GONE", "ATS", 5, 1)]
+    drive(observe(api_text([{}, NON_ATS], T1), T1, NOON + timedelta(days=1), covers="all"))
+    assert sql(METRICS) == [("ABC", "ALL", 200, 2), ("ABC", "ATS", 100, 1), ("ABC", "NON_ATS", 100, 1)]
+    assert sql("select min(notional), count(*) from otc.venue_volume") == [(1000.5, 2)]
+
+
+def test_where_the_api_has_two_products_a_file_cannot_tell_which_and_changes_neither(sql: Sql) -> None:
+    drive(observe(api_text([{}, {"productTypeCode": "CTS", "totalWeeklyShareQuantity": 7}], T1), T1, covers="all"))
+    file = file_text([("ABC", "AAAA", 7, 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
+    drive(observe(file, T1, NOON + timedelta(days=1)))
+    assert sorted(row[2] for row in current(sql)) == [7, 100]
+    assert sql("select count(*) from otc.volume_record") == [(2,)]
+
+
+def test_rows_of_one_symbol_and_venue_that_differ_in_product_or_issue_name_stand_side_by_side(sql: Sql) -> None:
+    rows: list[dict[str, object]] = [
+        {},
+        {"productTypeCode": "CTS"},
+        {"issueName": "Abc New Inc"},
+        {"productTypeCode": ""},
+    ]
+    drive(observe(api_text(rows, T1), T1, covers="all"))
+    assert sql("select count(*) from otc.venue_volume") == [(4,)]
+    assert sql("select total_volume::int, venue_count from otc.symbol_summary where scope = 'ATS'") == [(400, 1)]
+
+
+def test_the_natural_key_is_enforced_with_nulls_alike(sql: Sql) -> None:
+    drive(observe(api_text([{"productTypeCode": "", "issueSymbolIdentifier": ""}], T1), T1, covers="all"))
+    with pytest.raises(Exception, match="duplicate key value violates unique constraint"):
+        sql("insert into otc.volume_record select * from otc.volume_record")
+
+
+def test_every_row_of_a_capture_is_accounted_for(sql: Sql) -> None:
+    good = file_text([("A", "AAAA", 1, 1), ("", "AAAA", 2, 1), ("C", "AAAA", "1.1234567", 1)])
+    drive(observe(good + b"broken|line\n\n", OTCE))
+    assert sql("select rows, records, totals, rejects from otc.capture") == [(5, 2, 0, 3)]
+    assert [line for (line,) in sql("select line from otc.reject order by 1")] == [4, 5, 6]
+    assert sql("select symbol from otc.symbol_summary") == [("A",)]
+    assert sql("select total_volume::int, symbol_count from otc.venue_share where tier = 'OTCE'") == [(3, 1)]

@@ -1,5 +1,6 @@
 """The command line. Commands import what they need when they run, so that `--help` is quick."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="A list of objects, for progr
 
 def app() -> None:
     """Run a command; an error of ours is one sentence, and its exit code says whose turn it is."""
+    logging.basicConfig(handlers=[logging.NullHandler()])  # sentences are for people here, logs for workers
     try:
         typer_app()
     except OtcpipeError as error:

@@ -15,7 +15,7 @@ from otcpipe.warehouse import Row
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
 PROSE = ("reason", "issue_name")  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
-THOUSAND = 1000
+SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
@@ -45,9 +45,9 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
 def _shown(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return f"{value:,.0f}" if value == int(value) and abs(value) >= THOUSAND else f"{value:,}"
-    return str(value)
+    if isinstance(value, Decimal) and value == int(value) and value.as_tuple().exponent == SHARES_EXPONENT:
+        return f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else str(value)
 
 
 def _text(value: object) -> str:

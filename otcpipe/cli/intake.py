@@ -32,6 +32,7 @@ def import_files(
     friday = weeks.parse_week(week, now) if week else None
     moment = _moment(observed_at, now) if observed_at else None
     found = [_check(path, friday, weeks.parse_tier(tier) if tier else None, now) for path in paths]
+    broker.reach()
     started = [file.partition for file in found if _start(file, moment, now)]
     if wait:
         watch.until_done(started)
@@ -42,7 +43,9 @@ def enqueue(week: str, tiers: list[str]) -> None:
     now = services.settings().now()
     friday = weeks.parse_week(week, now)
     prefix = services.settings()["S3_PREFIX"]
-    for tier in [weeks.parse_tier(text) for text in tiers] or list(TIERS):
+    wanted = [weeks.parse_tier(text) for text in tiers] or list(TIERS)
+    broker.reach()
+    for tier in wanted:
         partition = Partition(friday, tier)
         if weeks.due_at(friday, tier) > now:
             say(f"{tier} {friday}: not due before {weeks.due_at(friday, tier):%Y-%m-%d %H:%M} New York time.")
@@ -58,6 +61,7 @@ def reprocess(text: str, name: str | None, *, only: bool) -> None:
     stage = stages.reading(key, name)
     if key.kind != "partition" and not services.store().exists(str(key)):
         raise Invalid(f"{key} does not exist.")
+    broker.reach()
     generation = ledger.generation_of(services.warehouse(), key)
     run = Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only)
     _send(run)

@@ -25,6 +25,7 @@ TOP = {
     "volume": "volume",
     "volume_vs_avg_pct": "vs 6w %",
     "trend": "trend",
+    "weeks_in_window": "weeks",
     "hhi": "HHI",
     "concentration_level": "band",
     "issue_name": "issue",
@@ -61,7 +62,9 @@ def top(week: str | None, scope: str, limit: int, *, as_json: bool) -> None:
     if not rows:
         say(f"No metrics of scope {scope} are there yet.")
         return
-    say(f"The largest symbols of the week ending {rows[0]['week_ending']}, scope {scope}; volume in shares, against its mean of six weeks:")
+    say(
+        f"Week ending {rows[0]['week_ending']}, scope {scope}: the largest symbols in shares, against six weeks' mean."
+    )
     print_table(TOP, rows)
     say(ATTRIBUTION)
 

@@ -1,0 +1,3 @@
+from otcpipe.cli import app
+
+app()

@@ -1,0 +1,153 @@
+"""The way from stage to stage: claims, leases, duplicates, damage, and running again by key."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from otcpipe import handoff, keys, ledger, services, stages
+from otcpipe.errors import Damaged, Permanent
+from otcpipe.ledger import Claim, Held, Lease, Run
+from otcpipe.records import Output, Partition
+from tests.pipeline import NOON, WEEK, drive, file_text, functions, observe
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+OTCE = Partition(WEEK, "OTCE")
+NAMES = [stage.name for stage in stages.PIPELINE]
+CONTENT = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 2, 1)])
+EVERYTHING = """
+    select 'record', r::text, r.xmin::text from otc.volume_record r
+    union all select 'capture', c::text, '' from otc.capture c
+    union all select 'summary', s::text, s.xmin::text from otc.symbol_summary s
+    union all select 'share', s::text, s.xmin::text from otc.venue_share s
+    union all select 'rolling', s::text, s.xmin::text from otc.symbol_rolling_avg s
+    union all select 'concentration', s::text, s.xmin::text from otc.symbol_concentration s order by 1, 2
+"""
+
+
+def objects(environment: dict[str, str]) -> list[str]:
+    return list(services.store().keys(environment["OTCPIPE_S3_PREFIX"]))
+
+
+def again(run: Run, *, only: bool = False) -> Run:
+    return Run(run.stage, run.key, run.generation, request=f"again {uuid.uuid4()}", is_last=only)
+
+
+@pytest.fixture
+def carried(environment: dict[str, str]) -> list[Run]:
+    return drive(observe(CONTENT, OTCE))
+
+
+def test_a_file_goes_through_all_stages_after_fetch(carried: list[Run], sql: Sql) -> None:
+    assert [run.stage.name for run in carried] == NAMES[1:]
+    assert sql("select distinct state from otc.stage_run") == [("done",)]
+
+
+@pytest.mark.parametrize("at", range(5), ids=NAMES[1:])
+def test_any_message_delivered_again_changes_no_row_and_makes_no_object(
+    carried: list[Run], at: int, sql: Sql, environment: dict[str, str]
+) -> None:
+    rows, stored = sql(EVERYTHING), objects(environment)
+    assert [run.stage.name for run in drive(carried[at])] == NAMES[at + 1 :]
+    assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+
+
+@pytest.mark.parametrize("at", range(5), ids=NAMES[1:])
+def test_any_key_processed_again_changes_no_row_and_makes_no_object(
+    carried: list[Run], at: int, sql: Sql, environment: dict[str, str]
+) -> None:
+    rows, stored = sql(EVERYTHING), objects(environment)
+    drive(again(carried[at]))
+    assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+    assert sql("select attempts from otc.stage_run where stage = any(%s)", NAMES[at + 1 :]) == [(2,)] * (5 - at)
+
+
+def test_with_only_nothing_follows(carried: list[Run]) -> None:
+    assert len(drive(again(carried[1], only=True))) == 1
+
+
+@pytest.mark.parametrize("kind", ["parsed", "normalized", "rejected"])
+def test_a_derived_object_that_is_gone_is_made_again(
+    carried: list[Run], kind: str, sql: Sql, environment: dict[str, str]
+) -> None:
+    rows, stored = sql(EVERYTHING), objects(environment)
+    gone = next(key for key in stored if f"/{kind}/" in key)
+    services.store().discard(gone)
+    reader = carried[2] if kind == "parsed" else carried[3]
+    if kind == "parsed":
+        services.store().discard(next(key for key in stored if "/normalized/" in key))
+    with pytest.raises(Damaged):
+        drive(again(reader))
+    waiting = sql("select stage, key, generation, request from otc.stage_run where starts_with(request, 'remake')")
+    prefix = environment["OTCPIPE_S3_PREFIX"]
+    remakes = [Run(stages.named(row[0]), keys.parse(row[1], prefix), row[2], row[3], is_last=True) for row in waiting]
+    drive(*remakes)
+    drive(again(reader))
+    assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+
+
+def test_a_raw_object_that_is_gone_is_a_permanent_error_that_names_it(
+    carried: list[Run], environment: dict[str, str]
+) -> None:
+    raw, parsed = str(carried[1].key), str(carried[2].key)
+    services.store().discard(raw)
+    services.store().discard(parsed)
+    with pytest.raises(Permanent, match=raw):
+        drive(again(carried[1]))
+
+
+def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    run = observe(CONTENT, OTCE)
+    held = ledger.claim(services.warehouse(), run)
+    assert isinstance(held, Claim)
+    put_off: list[tuple[Run, float]] = []
+    stage = functions()["cache"]
+    handoff.carry(run, stage, services.store(), services.warehouse(), lambda run, wait: put_off.append((run, wait)))
+    assert [(one, 0 < wait <= 16) for one, wait in put_off] == [(run, True)]
+    sql("update otc.stage_run set lease_until = now() - interval '1 second'")
+    assert len(drive(run)) == 5
+    assert not ledger.finish(services.warehouse(), held, Output("never")), "the first worker has lost its lease"
+
+
+def test_a_lease_is_renewed_while_its_stage_runs(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "RENEWAL_SECONDS", 0.05)
+    run = observe(CONTENT, OTCE)
+    held = ledger.claim(services.warehouse(), run)
+    assert isinstance(held, Claim)
+    sql("update otc.stage_run set lease_until = now() + interval '1 second'")
+    with Lease(services.warehouse(), held):
+        sql("select pg_sleep(0.5)")
+    assert isinstance(ledger.claim(services.warehouse(), run), Held)
+    assert sql("select lease_until > now() + interval '10 seconds' from otc.stage_run") == [(True,)]
+
+
+def test_a_stage_that_fails_gives_its_claim_back_with_the_reason(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+
+    def fails(_: Run) -> Output:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        handoff.carry(run, fails, services.store(), services.warehouse(), lambda *_: None)
+    assert sql("select state, reason from otc.stage_run") == [("queued", "OSError: no space left")]
+    drive(run)
+    assert sql("select state, reason from otc.stage_run where stage = 'cache'") == [("done", None)]
+
+
+def test_the_next_run_is_due_in_the_ledger_before_its_message_is_sent(environment: dict[str, str], sql: Sql) -> None:
+    def lost(*_: object) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        handoff.carry(observe(CONTENT, OTCE), functions()["cache"], services.store(), services.warehouse(), lost)
+    assert sql("select stage, state from otc.stage_run order by 1") == [("cache", "done"), ("parse", "queued")]
+
+
+def test_the_same_observation_given_twice_is_one_capture(environment: dict[str, str], sql: Sql) -> None:
+    drive(observe(CONTENT, OTCE, NOON), observe(CONTENT, OTCE, NOON))
+    assert sql("select count(*) from otc.capture") == [(1,)]

@@ -1,0 +1,79 @@
+import concurrent.futures
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from otcpipe import queries, services
+from otcpipe.errors import Unreachable
+from otcpipe.warehouse import Warehouse
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def empty(environment: dict[str, str], sql: Sql) -> Warehouse:
+    sql("drop schema otc cascade")
+    return services.warehouse()
+
+
+def test_migrations_are_applied_in_order_and_once(empty: Warehouse, sql: Sql) -> None:
+    names = [name for name, _ in queries.migrations()]
+    assert empty.migrate() == names == sorted(names)
+    assert empty.migrate() == []
+    assert [name for (name,) in sql("select name from otc.migration order by applied_at, name")] == names
+
+
+def test_two_that_migrate_at_once_do_not_collide(empty: Warehouse) -> None:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        applied = list(pool.map(lambda _: empty.migrate(), range(4)))
+    assert sorted(itertools.chain(*applied)) == [name for name, _ in queries.migrations()]
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(
+    empty: Warehouse, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [("0001_broken", "create table otc.half (); select 1 / 0;")]
+    monkeypatch.setattr(queries, "migrations", lambda: iter(broken))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        empty.migrate()
+    assert sql("select to_regclass('otc.half')") == [(None,)]
+    assert sql("select * from otc.migration") == []
+
+
+def test_a_transaction_that_fails_changes_nothing(environment: dict[str, str], sql: Sql) -> None:
+    with pytest.raises(KeyError), services.warehouse().transaction() as transaction:
+        transaction.run("add_names", names=["A", "B"])
+        raise KeyError
+    assert sql("select * from otc.name") == []
+
+
+def test_a_server_that_is_down_is_unreachable_and_its_password_stays_secret() -> None:
+    warehouse = Warehouse("postgresql://otcpipe:hunter2@127.0.0.1:9/otcpipe", seconds=1)
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9") as caught, warehouse.transaction():
+        pass
+    warehouse.close()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_statement_has_a_name_of_its_own() -> None:
+    files = list((queries.SCHEMA / "queries").glob("*.sql"))
+    assert len(queries.statements()) == sum(len(queries.named(f"queries/{path.name}")) for path in files)
+
+
+def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: dict[str, str], sql: Sql) -> None:
+    definition = sql("select pg_get_indexdef('otc.volume_record_current'::regclass)")[0][0]
+    assert "NULLS NOT DISTINCT" in definition
+    for column in [
+        "week_ending",
+        "tier",
+        "venue_type",
+        "symbol",
+        "issue_name_id",
+        "product_type",
+        "mpid",
+        "firm_crd",
+    ]:
+        assert column in definition
