@@ -1,6 +1,7 @@
 """Gzip whose output depends on its input only, and whose expansion is bounded."""
 
 import gzip
+import io
 import zlib
 
 from otcpipe.errors import Invalid
@@ -18,21 +19,13 @@ def expand(content: bytes, limit: int = LIMIT) -> bytes:
     """Plain bytes of gzip or of plain bytes; raises Invalid when broken off, or larger than the limit."""
     if not content.startswith(MAGIC):
         return content
-    pieces: list[bytes] = []
-    while content.startswith(MAGIC):
-        stream = zlib.decompressobj(wbits=31)
-        pieces.append(_expanded(stream, content, limit - sum(map(len, pieces))))
-        content = stream.unused_data
-    return b"".join(pieces)
-
-
-def _expanded(stream: "zlib._Decompress", content: bytes, limit: int) -> bytes:
     try:
-        piece = stream.decompress(content, limit + 1)
-    except zlib.error:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            expanded = stream.read(limit + 1)
+    except EOFError:
+        raise Invalid("The gzip data breaks off before its end.") from None
+    except (OSError, zlib.error):
         raise Invalid("The gzip data is damaged.") from None
-    if len(piece) > limit:
-        raise Invalid(f"The gzip data expands to more than {LIMIT >> 20} MiB, which no partition has.")
-    if not stream.eof:
-        raise Invalid("The gzip data breaks off before its end.")
-    return piece
+    if len(expanded) > limit:
+        raise Invalid(f"The gzip data expands to more than {limit >> 20} MiB, which no partition has.")
+    return expanded

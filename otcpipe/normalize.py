@@ -11,7 +11,7 @@ QUANTITY = r"^\d{1,14}(\.\d{1,6})?$"  # numeric(20,6)
 NOTIONAL = r"^\d{1,18}(\.\d{1,6})?$"  # numeric(24,6)
 COUNT = r"^\d{1,18}$"
 CRD = r"^\d{1,9}$"
-DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+DAY = r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 FIRM_ROWS = {"ATS_W_SMBL_FIRM": "ATS", "OTC_W_SMBL_FIRM": "NON_ATS"}
 TOTAL_ROWS = {
     f"{feed}_W_{cut}": venue

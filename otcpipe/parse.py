@@ -24,7 +24,7 @@ def rows(content: bytes) -> pa.Table:
     """
     content = content.removeprefix(BOM)
     columns = header(content)
-    content, garbled = _without_garbled(content)
+    content, garbled = _without_garbled(content if b"\n" in content else content + b"\n")
     malformed: list[tuple[int, str, str]] = []
 
     def set_aside(row: pa.csv.InvalidRow) -> str:
@@ -33,7 +33,9 @@ def rows(content: bytes) -> pa.Table:
 
     table = _read(content, columns, set_aside)
     table = table.add_column(0, LINE, _lines(table.num_rows, [line for line, _, _ in malformed]))
-    empty = [(line, "an empty line", "") for line in _empty_lines(table)]
+    blank = _empty_lines(table)
+    lines = content.split(b"\n") if blank else []
+    empty = [(line, "an empty line", lines[line - 1].decode()) for line in blank]
     garbled_lines = {line for line, _, _ in garbled}
     aside = garbled + malformed + [entry for entry in empty if entry[0] not in garbled_lines]
     return _with_malformed(table, sorted(aside))
@@ -43,20 +45,21 @@ def header(content: bytes) -> tuple[str, ...]:
     """The columns that the first line names; raises Invalid unless they are those of the API or of a download."""
     if not content.strip():
         raise Invalid("The file is empty.")
-    first = content.split(b"\n", 1)[0].rstrip(b"\r")
+    first = content.split(b"\n", 1)[0].removesuffix(b"\r")
     if first.lstrip().startswith(b"<"):
         raise Invalid("This is a web page, not FINRA's pipe-delimited text.")
     if b"\0" in content:
         raise Invalid("This is a binary file, not FINRA's pipe-delimited text.")
     columns = tuple(first.decode("utf-8", "replace").split("|"))
-    missing = [name for name in API_FIELDS if name not in columns]
-    if columns != FILE_FIELDS and (missing or len(set(columns)) != len(columns)):
-        known = len(missing) < len(API_FIELDS) // 2
-        raise Invalid(
-            f"The header lacks {', '.join(missing)}."
-            if known and missing
-            else "The header is not that of FINRA's file."
-        )
+    if columns == FILE_FIELDS:
+        return columns
+    fields = API_FIELDS if "weekStartDate" in columns or "summaryTypeCode" in columns else FILE_FIELDS
+    missing = [name for name in fields if name not in columns]
+    if missing and len(missing) < len(fields) // 2:
+        raise Invalid(f"The header lacks {', '.join(missing)}.")
+    is_usable = _is_utf8(first) and b"\r" not in first and not {LINE, REASON, TEXT} & set(columns)
+    if missing or fields is FILE_FIELDS or len(set(columns)) != len(columns) or not is_usable:
+        raise Invalid("The header is not that of FINRA's file.")
     return columns
 
 
@@ -68,7 +71,10 @@ def added_columns(table: pa.Table) -> list[str]:
 def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], str]) -> pa.Table:
     return pa.csv.read_csv(
         io.BytesIO(content),
-        read_options=pa.csv.ReadOptions(use_threads=False),  # line numbers of bad rows need one thread
+        read_options=pa.csv.ReadOptions(
+            use_threads=False,  # line numbers of bad rows need one thread
+            block_size=len(content) + 1,  # a line may be longer than any block but this
+        ),
         parse_options=pa.csv.ParseOptions(
             delimiter="|",
             quote_char=False,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,21 +70,32 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 def _of_stack(state: Path) -> dict[str, str]:
     if not state.exists():
         return {}
-    environment = json.loads(state.read_text())["environment"]
-    return {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}
+    try:
+        environment = json.loads(state.read_text())["environment"]
+        return {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Invalid(f"{state} is not a state file: remove it, then run `otcpipe up`.") from None
 
 
 def _check(name: str, text: str) -> None:
     if name not in SERVERS and name not in DEFAULTS:
         raise Invalid(f"OTCPIPE_{name} is not a setting of otcpipe.")
-    if name in SCHEMES and (urlsplit(text).scheme not in SCHEMES[name] or not urlsplit(text).netloc):
+    if name in SCHEMES and not _is_url(text, SCHEMES[name]):
         raise Invalid(f"OTCPIPE_{name} must be a URL that starts with {SCHEMES[name][0]}://.")
-    if name == "FINRA_RATE" and not (text.isdigit() and 1 <= int(text) <= 1000):  # noqa: PLR2004 - a bound
+    if name == "FINRA_RATE" and not re.fullmatch(r"[1-9][0-9]{0,2}|1000", text):
         raise Invalid("OTCPIPE_FINRA_RATE must be a whole number of requests a second, 1 to 1000.")
     if name == "FINRA_FORMAT" and text not in ("text", "json"):
         raise Invalid("OTCPIPE_FINRA_FORMAT must be text or json.")
     if name == "NOW":
         _check_moment(text)
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # whose text shows the URL
+        return False
+    return parts.scheme in schemes and bool(parts.netloc)
 
 
 def _check_moment(text: str) -> None:

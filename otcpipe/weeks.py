@@ -14,6 +14,7 @@ PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
 DELAY = {"T1": timedelta(days=21), "T2": timedelta(days=35), "OTCE": timedelta(days=35)}  # from the Monday
 GRACE = timedelta(days=2)  # from Monday to the Wednesday on which the week is fetched
 FRIDAY = 4
+EARLIEST = date(2014, 1, 1)  # no week was published before
 
 
 def week_ending(day: date) -> date:
@@ -42,8 +43,8 @@ def due_at(friday: date, tier: str) -> datetime:
 def week_published_on(day: date, tier: str) -> date:
     """The week whose first publication was on the day; raises Invalid when nothing is published then."""
     monday = day - timedelta(days=day.weekday())
-    friday = week_ending(monday - DELAY[tier])
-    if published_on(friday, tier) != day:
+    friday = week_ending(monday - DELAY[tier]) if day > EARLIEST else None
+    if friday is None or published_on(friday, tier) != day:
         raise Invalid(f"{day} is not a publication date of tier {tier}; give the week with --week.")
     return friday
 

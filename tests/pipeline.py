@@ -1,7 +1,7 @@
 """Driving the stages in this process, on the real servers, one message after the other."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib import import_module
 
@@ -51,7 +51,7 @@ def file_text(rows: Iterable[Sequence[object]], tier: str = "OTCE", updated_on: 
     return ("\n".join(lines) + "\n").encode()
 
 
-def api_text(rows: Iterable[dict[str, object]], partition: Partition) -> bytes:
+def api_text(rows: Iterable[Mapping[str, object]], partition: Partition) -> bytes:
     """API text: each row gives FINRA's names that differ from an ordinary ATS firm row's."""
     ordinary: dict[str, object] = {
         "totalWeeklyShareQuantity": 100,
@@ -73,5 +73,5 @@ def api_text(rows: Iterable[dict[str, object]], partition: Partition) -> bytes:
         "summaryTypeCode": "ATS_W_SMBL_FIRM",
     }
     lines = ["|".join(API_FIELDS)]
-    lines += ["|".join(str((ordinary | row)[name]) for name in API_FIELDS) for row in rows]
+    lines += ["|".join(str({**ordinary, **row}[name]) for name in API_FIELDS) for row in rows]
     return ("\n".join(lines) + "\n").encode()

@@ -54,7 +54,7 @@ BAD_FILES = {
     "an empty file": (b"", "empty"),
     "a wrong header": (b"symbol|shares\nA|1\n", "header"),
     "a truncated gzip": (gzip.compress(GOOD * 100)[:-20], "breaks off"),
-    "a damaged gzip": (b"\x1f\x8b\x08" + b"x" * 50, "damaged"),
+    "a damaged gzip": (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 50, "damaged"),
     "a binary": (bytes(range(256)) * 9, "binary"),
     "two publication dates": (
         GOOD + GOOD.splitlines()[1].replace(b"12-15", b"12-16").replace(b"|A|", b"|B|"),

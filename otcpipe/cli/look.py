@@ -62,9 +62,7 @@ def top(week: str | None, scope: str, limit: int, *, as_json: bool) -> None:
     if not rows:
         say(f"No metrics of scope {scope} are there yet.")
         return
-    say(
-        f"Week ending {rows[0]['week_ending']}, scope {scope}: the largest symbols in shares, against six weeks' mean."
-    )
+    say(f"Week ending {rows[0]['week_ending']}, scope {scope}: the largest symbols, against six weeks' mean.")
     print_table(TOP, rows)
     say(ATTRIBUTION)
 

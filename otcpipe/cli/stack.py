@@ -46,7 +46,7 @@ def down() -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while state.is_alive(running):
+    while _running(home) == running:  # its announcement goes last
         if time.monotonic() > deadline:
             raise StackFailed(f"The stack in {home} (process {running.pid}) does not stop.")
         time.sleep(0.05)

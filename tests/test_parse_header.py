@@ -1,0 +1,86 @@
+"""What `parse` says of a first line, and of files that are not FINRA's at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from otcpipe import parse
+from otcpipe.errors import Invalid
+from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, TEXT
+from tests.lines import OTCE, joined
+from tests.pipeline import api_text, file_text
+
+DATA = Path(__file__).parent / "data"
+REAL = "finra_otc_weekly_otc_20251215.csv.gz"
+API, FILE = joined(API_FIELDS), joined(FILE_FIELDS)
+ROW = file_text([("ABC", "AAAA", 1, 1)]).splitlines()[1]
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"], ids=["nothing", "LF", "CRLF"])
+@pytest.mark.parametrize("header", [FILE, API], ids=["file", "API"])
+def test_a_header_alone_has_no_rows(header: bytes, ending: bytes) -> None:
+    table = parse.rows(header + ending)
+    assert (table.num_rows, table.column_names) == (0, [LINE, *header.decode().split("|"), REASON, TEXT])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "The file is empty"),
+        (b" \r\n\n", "The file is empty"),
+        (b"\xef\xbb\xbf", "The file is empty"),
+        (b"<!DOCTYPE html>\n<html><body>Service | Unavailable</body></html>", "web page"),
+        (b"\xef\xbb\xbf  <html>", "web page"),
+        (b"PK\3\4\0\0\0\0\xff", "binary file"),
+        (FILE.decode().encode("utf-16"), "binary file"),
+        ((DATA / REAL).read_bytes(), "binary file"),
+        (json.dumps([dict.fromkeys(API_FIELDS)]).encode(), "header"),
+        (b'{"statusCode":400}', "header"),
+        (b"a|b|c\n1|2|3\n", "header"),
+        (FILE.replace(b"|", b","), "header"),
+        (FILE.upper(), "header"),
+        (b"|".join(reversed(FILE.split(b"|"))), "header"),
+        (API + b"|MPID", "header"),
+        (ROW, "header"),
+    ],
+)
+def test_what_is_not_finras_text_is_refused_by_what_it_is(content: bytes, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        parse.rows(content)
+
+
+@pytest.mark.parametrize("missing", API_FIELDS)
+def test_a_column_that_the_api_does_not_give_is_named(missing: str) -> None:
+    with pytest.raises(Invalid, match=f"The header lacks {missing}\\."):
+        parse.rows(joined(name for name in API_FIELDS if name != missing) + b"\n")
+
+
+@pytest.mark.parametrize("missing", FILE_FIELDS)
+def test_a_column_that_a_download_does_not_have_is_named(missing: str) -> None:
+    with pytest.raises(Invalid, match=missing):
+        parse.rows(joined(name for name in FILE_FIELDS if name != missing) + b"\n")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [API + b"|caf\xe9", API + b"|a\rb", API + b"\r\r", *(API + f"|{name}".encode() for name in (LINE, REASON, TEXT))],
+)
+def test_a_header_that_cannot_be_used_is_refused(header: bytes) -> None:
+    with pytest.raises(Invalid, match="header"):
+        parse.rows(header + b"\n" + b"a|" * 17 + b"\n")
+
+
+def test_a_column_that_finra_adds_is_kept() -> None:
+    lines = api_text([{}], OTCE).decode().splitlines()
+    table = parse.rows(f"{lines[0]}|newColumn\n{lines[1]}|NA\n".encode())
+    assert parse.added_columns(table) == ["newColumn"]
+    assert table["newColumn"].to_pylist() == ["NA"]
+    assert parse.added_columns(parse.rows(api_text([{}], OTCE))) == []
+    assert parse.added_columns(parse.rows(FILE + b"\n")) == []
+
+
+def test_columns_of_the_api_may_stand_in_any_order() -> None:
+    order = API_FIELDS[::-1]
+    table = parse.rows(joined(order) + b"\n" + joined(order))
+    assert all(table[name].to_pylist() == [name] for name in API_FIELDS)

@@ -1,0 +1,52 @@
+"""The README names what is there, and nothing else."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from otcpipe import queries
+from otcpipe.cli import typer_app
+from otcpipe.settings import DEFAULTS, SERVERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = sorted(command.name or command.callback.__name__ for command in typer_app.registered_commands)  # type: ignore[union-attr]
+
+
+def test_every_command_stands_in_the_readme_and_every_command_there_exists() -> None:
+    assert sorted(set(re.findall(r"^\| `otcpipe (\w+)", README, re.MULTILINE))) == COMMANDS
+    assert set(re.findall(r"(?:`|^)otcpipe (\w+)", README, re.MULTILINE)) <= {*COMMANDS, "up"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "otcpipe", command, "--help"], capture_output=True, text=True, check=True
+    )
+    flags = set(re.findall(rf"`otcpipe {command}[^`]*`[^\n]*", README))
+    named = {flag for line in flags for flag in re.findall(r"--[a-z-]+", line)}
+    assert named <= set(re.findall(r"--[a-z-]+", done.stdout))
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    named = {name.removeprefix("OTCPIPE_") for name in re.findall(r"OTCPIPE_[A-Z0-9_]+", README)}
+    assert named <= {*SERVERS, *DEFAULTS}
+
+
+def test_every_metric_and_script_that_is_named_exists() -> None:
+    assert all(f"`{metric}`" in README for metric in queries.metric_files())
+    for script in re.findall(r"scripts/(\w+)", README):
+        assert (ROOT / "scripts" / script).exists()
+
+
+def test_ci_runs_the_readmes_own_commands() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    run = [line for line in lines if line and not line.startswith(("#", "set", "cd"))]
+    assert run == ["scripts/lint", "scripts/test"]
+
+
+def test_the_lock_names_no_registry() -> None:
+    assert "://" not in (ROOT / "scripts" / "requirements.lock").read_text()

@@ -1,0 +1,152 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from otcpipe import settings
+from otcpipe.errors import Invalid, OtcpipeError
+
+SECRET = "s3cret"
+URL = f"postgresql://otcpipe:{SECRET}@127.0.0.1:5432/otcpipe"
+HOST = "\u2100"  # a/c in one character, which a URL must not hold
+ELSEWHERE = {"OTCPIPE_HOME": "/nowhere"}
+WRONG = [
+    ("DATABASE_URL", f"mysql://u:{SECRET}@host/db"),
+    ("DATABASE_URL", f"host=localhost password={SECRET}"),
+    ("DATABASE_URL", f"postgresql:{SECRET}"),
+    ("REDIS_URL", f"http://:{SECRET}@host"),
+    ("S3_ENDPOINT", f"{SECRET}.host:8333"),
+    ("FINRA_URL", f"ftp://{SECRET}.host"),
+    ("FINRA_TOKEN_URL", f"{SECRET}.host"),
+    ("FINRA_RATE", f"{SECRET}"),
+    ("FINRA_RATE", "0000"),
+    ("FINRA_RATE", "-987"),
+    ("FINRA_RATE", "98765"),
+    ("FINRA_RATE", "9.87"),
+    ("FINRA_RATE", "\u00b2"),
+    ("FINRA_FORMAT", "XML"),
+    ("FINRA_FORMAT", "JSON"),
+    ("NOW", "yesterday"),
+    ("NOW", "2026-11-24"),
+    ("NOW", "2026-11-23T12:34:56"),
+]
+
+
+def load(home: Path | None = None, /, **values: str) -> settings.Settings:
+    """Settings from variables without `OTCPIPE_` and nothing else."""
+    place = ELSEWHERE if home is None else {"OTCPIPE_HOME": str(home)}
+    return settings.load(place | {f"OTCPIPE_{name}": text for name, text in values.items()})
+
+
+def stack(home: Path, **values: str) -> Path:
+    """A home in which a stack with these variables seems to run."""
+    state = {"pid": 1, "environment": {f"OTCPIPE_{name}": text for name, text in values.items()}}
+    (home / "stack.json").write_text(json.dumps(state))
+    return home
+
+
+def test_the_environment_comes_before_the_state_file_and_that_before_the_default(tmp_path: Path) -> None:
+    home = stack(tmp_path, S3_BUCKET="of-the-stack", S3_REGION="of-the-stack")
+    found = load(home, S3_BUCKET="of-the-environment")
+    told = [found[name] for name in ("S3_BUCKET", "S3_REGION", "S3_PREFIX")]
+    assert told == ["of-the-environment", "of-the-stack", "finra/otc"]
+
+
+def test_a_running_stack_is_enough(tmp_path: Path) -> None:
+    assert load(stack(tmp_path, DATABASE_URL=URL))["DATABASE_URL"] == URL
+
+
+def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
+    found = load(stack(tmp_path, DATABASE_URL=URL), DATABASE_URL="", FINRA_RATE="", NOW="")
+    assert (found["DATABASE_URL"], found["FINRA_RATE"]) == (URL, "18")
+
+
+def test_other_programs_variables_are_not_ours() -> None:
+    found = settings.load(ELSEWHERE | {"DATABASE_URL": "elsewhere", "S3_BUCKET": "elsewhere", "NOTCPIPE_X": "1"})
+    assert found["S3_BUCKET"] == "otcpipe"
+
+
+def test_the_process_environment_is_read_when_none_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OTCPIPE_HOME", str(tmp_path))
+    monkeypatch.setenv("OTCPIPE_S3_BUCKET", "mine")
+    found = settings.load()
+    assert (found["S3_BUCKET"], found.home) == ("mine", tmp_path)
+
+
+def test_the_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(Path("mine")).home == tmp_path / "mine"
+    assert settings.load({}).home == tmp_path / ".otcpipe"
+
+
+@pytest.mark.parametrize("name", settings.SERVERS)
+def test_a_server_that_is_not_set_says_what_to_do(name: str) -> None:
+    with pytest.raises(Invalid, match=f"^OTCPIPE_{name} is not set .* start one with `otcpipe up`"):
+        load()[name]
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG)
+def test_a_wrong_value_names_itself_and_is_not_shown(name: str, text: str) -> None:
+    with pytest.raises(Invalid) as error:
+        load(**{name: text})
+    assert str(error.value).startswith(f"OTCPIPE_{name} must be ")
+    assert text not in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize("name", settings.SCHEMES)
+@given(st.text(max_size=20))
+@example("[")
+@example(f"host{HOST}")
+def test_no_text_of_a_url_gets_through_or_gets_out(name: str, text: str) -> None:
+    told = f"OTCPIPE_{name} must be "
+    try:
+        load(**{name: f"{settings.SCHEMES[name][0]}://u:{SECRET}@{text}"})
+    except Invalid as error:
+        told = str(error)
+    assert told.startswith(f"OTCPIPE_{name} must be ")
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("name", ["DATABASE", "database_url", "S3_SECRET", "FINRA_RATES", ""])
+def test_an_unknown_name_is_an_error(name: str) -> None:
+    with pytest.raises(Invalid) as error:
+        load(**{name: SECRET})
+    assert str(error.value) == f"OTCPIPE_{name} is not a setting of otcpipe."
+
+
+def test_a_wrong_value_in_the_state_file_is_found_too(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="OTCPIPE_REDIS_URL must be a URL that starts with redis://"):
+        load(stack(tmp_path, REDIS_URL=SECRET))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"environment": []}'])
+def test_a_damaged_state_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stack.json").write_text(text)
+    with pytest.raises(OtcpipeError, match=r"stack\.json"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "text"), [("FINRA_RATE", "1"), ("FINRA_RATE", "1000"), ("FINRA_FORMAT", "json")])
+def test_a_right_value_is_kept(name: str, text: str) -> None:
+    assert load(**{name: text})[name] == text
+
+
+def test_no_secret_shows_in_a_repr() -> None:
+    found = load(DATABASE_URL=URL, S3_SECRET_KEY=SECRET, S3_ACCESS_KEY=SECRET, FINRA_CLIENT_SECRET=SECRET)
+    assert found["S3_SECRET_KEY"] == SECRET
+    assert SECRET not in f"{found!r} {found} {[found]}"
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T12:00:00Z", "2026-11-23T07:00:00-05:00", "2026-11-23 13:00+01:00"])
+def test_now_stands_still_where_it_is_put(text: str) -> None:
+    now = load(NOW=text).now()
+    assert (now, now.utcoffset()) == (datetime(2026, 11, 23, 12, tzinfo=UTC), timedelta(0))
+
+
+def test_now_is_the_present_when_nothing_is_said() -> None:
+    before = datetime.now(UTC)
+    assert before <= load().now() <= datetime.now(UTC)

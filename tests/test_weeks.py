@@ -1,0 +1,160 @@
+import csv
+import gzip
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otcpipe import weeks
+from otcpipe.errors import Invalid
+from otcpipe.records import TIERS
+
+DATA = Path(__file__).parent / "data"
+NOON = datetime(2026, 11, 23, 17, tzinfo=UTC)  # in New York
+WEEK = date(2025, 11, 14)
+DAY = timedelta(days=1)
+FRIDAYS = [date(2014, 1, 3) + number * 7 * DAY for number in range(22 * 52 + 4)]
+MOMENTS = st.datetimes(datetime(2014, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - given UTC
+HOLIDAYS = {
+    "Martin Luther King": date(2025, 1, 20),
+    "Presidents'": date(2025, 2, 17),
+    "Memorial": date(2025, 5, 26),
+    "Juneteenth": date(2023, 6, 19),
+    "Independence, observed": date(2021, 7, 5),
+    "Labor": date(2025, 9, 1),
+    "Christmas": date(2023, 12, 25),
+    "Christmas, observed": date(2022, 12, 26),
+    "New Year": date(2024, 1, 1),
+    "New Year, observed": date(2023, 1, 2),
+}
+BANK_HOLIDAYS = {"Columbus": date(2025, 10, 13), "Veterans": date(2024, 11, 11)}
+
+
+def recorded() -> list[tuple[date, date]]:
+    """The Friday and the first publication of each recorded row of tier T1."""
+    with gzip.open(DATA / "aapl_brkb_ats_w_smbl_t1_248_weeks.csv.gz", "rt", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    days = [(date.fromisoformat(row["weekStartDate"]), row["initialPublishedDate"]) for row in rows]
+    return [(monday + 4 * DAY, date.fromisoformat(published)) for monday, published in days]
+
+
+def weeks_before(monday: date, tier: str) -> date:
+    """The Friday of the week that would be published on a Monday without holidays."""
+    return monday - (3 if tier == "T1" else 5) * 7 * DAY + 4 * DAY
+
+
+def test_every_recorded_row_was_published_on_the_day_that_the_calendar_says() -> None:
+    rows = recorded()
+    assert len(rows) == 496
+    assert [weeks.published_on(friday, "T1") for friday, _ in rows] == [published for _, published in rows]
+
+
+def test_every_recorded_publication_date_leads_back_to_its_week() -> None:
+    assert all(weeks.week_published_on(published, "T1") == friday for friday, published in recorded())
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_publication_date_names_its_week_from_2014_to_2035(tier: str) -> None:
+    assert (FRIDAYS[0].year, FRIDAYS[-1].year) == (2014, 2035)
+    assert [weeks.week_published_on(weeks.published_on(friday, tier), tier) for friday in FRIDAYS] == FRIDAYS
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("monday", HOLIDAYS.values(), ids=HOLIDAYS)
+def test_a_holiday_of_the_exchange_moves_publication_to_tuesday(monday: date, tier: str) -> None:
+    assert weeks.published_on(weeks_before(monday, tier), tier) == monday + DAY
+    with pytest.raises(Invalid, match=f"{monday} is not a publication date of tier {tier}"):
+        weeks.week_published_on(monday, tier)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("monday", BANK_HOLIDAYS.values(), ids=BANK_HOLIDAYS)
+def test_a_holiday_of_the_banks_alone_does_not_move_publication(monday: date, tier: str) -> None:
+    assert weeks.published_on(weeks_before(monday, tier), tier) == monday
+
+
+@pytest.mark.parametrize("day", [date(2025, 12, 16), date(2025, 12, 19), date(2025, 12, 21)])
+def test_a_day_on_which_nothing_is_published_is_refused(day: date) -> None:
+    with pytest.raises(Invalid, match="is not a publication date of tier OTCE; give the week with --week"):
+        weeks.week_published_on(day, "OTCE")
+
+
+def test_a_day_before_the_calendar_is_refused_too() -> None:
+    with pytest.raises(Invalid, match="0001-01-01 is not a publication date of tier T1"):
+        weeks.week_published_on(date(1, 1, 1), "T1")
+
+
+@given(st.dates(date(2014, 1, 1), date(2026, 11, 22)))
+def test_any_day_stands_for_the_friday_of_its_week(day: date) -> None:
+    friday = weeks.parse_week(str(day), NOON)
+    assert friday.isocalendar() == (*day.isocalendar()[:2], 5)
+
+
+@pytest.mark.parametrize("day", ["2026-11-16", "2026-11-20", "2026-11-22"])
+def test_the_week_that_ended_last_is_taken(day: str) -> None:
+    assert weeks.parse_week(day, NOON) == date(2026, 11, 20)
+
+
+@pytest.mark.parametrize("day", ["2026-11-23", "2026-11-27", "2026-11-29", "9999-12-31"])
+def test_a_week_that_ends_after_today_is_refused(day: str) -> None:
+    with pytest.raises(Invalid, match=r"The week ending \d{4}-\d\d-\d\d has not ended yet\."):
+        weeks.parse_week(day, NOON)
+
+
+def test_today_is_the_day_in_new_york() -> None:
+    midnight = datetime(2025, 11, 14, 5, tzinfo=UTC)
+    assert weeks.parse_week("2025-11-14", midnight) == WEEK
+    with pytest.raises(Invalid, match="The week ending 2025-11-14 has not ended yet"):
+        weeks.parse_week("2025-11-14", midnight - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2025-02-30", "11/14/2025", "2025-11-14T00:00", "202\uff15-11-14"])
+def test_what_is_no_date_is_refused_with_the_form_of_one(text: str) -> None:
+    with pytest.raises(Invalid) as error:
+        weeks.parse_week(text, NOON)
+    assert str(error.value) == f"{text!r} is not a date; write it as YYYY-MM-DD."
+
+
+@pytest.mark.parametrize(("tier", "description"), TIERS.items())
+def test_a_tier_is_known_by_both_its_names(tier: str, description: str) -> None:
+    assert weeks.parse_tier(tier) == weeks.parse_tier(description) == tier
+
+
+@pytest.mark.parametrize("text", ["", "t1", "T3", "NMS", "NA", "Not Applicable", "T1 "])
+def test_what_is_no_tier_is_refused_with_the_choice(text: str) -> None:
+    with pytest.raises(Invalid) as error:
+        weeks.parse_tier(text)
+    assert str(error.value) == f"{text!r} is not a tier; choose from T1, T2, OTCE."
+
+
+@pytest.mark.parametrize(("friday", "hour"), [(date(2025, 6, 20), 10), (WEEK, 11)], ids=["summer", "winter"])
+def test_a_week_is_due_at_six_in_new_york(friday: date, hour: int) -> None:
+    due = weeks.due_at(friday, "OTCE")
+    assert due.timetz().replace(tzinfo=None) == time(6)
+    assert due.astimezone(UTC).hour == hour
+
+
+def test_a_week_is_not_due_then_due_then_late_from_the_wednesday_on() -> None:
+    due, second = datetime(2025, 12, 15, 11, tzinfo=UTC), timedelta(seconds=1)
+    moments = [due - 30 * DAY, due - second, due, due + 2 * DAY - second, due + 2 * DAY, due + 999 * DAY]
+    states = [weeks.state_of(WEEK, "OTCE", moment) for moment in moments]
+    assert states == ["not_due", "not_due", "due", "due", "late", "late"]
+
+
+def test_the_newest_weeks_on_23_november_2026() -> None:
+    six = datetime(2026, 11, 23, 11, tzinfo=UTC)
+    assert [weeks.newest_published(six, tier) for tier in TIERS] == [
+        date(2026, 11, 6),
+        date(2026, 10, 23),
+        date(2026, 10, 23),
+    ]
+    assert weeks.newest_published(six - timedelta(seconds=1), "T1") == date(2026, 10, 30)
+
+
+@settings(deadline=None)
+@given(MOMENTS, st.sampled_from(list(TIERS)))
+def test_the_newest_week_is_due_and_the_next_is_not(now: datetime, tier: str) -> None:
+    newest = weeks.newest_published(now, tier)
+    assert weeks.due_at(newest, tier) <= now < weeks.due_at(newest + 7 * DAY, tier)
