@@ -1,5 +1,5 @@
+from otcpipe import fetch, history, services
 from otcpipe.broker import stage
-from otcpipe.errors import Permanent
 from otcpipe.ledger import Run
 from otcpipe.records import Output
 
@@ -7,4 +7,7 @@ from otcpipe.records import Output
 @stage
 def fetch_week(run: Run) -> Output:
     """One partition of FINRA's API, proven complete."""
-    raise Permanent(f"{run.key} cannot be fetched yet: bring FINRA's file with `otcpipe import`.")
+    partition, settings = run.key.partition, services.settings()
+    is_captured = history.is_captured(services.warehouse(), partition)
+    found = fetch.observe(services.finra(), partition, settings.now(), is_captured=is_captured)
+    return fetch.hand_over(services.store(), run.key.prefix, partition, found, settings.now())

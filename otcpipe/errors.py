@@ -22,6 +22,14 @@ class Damaged(OtcpipeError):
         self.key = key
 
 
+class Defective(OtcpipeError):
+    """FINRA does not answer, or answers with something that is no whole answer; another attempt may get one."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds, where the server says
+
+
 class Unreachable(OtcpipeError):
     """A server does not answer."""
 

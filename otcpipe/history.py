@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe import metrics
+from otcpipe import metrics, totals
 from otcpipe.keys import Key
 from otcpipe.records import Manifest, Normalized, Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
@@ -120,12 +120,15 @@ def _set_persisted(transaction: Transaction, capture: Row, key: str, rows: Norma
         "totals": rows.totals.num_rows,
         "rejects": rows.rejects.num_rows,
     }
+    apart = totals.unreconciled(rows)
     transaction.run(
         "set_persisted",
         capture_id=capture["capture_id"],
         normalized_key=key,
         rows=sum(sizes.values()),
         **sizes,
+        reconciled=None if apart is None else not apart,
+        unreconciled=apart,
         now=now,
     )
     transaction.run("drop_rejects", raw_key=capture["raw_key"])
@@ -142,6 +145,12 @@ def find_content(warehouse: Warehouse, partition: Partition, digest: str, moment
         rows = transaction.rows("same_content", **asdict(partition), digest=digest)
     observed = [row["observed_at"] for row in rows if moment in (None, row["observed_at"])]
     return observed[0] if observed else None
+
+
+def is_captured(warehouse: Warehouse, partition: Partition) -> bool:
+    """Whether the API ever gave the partition."""
+    with warehouse.transaction() as transaction:
+        return bool(transaction.rows("is_captured", **asdict(partition))[0]["is_captured"])
 
 
 def newest_update(warehouse: Warehouse, partition: Partition) -> date | None:

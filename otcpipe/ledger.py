@@ -35,8 +35,8 @@ class Run:
 
     def following(self, output: Output) -> "Run | None":
         """The run that the output leads to: the hand-off in one place."""
-        stage = after(self.stage)
-        if stage is None or self.is_last:
+        stage = None if self.is_last else after(self.stage)
+        if stage is None or output.key is None:
             return None
         key = self.key.beside(output.key)
         return replace(self, stage=stage, key=key, generation=output.generation or self.generation)
@@ -124,6 +124,7 @@ def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
             "output_key": output.key,
             "output_generation": output.generation,
             "counts": json.dumps(output.counts),
+            "reason": output.reason,
         }
         if not transaction.row("finish_run", **held.run.identity(), worker=held.worker, **values):
             return False

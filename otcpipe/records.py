@@ -82,6 +82,26 @@ class Partition:
 
 
 @dataclass(frozen=True)
+class Page:
+    """What one request to FINRA gave: rows of delimited text under their header, and the total that it claims."""
+
+    header: bytes
+    rows: tuple[bytes, ...]
+    total: int
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A partition proven complete: its text, header first, its rows in one order whatever the pages were."""
+
+    content: bytes
+    total: int
+    pages: int
+    request_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What is known of an observation beside its bytes."""
 
@@ -105,8 +125,12 @@ class Normalized:
 
 @dataclass(frozen=True)
 class Output:
-    """What a stage hands on: a key, the capture from which it stems once there is one, and counts to show."""
+    """What a stage hands on: a key, the capture from which it stems once there is one, and counts to show.
 
-    key: str
+    Without a key nothing follows, and the reason says why.
+    """
+
+    key: str | None
     generation: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    reason: str | None = None

@@ -3,6 +3,8 @@
 from functools import cache
 
 from otcpipe import settings as _settings
+from otcpipe.finra import Finra
+from otcpipe.rate import Rate
 from otcpipe.settings import Settings
 from otcpipe.store import Store
 from otcpipe.warehouse import Warehouse
@@ -16,6 +18,12 @@ def settings() -> Settings:
 @cache
 def store() -> Store:
     return Store(settings())
+
+
+@cache
+def finra() -> Finra:
+    rate = Rate(settings()["REDIS_URL"], int(settings()["FINRA_RATE"]))
+    return Finra(settings(), rate.wait_turn)
 
 
 @cache

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from otcpipe import keys, metrics, normalize, parse
+from otcpipe import download, keys, metrics, normalize, parse
 from otcpipe.errors import Invalid
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -23,10 +23,10 @@ class Stage:
     time_limit: timedelta
 
 
-FETCH_VERSION = CACHE_VERSION = PERSIST_VERSION = 1
+CACHE_VERSION = PERSIST_VERSION = 1
 
 PIPELINE = (
-    Stage("fetch", "fetch_week", "partition", FETCH_VERSION, 8, 5 * SECOND, 10 * MINUTE, 30 * MINUTE),
+    Stage("fetch", "fetch_week", "partition", download.VERSION, 8, 5 * SECOND, 10 * MINUTE, 30 * MINUTE),
     Stage("cache", "cache_file", "fetched", CACHE_VERSION, 8, 2 * SECOND, 5 * MINUTE, 10 * MINUTE),
     Stage("parse", "parse_file", "raw", parse.VERSION, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
     Stage("normalize", "normalize_rows", "parsed", normalize.VERSION, 2, 2 * SECOND, MINUTE, 10 * MINUTE),

@@ -57,7 +57,8 @@ def environment(servers: Supervisor, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     yield variables
     services.warehouse().close()
     forget()
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+    rights = suppress(psycopg.errors.InsufficientPrivilege)  # autovacuum is in it: then it stays until the end
+    with rights, psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"drop database {number} with (force)".encode())
 
 
@@ -74,7 +75,7 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
 
 
 def forget() -> None:
-    for made in (services.settings, services.store, services.warehouse):
+    for made in (services.settings, services.store, services.warehouse, services.finra):
         made.cache_clear()
 
 

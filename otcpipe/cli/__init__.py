@@ -20,6 +20,8 @@ typer_app = typer.Typer(
 
 Week = Annotated[str | None, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")]
 Json = Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Watch to the end.")]
+Tiers = Annotated[list[str] | None, typer.Option("--tier", help="T1, T2 or OTCE; all three by default.")]
 
 
 def app() -> None:
@@ -78,7 +80,7 @@ def import_(
         str | None,
         typer.Option(metavar="TIME", help="When the file was downloaded, ISO with zone; now by default."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch to the end.")] = False,
+    wait: Wait = False,
 ) -> None:
     """Bring files from FINRA's website into the pipeline, at its cache stage."""
     from otcpipe.cli import intake
@@ -90,12 +92,44 @@ def import_(
 def enqueue(
     *,
     week: Annotated[str, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")],
-    tier: Annotated[list[str] | None, typer.Option(help="T1, T2 or OTCE; all three by default.")] = None,
+    tier: Tiers = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask FINRA again for what is there.")] = False,
+    wait: Wait = False,
 ) -> None:
     """Start a week: fetch its partitions from FINRA."""
-    from otcpipe.cli import intake
+    from otcpipe.cli import fetching
 
-    intake.enqueue(week, tier or [])
+    fetching.enqueue(week, tier or [], refresh=refresh, wait=wait)
+
+
+@typer_app.command("run")
+def run_week(
+    *,
+    week: Annotated[str, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")],
+    tier: Tiers = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask FINRA again for what is there.")] = False,
+) -> None:
+    """Start a week and watch it to the end."""
+    from otcpipe.cli import fetching
+
+    fetching.enqueue(week, tier or [], refresh=refresh, wait=True)
+
+
+@typer_app.command()
+def backfill(
+    *,
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="A day of the first week.")],
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="A day of the last; now by default.")
+    ] = None,
+    tier: Tiers = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    wait: Wait = False,
+) -> None:
+    """Fetch all that is due and missing in a span of weeks."""
+    from otcpipe.cli import fetching
+
+    fetching.backfill(first, last, tier or [], is_dry=dry_run, wait=wait)
 
 
 @typer_app.command()

@@ -8,9 +8,10 @@ from pathlib import Path
 from otcpipe import broker, downloads, fetched, gz, history, keys, ledger, services, stages, weeks
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
+from otcpipe.cli.fetching import submit
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
-from otcpipe.records import TIERS, Manifest, Partition
+from otcpipe.records import Manifest, Partition
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,6 @@ def import_files(
         watch.until_done(started)
 
 
-def enqueue(week: str, tiers: list[str]) -> None:
-    """Start the fetch of a week's partitions that are due."""
-    now = services.settings().now()
-    friday = weeks.parse_week(week, now)
-    prefix = services.settings()["S3_PREFIX"]
-    wanted = [weeks.parse_tier(text) for text in tiers] or list(TIERS)
-    broker.reach()
-    for tier in wanted:
-        partition = Partition(friday, tier)
-        if weeks.due_at(friday, tier) > now:
-            say(f"{tier} {friday}: not due before {weeks.due_at(friday, tier):%Y-%m-%d %H:%M} New York time.")
-            continue
-        run = Run(stages.named("fetch"), keys.of_partition(prefix, partition), request=f"enqueue {uuid.uuid4()}")
-        _send(run)
-        say(f"{tier} {friday}: enqueued.")
-
-
 def reprocess(text: str, name: str | None, *, only: bool) -> None:
     """Run a stage by its key again."""
     key = keys.parse(text, services.settings()["S3_PREFIX"])
@@ -64,7 +48,7 @@ def reprocess(text: str, name: str | None, *, only: bool) -> None:
     broker.reach()
     generation = ledger.generation_of(services.warehouse(), key)
     run = Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only)
-    _send(run)
+    submit(run)
     say(f"{stage.name} runs again on {key}{'.' if only else ', and the stages after it.'}")
 
 
@@ -103,7 +87,7 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
     name = f"file {digest} {moment.isoformat() if moment else ''}"
     prefix = services.settings()["S3_PREFIX"]
     key = fetched.deposit(services.store(), prefix, partition, file.content, manifest, name)
-    _send(Run(stages.named("cache"), key))
+    submit(Run(stages.named("cache"), key))
     say(f"{where}: {file.download.lines:,} rows enqueued.")
     return True
 
@@ -116,8 +100,3 @@ def _moment(text: str, now: datetime) -> datetime:
     if moment.tzinfo is None or moment > now:
         raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
     return moment.astimezone(UTC)
-
-
-def _send(run: Run) -> None:
-    ledger.request(services.warehouse(), run)
-    broker.send(run)

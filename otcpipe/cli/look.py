@@ -37,6 +37,9 @@ def status(week: str | None, *, as_json: bool) -> None:
     now = services.settings().now()
     friday = weeks.parse_week(week, now) if week else None
     rows = ledger.partitions(services.warehouse(), friday)
+    for row in rows:
+        if row["state"] == "absent":
+            row["state"] = weeks.state_of(row["week_ending"], row["tier"], now)
     if friday:
         known = {row["tier"]: row for row in rows}
         rows = [known.get(tier) or _untouched(tier, friday, weeks.state_of(friday, tier, now)) for tier in TIERS]

@@ -35,9 +35,9 @@ def until_done(partitions: Sequence[Partition]) -> None:
         while waiting:
             for partition in list(waiting):
                 row = _state(partition)
-                is_over = row["state"] in ("done", "failed")
+                is_over = row["state"] in ("done", "failed", "absent")
                 done = len(STEPS) if row["state"] == "done" else STEPS.index(row["stage"])
-                doing = row["state"] if is_over else row["stage"]
+                doing = {"absent": row["reason"]}.get(row["state"], row["state"]) if is_over else row["stage"]
                 progress.update(tasks[partition], completed=done, doing=doing)
                 if is_over:
                     waiting.discard(partition)

@@ -23,6 +23,11 @@ from otc.capture
 where week_ending = %(week_ending)s and tier = %(tier)s and digest = %(digest)s
 order by observed_at desc;
 
+-- name: is_captured
+select exists (
+    select from otc.capture where week_ending = %(week_ending)s and tier = %(tier)s and source = 'api'
+) as is_captured;
+
 -- name: newest_update
 -- The newest date that the current records of a partition carry.
 select max(updated_on) as updated_on
@@ -171,6 +176,8 @@ update otc.capture set
     records = %(records)s,
     totals = %(totals)s,
     rejects = %(rejects)s,
+    reconciled = %(reconciled)s,
+    unreconciled = %(unreconciled)s,
     persisted_at = coalesce(persisted_at, %(now)s)
 where capture_id = %(capture_id)s;
 

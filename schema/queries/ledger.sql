@@ -42,7 +42,7 @@ where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
 -- Nothing where the lease was lost to another worker meanwhile.
 update otc.stage_run set
     state = 'done', output_key = %(output_key)s, output_generation = %(output_generation)s, counts = %(counts)s::jsonb,
-    finished_at = now(), lease_until = null, reason = null
+    finished_at = now(), lease_until = null, reason = %(reason)s
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s and worker = %(worker)s and state = 'running'
 returning stage;
 
@@ -92,11 +92,19 @@ select
     r.week_ending,
     r.tier,
     case
+        when r.state = 'done' and r.stage = 'fetch' and n.capture_id is null then 'absent' -- not published yet
         when r.state = 'done' and computed.key is null and n.capture_id is not null then 'queued'
         else r.state
     end as state,
     r.stage,
-    r.reason,
+    case
+        when r.reason is null and n.reconciled is false then
+            format(
+                '%%s symbols or firms do not add up to FINRA''s totals: %%s',
+                cardinality(n.unreconciled), array_to_string(n.unreconciled[1:5], ', ')
+            )
+        else r.reason
+    end as reason,
     n.rows,
     n.records,
     n.totals,

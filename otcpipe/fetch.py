@@ -1,0 +1,36 @@
+"""What the fetch stage decides: which dataset has the partition, and what it means that none has."""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from otcpipe import download, fetched
+from otcpipe.errors import Permanent
+from otcpipe.finra import HISTORIC, Finra
+from otcpipe.keys import sha256
+from otcpipe.records import Manifest, Output, Partition, Whole
+from otcpipe.store import Store
+
+ROLLING_SPAN = timedelta(days=360)  # documented as twelve months; seen to hold far more
+
+
+def observe(finra: Finra, partition: Partition, now: datetime, *, is_captured: bool) -> Whole | None:
+    """The partition, proven complete; None while it is not published.
+
+    Raises Permanent when it was there before: no rows are no withdrawal of everything.
+    """
+    found = download.whole(partition, partial(finra.page, partition))
+    if found is None and now.date() - partition.week_ending > ROLLING_SPAN:
+        found = download.whole(partition, partial(finra.page, partition, dataset=HISTORIC))
+    if found is None and is_captured:
+        raise Permanent("FINRA gives no rows for a partition that has captures; they stay as they are.")
+    return found
+
+
+def hand_over(store: Store, prefix: str, partition: Partition, found: Whole | None, now: datetime) -> Output:
+    """Deposit what was found; nothing follows from a partition that is not published."""
+    if found is None:
+        return Output(None, reason=f"not published yet, as asked at {now:%Y-%m-%d %H:%M} UTC")
+    digest = sha256(found.content)
+    manifest = Manifest("api", "all", digest, now, found.total, found.pages, found.request_ids)
+    key = fetched.deposit(store, prefix, partition, found.content, manifest, f"api {digest} {now.isoformat()}")
+    return Output(str(key), counts={"rows": found.total, "pages": found.pages})

@@ -1,0 +1,40 @@
+"""One rate limit for all workers on all machines: reservations in Redis, by the server's clock.
+
+GCRA, the generic cell rate algorithm (ITU-T I.371): each request reserves the next free slot, slots lie 1/rate apart.
+"""
+
+import time
+
+import redis
+
+from otcpipe.errors import Unreachable
+
+RESERVE = """
+local now = redis.call('time')
+now = now[1] * 1000000 + now[2]
+local slot = math.max(now, tonumber(redis.call('get', KEYS[1]) or 0))
+redis.call('set', KEYS[1], string.format('%.0f', slot + ARGV[1]), 'px', 3600000)
+return slot - now
+"""
+KEY = "otcpipe:finra:next-slot"
+
+
+class Rate:
+    """At most so many requests a second, whoever asks."""
+
+    def __init__(self, url: str, per_second: int) -> None:
+        self._interval = 1 / per_second
+        self._client = redis.Redis.from_url(url, socket_timeout=10)
+        self._reserve = self._client.register_script(RESERVE)
+
+    def wait_turn(self) -> None:
+        """Sleep until a slot of our own; one that is overslept is given up, or requests would bunch behind it."""
+        is_late = True
+        while is_late:
+            try:
+                microseconds = self._reserve(keys=[KEY], args=[round(1_000_000 * self._interval)])
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                raise Unreachable("Redis, which keeps the rate limit, does not answer.") from error
+            slot = time.monotonic() + microseconds / 1_000_000
+            time.sleep(max(0.0, slot - time.monotonic()))
+            is_late = time.monotonic() - slot > self._interval / 2

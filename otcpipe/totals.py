@@ -1,0 +1,48 @@
+"""Reconciliation: do the firm rows of a capture add up to the totals that FINRA published beside them? FINRA.md 3."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from otcpipe.records import Normalized
+
+TOLERANCE = 1e-6  # shares a row: FINRA's totals are rounded as its rows are
+SYMBOL_TOTALS = pa.array(["ATS_W_SMBL", "OTC_W_SMBL"])
+FIRM_TOTALS = pa.array(["ATS_W_FIRM", "OTC_W_FIRM"])
+
+
+def unreconciled(rows: Normalized) -> list[str] | None:
+    """The symbols and firms whose rows do not add up, exactly in trades and nearly in shares; None without totals."""
+    by_symbol = rows.totals.filter(pc.is_in(rows.totals["summary_type"], SYMBOL_TOTALS))
+    by_firm = rows.totals.filter(pc.is_in(rows.totals["summary_type"], FIRM_TOTALS))
+    if not by_symbol.num_rows:
+        return None
+    told = pc.unique(by_symbol["venue_type"])
+    records = rows.records.filter(pc.is_in(rows.records["venue_type"], told))
+    symbols = _differing(records, by_symbol, ["venue_type", "symbol"], "full outer")
+    firms = _differing(records, by_firm, ["venue_type", "mpid", "firm_crd", "venue_name"], "inner")
+    return sorted({str(row["symbol"]) for row in symbols} | {str(row["venue_name"]) for row in firms})
+
+
+def _differing(records: pa.Table, totals: pa.Table, keys: list[str], join: str) -> list[dict[str, object]]:
+    """Groups whose sums differ; a null is a value like any other, which a join does not see."""
+    ours, theirs = _summed(records, keys), _summed(totals, keys)
+    both = ours.join(theirs, keys, right_suffix="_told", join_type=join)
+    shares = pc.subtract(_or_zero(both["share_volume_sum"]), _or_zero(both["share_volume_sum_told"]))
+    allowed = pc.multiply(pc.fill_null(pc.cast(both["share_volume_count"], pa.float64()), 1), TOLERANCE)
+    trades = pc.subtract(pc.fill_null(both["trade_count_sum"], 0), pc.fill_null(both["trade_count_sum_told"], 0))
+    wrong = pc.or_(pc.not_equal(trades, 0), pc.greater(pc.abs(pc.cast(shares, pa.float64())), allowed))
+    found: list[dict[str, object]] = both.filter(wrong).select(keys).to_pylist()
+    return found
+
+
+def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
+    for name in keys:
+        missing = pa.scalar("", pa.string()) if table[name].type == pa.string() else pa.scalar(-1, table[name].type)
+        table = table.set_column(table.column_names.index(name), name, pc.fill_null(table[name], missing))
+    return table.group_by(keys).aggregate(
+        [("share_volume", "sum"), ("share_volume", "count"), ("trade_count", "sum")]
+    )
+
+
+def _or_zero(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(column, pa.scalar(0, column.type))
