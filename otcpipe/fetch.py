@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from otcpipe import download, fetched
-from otcpipe.errors import Permanent
+from otcpipe.errors import Defective, Permanent
 from otcpipe.finra import HISTORIC, Finra
 from otcpipe.keys import sha256
 from otcpipe.records import Manifest, Output, Partition, Whole
@@ -16,11 +16,14 @@ ROLLING_SPAN = timedelta(days=360)  # documented as twelve months; seen to hold 
 def observe(finra: Finra, partition: Partition, now: datetime, *, is_captured: bool) -> Whole | None:
     """The partition, proven complete; None while it is not published.
 
-    Raises Permanent when it was there before: no rows are no withdrawal of everything.
+    Raises Permanent when it was there before: no rows are no withdrawal of everything. Raises Defective when
+    FINRA's own list has it.
     """
     found = download.whole(partition, partial(finra.page, partition))
     if found is None and now.date() - partition.week_ending > ROLLING_SPAN:
         found = download.whole(partition, partial(finra.page, partition, dataset=HISTORIC))
+    if found is None and partition in finra.partitions():
+        raise Defective("FINRA lists the partition but gave no rows of it.")
     if found is None and is_captured:
         raise Permanent("FINRA gives no rows for a partition that has captures; they stay as they are.")
     return found

@@ -14,8 +14,9 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from otcpipe.errors import Defective, Invalid, Permanent
-from otcpipe.records import API_FIELDS, Page, Partition
+from otcpipe.records import API_FIELDS, TIERS, Page, Partition
 from otcpipe.settings import Settings
+from otcpipe.weeks import week_ending
 
 DATA = "/data/group/otcMarket/name/{dataset}"
 PARTITIONS = "/partitions/group/otcMarket/name/weeklySummary"
@@ -67,7 +68,7 @@ class Finra:
             listed = [tuple(entry["partitions"]) for entry in answer["availablePartitions"]]
         except (TypeError, KeyError):
             raise Defective("FINRA's list of partitions is not a list of partitions.") from None
-        return {Partition(date.fromisoformat(day), tier) for day, tier in listed if tier in ("T1", "T2", "OTCE")}
+        return {Partition(week_ending(date.fromisoformat(day)), tier) for day, tier in listed if tier in TIERS}
 
     def _asked(self, method: str, path: str, body: object, read: Callable[[requests.Response], T]) -> T:
         """Ask, and ask again while the fault may pass; raises Defective when it does not."""
@@ -104,7 +105,7 @@ class Finra:
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = getattr(error, "retry_after", None)
-        usual = wait_exponential_jitter(initial=self._pause, max=30, jitter=self._pause)(state)
+        usual = wait_exponential_jitter(multiplier=self._pause, max=30, jitter=self._pause)(state)
         return usual if asked is None else min(asked, LONGEST_WAIT)
 
     @property

@@ -39,9 +39,11 @@ def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
     for name in keys:
         missing = pa.scalar("", pa.string()) if table[name].type == pa.string() else pa.scalar(-1, table[name].type)
         table = table.set_column(table.column_names.index(name), name, pc.fill_null(table[name], missing))
-    return table.group_by(keys).aggregate(
+    summed = table.group_by(keys).aggregate(
         [("share_volume", "sum"), ("share_volume", "count"), ("trade_count", "sum")]
     )
+    shares = pc.cast(summed["share_volume_sum"], pa.decimal128(30, 6))  # from 38 digits, to leave room to subtract
+    return summed.set_column(summed.column_names.index("share_volume_sum"), "share_volume_sum", shares)
 
 
 def _or_zero(column: pa.ChunkedArray) -> pa.ChunkedArray:

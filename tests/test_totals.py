@@ -1,0 +1,65 @@
+from collections.abc import Mapping
+from datetime import date
+
+import pytest
+
+from otcpipe import normalize, parse, totals
+from otcpipe.records import Partition
+from tests.finra_server import FIELDS, generate
+from tests.pipeline import api_text
+
+T1 = Partition(date(2026, 3, 6), "T1")
+FIRM: dict[str, object] = {}
+OTHER = {"MPID": "BBBB", "marketParticipantName": "BBBB VENUE", "totalWeeklyShareQuantity": "0.000001"}
+TOTAL = {
+    "summaryTypeCode": "ATS_W_SMBL",
+    "MPID": "",
+    "marketParticipantName": "",
+    "totalWeeklyShareQuantity": "100.000001",
+    "totalWeeklyTradeCount": 20,
+}
+VENUE = {"summaryTypeCode": "ATS_W_FIRM", "issueSymbolIdentifier": "", "issueName": ""}
+
+
+def apart(*rows: Mapping[str, object]) -> list[str] | None:
+    return totals.unreconciled(normalize.rows(parse.rows(api_text(rows, T1)), T1))
+
+
+def test_rows_that_add_up_are_reconciled() -> None:
+    assert apart(FIRM, OTHER, TOTAL) == []
+    assert apart(FIRM, OTHER, TOTAL, VENUE) == []
+
+
+def test_without_totals_nothing_is_known() -> None:
+    assert apart(FIRM, OTHER) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        TOTAL | {"totalWeeklyTradeCount": 21},
+        TOTAL | {"totalWeeklyShareQuantity": "100.000004"},
+        TOTAL | {"issueSymbolIdentifier": "XYZ"},
+    ],
+)
+def test_one_trade_or_a_little_more_than_rounding_is_told_by_symbol(wrong: Mapping[str, object]) -> None:
+    found = apart(FIRM, OTHER, wrong)
+    assert found
+    assert "ABC" in found
+
+
+def test_a_rounding_is_allowed() -> None:
+    assert apart(FIRM, OTHER, TOTAL | {"totalWeeklyShareQuantity": "100.000002"}) == []
+
+
+def test_a_firm_that_does_not_add_up_is_told_by_name() -> None:
+    assert apart(FIRM, OTHER, TOTAL, VENUE | {"totalWeeklyTradeCount": 11}) == ["AAAA VENUE"]
+
+
+@pytest.mark.parametrize("tier", ["T1", "T2", "OTCE"])
+def test_generated_weeks_with_all_traps_are_reconciled(tier: str) -> None:
+    partition = Partition(T1.week_ending, tier)
+    text = "\n".join(["|".join(FIELDS), *generate(T1.week_start, tier, 60, seed=4)])
+    rows = normalize.rows(parse.rows(text.encode()), partition)
+    assert rows.totals.num_rows > 60
+    assert totals.unreconciled(rows) == []
