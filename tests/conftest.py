@@ -80,15 +80,15 @@ def forget() -> None:
 
 
 @pytest.fixture
-def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts a real `dramatiq actors` process, as often as it is called."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(**more: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "4"]
         with (tmp_path / f"worker{len(started)}.log").open("wb") as log:
             process = subprocess.Popen(
-                command, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
+                command, env=os.environ | environment | more, stdout=log, stderr=log, start_new_session=True
             )
         started.append(process)
         return process

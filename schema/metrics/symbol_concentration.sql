@@ -12,7 +12,7 @@ create table if not exists otc.symbol_concentration (
     venue_count int not null, -- named venues
     hhi numeric(7, 2) not null,
     hhi_upper numeric(7, 2) not null,
-    effective_venues numeric(12, 4), -- 10,000 / hhi before rounding; null where hhi is 0
+    effective_venues numeric, -- 10,000 / hhi before rounding, 4 decimals: huge beside much de minimis; null where hhi is 0
     top_venue_share_pct numeric(5, 2) not null,
     top3_share_pct numeric(5, 2) not null,
     de_minimis_share_pct numeric(5, 2) not null,
@@ -24,13 +24,15 @@ create table if not exists otc.symbol_concentration (
 
 -- name: rows
 create temporary table computed on commit drop as
-with venue as (
+with uncovered as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+    select distinct symbol from week_volume where symbol is not null and not covers_all
+),
+venue as (
     select
         symbol,
         venue_type,
         is_named,
-        sum(volume) as volume,
-        bool_and(covers_all) as covers_all
+        sum(volume) as volume
     from week_volume
     where symbol is not null
     group by symbol, mpid, firm_crd, venue_type, is_named, unnumbered
@@ -39,7 +41,6 @@ typed as (
     select
         symbol,
         venue_type as scope,
-        bool_and(covers_all) as covers_all,
         count(*) filter (where is_named) as venue_count,
         sum(volume) as total,
         coalesce(sum(volume * volume) filter (where is_named), 0) as squares,
@@ -54,7 +55,6 @@ scoped as (
     select
         symbol,
         'ALL',
-        coalesce(a.covers_all, n.covers_all),
         coalesce(a.venue_count, 0) + coalesce(n.venue_count, 0),
         coalesce(a.total, 0) + coalesce(n.total, 0),
         coalesce(a.squares, 0) + coalesce(n.squares, 0),
@@ -71,7 +71,7 @@ banded as (
         (10000 * squares >= 1500 * total * total)::int + (10000 * squares >= 2500 * total * total)::int as band,
         (10000 * squares >= 1000 * total * total)::int + (10000 * squares >= 1800 * total * total)::int as band_2023
     from scoped
-    where total > 0 and (scope = 'ATS' or covers_all)
+    where total > 0 and (scope = 'ATS' or symbol not in (select u.symbol from uncovered as u))
 ),
 judged as (
     select

@@ -39,26 +39,35 @@ weekly as (
         s.symbol,
         s.scope,
         s.week_ending,
+        s.scope = 'ATS' or bool_and(u.symbol is null) as is_known,
         sum(s.total_volume) as volume,
         sum(s.total_trades) as trades,
-        bool_and(now.tier is not null and (s.scope = 'ATS' or now.covers_all)) as is_known_now
+        bool_and(now.tier is not null) as is_loaded_now,
+        bool_and(coalesce(now.covers_all, false)) as is_covered_now
     from otc.symbol_summary as s
     left join loaded as now on now.week_ending = %(week)s and now.tier = s.tier
     left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
-    where s.week_ending between %(week)s::date - 35 and %(week)s and (s.scope = 'ATS' or u.symbol is null)
+    where s.week_ending between %(week)s::date - 35 and %(week)s
     group by s.symbol, s.scope, s.week_ending
 ),
-windowed as (
+summed as (
     select
         symbol,
         scope,
-        sum(volume) as volume,
-        sum(trades) as trades,
-        count(*) as weeks,
-        sum(volume) filter (where week_ending = %(week)s) as current_volume
+        sum(volume) filter (where is_known) as volume,
+        sum(trades) filter (where is_known) as trades,
+        count(*) filter (where is_known) as weeks,
+        sum(volume) filter (where is_known and week_ending = %(week)s) as current_volume,
+        -- the tiers of all scopes count: volume of one shows that the symbol is traded there
+        bool_and(bool_and(is_loaded_now)) over (partition by symbol) as is_loaded_now,
+        bool_and(bool_and(is_covered_now)) over (partition by symbol) as is_covered_now
     from weekly
     group by symbol, scope
-    having bool_or(week_ending = %(week)s) or bool_and(is_known_now)
+),
+windowed as (
+    select *
+    from summed
+    where weeks > 0 and (current_volume is not null or case when scope = 'ATS' then is_loaded_now else is_covered_now end)
 ),
 whole as (
     select

@@ -39,7 +39,7 @@ venue as (
         firm_crd,
         is_named,
         unnumbered,
-        max(venue_name_id) as any_name_id, -- a venue has one name, all but always
+        max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
         sum(volume) as total_volume,
         sum(trades) as total_trades,
         count(distinct symbol) as symbol_count
@@ -61,10 +61,8 @@ scoped as (
 ranked as (
     select
         s.*,
-        n.name as venue_name,
         rank() over (partition by s.tier, s.scope order by s.total_volume desc) as rank
     from scoped as s
-    left join otc.name as n on n.name_id = s.any_name_id
     where s.is_named
 )
 select

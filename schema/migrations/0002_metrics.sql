@@ -9,7 +9,10 @@ group by week_ending, tier;
 
 -- Store a week of a metric from the temporary table `computed`, which has the metric's columns but computed_at.
 -- A row whose values are the same stays untouched, so that its computed_at moves only when a value does.
-create function otc.store_metric(metric regclass, week date) returns bigint language plpgsql as $$
+-- No nested loops: a table that was not analyzed since its weeks came looks empty, and the comparison of a whole week
+-- would be made again for every row of it.
+create function otc.store_metric(metric regclass, week date) returns bigint language plpgsql
+set enable_nestloop = off as $$
 declare
     columns text;
     same_key text;

@@ -37,18 +37,16 @@ select
     r.mpid,
     r.firm_crd,
     r.venue_type,
-    case when r.mpid is null and r.firm_crd is null then r.venue_name_id end as unnumbered, -- known by its name alone
-    not bool_or(
-        coalesce(r.firm_crd = 0, false)
-        or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
-    ) as is_named,
+    case when r.mpid is null and r.firm_crd is null then n.name end as unnumbered, -- known by its name alone
+    not bool_or(coalesce(r.firm_crd = 0, false) or coalesce(n.name = 'De Minimis Firms', false)) as is_named,
     bool_and(p.covers_all) as covers_all,
-    max(r.venue_name_id) as venue_name_id,
+    max(n.name) as venue_name, -- a venue has one name, all but always; numbers of names tell the order of arrival
     sum(r.share_volume) as volume,
     sum(r.trade_count) as trades,
     case when count(r.notional) = count(*) then sum(r.notional) end as notional
 from otc.volume_record as r
 inner join otc.loaded_partition as p on p.week_ending = r.week_ending and p.tier = r.tier
+left join otc.name as n on n.name_id = r.venue_name_id
 where r.week_ending = %(week)s and r.ended_by is null
 group by r.tier, r.symbol, r.mpid, r.firm_crd, r.venue_type, unnumbered;
 
