@@ -11,13 +11,17 @@ from otcpipe import metrics, totals
 from otcpipe.keys import Key
 from otcpipe.records import Manifest, Normalized, Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
+from otcpipe.weeks import published_on
 
 Load = Callable[[str], Normalized]  # a normalized key's rows
 
 
 def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest) -> int:
     """Note an observation; the same one given again is the same capture."""
-    values = asdict(manifest) | {"request_ids": list(manifest.request_ids)}
+    values = asdict(manifest) | {
+        "request_ids": list(manifest.request_ids),
+        "published_on": published_on(raw.partition.week_ending, raw.partition.tier),
+    }
     with warehouse.transaction() as transaction:
         transaction.run("add_capture", **asdict(raw.partition), fetched_key=str(fetched), raw_key=str(raw), **values)
         return int(transaction.rows("capture_of", fetched_key=str(fetched))[0]["capture_id"])

@@ -78,16 +78,12 @@ def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> 
             transaction.connection.rollback()
             return earlier
         if due:
-            statements = queries.statements()
-            transaction.script(statements["week_volume"], week=week)
-            transaction.script(statements["analyze_week_volume"])
+            transaction.run("fill_working_week", week=week)
             for metric in metrics():
                 if metric.name in due:
-                    transaction.script(queries.named(f"metrics/{metric.name}.sql")["rows"], week=week)
-                    changed[metric.name] += transaction.rows("store_metric", metric=metric.name, week=week)[0][
-                        "changed"
-                    ]
-                    transaction.script(statements["drop_computed"])
+                    stored = transaction.rows("store_metric", metric=metric.name, week=week)
+                    changed[metric.name] += stored[0]["changed"]
+            transaction.run("clear_working_week")
     return None
 
 

@@ -99,8 +99,10 @@ class Warehouse:
         applied = [name for name, text in queries.migrations() if self._apply(name, text)]
         with self.transaction() as transaction:
             transaction.rows("lock_migrations")
-            for metric in queries.metric_files():
-                transaction.script(queries.named(f"metrics/{metric}.sql")["table"])
+            transaction.script(queries.statements()["trust_functions"])
+            for part in ("table", "function"):
+                for metric in queries.metric_files():
+                    transaction.script(queries.named(f"metrics/{metric}.sql")[part])
         return applied
 
     def _apply(self, name: str, text: str) -> bool:

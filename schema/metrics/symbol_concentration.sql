@@ -22,56 +22,46 @@ create table if not exists otc.symbol_concentration (
     primary key (week_ending, symbol, scope)
 );
 
--- name: rows
-create temporary table computed on commit drop as
-with uncovered as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
-    select distinct symbol from week_volume where symbol is not null and not covers_all
-),
-venue as (
+-- name: function
+create or replace function otc.symbol_concentration_as_of(
+    at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
+) returns setof otc.symbol_concentration language sql stable parallel safe as $$
+with venue as (
     select
+        week_ending,
         symbol,
         venue_type,
         is_named,
-        sum(volume) as volume
-    from week_volume
+        sum(volume) as volume,
+        bool_and(covers_all) as covers_all
+    from otc.week_volume($1, $2, $3)
     where symbol is not null
-    group by symbol, mpid, firm_crd, venue_type, is_named, unnumbered
+    group by week_ending, symbol, mpid, firm_crd, venue_type, is_named, unnumbered
 ),
-typed as (
+scoped as (
     select
+        week_ending,
         symbol,
-        venue_type as scope,
+        coalesce(venue_type, 'ALL') as scope,
+        -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+        bool_and(bool_and(covers_all)) over (partition by week_ending, symbol) as covers_all,
         count(*) filter (where is_named) as venue_count,
         sum(volume) as total,
+        sum(volume) * sum(volume) as square_of_total,
         coalesce(sum(volume * volume) filter (where is_named), 0) as squares,
         coalesce(sum(volume) filter (where not is_named), 0) as de_minimis,
         coalesce((array_agg(volume order by volume desc) filter (where is_named))[1:3], '{}') as top
     from venue
-    group by symbol, venue_type
-),
-scoped as (
-    select * from typed
-    union all
-    select
-        symbol,
-        'ALL',
-        coalesce(a.venue_count, 0) + coalesce(n.venue_count, 0),
-        coalesce(a.total, 0) + coalesce(n.total, 0),
-        coalesce(a.squares, 0) + coalesce(n.squares, 0),
-        coalesce(a.de_minimis, 0) + coalesce(n.de_minimis, 0),
-        (select array_agg(v order by v desc) from unnest(a.top || n.top) as v)
-    from (select * from typed where scope = 'ATS') as a
-    full join (select * from typed where scope = 'NON_ATS') as n using (symbol)
+    group by grouping sets ((week_ending, symbol, venue_type), (week_ending, symbol))
 ),
 banded as (
     select
         *,
-        total * total as square_of_total,
         squares + de_minimis * de_minimis as squares_upper,
-        (10000 * squares >= 1500 * total * total)::int + (10000 * squares >= 2500 * total * total)::int as band,
-        (10000 * squares >= 1000 * total * total)::int + (10000 * squares >= 1800 * total * total)::int as band_2023
+        (10000 * squares >= 1500 * square_of_total)::int + (10000 * squares >= 2500 * square_of_total)::int as band,
+        (10000 * squares >= 1000 * square_of_total)::int + (10000 * squares >= 1800 * square_of_total)::int as band_2023
     from scoped
-    where total > 0 and (scope = 'ATS' or symbol not in (select u.symbol from uncovered as u))
+    where total > 0 and (scope = 'ATS' or covers_all)
 ),
 judged as (
     select
@@ -83,7 +73,7 @@ judged as (
     from banded
 )
 select
-    %(week)s::date as week_ending,
+    week_ending,
     symbol,
     scope,
     venue_count::int,
@@ -100,5 +90,7 @@ select
     case
         when band_2023 = band_2023_upper then (array['competitive', 'moderate', 'concentrated'])[band_2023 + 1]
         else 'indeterminate'
-    end as concentration_level_2023
-from judged;
+    end as concentration_level_2023,
+    now() as computed_at
+from judged
+$$;

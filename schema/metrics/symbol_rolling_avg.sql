@@ -21,62 +21,69 @@ create table if not exists otc.symbol_rolling_avg (
     primary key (week_ending, symbol, scope)
 );
 
--- name: rows
-create temporary table computed on commit drop as
+-- name: function
+create or replace function otc.symbol_rolling_avg_as_of(
+    at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
+) returns setof otc.symbol_rolling_avg language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all
-    from otc.loaded_partition
-    where week_ending between %(week)s::date - 35 and %(week)s
+    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 35 and $3
 ),
-uncovered as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
-    select distinct s.week_ending, s.symbol
-    from otc.symbol_summary as s
-    inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier
-    where not l.covers_all
+summary as (
+    select week_ending, tier, symbol, scope, total_volume, total_trades
+    from otc.symbol_summary
+    where $1 is null and week_ending between $2 - 35 and $3
+    union all
+    select week_ending, tier, symbol, scope, total_volume, total_trades
+    from otc.symbol_summary_as_of($1, $2 - 35, $3)
+    where $1 is not null
 ),
 weekly as (
     select
+        target.week_ending,
         s.symbol,
         s.scope,
-        s.week_ending,
-        s.scope = 'ATS' or bool_and(u.symbol is null) as is_known,
+        s.week_ending as traded_week,
+        -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+        s.scope = 'ATS'
+        or bool_and(bool_and(l.covers_all)) over (partition by target.week_ending, s.symbol, s.week_ending) as is_known,
         sum(s.total_volume) as volume,
         sum(s.total_trades) as trades,
         bool_and(now.tier is not null) as is_loaded_now,
         bool_and(coalesce(now.covers_all, false)) as is_covered_now
-    from otc.symbol_summary as s
-    left join loaded as now on now.week_ending = %(week)s and now.tier = s.tier
-    left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
-    where s.week_ending between %(week)s::date - 35 and %(week)s
-    group by s.symbol, s.scope, s.week_ending
+    from (select distinct week_ending from loaded where week_ending >= $2) as target
+    inner join summary as s on s.week_ending between target.week_ending - 35 and target.week_ending
+    inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier
+    left join loaded as now on now.week_ending = target.week_ending and now.tier = s.tier
+    group by target.week_ending, s.symbol, s.scope, s.week_ending
 ),
 summed as (
     select
+        week_ending,
         symbol,
         scope,
         sum(volume) filter (where is_known) as volume,
         sum(trades) filter (where is_known) as trades,
         count(*) filter (where is_known) as weeks,
-        sum(volume) filter (where is_known and week_ending = %(week)s) as current_volume,
+        sum(volume) filter (where is_known and traded_week = week_ending) as current_volume,
         -- the tiers of all scopes count: volume of one shows that the symbol is traded there
-        bool_and(bool_and(is_loaded_now)) over (partition by symbol) as is_loaded_now,
-        bool_and(bool_and(is_covered_now)) over (partition by symbol) as is_covered_now
+        bool_and(bool_and(is_loaded_now)) over (partition by week_ending, symbol) as is_loaded_now,
+        bool_and(bool_and(is_covered_now)) over (partition by week_ending, symbol) as is_covered_now
     from weekly
-    group by symbol, scope
-),
-windowed as (
-    select *
-    from summed
-    where weeks > 0 and (current_volume is not null or case when scope = 'ATS' then is_loaded_now else is_covered_now end)
+    group by week_ending, symbol, scope
 ),
 whole as (
     select
+        target.week_ending,
         count(*) as ats_weeks,
-        count(*) filter (where is_covered) as all_weeks
-    from (select bool_and(covers_all) as is_covered from loaded group by week_ending having count(*) = 3) as week
+        count(*) filter (where week.is_covered) as all_weeks
+    from (select distinct week_ending from loaded) as target
+    inner join (
+        select week_ending, bool_and(covers_all) as is_covered from loaded group by week_ending having count(*) = 3
+    ) as week on week.week_ending between target.week_ending - 35 and target.week_ending
+    group by target.week_ending
 )
 select
-    %(week)s::date as week_ending,
+    w.week_ending,
     w.symbol,
     w.scope,
     round(w.volume / w.weeks, 6) as avg_6w_volume,
@@ -89,7 +96,10 @@ select
         else 'stable'
     end as trend,
     w.weeks::int as weeks_in_window,
-    (case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end)::int as weeks_loaded,
-    (case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end) = 6 as is_complete
-from windowed as w
-cross join whole as n;
+    coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0)::int as weeks_loaded,
+    coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0) = 6 as is_complete,
+    now() as computed_at
+from summed as w
+left join whole as n on n.week_ending = w.week_ending
+where w.weeks > 0 and (w.current_volume is not null or case when w.scope = 'ATS' then is_loaded_now else is_covered_now end)
+$$;

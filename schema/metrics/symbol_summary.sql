@@ -16,31 +16,35 @@ create table if not exists otc.symbol_summary (
     primary key (week_ending, tier, symbol, scope)
 );
 
--- name: rows
-create temporary table computed on commit drop as
-with scoped as (
-    select
-        tier,
-        symbol,
-        coalesce(venue_type, 'ALL') as scope,
-        sum(volume) as total_volume,
-        sum(trades) as total_trades,
-        case when count(notional) = count(*) then sum(notional) end as total_notional,
-        count(*) filter (where is_named) as venue_count
-    from week_volume
-    where symbol is not null
-    group by grouping sets ((tier, symbol, venue_type), (tier, symbol))
-)
+-- name: function
+create or replace function otc.symbol_summary_as_of(
+    at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
+) returns setof otc.symbol_summary language sql stable parallel safe as $$
 select
-    %(week)s::date as week_ending,
+    s.week_ending,
     s.tier,
     s.symbol,
     s.scope,
     s.total_volume,
-    s.total_trades,
+    s.total_trades::bigint,
     s.total_notional,
-    s.venue_count,
-    round(s.total_volume / nullif(s.total_trades, 0), 6) as avg_trade_size
-from scoped as s
-inner join otc.loaded_partition as p on p.week_ending = %(week)s and p.tier = s.tier
-where s.scope = 'ATS' or p.covers_all;
+    s.venue_count::int,
+    round(s.total_volume / nullif(s.total_trades, 0), 6) as avg_trade_size,
+    now() as computed_at
+from (
+    select
+        week_ending,
+        tier,
+        symbol,
+        coalesce(venue_type, 'ALL') as scope,
+        bool_and(covers_all) as covers_all,
+        sum(volume) as total_volume,
+        sum(trades) as total_trades,
+        case when count(notional) = count(*) then sum(notional) end as total_notional,
+        count(*) filter (where is_named) as venue_count
+    from otc.week_volume($1, $2, $3)
+    where symbol is not null
+    group by grouping sets ((week_ending, tier, symbol, venue_type), (week_ending, tier, symbol))
+) as s
+where s.scope = 'ATS' or s.covers_all
+$$;

@@ -21,18 +21,21 @@ create table if not exists otc.venue_share (
     unique nulls not distinct (week_ending, tier, scope, mpid, firm_crd, venue_name)
 );
 
--- name: rows
-create temporary table computed on commit drop as
-with tiers as (
-    select tier, covers_all from otc.loaded_partition where week_ending = %(week)s
+-- name: function
+create or replace function otc.venue_share_as_of(
+    at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
+) returns setof otc.venue_share language sql stable parallel safe as $$
+with loaded as (
+    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 7 and $3
 ),
 sets as (
-    select tier, covers_all from tiers
+    select week_ending, tier, covers_all from loaded
     union all
-    select 'ALL_TIERS', bool_and(covers_all) from tiers having count(*) = 3
+    select week_ending, 'ALL_TIERS', bool_and(covers_all) from loaded group by week_ending having count(*) = 3
 ),
 venue as (
     select
+        week_ending,
         coalesce(tier, 'ALL_TIERS') as tier,
         venue_type,
         mpid,
@@ -43,46 +46,57 @@ venue as (
         sum(volume) as total_volume,
         sum(trades) as total_trades,
         count(distinct symbol) as symbol_count
-    from week_volume
+    from otc.week_volume($1, $2 - 7, $3)
     group by grouping sets (
-        (tier, venue_type, mpid, firm_crd, is_named, unnumbered), (venue_type, mpid, firm_crd, is_named, unnumbered)
+        (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),
+        (week_ending, venue_type, mpid, firm_crd, is_named, unnumbered)
     )
 ),
 scoped as (
     select
         v.*,
         scope.name as scope,
-        sum(v.total_volume) over (partition by v.tier, scope.name) as scope_volume
+        sum(v.total_volume) over (partition by v.week_ending, v.tier, scope.name) as scope_volume
     from venue as v
-    inner join sets as s on s.tier = v.tier
+    inner join sets as s on s.week_ending = v.week_ending and s.tier = v.tier
     cross join lateral (values (v.venue_type), ('ALL')) as scope (name)
     where scope.name = 'ATS' or s.covers_all
 ),
 ranked as (
     select
         s.*,
-        rank() over (partition by s.tier, s.scope order by s.total_volume desc) as rank
+        rank() over (partition by s.week_ending, s.tier, s.scope order by s.total_volume desc) as rank
     from scoped as s
     where s.is_named
+),
+before as (
+    select week_ending, tier, scope, mpid, firm_crd, venue_name, rank from ranked where $1 is not null
+    union all
+    select week_ending, tier, scope, mpid, firm_crd, venue_name, rank
+    from otc.venue_share
+    where $1 is null and week_ending between $2 - 7 and $3
 )
 select
-    %(week)s::date as week_ending,
+    r.week_ending,
     r.tier,
     r.scope,
     r.mpid,
     r.firm_crd,
     r.venue_name,
     r.total_volume,
-    r.total_trades,
+    r.total_trades::bigint,
     r.symbol_count::int,
     coalesce(round(100 * r.total_volume / nullif(r.scope_volume, 0), 4), 0) as market_share_pct,
     r.rank::int,
-    (before.rank - r.rank)::int as rank_change
+    (before.rank - r.rank)::int as rank_change,
+    now() as computed_at
 from ranked as r
-left join otc.venue_share as before
-    on before.week_ending = %(week)s::date - 7
+left join before
+    on before.week_ending = r.week_ending - 7
     and before.tier = r.tier
     and before.scope = r.scope
     and before.mpid is not distinct from r.mpid
     and before.firm_crd is not distinct from r.firm_crd
-    and (r.unnumbered is null or before.venue_name = r.venue_name);
+    and (r.unnumbered is null or before.venue_name = r.venue_name)
+where r.week_ending between $2 and $3
+$$;

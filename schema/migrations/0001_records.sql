@@ -11,6 +11,7 @@ create table otc.capture (
     raw_key text not null,
     digest text not null, -- SHA-256 of the uncompressed bytes
     observed_at timestamptz not null, -- the client's clock
+    published_on date not null, -- the calendar's day of the partition's first publication
     record_total bigint, -- what the server said that there is
     pages int,
     request_ids text[] not null default '{}',

@@ -7,13 +7,13 @@ from otc.capture
 where persisted_at is not null
 group by week_ending, tier;
 
--- Store a week of a metric from the temporary table `computed`, which has the metric's columns but computed_at.
--- A row whose values are the same stays untouched, so that its computed_at moves only when a value does.
+-- Store a week of a metric as its own function tells it from the working week. A row whose values are the same stays untouched, so that its computed_at moves only when a value does.
 -- No nested loops: a table that was not analyzed since its weeks came looks empty, and the comparison of a whole week
 -- would be made again for every row of it.
-create function otc.store_metric(metric regclass, week date) returns bigint language plpgsql
+create function otc.store_metric(name text, week date) returns bigint language plpgsql
 set enable_nestloop = off as $$
 declare
+    metric regclass := format('otc.%I', name);
     columns text;
     same_key text;
     changed bigint;
@@ -29,6 +29,8 @@ begin
     inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
     where i.indrelid = metric and i.indisunique;
 
+    execute format('create temporary table computed on commit drop as select %s from otc.%I(null, $1, $1)', columns, name || '_as_of')
+    using week;
     execute format(
         'with stale as (select %1$s from %2$s where week_ending = $1 except select %1$s from computed)
         delete from %2$s as m using stale as s where m.week_ending = $1 and %3$s', columns, metric, same_key
@@ -37,6 +39,7 @@ begin
         'insert into %2$s (%1$s) select %1$s from computed on conflict do nothing', columns, metric
     );
     get diagnostics changed = row_count;
+    drop table computed;
     return changed;
 end
 $$;

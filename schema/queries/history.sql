@@ -1,9 +1,10 @@
 -- name: add_capture
 insert into otc.capture
-(week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, record_total, pages, request_ids)
+(week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
+    record_total, pages, request_ids)
 values (
     %(week_ending)s, %(tier)s, %(source)s, %(covers)s, %(fetched_key)s, %(raw_key)s, %(digest)s, %(observed_at)s,
-    %(record_total)s, %(pages)s, %(request_ids)s
+    %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s
 )
 on conflict (fetched_key) do nothing;
 

@@ -27,34 +27,11 @@ from (
 -- name: take_due
 delete from otc.metric_due where week_ending = %(week)s returning metric;
 
--- name: week_volume
--- Current records of one week, summed over products and issue names: one row a tier, symbol and venue.
--- The group keys begin as the index of current records does, so that nearly nothing is sorted.
-create temporary table week_volume on commit drop as
-select
-    r.tier,
-    r.symbol,
-    r.mpid,
-    r.firm_crd,
-    r.venue_type,
-    case when r.mpid is null and r.firm_crd is null then n.name end as unnumbered, -- known by its name alone
-    not bool_or(coalesce(r.firm_crd = 0, false) or coalesce(n.name = 'De Minimis Firms', false)) as is_named,
-    bool_and(p.covers_all) as covers_all,
-    max(n.name) as venue_name, -- a venue has one name, all but always; numbers of names tell the order of arrival
-    sum(r.share_volume) as volume,
-    sum(r.trade_count) as trades,
-    case when count(r.notional) = count(*) then sum(r.notional) end as notional
-from otc.volume_record as r
-inner join otc.loaded_partition as p on p.week_ending = r.week_ending and p.tier = r.tier
-left join otc.name as n on n.name_id = r.venue_name_id
-where r.week_ending = %(week)s and r.ended_by is null
-group by r.tier, r.symbol, r.mpid, r.firm_crd, r.venue_type, unnumbered;
+-- name: fill_working_week
+insert into otc.working_week select * from otc.summed_as_of('infinity', %(week)s, %(week)s);
 
--- name: analyze_week_volume
-analyze week_volume;
+-- name: clear_working_week
+delete from otc.working_week;
 
 -- name: store_metric
-select otc.store_metric(('otc.' || %(metric)s::text)::regclass, %(week)s) as changed;
-
--- name: drop_computed
-drop table computed;
+select otc.store_metric(%(metric)s, %(week)s) as changed;
