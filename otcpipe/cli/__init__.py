@@ -133,6 +133,35 @@ def backfill(
 
 
 @typer_app.command()
+def refresh(
+    *,
+    number: Annotated[int, typer.Option("--weeks", min=1, help="How many of the newest weeks.")] = 26,
+    every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
+    max_requests: Annotated[int, typer.Option(min=1, help="The budget of requests to FINRA.")] = 500,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    wait: Wait = False,
+) -> None:
+    """Ask FINRA again for published partitions, to find what was restated."""
+    from otcpipe.cli import fetching
+
+    fetching.refresh(None if every else number, max_requests, is_dry=dry_run, wait=wait)
+
+
+@typer_app.command()
+def revisions(
+    *,
+    week: Week = None,
+    symbol: Annotated[str | None, typer.Option(help="One symbol, in its own case.")] = None,
+    effect: Annotated[bool, typer.Option("--effect", help="What each change did to the metrics.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What changed after it was published: from what, to what, when, how late."""
+    from otcpipe.cli import look
+
+    look.revisions(week, symbol, with_effect=effect, as_json=as_json)
+
+
+@typer_app.command()
 def status(*, week: Week = None, as_json: Json = False) -> None:
     """Where each partition stands."""
     from otcpipe.cli import look

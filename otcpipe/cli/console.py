@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.text import Text
 from otcpipe.warehouse import Row
 
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
-PROSE = ("reason", "issue_name")  # columns that may be cut when the terminal is narrow
+PROSE = ("reason", "issue_name", "venue_name")  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -45,6 +45,8 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
 def _shown(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if isinstance(value, Decimal) and value == int(value) and value.as_tuple().exponent == SHARES_EXPONENT:
         return f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else str(value)

@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from otcpipe import broker, keys, ledger, services, stages, weeks
+from otcpipe import broker, keys, ledger, rotation, services, stages, weeks
+from otcpipe import revisions as _revisions
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
@@ -53,6 +54,26 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
         say(f"Enqueued {len(missing):,}.")
     if missing and wait and not is_dry:
         watch.until_done(missing)
+
+
+def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) -> None:
+    """Ask again for what is most urgent within a budget of requests; the order is `rotation`'s."""
+    now = services.settings().now()
+    first = weeks.week_ending(now.date()) - WEEK * number if number else date.min
+    known = _revisions.refreshable(services.warehouse(), first)
+    chosen = rotation.chosen(known, now, max_requests)
+    requests = sum(candidate.requests for candidate in chosen)
+    say(f"{len(chosen):,} of {len(known):,} partitions to ask for again, with some {requests:,} requests.")
+    if is_dry or not chosen:
+        for candidate in chosen:
+            days = (now - candidate.observed_at).days
+            say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} days ago.")
+        return
+    broker.reach()
+    for candidate in chosen:
+        submit(_fetch_of(candidate.partition))
+    if wait:
+        watch.until_done([candidate.partition for candidate in chosen])
 
 
 def submit(run: Run) -> None:

@@ -1,6 +1,7 @@
 """Commands that show."""
 
 from otcpipe import ledger, services, weeks
+from otcpipe import revisions as _revisions
 from otcpipe.cli.console import ATTRIBUTION, print_json, print_table, say
 from otcpipe.errors import Invalid
 from otcpipe.records import TIERS
@@ -20,6 +21,27 @@ STATUS = {
 }
 
 SCOPES = ("ATS", "NON_ATS", "ALL")
+REVISIONS = {
+    "week_ending": "week ending",
+    "tier": "tier",
+    "observed_at": "observed",
+    "days_late": "days late",
+    "change": "change",
+    "symbol": "symbol",
+    "venue_name": "venue",
+    "share_volume_before": "shares before",
+    "share_volume_after": "shares after",
+    "trade_count_before": "trades before",
+    "trade_count_after": "trades after",
+}
+EFFECTS = {
+    "restated_week": "restated week",
+    "observed_at": "observed",
+    "metric": "metric",
+    "week_ending": "of week",
+    "rows": "rows",
+    "words": "changed trend, band or rank",
+}
 TOP = {
     "symbol": "symbol",
     "volume": "volume",
@@ -68,6 +90,23 @@ def top(week: str | None, scope: str, limit: int, *, as_json: bool) -> None:
     say(f"Week ending {rows[0]['week_ending']}, scope {scope}: the largest symbols, against six weeks' mean.")
     print_table(TOP, rows)
     say(ATTRIBUTION)
+
+
+def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_json: bool) -> None:
+    """The restatement ledger, newest week last; with its effect on the metrics where asked for."""
+    friday = weeks.parse_week(week, services.settings().now()) if week else None
+    changes = _revisions.revisions(services.warehouse(), friday, symbol)
+    effects = _revisions.effects(services.warehouse(), changes) if with_effect else []
+    if as_json:
+        print_json(effects if with_effect else changes)
+        return
+    if not changes:
+        say("Nothing that is in was restated.")
+        return
+    print_table(REVISIONS, changes)
+    if with_effect:
+        say("Rows of the metrics that differ from the moment before each observation:")
+        print_table(EFFECTS, effects)
 
 
 def _untouched(tier: str, friday: object, state: str) -> Row:

@@ -38,21 +38,48 @@ with venue as (
     where symbol is not null
     group by week_ending, symbol, mpid, firm_crd, venue_type, is_named, unnumbered
 ),
-scoped as (
+summed as ( -- one pass for the three scopes
     select
         week_ending,
         symbol,
-        coalesce(venue_type, 'ALL') as scope,
-        -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
-        bool_and(bool_and(covers_all)) over (partition by week_ending, symbol) as covers_all,
-        count(*) filter (where is_named) as venue_count,
-        sum(volume) as total,
-        sum(volume) * sum(volume) as square_of_total,
-        coalesce(sum(volume * volume) filter (where is_named), 0) as squares,
-        coalesce(sum(volume) filter (where not is_named), 0) as de_minimis,
-        coalesce((array_agg(volume order by volume desc) filter (where is_named))[1:3], '{}') as top
+        bool_and(covers_all) as covers_all, -- where one tier tells ATS volume only, other scopes are not known
+        count(*) filter (where is_named and venue_type = 'ATS') as ats_count,
+        sum(volume) filter (where venue_type = 'ATS') as ats_total,
+        sum(volume * volume) filter (where is_named and venue_type = 'ATS') as ats_squares,
+        sum(volume) filter (where not is_named and venue_type = 'ATS') as ats_de_minimis,
+        (array_agg(volume order by volume desc) filter (where is_named and venue_type = 'ATS'))[1:3] as ats_top,
+        count(*) filter (where is_named and venue_type = 'NON_ATS') as other_count,
+        sum(volume) filter (where venue_type = 'NON_ATS') as other_total,
+        sum(volume * volume) filter (where is_named and venue_type = 'NON_ATS') as other_squares,
+        sum(volume) filter (where not is_named and venue_type = 'NON_ATS') as other_de_minimis,
+        (array_agg(volume order by volume desc) filter (where is_named and venue_type = 'NON_ATS'))[1:3] as other_top,
+        count(*) filter (where is_named) as all_count,
+        sum(volume) as all_total,
+        sum(volume * volume) filter (where is_named) as all_squares,
+        sum(volume) filter (where not is_named) as all_de_minimis,
+        (array_agg(volume order by volume desc) filter (where is_named))[1:3] as all_top
     from venue
-    group by grouping sets ((week_ending, symbol, venue_type), (week_ending, symbol))
+    group by week_ending, symbol
+),
+scoped as (
+    select
+        s.week_ending,
+        s.symbol,
+        scope.name as scope,
+        scope.venue_count,
+        scope.total,
+        scope.total * scope.total as square_of_total,
+        coalesce(scope.squares, 0) as squares,
+        coalesce(scope.de_minimis, 0) as de_minimis,
+        scope.top
+    from summed as s
+    cross join lateral (
+        values
+        ('ATS', s.ats_count, s.ats_total, s.ats_squares, s.ats_de_minimis, s.ats_top),
+        ('NON_ATS', s.other_count, s.other_total, s.other_squares, s.other_de_minimis, s.other_top),
+        ('ALL', s.all_count, s.all_total, s.all_squares, s.all_de_minimis, s.all_top)
+    ) as scope (name, venue_count, total, squares, de_minimis, top)
+    where scope.total > 0 and (scope.name = 'ATS' or s.covers_all)
 ),
 banded as (
     select
@@ -61,7 +88,6 @@ banded as (
         (10000 * squares >= 1500 * square_of_total)::int + (10000 * squares >= 2500 * square_of_total)::int as band,
         (10000 * squares >= 1000 * square_of_total)::int + (10000 * squares >= 1800 * square_of_total)::int as band_2023
     from scoped
-    where total > 0 and (scope = 'ATS' or covers_all)
 ),
 judged as (
     select

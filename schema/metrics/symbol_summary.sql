@@ -24,27 +24,46 @@ select
     s.week_ending,
     s.tier,
     s.symbol,
-    s.scope,
-    s.total_volume,
-    s.total_trades::bigint,
-    s.total_notional,
-    s.venue_count::int,
-    round(s.total_volume / nullif(s.total_trades, 0), 6) as avg_trade_size,
+    scope.name,
+    scope.volume,
+    scope.trades::bigint,
+    scope.notional,
+    scope.venues::int,
+    round(scope.volume / nullif(scope.trades, 0), 6) as avg_trade_size,
     now() as computed_at
 from (
     select
         week_ending,
         tier,
         symbol,
-        coalesce(venue_type, 'ALL') as scope,
         bool_and(covers_all) as covers_all,
-        sum(volume) as total_volume,
-        sum(trades) as total_trades,
-        case when count(notional) = count(*) then sum(notional) end as total_notional,
-        count(*) filter (where is_named) as venue_count
+        sum(volume) filter (where venue_type = 'ATS') as ats_volume,
+        sum(trades) filter (where venue_type = 'ATS') as ats_trades,
+        case
+            when count(*) filter (where venue_type = 'ATS' and notional is null) = 0
+                then sum(notional) filter (where venue_type = 'ATS')
+        end as ats_notional,
+        count(*) filter (where venue_type = 'ATS' and is_named) as ats_venues,
+        sum(volume) filter (where venue_type = 'NON_ATS') as other_volume,
+        sum(trades) filter (where venue_type = 'NON_ATS') as other_trades,
+        case
+            when count(*) filter (where venue_type = 'NON_ATS' and notional is null) = 0
+                then sum(notional) filter (where venue_type = 'NON_ATS')
+        end as other_notional,
+        count(*) filter (where venue_type = 'NON_ATS' and is_named) as other_venues,
+        sum(volume) as volume,
+        sum(trades) as trades,
+        case when count(notional) = count(*) then sum(notional) end as notional,
+        count(*) filter (where is_named) as venues
     from otc.week_volume($1, $2, $3)
     where symbol is not null
-    group by grouping sets ((week_ending, tier, symbol, venue_type), (week_ending, tier, symbol))
+    group by week_ending, tier, symbol
 ) as s
-where s.scope = 'ATS' or s.covers_all
+cross join lateral (
+    values
+    ('ATS', s.ats_volume, s.ats_trades, s.ats_notional, s.ats_venues),
+    ('NON_ATS', s.other_volume, s.other_trades, s.other_notional, s.other_venues),
+    ('ALL', s.volume, s.trades, s.notional, s.venues)
+) as scope (name, volume, trades, notional, venues)
+where scope.volume is not null and (scope.name = 'ATS' or s.covers_all)
 $$;

@@ -158,6 +158,32 @@ create unlogged table otc.working_week (
 );
 comment on table otc.working_week is 'a runner puts its week here and takes it away in the same transaction';
 
+-- The records that count at a moment; at none, the current ones without a look at when they were known.
+create function otc.counting_as_of(at timestamptz)
+returns table (
+    week_ending date,
+    tier text,
+    symbol text,
+    mpid text,
+    firm_crd int,
+    venue_type text,
+    issue_name_id int,
+    venue_name_id int,
+    share_volume numeric,
+    trade_count bigint,
+    notional numeric
+) language sql stable parallel safe as $$
+select
+    week_ending, tier, symbol, mpid, firm_crd, venue_type, issue_name_id, venue_name_id, share_volume, trade_count, notional
+from otc.volume_record
+where $1 is null and ended_by is null
+union all
+select
+    week_ending, tier, symbol, mpid, firm_crd, venue_type, issue_name_id, venue_name_id, share_volume, trade_count, notional
+from otc.version_as_of($1, false)
+where $1 is not null
+$$;
+
 -- The group keys begin as the index of current records does, so that nearly nothing is sorted.
 create function otc.summed_as_of(at timestamptz, first_week date, last_week date)
 returns setof otc.working_week language sql stable parallel safe as $$
@@ -175,7 +201,7 @@ select
     sum(r.share_volume),
     sum(r.trade_count),
     case when count(r.notional) = count(*) then sum(r.notional) end
-from otc.version_as_of($1, false) as r
+from otc.counting_as_of($1) as r
 inner join otc.loaded_as_of($1) as p on p.week_ending = r.week_ending and p.tier = r.tier
 left join otc.name as n on n.name_id = r.venue_name_id
 where r.week_ending between $2 and $3
@@ -188,4 +214,44 @@ returns setof otc.working_week language sql stable parallel safe as $$
 select * from otc.working_week where $1 is null
 union all
 select * from otc.summed_as_of($1, $2, $3) where $1 is not null
+$$;
+
+-- The rows of a metric that differ between the moment just before an observation and the observation itself, by week;
+-- and of these how many changed in the word or rank that people act on.
+create function otc.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
+returns table (week_ending date, metric_name text, rows bigint, words bigint) language plpgsql stable as $$
+declare
+    columns text;
+    keys text;
+    of_symbols text;
+    word text;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum),
+        case when bool_or(attname = 'symbol') then 'where symbol = any ($5)' else '' end,
+        coalesce(max(quote_ident(attname)) filter (where attname in ('trend', 'concentration_level', 'rank')), 'null')
+    into columns, of_symbols, word
+    from pg_attribute
+    where attrelid = format('otc.%I', metric)::regclass and attnum > 0 and not attisdropped and attname <> 'computed_at';
+
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into keys
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = format('otc.%I', metric)::regclass and i.indisunique;
+
+    return query execute format(
+        'with after as (select %1$s from otc.%2$I($1, $2, $3) %4$s),
+        before as (select %1$s from otc.%2$I($4, $2, $3) %4$s),
+        differing as (
+            select %3$s, %5$s::text as word from (select * from after except select * from before) as a
+            union all
+            select %3$s, %5$s::text from (select * from before except select * from after) as b
+        ),
+        keyed as (
+            select %3$s, count(distinct word) > 1 or count(*) = 1 as is_word from differing group by %3$s
+        )
+        select k.week_ending, %6$L::text, count(*), count(*) filter (where k.is_word and %7$L <> ''null'')
+        from keyed as k group by k.week_ending',
+        columns, metric || '_as_of', keys, of_symbols, word, metric, word
+    ) using moment, first_week, last_week, moment - interval '1 microsecond', symbols;
+end
 $$;

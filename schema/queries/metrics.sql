@@ -28,7 +28,7 @@ from (
 delete from otc.metric_due where week_ending = %(week)s returning metric;
 
 -- name: fill_working_week
-insert into otc.working_week select * from otc.summed_as_of('infinity', %(week)s, %(week)s);
+insert into otc.working_week select * from otc.summed_as_of(null, %(week)s, %(week)s);
 
 -- name: clear_working_week
 delete from otc.working_week;

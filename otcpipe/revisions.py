@@ -1,0 +1,45 @@
+"""The restatement ledger: what changed after it was published, and what that did to the metrics."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from otcpipe import metrics
+from otcpipe.records import Partition
+from otcpipe.rotation import Candidate
+from otcpipe.warehouse import Row, Warehouse
+from otcpipe.weeks import due_at
+
+
+def revisions(warehouse: Warehouse, week: date | None = None, symbol: str | None = None) -> list[Row]:
+    """One row a changed, added or withdrawn record: before, after, when observed, and days after publication."""
+    with warehouse.transaction() as transaction:
+        return transaction.rows("revisions", week_ending=week, symbol=symbol)
+
+
+def effects(warehouse: Warehouse, changes: Sequence[Row]) -> list[Row]:
+    """One row a capture, metric and week: how many rows of the metric differ from the moment before.
+
+    `words` counts those whose trend, concentration level or rank changed. Two captures of one moment count as one.
+    """
+    found = []
+    moments = sorted({(row["week_ending"], row["observed_at"]) for row in changes})
+    with warehouse.transaction() as transaction:
+        for week, moment in moments:
+            of_moment = [row for row in changes if (row["week_ending"], row["observed_at"]) == (week, moment)]
+            symbols = sorted({row["symbol"] for row in of_moment if row["symbol"] is not None})
+            for metric in metrics.metrics():
+                span = {"first": week, "last": week + metric.reaches * metrics.WEEK}
+                rows = transaction.rows("effect", metric=metric.name, moment=moment, symbols=symbols, **span)
+                found += [{"observed_at": moment, "restated_week": week} | row for row in rows]
+    return found
+
+
+def refreshable(warehouse: Warehouse, first: date) -> list[Candidate]:
+    """Partitions from a week on that the API gave before."""
+    with warehouse.transaction() as transaction:
+        rows = transaction.rows("refreshable", first=first)
+    return [_candidate(row["week_ending"], row["tier"], row["observed_at"], row["pages"]) for row in rows]
+
+
+def _candidate(week: date, tier: str, observed_at: datetime, requests: int) -> Candidate:
+    return Candidate(Partition(week, tier), due_at(week, tier), observed_at, requests)
