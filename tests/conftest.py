@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,29 +37,36 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     supervisor.stop(quick=True)
 
 
-@pytest.fixture
-def environment(servers: Supervisor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The variables of a place of one's own on the servers, set for this process too."""
+@contextmanager
+def place(servers: Supervisor, home: Path) -> Iterator[dict[str, str]]:
+    """The variables of a place of one's own on the servers, set for this process too while it lasts."""
     number = f"t{next(numbers)}_{secrets.token_hex(4)}"
     server = servers.environment["OTCPIPE_DATABASE_URL"].removesuffix("/otcpipe")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"create database {number} template otcpipe".encode())
     variables = servers.environment | {
-        "OTCPIPE_HOME": str(tmp_path / "home"),
+        "OTCPIPE_HOME": str(home),
         "OTCPIPE_DATABASE_URL": f"{server}/{number}",
         "OTCPIPE_S3_PREFIX": f"test/{number}",
     }
     with redis.Redis.from_url(variables["OTCPIPE_REDIS_URL"]) as client:
         client.flushall()
-    for name, text in variables.items():
-        monkeypatch.setenv(name, text)
-    forget()
-    yield variables
-    services.warehouse().close()
-    forget()
+    with pytest.MonkeyPatch.context() as process:
+        for name, text in variables.items():
+            process.setenv(name, text)
+        forget()
+        yield variables
+        services.warehouse().close()
+        forget()
     rights = suppress(psycopg.errors.InsufficientPrivilege)  # autovacuum is in it: then it stays until the end
     with rights, psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"drop database {number} with (force)".encode())
+
+
+@pytest.fixture
+def environment(servers: Supervisor, tmp_path: Path) -> Iterator[dict[str, str]]:
+    with place(servers, tmp_path / "home") as variables:
+        yield variables
 
 
 @pytest.fixture

@@ -86,7 +86,8 @@ def random_captures(rng: random.Random, partition: Partition) -> list[Capture]:
 
 def as_of(sql: Sql, partition: Partition, at: datetime, *, strict: bool) -> dict[tuple[str, str], int]:
     rows = sql(
-        "select symbol, mpid, share_volume::int from otc.venue_volume_as_of(%s, %s) where week_ending = %s and tier = %s",
+        "select symbol, mpid, share_volume::int from otc.venue_volume_as_of(%s, %s)"
+        " where week_ending = %s and tier = %s",
         at,
         strict,
         partition.week_ending,
@@ -133,7 +134,8 @@ def test_two_orders_of_arrival_end_in_identical_tables(sql: Sql) -> None:
         for capture in order:
             drive(observe(text(T1, capture.rows), T1, capture.at, "all"))
         records = """
-            select v.symbol, v.mpid, v.share_volume, v.updated_on, v.observed_at, v.ended_at, v.certainty, v.available_at
+            select v.symbol, v.mpid, v.share_volume, v.updated_on, v.observed_at, v.ended_at, v.certainty,
+                v.available_at
             from otc.version v order by 1, 2, 5
         """
         tables = [

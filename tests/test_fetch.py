@@ -160,6 +160,7 @@ def test_recorded_weeks_come_through_to_the_tables(
         if f[16] == "ATS_W_SMBL"
     )
     published = """
-        select week_ending, symbol, share_volume, trade_count, notional, updated_on from otc.venue_volume order by 1, 2
+        select week_ending, symbol, share_volume, trade_count, notional, updated_on
+        from otc.venue_volume order by 1, 2
     """
     assert sql(published) == expected

@@ -1,0 +1,97 @@
+"""Histories through the real pipeline, and the metrics' tables as it leaves them."""
+
+import os
+from collections.abc import Iterable
+from decimal import Decimal
+from random import Random
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from otcpipe import metrics
+from otcpipe.ledger import Run
+from otcpipe.records import FILE_FIELDS, TIERS, Partition
+from tests.metrics.generate import History
+from tests.metrics.records import Loaded, Record, Row
+from tests.pipeline import api_text, drive, observe
+
+SUMMARY = {"ATS": "ATS_W_SMBL_FIRM", "NON_ATS": "OTC_W_SMBL_FIRM"}
+
+
+def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
+    """Capture the partitions in random order, in several goes; all rows of each metric."""
+    random = Random(seed)
+    keys = sorted(history.loaded)
+    random.shuffle(keys)
+    goes = 1 + random.randrange(3)
+    for go in range(goes):
+        drive(*[_observe(history.records, history.loaded, Partition(*key)) for key in keys[go::goes]])
+    return tables()
+
+
+def tables() -> dict[str, list[Row]]:
+    """The rows of each metric, without computed_at, in one order."""
+    with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"], row_factory=dict_row) as connection:
+        query = sql.SQL("select * from otc.{}")
+        return {
+            metric.name: ordered(connection.execute(query.format(sql.Identifier(metric.name))).fetchall())
+            for metric in metrics.metrics()
+        }
+
+
+def ordered(rows: Iterable[Row]) -> list[Row]:
+    kept = ({name: value for name, value in row.items() if name != "computed_at"} for row in rows)
+    return sorted(kept, key=lambda row: [str(value) for value in row.values()])
+
+
+def _observe(records: list[Record], loaded: Loaded, partition: Partition) -> Run:
+    own = [
+        record for record in records if (record.week_ending, record.tier) == (partition.week_ending, partition.tier)
+    ]
+    if loaded[partition.week_ending, partition.tier] == "ats":
+        return observe(_file(own), partition, covers="ats")
+    return observe(_api(own, partition), partition, covers="all")
+
+
+def _api(records: list[Record], partition: Partition) -> bytes:
+    """The API's text: firm rows, and a total that counts for nothing."""
+    total = {"summaryTypeCode": "ATS_W_SMBL", "MPID": "", "marketParticipantName": "", "productTypeCode": ""}
+    return api_text([total, *(_api_row(record) for record in records)], partition)
+
+
+def _api_row(record: Record) -> dict[str, str]:
+    row = {
+        "totalWeeklyShareQuantity": record.share_volume,
+        "issueSymbolIdentifier": record.symbol,
+        "issueName": record.issue_name,
+        "totalNotionalSum": record.notional,
+        "totalWeeklyTradeCount": record.trade_count,
+        "MPID": record.mpid,
+        "firmCRDNumber": record.firm_crd,
+        "productTypeCode": record.product_type,
+        "marketParticipantName": record.venue_name,
+    }
+    texts = {name: "" if value is None else _plain(value) for name, value in row.items()}
+    return texts | {"summaryTypeCode": SUMMARY[record.venue_type]}
+
+
+def _plain(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _file(records: list[Record]) -> bytes:
+    rows = [
+        (
+            TIERS[record.tier],
+            record.symbol or "",
+            record.issue_name or "",
+            record.venue_name or "",
+            record.mpid,
+            f"{record.share_volume:f}",
+            record.trade_count,
+            "2025-12-15",
+        )
+        for record in records
+    ]
+    return "".join("|".join(map(str, row)) + "\n" for row in [FILE_FIELDS, *rows]).encode()

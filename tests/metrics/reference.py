@@ -1,0 +1,156 @@
+"""The analysts' numbers in plain Python, from the definitions of the design and not from the SQL. All exact."""
+
+from collections.abc import Iterator
+from datetime import date
+from fractions import Fraction
+
+from tests.metrics.records import (
+    SCOPES,
+    WEEK,
+    Loaded,
+    Record,
+    Row,
+    Venue,
+    by_venue,
+    groups,
+    is_whole,
+    markets,
+    of_scope,
+    rounded,
+    tells,
+    trades,
+    volume,
+)
+
+
+def symbol_summary(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+    for (week, tier, symbol), all_members in groups(records, "week_ending", "tier", "symbol"):
+        for scope in SCOPES:
+            members = of_scope(all_members, scope)
+            if symbol is None or not members or not tells(loaded[week, tier], scope):
+                continue
+            notionals = [record.notional for record in members]
+            yield {
+                "week_ending": week,
+                "tier": tier,
+                "symbol": symbol,
+                "scope": scope,
+                "total_volume": rounded(volume(members), 6),
+                "total_trades": trades(members),
+                "total_notional": None if None in notionals else sum(n for n in notionals if n is not None),
+                "venue_count": len(by_venue(members)),
+                "avg_trade_size": rounded(volume(members) / trades(members), 6) if trades(members) else None,
+            }
+
+
+def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+    ranks = {
+        (week, tier, scope): _ranks(by_venue(members)) for week, tier, scope, members in markets(records, loaded)
+    }
+    for week, tier, scope, members in markets(records, loaded):
+        before = ranks.get((week - WEEK, tier, scope), {})
+        for venue, own in by_venue(members).items():
+            rank = ranks[week, tier, scope][venue]
+            yield {
+                "week_ending": week,
+                "tier": tier,
+                "scope": scope,
+                "mpid": venue[0],
+                "firm_crd": venue[1],
+                "venue_name": max(
+                    (record.venue_name for record in own if record.venue_name is not None), default=None
+                ),
+                "total_volume": rounded(volume(own), 6),
+                "total_trades": trades(own),
+                "symbol_count": len({record.symbol for record in own} - {None}),
+                "market_share_pct": rounded(_percent(volume(own), volume(members)), 4),
+                "rank": rank,
+                "rank_change": before[venue] - rank if venue in before else None,
+            }
+
+
+def symbol_rolling_avg(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+    traded = {key: members for key, members in groups(records, "week_ending", "symbol") if key[1] is not None}
+    symbols = {symbol for _, symbol in traded}
+    for week in sorted({week for week, _ in loaded}):
+        window = [week - back * WEEK for back in range(6)]
+        for symbol in sorted(symbols):
+            in_window = {day: traded[day, symbol] for day in window if (day, symbol) in traded}
+            tiers = {record.tier for members in in_window.values() for record in members}
+            for scope in SCOPES:
+                known = {
+                    day: of_scope(members, scope)
+                    for day, members in in_window.items()
+                    if all(tells(loaded[day, record.tier], scope) for record in members)
+                }
+                known = {day: members for day, members in known.items() if members}
+                is_absence = all((week, tier) in loaded and tells(loaded[week, tier], scope) for tier in tiers)
+                if known and (week in known or is_absence):
+                    yield _rolling(week, symbol, scope, known) | _completeness(loaded, window, scope)
+
+
+def _rolling(week: date, symbol: str, scope: str, known: dict[date, list[Record]]) -> Row:
+    mean = sum(volume(members) for members in known.values()) / Fraction(len(known))
+    current = volume(known.get(week, []))
+    change = (current - mean) / mean * 100 if mean else None
+    return {
+        "week_ending": week,
+        "symbol": symbol,
+        "scope": scope,
+        "avg_6w_volume": rounded(mean, 6),
+        "avg_6w_trades": rounded(Fraction(sum(trades(members) for members in known.values()), len(known)), 6),
+        "current_volume": rounded(current, 6),
+        "volume_vs_avg_pct": None if change is None else rounded(change, 2),
+        "trend": "stable" if not change or abs(change) <= 10 else "up" if change > 0 else "down",
+        "weeks_in_window": len(known),
+    }
+
+
+def _completeness(loaded: Loaded, window: list[date], scope: str) -> Row:
+    whole = [day for day in window if is_whole(loaded, day, scope)]
+    return {"weeks_loaded": len(whole), "is_complete": len(whole) == 6}
+
+
+def symbol_concentration(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+    for (week, symbol), all_members in groups(records, "week_ending", "symbol"):
+        for scope in SCOPES:
+            members = of_scope(all_members, scope)
+            is_known = all(tells(loaded[week, record.tier], scope) for record in all_members)
+            if symbol is not None and is_known and volume(members):
+                yield {"week_ending": week, "symbol": symbol, "scope": scope} | _concentration(members)
+
+
+def _concentration(members: list[Record]) -> Row:
+    total = volume(members)
+    shares = sorted((volume(own) / total for own in by_venue(members).values()), reverse=True)
+    unnamed = 1 - sum(shares, Fraction(0))
+    hhi = 10_000 * sum((share * share for share in shares), Fraction(0))
+    upper = hhi + 10_000 * unnamed * unnamed
+    return {
+        "venue_count": len(shares),
+        "hhi": rounded(hhi, 2),
+        "hhi_upper": rounded(upper, 2),
+        "effective_venues": rounded(10_000 / hhi, 4) if hhi else None,
+        "top_venue_share_pct": rounded(100 * Fraction(sum(shares[:1])), 2),
+        "top3_share_pct": rounded(100 * Fraction(sum(shares[:3])), 2),
+        "de_minimis_share_pct": rounded(100 * unnamed, 2),
+        "concentration_level": _level(hhi, upper, 1500, 2500),
+        "concentration_level_2023": _level(hhi, upper, 1000, 1800),
+    }
+
+
+def _level(hhi: Fraction, upper: Fraction, moderate: int, concentrated: int) -> str:
+    levels = {
+        "competitive" if index < moderate else "moderate" if index < concentrated else "concentrated"
+        for index in (hhi, upper)
+    }
+    return levels.pop() if len(levels) == 1 else "indeterminate"
+
+
+def _ranks(venues: dict[Venue, list[Record]]) -> dict[Venue, int]:
+    volumes = {venue: volume(own) for venue, own in venues.items()}
+    return {venue: 1 + sum(other > own for other in volumes.values()) for venue, own in volumes.items()}
+
+
+def _percent(part: Fraction, whole: Fraction) -> Fraction:
+    return 100 * part / whole if whole else Fraction(0)

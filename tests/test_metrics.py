@@ -1,0 +1,118 @@
+"""Which weeks are due, and one runner a week that recomputes them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from time import sleep
+from typing import Any
+
+import psycopg
+import pytest
+
+from otcpipe import metrics, services
+from otcpipe.ledger import Run
+from otcpipe.records import TIERS, Partition
+from tests.metrics.load import tables
+from tests.pipeline import NOON, WEEK, drive, file_text, observe
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+WEEKS = [WEEK + timedelta(days=7 * number) for number in range(8)]
+SHARES = {"AAA": 10, "BBB": 20, "CCC": 30}
+
+
+def taken(week: date, tier: str = "OTCE", *, later: int = 0, **changed: int) -> Run:
+    """The observation of a partition, some symbols of which have other volumes than at first."""
+    rows = [(symbol, mpid, shares, 1) for symbol, shares in (SHARES | changed).items() for mpid in ("AAAA", "BBBB")]
+    return observe(file_text(rows, tier), Partition(week, tier), NOON + timedelta(days=later))
+
+
+def computed(sql: Sql, metric: str) -> dict[tuple[str, ...], object]:
+    """When each row of a metric by symbol was computed."""
+    return {
+        tuple(row[:-1]): row[-1]
+        for row in sql(f"select week_ending::text, symbol, scope, computed_at from otc.{metric}")
+    }
+
+
+def compute_all(weeks: list[date]) -> None:
+    for week in weeks:
+        metrics.compute(services.warehouse(), week)
+
+
+def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(sql: Sql) -> None:
+    drive(*[taken(WEEKS[number]) for number in (0, 2, 3, 5, 7)])
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, WEEKS[2])
+    due = sql("select metric, array_agg(week_ending order by week_ending) from otc.metric_due group by metric")
+    reached = {0: WEEKS[2:3], 1: WEEKS[2:4], 5: [WEEKS[2], WEEKS[3], WEEKS[5], WEEKS[7]]}
+    assert dict(due) == {metric.name: reached[metric.reaches] for metric in metrics.metrics()}
+    assert not any(metrics.compute(services.warehouse(), WEEKS[2]).values())
+    assert sql("select * from otc.metric_due") == []
+
+
+def test_computed_at_moves_only_where_a_value_did(sql: Sql) -> None:
+    drive(*[taken(week) for week in WEEKS[:3]])
+    before = {metric: computed(sql, metric) for metric in ("symbol_summary", "symbol_rolling_avg")}
+    drive(taken(WEEKS[1], later=1, BBB=21))
+    moved = {
+        metric: {key for key, moment in computed(sql, metric).items() if moment != before[metric][key]}
+        for metric in before
+    }
+    assert moved["symbol_summary"] == {(str(WEEKS[1]), "BBB", "ATS")}
+    assert moved["symbol_rolling_avg"] == {(str(week), "BBB", "ATS") for week in WEEKS[1:3]}
+
+
+def test_what_is_withdrawn_leaves_the_tables(sql: Sql) -> None:
+    drive(taken(WEEK))
+    drive(observe(file_text([("AAA", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"), NOON + timedelta(days=1)))
+    for metric in ("symbol_summary", "symbol_rolling_avg", "symbol_concentration"):
+        assert {symbol for _, symbol, _ in computed(sql, metric)} == {"AAA"}
+    assert sql("select mpid from otc.venue_share") == [("AAAA",)]
+
+
+def test_partitions_of_a_week_that_come_together_are_computed_once(sql: Sql) -> None:
+    drive(*[taken(WEEK, tier) for tier in TIERS])
+    counts = [row[0] for row in sql("select counts from otc.stage_run where stage = 'compute' order by finished_at")]
+    assert [any(of_run.values()) for of_run in counts] == [True, False, False]
+    assert counts[0]["symbol_summary"] == len(TIERS) * len(SHARES)
+
+
+def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
+    drive(*[taken(week, AAA=7 * number) for number, week in enumerate(WEEKS)])
+    of_one = tables()
+    for _ in range(3):
+        for metric in metrics.metrics():
+            sql(f"truncate otc.{metric.name}")
+        with services.warehouse().transaction() as transaction:
+            for week in WEEKS:
+                metrics.mark_due(transaction, week)
+        with ThreadPoolExecutor() as runners:
+            list(runners.map(compute_all, (WEEKS, WEEKS[::-1])))
+        assert sql("select * from otc.metric_due") == []
+        assert tables() == of_one
+
+
+@pytest.mark.parametrize("held", WEEKS[:2])
+def test_a_runner_waits_for_another_of_its_week_or_of_one_that_it_reads(
+    environment: dict[str, str], sql: Sql, held: date
+) -> None:
+    drive(taken(WEEKS[0]), taken(WEEKS[1]))
+    with ThreadPoolExecutor() as runner, psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
+        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (metrics.LOCKS, held))
+        run = runner.submit(metrics.compute, services.warehouse(), WEEKS[1], again=True)
+        while not run.done() and not sql("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+            sleep(0.01)
+        assert not run.done()
+        other.rollback()
+        assert not any(run.result(timeout=10).values())
+
+
+def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
+    drive(taken(WEEKS[0]), taken(WEEKS[1]))
+    sql("update otc.symbol_summary set total_volume = 0")
+    for week in WEEKS[:2]:
+        sql(
+            "insert into otc.metric_due select %s, unnest(%s::text[])", week, ["symbol_summary", "symbol_rolling_avg"]
+        )
+    metrics.compute(services.warehouse(), WEEKS[1])
+    assert sql("select avg_6w_volume::int from otc.symbol_rolling_avg where symbol = 'AAA'") == [(20,), (20,)]
