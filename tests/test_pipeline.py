@@ -9,10 +9,11 @@ from typing import Any
 
 from otcpipe import stages
 from tests.conftest import DATA, kill
+from tests.finra_server import Dataset, FinraServer
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Workers = Callable[[], "subprocess.Popen[bytes]"]
+Workers = Callable[..., "subprocess.Popen[bytes]"]
 FILES = sorted(DATA.glob("finra_otc_weekly_otc_*.csv.gz"))
 WEEKS = """
     select week_ending::text, count(*), count(distinct symbol), sum(share_volume)::bigint, sum(trade_count)::bigint
@@ -94,13 +95,15 @@ def test_kill_9_of_the_worker_in_mid_import_ends_in_the_same_tables(otcpipe: Run
     assert [len(sql(table)) for table in TABLES] == [10520, 6096, 18, 6873, 6096]
 
 
-def test_fetch_refuses_for_good_and_names_import(otcpipe: Run, workers: Workers, sql: Sql) -> None:
-    workers()
-    assert otcpipe("enqueue", "--week", "2024-01-05", "--tier", "T1").returncode == 0
-    deadline = time.monotonic() + 20
-    while sql("select state from otc.stage_run") != [("failed",)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def test_a_permanent_error_is_dead_at_once_and_its_reason_is_shown(otcpipe: Run, workers: Workers, sql: Sql) -> None:
+    with FinraServer(Dataset({}), required=True) as server:
+        workers(OTCPIPE_FINRA_URL=server.url)
+        assert otcpipe("enqueue", "--week", "2024-01-05", "--tier", "T1").returncode == 0
+        deadline = time.monotonic() + 20
+        while sql("select state from otc.stage_run") != [("failed",)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert len(server.requests) == 1
     (row,) = json.loads(otcpipe("status", "--json").stdout)
     assert (row["state"], row["stage"]) == ("failed", "fetch")
-    assert "otcpipe import" in row["reason"]
+    assert "OTCPIPE_FINRA_CLIENT_ID" in row["reason"]
