@@ -7,5 +7,8 @@ from otcpipe.records import Output
 @stage
 def compute_metrics(run: Run) -> Output:
     """The metrics of the week and of the weeks that it reaches."""
-    week = run.key.partition.week_ending
-    return Output(str(run.key), counts=metrics.compute(services.warehouse(), week, again=run.request is not None))
+    partition, warehouse = run.key.partition, services.warehouse()
+    metrics.wait_for_others(warehouse, partition)
+    return Output(
+        str(run.key), counts=metrics.compute(warehouse, partition.week_ending, again=run.request is not None)
+    )

@@ -14,6 +14,14 @@ class Permanent(OtcpipeError):
     """A stage that can never succeed with this key, however often it is tried."""
 
 
+class TooSoon(OtcpipeError):
+    """A stage that does its work better a little later; no failure, and no attempt is counted."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class Damaged(OtcpipeError):
     """An object that is missing, or whose bytes are not the bytes that were stored."""
 

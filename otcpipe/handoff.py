@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from otcpipe import keys, ledger, stages
-from otcpipe.errors import Damaged, Permanent
+from otcpipe.errors import Damaged, Permanent, TooSoon
 from otcpipe.ledger import Held, Lease, Run
 from otcpipe.records import Output
 from otcpipe.store import Store
@@ -21,7 +21,11 @@ def carry(run: Run, stage: Callable[[Run], Output], store: Store, warehouse: War
     if isinstance(claimed, Held):
         send(run, claimed.seconds + 1)
         return
-    output = claimed if isinstance(claimed, Output) else _output(claimed, stage, store, warehouse, send)
+    try:
+        output = claimed if isinstance(claimed, Output) else _output(claimed, stage, store, warehouse, send)
+    except TooSoon as wait:
+        send(run, wait.seconds)
+        return
     following = run.following(output) if output else None
     if following:
         send(following, 0)

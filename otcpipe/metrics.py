@@ -7,11 +7,14 @@ from functools import cache
 from graphlib import TopologicalSorter
 
 from otcpipe import queries
+from otcpipe.errors import TooSoon
+from otcpipe.records import Partition
 from otcpipe.warehouse import Transaction, Warehouse
 
 VERSION = 1
 LOCKS = 7_001  # the advisory locks' first number; the second is the week
 WEEK = timedelta(days=7)
+PAUSE_SECONDS = 0.5
 _REACHES = re.compile(r"^-- reaches: (\d+)$", re.MULTILINE)
 _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
@@ -50,6 +53,14 @@ def mark_due(transaction: Transaction, week: date) -> None:
     transaction.run("mark_due", week=week, metrics=names, reaches=reaches)
 
 
+def wait_for_others(warehouse: Warehouse, partition: Partition) -> None:
+    """Raises TooSoon while other partitions of the week are on their way: the last to come computes for all."""
+    with warehouse.transaction() as transaction:
+        coming = transaction.rows("coming", week=partition.week_ending, tier=partition.tier)
+    if coming:
+        raise TooSoon(f"Waits for {', '.join(row['tier'] for row in coming)} of the same week.", PAUSE_SECONDS)
+
+
 def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[str, int]:
     """Recompute what is due of the week and of the weeks that it reaches, oldest first; changed rows by metric.
 
@@ -78,6 +89,7 @@ def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> 
             transaction.connection.rollback()
             return earlier
         if due:
+            transaction.run("plan_by_hash")
             transaction.run("fill_working_week", week=week)
             for metric in metrics():
                 if metric.name in due:

@@ -116,3 +116,11 @@ def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
         )
     metrics.compute(services.warehouse(), WEEKS[1])
     assert sql("select avg_6w_volume::int from otc.symbol_rolling_avg where symbol = 'AAA'") == [(20,), (20,)]
+
+
+def test_the_last_partition_of_a_week_computes_for_all_that_are_on_their_way(sql: Callable[..., Any]) -> None:
+    content = file_text([("AAA", "AAAA", 5, 1)])
+    other = file_text([("BBB", "AAAA", 5, 1)], "T1")
+    runs = drive(observe(content, Partition(WEEK, "OTCE")), observe(other, Partition(WEEK, "T1")))
+    assert {run.stage.name for run in runs} == {"cache", "parse", "normalize", "persist", "compute"}
+    assert sql("select count(distinct computed_at) from otc.symbol_summary") == [(1,)]

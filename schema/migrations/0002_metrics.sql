@@ -7,11 +7,9 @@ from otc.capture
 where persisted_at is not null
 group by week_ending, tier;
 
--- Store a week of a metric as its own function tells it from the working week. A row whose values are the same stays untouched, so that its computed_at moves only when a value does.
--- No nested loops: a table that was not analyzed since its weeks came looks empty, and the comparison of a whole week
--- would be made again for every row of it.
-create function otc.store_metric(name text, week date) returns bigint language plpgsql
-set enable_nestloop = off as $$
+-- Store a week of a metric as its own function tells it from the working week. A row whose values are the same stays
+-- untouched, so that its computed_at moves only when a value does.
+create function otc.store_metric(name text, week date) returns bigint language plpgsql as $$
 declare
     metric regclass := format('otc.%I', name);
     columns text;

@@ -7,6 +7,18 @@ inner join otc.loaded_partition as p on p.week_ending between %(week)s and %(wee
 order by p.week_ending, m.metric
 on conflict do nothing;
 
+-- name: coming
+-- Other partitions of the week whose records are on their way: one computation for all of them is enough. What was
+-- queued long ago may have been lost, and is not waited for.
+select distinct tier
+from otc.stage_run
+where
+    week_ending = %(week)s and tier <> %(tier)s and stage in ('cache', 'parse', 'normalize', 'persist')
+    and (
+        (state = 'queued' and queued_at > now() - interval '30 seconds')
+        or (state = 'running' and lease_until > now())
+    );
+
 -- name: earliest_due
 select min(week_ending) as week_ending
 from otc.metric_due
@@ -26,6 +38,10 @@ from (
 
 -- name: take_due
 delete from otc.metric_due where week_ending = %(week)s returning metric;
+
+-- name: plan_by_hash
+-- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap.
+set local enable_nestloop = off;
 
 -- name: fill_working_week
 insert into otc.working_week select * from otc.summed_as_of(null, %(week)s, %(week)s);
