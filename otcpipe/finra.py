@@ -3,15 +3,16 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from otcpipe.errors import Defective, Invalid, Permanent
 from otcpipe.records import API_FIELDS, TIERS, Page, Partition
@@ -73,7 +74,7 @@ class Finra:
     def _asked(self, method: str, path: str, body: object, read: Callable[[requests.Response], T]) -> T:
         """Ask, and ask again while the fault may pass; raises Defective when it does not."""
         waits = Retrying(
-            retry=retry_if_exception_type((Defective, requests.RequestException)),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
             reraise=True,
@@ -106,7 +107,7 @@ class Finra:
         error = state.outcome.exception() if state.outcome else None
         asked = getattr(error, "retry_after", None)
         usual = wait_exponential_jitter(multiplier=self._pause, max=30, jitter=self._pause)(state)
-        return usual if asked is None else min(asked, LONGEST_WAIT)
+        return usual if asked is None else float(asked)
 
     @property
     def _is_json(self) -> bool:
@@ -145,9 +146,12 @@ class Finra:
         if response.status_code == BAD_REQUEST:
             raise Permanent("FINRA refuses OTCPIPE_FINRA_CLIENT_ID with its secret.")
         _check(response)
-        answer = response.json()
-        self._token = answer["access_token"]
-        self._token_until = time.monotonic() + float(answer["expires_in"]) - TOKEN_MARGIN
+        try:
+            answer = response.json()
+            self._token = str(answer["access_token"])
+            self._token_until = time.monotonic() + float(answer["expires_in"]) - TOKEN_MARGIN
+        except (ValueError, KeyError, TypeError):
+            raise Defective("FINRA's answer to the credentials holds no token.") from None
 
 
 def _body(partition: Partition, offset: int, limit: int, *, is_sorted: bool) -> dict[str, object]:
@@ -165,6 +169,12 @@ def _body(partition: Partition, offset: int, limit: int, *, is_sorted: bool) -> 
     return body | ({"sortFields": list(ORDER)} if is_sorted else {})
 
 
+def _may_pass(error: BaseException) -> bool:
+    """Whether to ask again now; a server that asks for a long pause gets one, from the stage's own retries."""
+    is_long = isinstance(error, Defective) and (error.retry_after or 0) > LONGEST_WAIT
+    return isinstance(error, Defective | requests.RequestException) and not is_long
+
+
 def _check(response: requests.Response) -> None:
     """Raises Permanent for what no repetition mends, Defective for what one may."""
     status = response.status_code
@@ -174,8 +184,17 @@ def _check(response: requests.Response) -> None:
         raise Permanent("FINRA asks for credentials: set OTCPIPE_FINRA_CLIENT_ID and OTCPIPE_FINRA_CLIENT_SECRET.")
     if status == BAD_REQUEST:
         raise Permanent(f"FINRA refuses the request: {_message(response)}")
-    pause = response.headers.get("Retry-After", "")
-    raise Defective(f"FINRA answered with status {status}.", float(pause) if pause.isdigit() else None)
+    raise Defective(f"FINRA answered with status {status}.", _pause(response.headers.get("Retry-After", "")))
+
+
+def _pause(text: str) -> float | None:
+    """Seconds, from either form of Retry-After (RFC 9110, 10.2.3)."""
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def _message(response: requests.Response) -> str:
@@ -197,7 +216,7 @@ def _json_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     answer = json.loads(content, parse_float=Decimal)
     if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
         raise ValueError
-    columns = list(answer[0]) if answer else list(API_FIELDS)
+    columns = list(dict.fromkeys(name for row in answer for name in row)) or list(API_FIELDS)
     return "|".join(columns).encode(), tuple(_line(row, columns) for row in answer)
 
 

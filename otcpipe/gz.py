@@ -7,7 +7,7 @@ import zlib
 from otcpipe.errors import Invalid
 
 MAGIC = b"\x1f\x8b"
-LIMIT = 1 << 30  # bytes; the largest partition ever seen is some 30 MB
+LIMIT = 256 << 20  # bytes; the largest partition ever seen is some 30 MB
 LEVEL = 3  # twice as quick as the default, a tenth larger
 
 

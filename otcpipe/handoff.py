@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from otcpipe import keys, ledger, stages
-from otcpipe.errors import Damaged, Permanent, TooSoon
+from otcpipe.errors import Damaged, Permanent, TooSoon, Unreachable
 from otcpipe.ledger import Held, Lease, Run
 from otcpipe.records import Output
 from otcpipe.store import Store
@@ -13,22 +13,32 @@ from otcpipe.warehouse import Warehouse
 
 Send = Callable[[Run, float], None]  # a run, and the seconds to wait before it
 log = logging.getLogger(__name__)
+OUTAGE_SECONDS = 10
 
 
 def carry(run: Run, stage: Callable[[Run], Output], store: Store, warehouse: Warehouse, send: Send) -> None:
-    """Run one stage and hand its output on; what is done already is only handed on again."""
-    claimed = ledger.claim(warehouse, run)
-    if isinstance(claimed, Held):
-        send(run, claimed.seconds + 1)
-        return
+    """Run one stage and hand its output on; what is done already is only handed on again.
+
+    A server that is down is waited for: that is no fault of the run, and uses up none of its attempts.
+    """
     try:
-        output = claimed if isinstance(claimed, Output) else _output(claimed, stage, store, warehouse, send)
+        following = _carried(run, stage, store, warehouse, send)
     except TooSoon as wait:
         send(run, wait.seconds)
-        return
-    following = run.following(output) if output else None
-    if following:
-        send(following, 0)
+    except Unreachable as outage:
+        log.warning("%s %s waits: %s", run.stage.name, run.key, outage)
+        send(run, OUTAGE_SECONDS)
+    else:
+        if following:
+            send(following, 0)
+
+
+def _carried(run: Run, stage: Callable[[Run], Output], store: Store, warehouse: Warehouse, send: Send) -> Run | None:
+    claimed = ledger.claim(warehouse, run)
+    if isinstance(claimed, Held):
+        raise TooSoon("Another worker is at it.", claimed.seconds + 1)
+    output = claimed if isinstance(claimed, Output) else _output(claimed, stage, store, warehouse, send)
+    return run.following(output) if output else None
 
 
 def _output(
@@ -56,7 +66,8 @@ def _remake(run: Run, damage: Damaged, store: Store, warehouse: Warehouse, send:
     producer = ledger.producer(warehouse, str(key))
     if key.kind not in ("parsed", "normalized") or producer is None:
         raise Permanent(f"{damage} It cannot be made again.") from damage
-    store.discard(str(key))
+    for damaged in (damage.key, str(key)):
+        store.discard(damaged)
     again = Run(
         stages.named(producer["stage"]),
         keys.parse(producer["key"], key.prefix),

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe import metrics, totals
+from otcpipe.errors import Permanent
 from otcpipe.keys import Key
 from otcpipe.records import Manifest, Normalized, Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
@@ -16,10 +17,11 @@ from otcpipe.weeks import published_on
 Load = Callable[[str], Normalized]  # a normalized key's rows
 
 
-def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest) -> int:
+def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest, added_columns: list[str]) -> int:
     """Note an observation; the same one given again is the same capture."""
     values = asdict(manifest) | {
         "request_ids": list(manifest.request_ids),
+        "added_columns": added_columns,
         "published_on": published_on(raw.partition.week_ending, raw.partition.tier),
     }
     with warehouse.transaction() as transaction:
@@ -38,12 +40,16 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
         capture = transaction.rows("capture", capture_id=capture_id)[0]
         partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
         _prepare(warehouse, transaction, capture, rows)
+        capture = transaction.rows("capture", capture_id=capture_id)[0]  # as it is now that the partition is ours
+        if not rows.records.num_rows and transaction.rows("has_current", **partition)[0]["has_current"]:
+            raise Permanent("No row of the capture is a record; the records that are there stay as they are.")
         later = transaction.rows("later_captures", capture_id=capture_id)
         if later and capture["normalized_key"] == key:
             return {"came": 0, "ended": 0}
         loaded = transaction.rows("is_loaded", **partition)
         _set_persisted(transaction, capture, key, rows, now)
-        _take_back(transaction, partition, [row["capture_id"] for row in later])
+        made_anew = [capture_id] if capture["normalized_key"] not in (None, key) else []  # by newer code
+        _take_back(transaction, partition, made_anew + [row["capture_id"] for row in later])
         counts = _apply(transaction, capture, key, rows)
         for row in later:
             _apply(transaction, row, row["normalized_key"], load(row["normalized_key"]))
@@ -143,12 +149,11 @@ def _set_persisted(transaction: Transaction, capture: Row, key: str, rows: Norma
     )
 
 
-def find_content(warehouse: Warehouse, partition: Partition, digest: str, moment: datetime | None) -> datetime | None:
-    """When a content was observed before; with a moment, whether it was observed at just that moment."""
+def find_content(warehouse: Warehouse, partition: Partition, digest: str, moment: datetime | None) -> Row | None:
+    """The newest capture of a content; with a moment, the one that was observed at just that moment."""
     with warehouse.transaction() as transaction:
         rows = transaction.rows("same_content", **asdict(partition), digest=digest)
-    observed = [row["observed_at"] for row in rows if moment in (None, row["observed_at"])]
-    return observed[0] if observed else None
+    return next((row for row in rows if moment in (None, row["observed_at"])), None)
 
 
 def is_captured(warehouse: Warehouse, partition: Partition) -> bool:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from otcpipe.errors import OtcpipeError, Unreachable
-from otcpipe.keys import Key
+from otcpipe.keys import Key, parse
 from otcpipe.records import Output
-from otcpipe.stages import Stage, after
+from otcpipe.stages import Stage, after, named
 from otcpipe.warehouse import Row, Warehouse
 
 LEASE = timedelta(seconds=15)
 RENEWAL_SECONDS = 5
+PATIENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,25 @@ class Held:
     seconds: float
 
 
-def request(warehouse: Warehouse, run: Run) -> None:
-    """Note that the run is due; before its message is sent, so that a lost message leaves a trace."""
+def request(warehouse: Warehouse, run: Run) -> Run:
+    """Note that the run is due; before its message is sent, so that a lost message leaves a trace.
+
+    One that is due already keeps its own request: the run to send is the one returned.
+    """
     with warehouse.transaction() as transaction:
-        transaction.run("request_run", **run.entry())
+        if transaction.run("request_run", **run.entry()):
+            return run
+        return replace(run, request=transaction.rows("run", **run.identity())[0]["request"])
+
+
+def stranded(warehouse: Warehouse, prefix: str) -> list[Run]:
+    """Runs that are due and that nobody holds, oldest week first: their messages may be lost."""
+    with warehouse.transaction() as transaction:
+        rows = transaction.rows("stranded", patience=PATIENCE)
+    return [
+        Run(named(row["stage"]), parse(row["key"], prefix), row["generation"], row["request"], is_last=row["is_last"])
+        for row in rows
+    ]
 
 
 def claim(warehouse: Warehouse, run: Run) -> Claim | Output | Held:

@@ -74,6 +74,7 @@ def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[st
     due = _earliest_due(warehouse, first, last)
     while due:
         due = _compute_week(warehouse, due, changed) or _earliest_due(warehouse, first, last)
+        warehouse.maintain("vacuum_working_week")
     return changed
 
 

@@ -63,9 +63,9 @@ def header(content: bytes) -> tuple[str, ...]:
     return columns
 
 
-def added_columns(table: pa.Table) -> list[str]:
-    """Columns that are not of the feed as documented; they are kept here, and go no further."""
-    return [name for name in table.column_names if name not in (*API_FIELDS, LINE, REASON, TEXT)]
+def added_columns(content: bytes) -> list[str]:
+    """Columns that the feed's documents do not know: they are kept in the bytes and in the parsed rows."""
+    return [name for name in header(content.removeprefix(BOM)) if name not in API_FIELDS]
 
 
 def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], str]) -> pa.Table:

@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 
 TIERS = {"T1": "NMS Tier 1", "T2": "NMS Tier 2", "OTCE": "OTC"}  # identifier: FINRA's description
-DE_MINIMIS = "De Minimis Firms"
 
 # FINRA's names in wire order, and ours. FINRA.md 3.
 API_FIELDS = (

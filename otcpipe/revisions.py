@@ -19,7 +19,8 @@ def revisions(warehouse: Warehouse, week: date | None = None, symbol: str | None
 def effects(warehouse: Warehouse, changes: Sequence[Row]) -> list[Row]:
     """One row a capture, metric and week: how many rows of the metric differ from the moment before.
 
-    `words` counts those whose trend, concentration level or rank changed. Two captures of one moment count as one.
+    `words` counts those whose trend, concentration level or rank changed, `names` tells the symbols or venues. Two
+    captures of one moment count as one.
     """
     found = []
     moments = sorted({(row["week_ending"], row["observed_at"]) for row in changes})

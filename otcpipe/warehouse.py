@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from otcpipe import queries
-from otcpipe.errors import Unreachable
+from otcpipe.errors import Invalid, Unreachable
 
 Row = dict[str, Any]
 CONNECT_SECONDS = 5
@@ -75,6 +75,8 @@ class Warehouse:
         try:
             with self._pool.connection() as connection:
                 yield Transaction(connection)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise Invalid("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
         except psycopg.OperationalError as error:
             reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
             raise Unreachable(f"PostgreSQL at {self.address} does not answer: {_first_line(reason)}") from error
@@ -91,6 +93,11 @@ class Warehouse:
     def address(self) -> str:
         parts = urlsplit(self._url)
         return f"{parts.hostname}:{parts.port or 5432}"
+
+    def maintain(self, name: str) -> None:
+        """A statement that allows no transaction around it."""
+        with psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+            connection.execute(queries.statements()[name].encode())
 
     def migrate(self) -> list[str]:
         """Apply what is not yet applied, each migration in its own transaction; the names of those."""

@@ -63,6 +63,8 @@ def parse_week(text: str, now: datetime) -> date:
         raise Invalid(f"{text!r} is not a date; write it as YYYY-MM-DD.") from None
     if friday > now.astimezone(NEW_YORK).date():
         raise Invalid(f"The week ending {friday} has not ended yet.")
+    if friday < EARLIEST:
+        raise Invalid(f"The week ending {friday} was never published: the feed begins in {EARLIEST.year}.")
     return friday
 
 

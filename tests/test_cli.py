@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from otcpipe.cli import app
+from otcpipe.cli import app, console
 from tests.conftest import DATA
 from tests.pipeline import file_text
 
@@ -83,9 +83,9 @@ def test_a_file_that_is_none_of_finras_is_one_clear_sentence_and_changes_nothing
 
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(otcpipe: Run, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.gz"
-    bomb.write_bytes(gzip.compress(b"0" * (1 << 20)) * 1100)
+    bomb.write_bytes(gzip.compress(b"0" * (1 << 20)) * 300)
     done = otcpipe("import", bomb)
-    assert (done.returncode, "1024 MiB" in done.stderr) == (2, True)
+    assert (done.returncode, "256 MiB" in done.stderr) == (2, True)
 
 
 BAD_ARGUMENTS = {
@@ -164,6 +164,33 @@ def test_an_older_file_does_not_undo_newer_rows_by_accident(
         (1, False),
         (2, True),
     ]
+
+
+def test_two_files_of_one_partition_are_refused_together(here: Run, tmp_path: Path, sql: Sql) -> None:
+    files = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for number, path in enumerate(files):
+        path.write_bytes(file_text([("A", "AAAA", number, 1)]))
+    done = here("import", *files)
+    assert (done.returncode, "second file of its partition" in done.stderr) == (2, True)
+    assert sql("select count(*) from otc.stage_run") == [(0,)]
+
+
+def test_a_file_cannot_have_been_downloaded_before_its_own_rows(here: Run, file: Callable[[bytes], Path]) -> None:
+    done = here("import", "--observed-at", "2020-01-01T00:00:00Z", file(GOOD))
+    assert (done.returncode, "downloaded no earlier" in done.stderr) == (2, True)
+
+
+def test_a_database_without_tables_says_what_to_do(here: Run, sql: Sql) -> None:
+    sql("drop schema otc cascade")
+    done = here("status")
+    assert (done.returncode, "otcpipe migrate" in done.stderr) == (2, True)
+
+
+def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_table({"issue_name": "issue"}, [{"issue_name": "\x1b]0;owned\x07[bold]x"}])
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "[bold]x" in printed
 
 
 def test_help_is_quick() -> None:

@@ -1,13 +1,15 @@
 """The way from stage to stage: claims, leases, duplicates, damage, and running again by key."""
 
+import io
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from otcpipe import handoff, keys, ledger, services, stages
-from otcpipe.errors import Damaged, Permanent
+from otcpipe.errors import Damaged, Permanent, Unreachable
 from otcpipe.ledger import Claim, Held, Lease, Run
 from otcpipe.records import Output, Partition
 from tests.pipeline import NOON, WEEK, drive, file_text, functions, observe
@@ -67,13 +69,19 @@ def test_with_only_nothing_follows(carried: list[Run]) -> None:
     assert len(drive(again(carried[1], only=True))) == 1
 
 
+@pytest.mark.parametrize("is_corrupt", [False, True])
 @pytest.mark.parametrize("kind", ["parsed", "normalized", "rejected"])
-def test_a_derived_object_that_is_gone_is_made_again(
-    carried: list[Run], kind: str, sql: Sql, environment: dict[str, str]
+def test_a_derived_object_that_is_gone_or_corrupt_is_made_again(
+    carried: list[Run], kind: str, is_corrupt: bool, sql: Sql, environment: dict[str, str]
 ) -> None:
     rows, stored = sql(EVERYTHING), objects(environment)
     gone = next(key for key in stored if f"/{kind}/" in key)
     services.store().discard(gone)
+    if is_corrupt:
+        client = services.store()._client
+        client.put_object(
+            bucket_name="otcpipe", object_name=gone, data=io.BytesIO(b"x"), length=1, metadata={"sha256": "0"}
+        )
     reader = carried[2] if kind == "parsed" else carried[3]
     if kind == "parsed":
         services.store().discard(next(key for key in stored if "/normalized/" in key))
@@ -151,3 +159,31 @@ def test_the_next_run_is_due_in_the_ledger_before_its_message_is_sent(environmen
 def test_the_same_observation_given_twice_is_one_capture(environment: dict[str, str], sql: Sql) -> None:
     drive(observe(CONTENT, OTCE, NOON), observe(CONTENT, OTCE, NOON))
     assert sql("select count(*) from otc.capture") == [(1,)]
+
+
+def test_an_outage_is_waited_for_and_uses_up_no_attempt(environment: dict[str, str]) -> None:
+    run = observe(CONTENT, OTCE)
+    sent: list[tuple[Run, float]] = []
+
+    def down(_: Run) -> Output:
+        raise Unreachable("S3 does not answer.")
+
+    handoff.carry(run, down, services.store(), services.warehouse(), lambda run, wait: sent.append((run, wait)))
+    assert sent == [(run, handoff.OUTAGE_SECONDS)]
+
+
+def test_what_is_due_without_a_message_is_found_and_sent_again(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+    prefix = environment["OTCPIPE_S3_PREFIX"]
+    assert ledger.stranded(services.warehouse(), prefix) == [], "it may still be on its way"
+    sql("update otc.stage_run set queued_at = now() - interval '1 minute'")
+    assert ledger.stranded(services.warehouse(), prefix) == [run]
+    drive(run)
+    assert ledger.stranded(services.warehouse(), prefix) == []
+
+
+def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) -> None:
+    first, second = (replace(observe(CONTENT, OTCE), request=word) for word in ("one", "two"))
+    drive(first)
+    assert ledger.request(services.warehouse(), replace(first, request="three")).request == "three"
+    assert ledger.request(services.warehouse(), second).request == "three"

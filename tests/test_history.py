@@ -2,12 +2,16 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from otcpipe import normalize, services
+from otcpipe.errors import Permanent
 from otcpipe.records import Partition
+from otcpipe.revisions import revisions
 from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -127,3 +131,32 @@ def test_every_row_of_a_capture_is_accounted_for(sql: Sql) -> None:
     assert [line for (line,) in sql("select line from otc.reject order by 1")] == [4, 5, 6]
     assert sql("select symbol from otc.symbol_summary") == [("A",)]
     assert sql("select total_volume::int, symbol_count from otc.venue_share where tier = 'OTCE'") == [(3, 1)]
+
+
+def test_a_capture_without_one_record_withdraws_nothing(sql: Sql) -> None:
+    drive(observe(api_text([{}], T1), T1, covers="all"))
+    broken = api_text([{"lastUpdateDate": "2025-12-15T00:00:00"}], T1)
+    with pytest.raises(Permanent, match="stay as they are"):
+        drive(observe(broken, T1, NOON + timedelta(days=1), "all"))
+    assert len(current(sql)) == 1
+
+
+def test_newer_code_replaces_what_the_older_made_of_the_same_capture(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = drive(observe(api_text([{}], T1), T1, covers="all"))
+    with monkeypatch.context() as newer:
+        newer.setattr(normalize, "VERSION", 99)
+        newer.setattr(normalize, "QUANTITY", r"^\\d+$")
+        drive(replace(runs[2], request="again"))
+    assert sql("select count(*) from otc.volume_record") == [(1,)]
+    assert sql("select count(*) from otc.venue_volume_as_of('infinity')") == [(1,)]
+    assert revisions(services.warehouse()) == []
+
+
+def test_a_file_withdraws_what_the_api_had_under_two_products(sql: Sql) -> None:
+    rows: list[dict[str, object]] = [{}, {"productTypeCode": "CTS"}, {"MPID": "BBBB"}]
+    drive(observe(api_text(rows, T1), T1, covers="all"))
+    file = file_text([("ABC", "BBBB", 100, 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
+    drive(observe(file, T1, NOON + timedelta(days=1)))
+    assert current(sql) == [("ABC", "BBBB", 100)]

@@ -74,10 +74,10 @@ def test_a_header_that_cannot_be_used_is_refused(header: bytes) -> None:
 def test_a_column_that_finra_adds_is_kept() -> None:
     lines = api_text([{}], OTCE).decode().splitlines()
     table = parse.rows(f"{lines[0]}|newColumn\n{lines[1]}|NA\n".encode())
-    assert parse.added_columns(table) == ["newColumn"]
+    assert parse.added_columns(f"{lines[0]}|newColumn\n{lines[1]}|NA\n".encode()) == ["newColumn"]
     assert table["newColumn"].to_pylist() == ["NA"]
-    assert parse.added_columns(parse.rows(api_text([{}], OTCE))) == []
-    assert parse.added_columns(parse.rows(FILE + b"\n")) == []
+    assert parse.added_columns(api_text([{}], OTCE)) == []
+    assert parse.added_columns(FILE + b"\n") == []
 
 
 def test_columns_of_the_api_may_stand_in_any_order() -> None:

@@ -135,7 +135,7 @@ def backfill(
 @typer_app.command()
 def refresh(
     *,
-    number: Annotated[int, typer.Option("--weeks", min=1, help="How many of the newest weeks.")] = 26,
+    number: Annotated[int, typer.Option("--weeks", min=1, max=5200, help="How many of the newest weeks.")] = 26,
     every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
     max_requests: Annotated[int, typer.Option(min=1, help="The budget of requests to FINRA.")] = 500,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
@@ -159,6 +159,18 @@ def revisions(
     from otcpipe.cli import look
 
     look.revisions(week, symbol, with_effect=effect, as_json=as_json)
+
+
+@typer_app.command()
+def reconcile(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send again what is due and has no message left, as after a loss of Redis."""
+    from otcpipe.cli import fetching
+
+    fetching.reconcile(is_dry=dry_run, as_json=as_json)
 
 
 @typer_app.command()

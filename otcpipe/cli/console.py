@@ -1,6 +1,7 @@
 """What commands print: sentences, tables and JSON. Names from FINRA are text here, never markup."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -13,14 +14,15 @@ from rich.text import Text
 from otcpipe.warehouse import Row
 
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
-PROSE = ("reason", "issue_name", "venue_name")  # columns that may be cut when the terminal is narrow
+PROSE = ("reason", "issue_name", "venue_name", "names")  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def say(sentence: str) -> None:
-    console.print(Text(sentence), soft_wrap=True)
+    console.print(Text(_plain(sentence)), soft_wrap=True)
 
 
 def print_json(rows: Sequence[Row]) -> None:
@@ -49,7 +51,12 @@ def _shown(value: object) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if isinstance(value, Decimal) and value == int(value) and value.as_tuple().exponent == SHARES_EXPONENT:
         return f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Text without what a terminal would obey."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _text(value: object) -> str:

@@ -7,12 +7,13 @@ from datetime import date, datetime, timedelta
 from otcpipe import broker, keys, ledger, rotation, services, stages, weeks
 from otcpipe import revisions as _revisions
 from otcpipe.cli import watch
-from otcpipe.cli.console import say
+from otcpipe.cli.console import print_json, say
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.records import TIERS, Partition
 
 WEEK = timedelta(days=7)
+PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week, the first read twice
 UNDER_WAY = ("queued", "running")
 
 
@@ -36,17 +37,21 @@ def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> No
 
 
 def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool, wait: bool) -> None:
-    """Start the fetch of all partitions of a span of weeks that are due and not there, oldest first."""
+    """Start the fetch of all partitions of a span of weeks that are due and not there, newest first."""
     now = services.settings().now()
     begin = weeks.parse_week(first, now)
     end = weeks.parse_week(last, now) if last else weeks.week_ending(now.date()) - WEEK
     if begin > end:
         raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
     span = [begin + WEEK * number for number in range((end - begin) // WEEK + 1)]
-    partitions = [Partition(friday, tier) for friday in span for tier in _tiers(tiers)]
+    partitions = [Partition(friday, tier) for friday in reversed(span) for tier in _tiers(tiers)]
     states = _states(partitions)
     missing = [one for one in partitions if not _hindrance(one, states.get(one), now, refresh=False)]
-    say(f"{len(partitions):,} partitions from {begin} to {end}: {len(missing):,} to fetch.")
+    pages, rate = sum(PAGES[one.tier] for one in missing), int(services.settings()["FINRA_RATE"])
+    say(
+        f"{len(partitions):,} partitions from {begin} to {end}: {len(missing):,} to fetch, some {pages:,} pages, "
+        f"at least {pages / rate:,.0f} s at {rate} requests a second."
+    )
     if missing and not is_dry:
         broker.reach()
         for partition in missing:
@@ -61,7 +66,8 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
     now = services.settings().now()
     first = weeks.week_ending(now.date()) - WEEK * number if number else date.min
     known = _revisions.refreshable(services.warehouse(), first)
-    chosen = rotation.chosen(known, now, max_requests)
+    busy = {one for one, state in _states([one.partition for one in known]).items() if state in UNDER_WAY}
+    chosen = rotation.chosen([one for one in known if one.partition not in busy], now, max_requests)
     requests = sum(candidate.requests for candidate in chosen)
     say(f"{len(chosen):,} of {len(known):,} partitions to ask for again, with some {requests:,} requests.")
     if is_dry or not chosen:
@@ -76,10 +82,24 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
         watch.until_done([candidate.partition for candidate in chosen])
 
 
+def reconcile(*, is_dry: bool, as_json: bool) -> None:
+    """Send the messages of all that is due and that nobody holds; a message too many changes nothing."""
+    runs = ledger.stranded(services.warehouse(), services.settings()["S3_PREFIX"])
+    if not is_dry and runs:
+        broker.reach()
+        for run in runs:
+            broker.send(run)
+    if as_json:
+        print_json([{"stage": run.stage.name, "key": str(run.key), "generation": run.generation} for run in runs])
+        return
+    for run in runs:
+        say(f"{run.stage.name} {run.key}")
+    say(f"{len(runs):,} runs were due without anybody at them{'' if is_dry else ' and were sent again'}.")
+
+
 def submit(run: Run) -> None:
     """The ledger first: a message that gets lost leaves its trace there."""
-    ledger.request(services.warehouse(), run)
-    broker.send(run)
+    broker.send(ledger.request(services.warehouse(), run))
 
 
 def _tiers(given: Sequence[str]) -> list[str]:

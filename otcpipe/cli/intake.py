@@ -12,6 +12,7 @@ from otcpipe.cli.fetching import submit
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.records import Manifest, Partition
+from otcpipe.warehouse import Row
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ def import_files(
     friday = weeks.parse_week(week, now) if week else None
     moment = _moment(observed_at, now) if observed_at else None
     found = [_check(path, friday, weeks.parse_tier(tier) if tier else None, now) for path in paths]
+    for number, file in enumerate(found):
+        _check_order(file, found[:number], moment)
     broker.reach()
     started = [file.partition for file in found if _start(file, moment, now)]
     if wait:
@@ -54,6 +57,8 @@ def reprocess(text: str, name: str | None, *, only: bool) -> None:
 
 def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> Found:
     try:
+        if path.stat().st_size > gz.LIMIT:
+            raise Invalid(f"It is larger than {gz.LIMIT >> 20} MiB, which no partition is.")
         content = gz.expand(path.read_bytes())
         download = downloads.read(content)
         if tier and tier != download.tier:
@@ -67,29 +72,46 @@ def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> 
     return Found(path, content, download, partition, reason)
 
 
+def _check_order(file: Found, before: list[Found], moment: datetime | None) -> None:
+    """Raises Invalid unless it is clear which observation of a partition is the later one."""
+    if moment and moment.astimezone(weeks.NEW_YORK).date() < file.download.last_update:
+        raise Invalid(f"{file.path} has rows of {file.download.last_update}, so it was downloaded no earlier.")
+    if any(other.partition == file.partition and other.content != file.content for other in before):
+        raise Invalid(f"{file.path} is a second file of its partition: import one, then the other.")
+    newest = history.newest_update(services.warehouse(), file.partition)
+    known = history.find_content(services.warehouse(), file.partition, keys.sha256(file.content), moment)
+    if moment is None and known is None and newest and newest > file.download.last_update:
+        raise Invalid(
+            f"{file.path}: its newest row is of {file.download.last_update}, but rows of {newest} are in already; "
+            f"say when the file was downloaded with --observed-at."
+        )
+
+
 def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
     """Put one file on its way; false when its content is there already."""
     partition, digest = file.partition, keys.sha256(file.content)
     where = f"{file.path.name}: {partition.tier}, week ending {partition.week_ending} ({file.reason})"
     known = history.find_content(services.warehouse(), partition, digest, moment)
-    if known:
-        say(
-            f"{where}: imported already, as observed at {known.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; nothing to do."
-        )
+    if known and known["is_persisted"]:
+        at = known["observed_at"].astimezone(UTC)
+        say(f"{where}: imported already, as observed at {at:%Y-%m-%d %H:%M:%S} UTC; nothing to do.")
         return False
-    newest = history.newest_update(services.warehouse(), partition)
-    if moment is None and newest and newest > file.download.last_update:
-        raise Invalid(
-            f"{file.path}: its newest row is of {file.download.last_update}, but rows of {newest} are in already; "
-            f"say when the file was downloaded with --observed-at."
-        )
+    submit(_begun(known) if known else Run(stages.named("cache"), _deposit(file, digest, moment, now)))
+    say(f"{where}: {file.download.lines:,} rows enqueued.")
+    return True
+
+
+def _begun(capture: Row) -> Run:
+    """A capture that did not come through is taken up again where its bytes are."""
+    raw = keys.parse(capture["raw_key"], services.settings()["S3_PREFIX"])
+    return Run(stages.named("parse"), raw, capture["capture_id"], request=f"import {uuid.uuid4()}")
+
+
+def _deposit(file: Found, digest: str, moment: datetime | None, now: datetime) -> keys.Key:
     manifest = Manifest("file", "ats", digest, moment or now)
     name = f"file {digest} {moment.isoformat() if moment else ''}"
     prefix = services.settings()["S3_PREFIX"]
-    key = fetched.deposit(services.store(), prefix, partition, file.content, manifest, name)
-    submit(Run(stages.named("cache"), key))
-    say(f"{where}: {file.download.lines:,} rows enqueued.")
-    return True
+    return fetched.deposit(services.store(), prefix, file.partition, file.content, manifest, name)
 
 
 def _moment(text: str, now: datetime) -> datetime:

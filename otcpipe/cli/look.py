@@ -33,6 +33,7 @@ REVISIONS = {
     "share_volume_after": "shares after",
     "trade_count_before": "trades before",
     "trade_count_after": "trades after",
+    "updated_on_after": "updated",
 }
 EFFECTS = {
     "restated_week": "restated week",
@@ -40,7 +41,8 @@ EFFECTS = {
     "metric": "metric",
     "week_ending": "of week",
     "rows": "rows",
-    "words": "changed trend, band or rank",
+    "words": "in trend, band or rank",
+    "names": "of",
 }
 TOP = {
     "symbol": "symbol",
@@ -106,7 +108,7 @@ def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_jso
     print_table(REVISIONS, changes)
     if with_effect:
         say("Rows of the metrics that differ from the moment before each observation:")
-        print_table(EFFECTS, effects)
+        print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in effects])
 
 
 def _untouched(tier: str, friday: object, state: str) -> Row:

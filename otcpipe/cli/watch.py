@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from otcpipe import ledger, services, stages
 from otcpipe.cli.console import console, say
@@ -12,43 +12,61 @@ from otcpipe.records import Partition
 from otcpipe.warehouse import Row
 
 INTERVAL_SECONDS = 0.1
+FEW = 12  # partitions with a bar of their own; more share one
 STEPS = [stage.name for stage in stages.PIPELINE]
+OVER = ("done", "failed", "absent")
 
 
 def until_done(partitions: Sequence[Partition]) -> None:
-    """Show each partition's way through the stages; raises the first failure, with its reason, at the end."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[doing]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        tasks = {
-            partition: progress.add_task(
-                f"{partition.tier:<4} {partition.week_ending}", total=len(STEPS), doing="queued"
-            )
-            for partition in partitions
-        }
-        failures: dict[Partition, Row] = {}
-        waiting = set(partitions)
-        while waiting:
-            for partition in list(waiting):
-                row = _state(partition)
-                is_over = row["state"] in ("done", "failed", "absent")
-                done = len(STEPS) if row["state"] == "done" else STEPS.index(row["stage"])
-                doing = {"absent": row["reason"]}.get(row["state"], row["state"]) if is_over else row["stage"]
-                progress.update(tasks[partition], completed=done, doing=doing)
-                if is_over:
-                    waiting.discard(partition)
-                    failures |= {partition: row} if row["state"] == "failed" else {}
-            time.sleep(INTERVAL_SECONDS if waiting else 0)
-    for partition, row in failures.items():
-        say(f"{partition.tier} {partition.week_ending} failed at {row['stage']}: {row['reason']}")
+    """Show the way through the stages; raises at the end if any partition failed, after saying which and why."""
+    rows = _few(partitions) if len(partitions) <= FEW else _many(partitions)
+    failures = [row for row in rows.values() if row["state"] == "failed"]
+    for row in failures:
+        say(f"{row['tier']} {row['week_ending']} failed at {row['stage']}: {row['reason']}")
     if failures:
         raise OtcpipeError(f"{len(failures)} of {len(partitions)} partitions failed.")
 
 
-def _state(partition: Partition) -> Row:
-    rows = ledger.partitions(services.warehouse(), partition.week_ending)
-    return next(row for row in rows if row["tier"] == partition.tier)
+def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[doing]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        tasks = {one: progress.add_task(_name(one), total=len(STEPS), doing="queued") for one in partitions}
+        while True:
+            rows = _rows(partitions)
+            for partition, row in rows.items():
+                _show(progress, tasks[partition], row)
+            if all(row["state"] in OVER for row in rows.values()):
+                return rows
+            time.sleep(INTERVAL_SECONDS)
+
+
+def _many(partitions: Sequence[Partition]) -> dict[Partition, Row]:
+    columns = (BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), TextColumn("{task.fields[doing]}"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+        task, started = progress.add_task("", total=len(partitions), doing=""), time.monotonic()
+        while True:
+            rows = _rows(partitions)
+            over = [row for row in rows.values() if row["state"] in OVER]
+            speed = sum(row["rows"] or 0 for row in over) / max(time.monotonic() - started, 1)
+            progress.update(task, completed=len(over), doing=f"{speed:,.0f} rows/s")
+            if len(over) == len(rows):
+                return rows
+            time.sleep(5 * INTERVAL_SECONDS)
+
+
+def _show(progress: Progress, task: TaskID, row: Row) -> None:
+    done = len(STEPS) if row["state"] == "done" else STEPS.index(row["stage"])
+    doing = row["reason"] if row["state"] == "absent" else row["state"] if row["state"] in OVER else row["stage"]
+    progress.update(task, completed=done, doing=doing)
+
+
+def _rows(partitions: Sequence[Partition]) -> dict[Partition, Row]:
+    weeks = {partition.week_ending for partition in partitions}
+    rows = ledger.partitions(services.warehouse(), next(iter(weeks)) if len(weeks) == 1 else None)
+    wanted = set(partitions)
+    found = {Partition(row["week_ending"], row["tier"]): row for row in rows}
+    return {partition: row for partition, row in found.items() if partition in wanted}
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition.tier:<4} {partition.week_ending}"

@@ -15,10 +15,11 @@ create table otc.capture (
     record_total bigint, -- what the server said that there is
     pages int,
     request_ids text[] not null default '{}',
+    added_columns text[] not null default '{}', -- that the feed's documents do not know
     reconciled boolean, -- firm rows add up to the published totals; null where there are none
     unreconciled text[], -- the symbols and firms that do not
     normalized_key text, -- set with the counts when the capture's records are in
-    rows bigint check (rows = records + totals + rejects),
+    rows bigint check (rows = records + totals + rejects and (record_total is null or rows = record_total)),
     records bigint,
     totals bigint,
     rejects bigint,

@@ -180,7 +180,7 @@ where $1 is null and ended_by is null
 union all
 select
     week_ending, tier, symbol, mpid, firm_crd, venue_type, issue_name_id, venue_name_id, share_volume, trade_count, notional
-from otc.version_as_of($1, false)
+from otc.version_as_of($1, true) -- a metric cannot flag what is unknown: it leaves it out
 where $1 is not null
 $$;
 
@@ -219,17 +219,21 @@ $$;
 -- The rows of a metric that differ between the moment just before an observation and the observation itself, by week;
 -- and of these how many changed in the word or rank that people act on.
 create function otc.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
-returns table (week_ending date, metric_name text, rows bigint, words bigint) language plpgsql stable as $$
+returns table (week_ending date, metric_name text, rows bigint, words bigint, names text[]) language plpgsql stable as $$
 declare
     columns text;
     keys text;
     of_symbols text;
     word text;
+    called text;
 begin
     select string_agg(quote_ident(attname), ', ' order by attnum),
         case when bool_or(attname = 'symbol') then 'where symbol = any ($5)' else '' end,
-        coalesce(max(quote_ident(attname)) filter (where attname in ('trend', 'concentration_level', 'rank')), 'null')
-    into columns, of_symbols, word
+        coalesce(string_agg(quote_ident(attname), ', ') filter (
+            where attname in ('trend', 'concentration_level', 'concentration_level_2023', 'rank')
+        ), ''),
+        case when bool_or(attname = 'symbol') then 'symbol' else 'coalesce(mpid, firm_crd::text, venue_name)' end
+    into columns, of_symbols, word, called
     from pg_attribute
     where attrelid = format('otc.%I', metric)::regclass and attnum > 0 and not attisdropped and attname <> 'computed_at';
 
@@ -242,16 +246,20 @@ begin
         'with after as (select %1$s from otc.%2$I($1, $2, $3) %4$s),
         before as (select %1$s from otc.%2$I($4, $2, $3) %4$s),
         differing as (
-            select %3$s, %5$s::text as word from (select * from after except select * from before) as a
+            select %3$s, %8$s as called, concat_ws(chr(32), %5$s) as word
+            from (select * from after except select * from before) as a
             union all
-            select %3$s, %5$s::text from (select * from before except select * from after) as b
+            select %3$s, %8$s, concat_ws(chr(32), %5$s) from (select * from before except select * from after) as b
         ),
         keyed as (
-            select %3$s, count(distinct word) > 1 or count(*) = 1 as is_word from differing group by %3$s
+            select %3$s, max(called) as called,
+                %7$L::boolean and (count(distinct word) > 1 or count(*) = 1) as is_word
+            from differing group by %3$s
         )
-        select k.week_ending, %6$L::text, count(*), count(*) filter (where k.is_word and %7$L <> ''null'')
+        select k.week_ending, %6$L::text, count(*), count(*) filter (where k.is_word),
+            array_agg(distinct k.called) filter (where k.is_word)
         from keyed as k group by k.week_ending',
-        columns, metric || '_as_of', keys, of_symbols, word, metric, word
+        columns, metric || '_as_of', keys, of_symbols, coalesce(nullif(word, ''), 'null'), metric, word <> '', called
     ) using moment, first_week, last_week, moment - interval '1 microsecond', symbols;
 end
 $$;

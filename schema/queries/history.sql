@@ -1,10 +1,10 @@
 -- name: add_capture
 insert into otc.capture
 (week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
-    record_total, pages, request_ids)
+    record_total, pages, request_ids, added_columns)
 values (
     %(week_ending)s, %(tier)s, %(source)s, %(covers)s, %(fetched_key)s, %(raw_key)s, %(digest)s, %(observed_at)s,
-    %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s
+    %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s, %(added_columns)s
 )
 on conflict (fetched_key) do nothing;
 
@@ -14,12 +14,9 @@ select capture_id from otc.capture where fetched_key = %(fetched_key)s;
 -- name: capture
 select * from otc.capture where capture_id = %(capture_id)s;
 
--- name: latest_capture_of_raw
-select capture_id from otc.capture where raw_key = %(raw_key)s order by observed_at desc, fetched_key desc limit 1;
-
 -- name: same_content
 -- Captures of this very content in its partition.
-select capture_id, observed_at
+select capture_id, observed_at, raw_key, persisted_at is not null as is_persisted
 from otc.capture
 where week_ending = %(week_ending)s and tier = %(tier)s and digest = %(digest)s
 order by observed_at desc;
@@ -142,7 +139,7 @@ matched as (
         c.product_type,
         c.published_on,
         i.ctid as incoming_at,
-        c.products > 1 or (
+        (c.products > 1 and i.ctid is not null) or (
             i.share_volume = c.share_volume
             and i.trade_count = c.trade_count
             and i.venue_name_id is not distinct from c.venue_name_id

@@ -28,6 +28,15 @@ where
     or (r.state = 'done' and excluded.request is not null and excluded.request is distinct from r.request)
 returning r.attempts;
 
+-- name: stranded
+-- Runs that are due and that nobody holds, asked for long enough ago that their message ought to have come.
+select stage, key, generation, request, is_last, state, queued_at
+from otc.stage_run
+where
+    (state = 'queued' and queued_at < now() - %(patience)s)
+    or (state = 'running' and lease_until < now() - %(patience)s)
+order by week_ending, tier, queued_at;
+
 -- name: renew_lease
 update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker)s and state = 'running';
 
@@ -51,13 +60,14 @@ update otc.stage_run set
     state = %(state)s, reason = %(reason)s, lease_until = null, finished_at = now()
 where
     stage = %(stage)s and key = %(key)s and generation = %(generation)s
-    and state <> 'done' and (worker = %(worker)s or %(worker)s::uuid is null);
+    and state <> 'done'
+    and (worker = %(worker)s or (%(worker)s::uuid is null and not (state = 'running' and lease_until > now())));
 
 -- name: producer
 -- The run that makes an object.
 select stage, key, generation
 from otc.stage_run
-where output_key = %(key)s
+where output_key = %(key)s and key <> output_key -- persist and compute hand on what they read
 order by generation desc
 limit 1;
 
@@ -86,6 +96,7 @@ run as (
 counted as (
     select week_ending, tier, count(*) as captures
     from otc.capture
+    where %(week_ending)s::date is null or week_ending = %(week_ending)s
     group by week_ending, tier
 )
 select
@@ -103,6 +114,9 @@ select
                 '%%s symbols or firms do not add up to FINRA''s totals: %%s',
                 cardinality(n.unreconciled), array_to_string(n.unreconciled[1:5], ', ')
             )
+        when r.reason is null and n.added_columns <> '{}' then
+            format('FINRA added the columns %%s, which are kept and not read', array_to_string(n.added_columns, ', '))
+        when r.reason is null and n.rejects > 0 then format('%%s rows were set aside: see otc.reject', n.rejects)
         else r.reason
     end as reason,
     n.rows,

@@ -49,5 +49,9 @@ insert into otc.working_week select * from otc.summed_as_of(null, %(week)s, %(we
 -- name: clear_working_week
 delete from otc.working_week;
 
+-- name: vacuum_working_week
+-- What runners left behind would be read by every metric of the next week.
+vacuum (skip_locked) otc.working_week;
+
 -- name: store_metric
 select otc.store_metric(%(metric)s, %(week)s) as changed;

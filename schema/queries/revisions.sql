@@ -37,7 +37,9 @@ select
     e.trade_count as trade_count_before,
     b.trade_count as trade_count_after,
     e.notional as notional_before,
-    b.notional as notional_after
+    b.notional as notional_after,
+    e.updated_on as updated_on_before,
+    b.updated_on as updated_on_after
 from brought as b
 full join ended as e
     on e.capture_id = b.capture_id
@@ -63,7 +65,7 @@ order by 1, array_position(array['T1', 'T2', 'OTCE'], coalesce(b.tier, e.tier)),
 
 -- name: effect
 -- How many rows of a metric a capture changed, by week, and how many of them in a word that people act on.
-select week_ending, metric_name as metric, rows, words
+select week_ending, metric_name as metric, rows, words, coalesce(names, '{}') as names
 from otc.effect(%(metric)s, %(moment)s, %(first)s, %(last)s, %(symbols)s)
 order by week_ending;
 
