@@ -13,8 +13,9 @@ import pytest
 from otcpipe.stack import Supervisor
 from tests.conftest import DATA, place
 from tests.metrics.generate import History, history
-from tests.metrics.load import load
+from tests.metrics.load import load, tables
 from tests.metrics.records import Record, Row
+from tests.pipeline import NOON
 
 FILES = {"20251215": date(2025, 11, 14), "20251222": date(2025, 11, 21)}  # publication: the week
 
@@ -22,6 +23,7 @@ FILES = {"20251215": date(2025, 11, 14), "20251222": date(2025, 11, 21)}  # publ
 class World(NamedTuple):
     history: History
     tables: dict[str, list[Row]]
+    known: dict[str, list[Row]]  # the same, as of the observation
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,7 @@ def loaded(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
     def take(made: History, seed: int = 0) -> World:
         with place(servers, tmp_path_factory.mktemp("home")):
-            return World(made, load(made, seed))
+            return World(made, load(made, seed), tables(NOON))
 
     return take
 

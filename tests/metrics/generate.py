@@ -104,7 +104,6 @@ def _symbol(random: Random, blank: Record) -> list[Record]:
     sides = zip(random.sample(pool, min(len(shape), len(pool))), shape, strict=False)
     rows = []
     for (venue_type, mpid, crd, name), size in [*sides, *([(random.choice(UNNAMED), unnamed)] if unnamed else [])]:
-        name = LATER_NAME if crd == 101 and random.random() < 0.2 else name  # noqa: PLW2901
         row = replace(blank, venue_type=venue_type, mpid=mpid, firm_crd=crd, venue_name=name)
         rows += _split(random, row, size * unit)
     return rows
@@ -121,6 +120,7 @@ def _split(random: Random, row: Record, volume: Decimal) -> list[Record]:
     return [
         replace(
             part,
+            venue_name=LATER_NAME if part.firm_crd == 101 and random.random() < 0.3 else part.venue_name,
             trade_count=random.choice([0, 1, 2, 3, 7, 100]) if part.share_volume else 0,
             notional=None if random.random() < 0.05 else Decimal(random.randrange(10**9)) / 1000,
         )

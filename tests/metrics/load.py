@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from random import Random
 
@@ -30,12 +31,12 @@ def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
     return tables()
 
 
-def tables() -> dict[str, list[Row]]:
-    """The rows of each metric, without computed_at, in one order."""
+def tables(at: datetime | None = None) -> dict[str, list[Row]]:
+    """The rows of each metric, without computed_at, in one order; with a moment, as known then."""
+    source = sql.SQL("select * from otc.{}") if at is None else sql.SQL("select * from otc.{}_as_of(%(at)s)")
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"], row_factory=dict_row) as connection:
-        query = sql.SQL("select * from otc.{}")
         return {
-            metric.name: ordered(connection.execute(query.format(sql.Identifier(metric.name))).fetchall())
+            metric.name: ordered(connection.execute(source.format(sql.SQL(metric.name)), {"at": at}).fetchall())
             for metric in metrics.metrics()
         }
 

@@ -8,7 +8,7 @@ import pytest
 from tests.metrics import reference
 from tests.metrics.conftest import World
 from tests.metrics.examples import WEEK, WORLDS, ats, de_minimis, firm, matching, only, told
-from tests.metrics.load import ordered
+from tests.metrics.load import load, ordered
 from tests.metrics.records import Record, Row
 
 NEXT = WEEK + timedelta(days=7)
@@ -37,7 +37,7 @@ EXAMPLES = told(
             for mpid, size in {"AAAA": 3, "CCCC": 9, "EEEE": 1, "BBBB": 0}.items()
         ],
         firm("ABC", 2, crd=1, venue_name="FIRM 1 AND SONS", week_ending=NEXT),
-        firm("OLD", 3, crd=1, venue_name="FIRM 1", week_ending=NEXT),
+        firm("ABC", 3, crd=1, product_type="CTS", week_ending=NEXT),
         firm("ABC", 20, **UNNUMBERED, week_ending=NEXT),
         firm("OLD", 1, crd=None, venue_name="NOR THIS", week_ending=NEXT),
         *tiers(NEXT, 0, 1),
@@ -55,8 +55,9 @@ def rows(loaded: Callable[..., World]) -> list[Row]:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_the_table_is_the_reference_row_for_row(world: Callable[..., World], name: int | str) -> None:
-    history, tables = world(name)
+    history, tables, known = world(name)
     assert tables["venue_share"] == ordered(reference.venue_share(history.records, history.loaded))
+    assert known["venue_share"] == tables["venue_share"]
 
 
 def test_equals_share_a_rank_and_the_next_one_is_left_out(rows: list[Row]) -> None:
@@ -84,6 +85,13 @@ def test_a_rank_changes_upwards_by_positive_numbers_and_a_new_venue_s_not_at_all
 def test_a_firm_with_two_names_in_a_week_is_one_venue(rows: list[Row]) -> None:
     row = only(rows, week_ending=NEXT, tier="T1", scope="NON_ATS", firm_crd=1)
     assert (row["venue_name"], row["total_volume"], row["rank_change"]) == ("FIRM 1 AND SONS", 5, -1)
+
+
+@pytest.mark.usefixtures("environment")
+def test_which_of_two_names_a_venue_has_is_no_matter_of_arrival() -> None:
+    load(told([firm("ABC", 1, venue_name="Z")]))
+    names = [firm("ABC", 1, tier="T2", venue_name="Z"), firm("ABC", 1, tier="T2", venue_name="A", product_type="CTS")]
+    assert only(load(told(names))["venue_share"], tier="T2", scope="ALL")["venue_name"] == "Z"
 
 
 def test_firms_without_number_are_told_apart_by_name(rows: list[Row]) -> None:
