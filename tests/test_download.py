@@ -203,7 +203,7 @@ def test_credentials_are_used_and_renewed_and_never_shown(server: FinraServer) -
 def test_credentials_go_over_https_or_not_at_all() -> None:
     settings = {"FINRA_URL": "http://api.example", "FINRA_CLIENT_ID": "a", "FINRA_CLIENT_SECRET": "b"}
     with pytest.raises(OtcpipeError, match="OTCPIPE_FINRA_URL must be https"):
-        Finra(Settings(settings), lambda: None).page(T1, 0)
+        Finra(Settings(settings), lambda: None).page(T1, 0, 5000)
 
 
 def test_we_say_who_we_are(server: FinraServer) -> None:
