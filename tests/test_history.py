@@ -144,14 +144,17 @@ def test_a_capture_without_one_record_withdraws_nothing(sql: Sql) -> None:
 def test_newer_code_replaces_what_the_older_made_of_the_same_capture(
     sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = drive(observe(api_text([{}], T1), T1, covers="all"))
+    rows: list[dict[str, object]] = [{}, {"MPID": "BBBB", "totalWeeklyShareQuantity": "1.5"}]
+    runs = drive(observe(api_text(rows, T1), T1, covers="all"))
+    assert current(sql) == [("ABC", "AAAA", 100), ("ABC", "BBBB", 2)]
     with monkeypatch.context() as newer:
         newer.setattr(normalize, "VERSION", 99)
-        newer.setattr(normalize, "QUANTITY", r"^\\d+$")
+        newer.setattr(normalize, "QUANTITY", "^[0-9]+$")
         drive(replace(runs[2], request="again"))
-    assert sql("select count(*) from otc.volume_record") == [(1,)]
+    assert sql("select symbol, mpid from otc.volume_record") == [("ABC", "AAAA")]
     assert sql("select count(*) from otc.venue_volume_as_of('infinity')") == [(1,)]
     assert revisions(services.warehouse()) == []
+    assert sql("select total_volume::int from otc.symbol_summary where scope = 'ALL'") == [(100,)]
 
 
 def test_a_file_withdraws_what_the_api_had_under_two_products(sql: Sql) -> None:
