@@ -109,7 +109,7 @@ def _in_order(header: bytes, rows: list[bytes], partition: Partition) -> bytes:
     keys = table.select(["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"])
     keys = keys.append_column("line", lines)
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    return b"\n".join([header, *lines.take(order).to_pylist()]) + b"\n"
+    return b"\n".join([header, *(rows[at] for at in order.to_numpy()), b""])
 
 
 def _check_belonging(table: pa.Table, partition: Partition) -> None:

@@ -15,8 +15,9 @@ from otcpipe.errors import Invalid, StackFailed
 from otcpipe.stack import Program, Supervisor, start_servers, state
 
 READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
-THREADS = 4  # stages wait for Postgres and S3 most of their time
+THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
 STOP_SECONDS = 60
+LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}  # a third less memory, as quick
 
 
 def up(workers: int) -> None:
@@ -83,7 +84,7 @@ def _worker(home: Path, supervisor: Supervisor, number: int) -> Program:
         name=f"worker{number}",
         command=command,
         log=home / "logs" / f"worker{number}.log",
-        environment=dict(os.environ) | supervisor.environment,
+        environment=LEAN | dict(os.environ) | supervisor.environment,
     )
 
 

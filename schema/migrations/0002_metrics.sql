@@ -37,6 +37,9 @@ begin
         'insert into %2$s (%1$s) select %1$s from computed on conflict do nothing', columns, metric
     );
     get diagnostics changed = row_count;
+    if (select reltuples from pg_class where oid = metric) < 0 then -- its first week: the next metric reads it at once
+        execute format('analyze %s', metric);
+    end if;
     drop table computed;
     return changed;
 end
