@@ -239,7 +239,8 @@ def outcome(seed: int) -> None:
     states = [sorted(dataset.partition(KEY).lines)]
     with FinraServer(dataset, chaos(seed)) as server:
         try:
-            whole = read(server, FINRA_FORMAT="json" if seed % 4 == 0 else "text")
+            asked = client(server, FINRA_FORMAT="json" if seed % 4 == 0 else "text")
+            whole = fetch.observe(asked, T1, NOW, is_captured=False)
         except (Defective, Permanent) as reason:
             assert str(reason).endswith(".")  # noqa: PT017 - either outcome is good
             return
