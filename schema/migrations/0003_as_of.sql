@@ -75,19 +75,17 @@ select * from otc.version
 where ended_by is not null and ended_at > $1 and case when $2 then available_at else known_from end <= $1
 $$;
 
--- The records as known at a moment. `strict` leaves out what may have had another value then: rows that were restated
--- before our first capture, between their publication and that capture; else they show as `unknown`.
-create function otc.venue_volume_as_of(at timestamptz, strict boolean default false)
-returns table (
+-- Types for what functions return: a column of `returns table` would lose its collation, and with it every index.
+create type otc.known_record as (
     week_ending date,
-    tier text,
-    venue_type text,
-    symbol text,
-    issue_name text,
-    product_type text,
-    mpid text,
+    tier text collate "C",
+    venue_type text collate "C",
+    symbol text collate "C",
+    issue_name text collate "C",
+    product_type text collate "C",
+    mpid text collate "C",
     firm_crd int,
-    venue_name text,
+    venue_name text collate "C",
     share_volume numeric,
     trade_count bigint,
     notional numeric,
@@ -98,7 +96,14 @@ returns table (
     raw_key text,
     certainty text,
     available_at timestamptz
-) language sql stable parallel safe as $$
+);
+
+create type otc.loaded as (week_ending date, tier text collate "C", covers_all boolean);
+
+-- The records as known at a moment. `strict` leaves out what may have had another value then: rows that were restated
+-- before our first capture, between their publication and that capture; else they show as `unknown`.
+create function otc.venue_volume_as_of(at timestamptz, strict boolean default false)
+returns setof otc.known_record language sql stable parallel safe as $$
 select
     v.week_ending,
     v.tier,
@@ -126,7 +131,7 @@ $$;
 
 -- Partitions known at a moment, and whether both venue types were. A null moment means now, as the tables stand.
 create function otc.loaded_as_of(at timestamptz)
-returns table (week_ending date, tier text, covers_all boolean) language sql stable parallel safe as $$
+returns setof otc.loaded language sql stable parallel safe as $$
 select p.week_ending, p.tier, p.covers_all from otc.loaded_partition as p where $1 is null
 union all
 select c.week_ending, c.tier, bool_or(c.covers = 'all')
@@ -158,21 +163,23 @@ create unlogged table otc.working_week (
 );
 comment on table otc.working_week is 'a runner puts its week here and takes it away in the same transaction';
 
--- The records that count at a moment; at none, the current ones without a look at when they were known.
-create function otc.counting_as_of(at timestamptz)
-returns table (
+create type otc.counting_record as (
     week_ending date,
-    tier text,
-    symbol text,
-    mpid text,
+    tier text collate "C",
+    symbol text collate "C",
+    mpid text collate "C",
     firm_crd int,
-    venue_type text,
+    venue_type text collate "C",
     issue_name_id int,
     venue_name_id int,
     share_volume numeric,
     trade_count bigint,
     notional numeric
-) language sql stable parallel safe as $$
+);
+
+-- The records that count at a moment; at none, the current ones without a look at when they were known.
+create function otc.counting_as_of(at timestamptz)
+returns setof otc.counting_record language sql stable parallel safe as $$
 select
     week_ending, tier, symbol, mpid, firm_crd, venue_type, issue_name_id, venue_name_id, share_volume, trade_count, notional
 from otc.volume_record
