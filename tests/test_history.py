@@ -163,3 +163,27 @@ def test_a_file_withdraws_what_the_api_had_under_two_products(sql: Sql) -> None:
     file = file_text([("ABC", "BBBB", 100, 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
     drive(observe(file, T1, NOON + timedelta(days=1)))
     assert current(sql) == [("ABC", "BBBB", 100)]
+
+
+def test_files_and_the_apis_answers_in_any_order_give_the_same_tables(sql: Sql) -> None:
+    def file(shares: int, day: int) -> bytes:
+        return file_text([("ABC", "AAAA", shares, 10)], "T1", f"2025-12-{day}").replace(b"ABC Inc", b"Abc Inc")
+
+    seven: dict[str, object] = {"productTypeCode": "CTS", "totalWeeklyShareQuantity": 7, "MPID": "BBBB"}
+    captures = [
+        (file(100, 15), "ats"),
+        (api_text([{}, seven, NON_ATS], T1), "all"),
+        (file(150, 17), "ats"),
+        (api_text([{"totalWeeklyShareQuantity": 150, "lastUpdateDate": "2025-12-17"}, NON_ATS], T1), "all"),
+    ]
+    dumps = []
+    for order in list(itertools.permutations(range(4)))[::5]:
+        sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
+        sql("truncate otc.symbol_summary, otc.symbol_concentration, otc.symbol_rolling_avg, otc.venue_share")
+        for number in order:
+            content, covers = captures[number]
+            drive(observe(content, T1, NOON + timedelta(days=number), covers))
+        dumps.append((order, sql(HISTORY), sql(METRICS)))
+    assert [dump[1:] for dump in dumps] == [dumps[0][1:]] * len(dumps)
+    assert len(dumps) == 5
+    assert len(dumps[0][1]) > 4
