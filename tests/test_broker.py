@@ -11,8 +11,8 @@ import redis
 from dramatiq.middleware import CurrentMessage, Middleware
 from dramatiq.middleware.retries import Retries
 
-from otcpipe import broker
-from otcpipe.broker import FailClosedBroker
+from otcpipe import broker, failclosed
+from otcpipe.failclosed import FailClosedBroker
 from otcpipe.middleware import PoisonGuard, Settings
 
 QUEUE = "work"
@@ -39,7 +39,7 @@ def client(environment: dict[str, str]) -> Iterator["redis.Redis"]:
 @pytest.fixture
 def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FailClosedBroker]]:
     """Builds a broker with one actor and a worker on it."""
-    monkeypatch.setattr(broker, "SWEEP_SECONDS", 0.2)
+    monkeypatch.setattr(failclosed, "SWEEP_SECONDS", 0.2)
     workers: list[dramatiq.Worker] = []
 
     def start(function: Callable[[str], None], *more: Middleware, **options: object) -> FailClosedBroker:
