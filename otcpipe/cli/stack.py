@@ -17,7 +17,7 @@ from otcpipe.stack import Program, Supervisor, start_servers, state
 READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
 THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
 STOP_SECONDS = 60
-LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}  # a third less memory, as quick
+LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}  # what is freed goes back
 
 
 def up(workers: int) -> None:
