@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 
 from otcpipe import queries
 from otcpipe.cli import typer_app
@@ -13,7 +14,7 @@ from otcpipe.settings import DEFAULTS, SERVERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(command.name or command.callback.__name__ for command in typer_app.registered_commands)  # type: ignore[union-attr]
+COMMANDS = sorted(get_group(typer_app).commands)
 
 
 def test_every_command_stands_in_the_readme_and_every_command_there_exists() -> None:

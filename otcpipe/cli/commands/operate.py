@@ -1,0 +1,43 @@
+"""Commands that run the servers and the workers."""
+
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+
+
+@commands.command()
+def up(
+    *,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="Leave the workers out.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+) -> None:
+    """Start PostgreSQL, Valkey, SeaweedFS and the workers; Ctrl-C stops all of it."""
+    from otcpipe.cli import stack
+
+    stack.up(0 if servers_only else workers)
+
+
+@commands.command()
+def down() -> None:
+    """Stop the stack that runs in this home."""
+    from otcpipe.cli import stack
+
+    stack.down()
+
+
+@commands.command()
+def env() -> None:
+    """Print `export` lines for the running stack: eval "$(otcpipe env)"."""
+    from otcpipe.cli import stack
+
+    stack.env()
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database to the newest schema, and create the bucket."""
+    from otcpipe.cli import stack
+
+    stack.migrate()
