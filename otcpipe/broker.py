@@ -1,46 +1,51 @@
 """The broker with its middleware, and the way between runs of stages and its messages."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import dramatiq
 import redis
+from dramatiq.errors import DecodeError
 from dramatiq.middleware import CurrentMessage, ShutdownNotifications, TimeLimit
 from dramatiq.middleware.retries import Retries
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
-from otcpipe import handoff, keys, services, stages
+from otcpipe import keys, letters, reconcile, services, stages, traffic
 from otcpipe.errors import Invalid, Permanent, Unreachable
 from otcpipe.failclosed import FailClosedBroker
+from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
-from otcpipe.middleware import DeadLetters, PoisonGuard, Settings
+from otcpipe.letters import Cause
+from otcpipe.middleware import DeadLetters, Rounds, Settings
 from otcpipe.records import Output
 
 OUTAGES = (redis.ConnectionError, redis.TimeoutError)
 
 
 def connect(url: str) -> FailClosedBroker:
-    """The broker with its middleware; the order matters and is explained in each of them."""
+    """The broker with its middleware: what must see a message's final state stands before Retries."""
     client = redis.Redis.from_url(
         url,
         retry=Retry(ExponentialWithJitterBackoff(cap=2, base=0.05), 25),
         socket_timeout=10,
         health_check_interval=30,
     )
+    rounds = Rounds(at_start=send_stranded, each=record_deaths)
     middleware = [
         CurrentMessage(),
         Settings(),
-        PoisonGuard(client),
-        DeadLetters(run_of),
+        rounds,
+        DeadLetters(note_cause, record=rounds.ring),
         Retries(),
         ShutdownNotifications(),
         TimeLimit(),
     ]
-    return FailClosedBroker(client, middleware)
+    return FailClosedBroker(client, middleware, services.lease())
 
 
 @functools.cache
@@ -49,14 +54,14 @@ def broker() -> FailClosedBroker:
 
 
 def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
-    """Make a stage's function its actor, with the stage's queue and retries; `handoff.carry` goes around it."""
+    """Make a stage's function its actor, with the stage's queue and retries; a Carrier goes around it."""
     policy = stages.named(function.__name__)
 
     @functools.wraps(function)
     def carried(key: str) -> None:
         message = CurrentMessage.get_current_message()
         run = run_of(message) if message else Run(policy, keys.parse(key, services.settings()["S3_PREFIX"]))
-        handoff.carry(run, function, services.store(), services.warehouse(), send)
+        Carrier(services.store(), services.warehouse(), send, services.lease()).carry(run, function)
 
     declare = dramatiq.actor(
         broker=broker(),
@@ -81,17 +86,15 @@ def send(run: Run, seconds: float = 0) -> None:
         options={"generation": run.generation, "request": run.request, "is_last": run.is_last},
         message_id=run.message_id,
     )
-    try:
+    with _reaching():
         broker().declare_queue(run.stage.name)
         broker().enqueue(message, delay=round(1000 * seconds) or None)
-    except OUTAGES as error:
-        raise Unreachable("Redis does not answer.") from error
 
 
 def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
     """The run that a message asks for; raises Invalid for a key or an actor that is none."""
     options = message.options
-    key = keys.parse(message.args[0], services.settings()["S3_PREFIX"])
+    key = keys.parse(str(*message.args[:1]), services.settings()["S3_PREFIX"])
     return Run(
         stages.named(message.actor_name),
         key,
@@ -99,6 +102,53 @@ def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
         options.get("request"),
         is_last=options.get("is_last", False),
     )
+
+
+def read(body: bytes) -> Run:
+    """The run that a message as Redis holds it asks for; raises Invalid."""
+    try:
+        return run_of(dramatiq.Message.decode(body))
+    except DecodeError as error:
+        raise Invalid(f"The message cannot be decoded: {error.__cause__}.") from error
+
+
+def note_cause(redis_message_id: str, cause: Cause) -> None:
+    traffic.note_cause(broker(), redis_message_id, cause)
+
+
+def record_deaths() -> None:
+    """Bring dead messages from Redis into Postgres, from where they never go."""
+    with _reaching():
+        for death in list(traffic.deaths(_with_all_queues())):
+            if letters.record(services.warehouse(), death, read):
+                traffic.forget(broker(), death)
+
+
+def message_ids() -> set[str]:
+    """The ids of all messages that wait, or that a living worker has."""
+    with _reaching():
+        return traffic.message_ids(_with_all_queues())
+
+
+def send_stranded() -> list[reconcile.Finding]:
+    """Send all that is due and that nobody is at; what was sent."""
+    return reconcile.send_stranded(
+        services.warehouse(), services.store(), services.settings()["S3_PREFIX"], message_ids(), send
+    )
+
+
+def _with_all_queues() -> FailClosedBroker:
+    for policy in stages.PIPELINE:
+        broker().declare_queue(policy.name)
+    return broker()
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except OUTAGES as error:
+        raise Unreachable("Redis does not answer.") from error
 
 
 def _milliseconds(span: timedelta) -> int:

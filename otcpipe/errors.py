@@ -14,6 +14,10 @@ class Permanent(OtcpipeError):
     """A stage that can never succeed with this key, however often it is tried."""
 
 
+class Poisonous(Permanent):
+    """A run whose workers died in it again and again, so that the next would die too."""
+
+
 class TooSoon(OtcpipeError):
     """A stage that does its work better a little later; no failure, and no attempt is counted."""
 

@@ -1,11 +1,13 @@
 """The Redis broker, made to fail closed: a message is settled only when all that follows from it is safe.
 
 The stock broker acks a message although a hook that should have enqueued its retry failed, and forgets ids whose
-body never arrived. Here such a message stays in the worker's set of unacked ids, and a sweep takes it back.
+body never arrived. Here such a message stays in the worker's set of unacked ids, and a sweep takes it back. Dead
+messages stay in Redis until somebody has recorded them: nothing expires.
 """
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
@@ -13,7 +15,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-HEARTBEAT_MS = 15_000
+FOR_EVER_MS = 10**13
 MAINTENANCE_CHANCE = 100_000  # of a million commands
 SWEEP_SECONDS = 5
 
@@ -21,13 +23,14 @@ SWEEP_SECONDS = 5
 class FailClosedBroker(RedisBroker):
     """Marks a message unsettled when a hook after it raised, and knows which ids this process has in hand."""
 
-    def __init__(self, client: "redis.Redis", middleware: list[dramatiq.Middleware]) -> None:
+    def __init__(self, client: "redis.Redis", middleware: list[dramatiq.Middleware], heartbeat: timedelta) -> None:
         self.in_hand: dict[str, set[str]] = {}  # ids by queue; outlives the consumers, which come and go
         super().__init__(
             client=client,
             middleware=middleware,
             namespace="otcpipe",
-            heartbeat_timeout=HEARTBEAT_MS,
+            heartbeat_timeout=round(1000 * heartbeat.total_seconds()),
+            dead_message_ttl=FOR_EVER_MS,
             maintenance_chance=MAINTENANCE_CHANCE,
         )
 

@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from otcpipe.errors import OtcpipeError, Unreachable
+from otcpipe.errors import OtcpipeError, Poisonous, Unreachable
 from otcpipe.keys import Key, parse
 from otcpipe.records import Output
-from otcpipe.stages import Stage, after, named
+from otcpipe.stages import Stage, after
 from otcpipe.warehouse import Row, Warehouse
 
 LEASE = timedelta(seconds=15)
-RENEWAL_SECONDS = 5
-PATIENCE = timedelta(seconds=30)
+RENEWALS = 3  # of a lease before it runs out
+MOST_UNENDED = 3  # claims in a row: the fourth is one too many
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Claim:
 
     run: Run
     worker: uuid.UUID
+    lease: timedelta = LEASE
 
 
 @dataclass(frozen=True)
@@ -79,26 +80,18 @@ def request(warehouse: Warehouse, run: Run) -> Run:
     with warehouse.transaction() as transaction:
         if transaction.run("request_run", **run.entry()):
             return run
-        return replace(run, request=transaction.rows("run", **run.identity())[0]["request"])
+        return replace(run, request=transaction.rows("run", **run.identity(), most=MOST_UNENDED)[0]["request"])
 
 
-def stranded(warehouse: Warehouse, prefix: str) -> list[Run]:
-    """Runs that are due and that nobody holds, oldest week first: their messages may be lost."""
-    with warehouse.transaction() as transaction:
-        rows = transaction.rows("stranded", patience=PATIENCE)
-    return [
-        Run(named(row["stage"]), parse(row["key"], prefix), row["generation"], row["request"], is_last=row["is_last"])
-        for row in rows
-    ]
-
-
-def claim(warehouse: Warehouse, run: Run) -> Claim | Output | Held:
-    """The claim; or the output of a run that is done; or who holds it."""
+def claim(warehouse: Warehouse, run: Run, lease: timedelta = LEASE) -> Claim | Output | Held:
+    """The claim; or the output of a run that is done; or who holds it. Raises Poisonous for a run that kills."""
     worker = uuid.uuid4()
     with warehouse.transaction() as transaction:
-        if transaction.row("claim_run", **run.entry(), worker=worker, lease=LEASE):
-            return Claim(run, worker)
-        found = transaction.rows("run", **run.identity())[0]
+        if transaction.row("claim_run", **run.entry(), worker=worker, lease=lease, most=MOST_UNENDED):
+            return Claim(run, worker, lease)
+        found = transaction.rows("run", **run.identity(), most=MOST_UNENDED)[0]
+        if found["is_poison"]:
+            raise Poisonous(f"{MOST_UNENDED} workers in a row died at it, or never came back.")
         if found["state"] == "done":
             return Output(found["output_key"], found["output_generation"], found["counts"])
         return Held(found["lease_left"])
@@ -123,9 +116,9 @@ class Lease:
             note_failure(self._warehouse, self._held.run, sentence(error), worker=self._held.worker)
 
     def _renew(self) -> None:
-        while not self._over.wait(RENEWAL_SECONDS):
+        while not self._over.wait(self._held.lease.total_seconds() / RENEWALS):
             with suppress(Unreachable), self._warehouse.transaction() as transaction:
-                transaction.run("renew_lease", worker=self._held.worker, lease=LEASE)
+                transaction.run("renew_lease", worker=self._held.worker, lease=self._held.lease)
 
 
 def sentence(error: BaseException) -> str:
@@ -145,6 +138,7 @@ def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
         }
         if not transaction.row("finish_run", **held.run.identity(), worker=held.worker, **values):
             return False
+        transaction.run("resolve_letters", **held.run.identity())
         following = held.run.following(output)
         if following:
             transaction.run("request_run", **following.entry())
@@ -177,3 +171,10 @@ def generation_of(warehouse: Warehouse, key: Key) -> int:
     with warehouse.transaction() as transaction:
         row = transaction.row("generation_of", key=str(key))
     return int(row["generation"]) if row else 0
+
+
+def begun_with(warehouse: Warehouse, stage: Stage, prefix: str, start: str, limit: int | None) -> list[Run]:
+    """A stage's runs on keys that begin so, for the newest capture of each, oldest week first."""
+    with warehouse.transaction() as transaction:
+        rows = transaction.rows("begun_with", stage=stage.name, start=f"{prefix}/{start}", limit=limit)
+    return [Run(stage, parse(row["key"], prefix), row["generation"]) for row in rows]

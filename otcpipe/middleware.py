@@ -1,22 +1,19 @@
 """Dramatiq middleware of our own: one idea a class."""
 
 import logging
+import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import dramatiq
-import redis
-from dramatiq.middleware import Middleware, SkipMessage
+from dramatiq.middleware import Middleware
 
-from otcpipe import ledger, services
-from otcpipe.errors import Invalid, Unreachable
-from otcpipe.ledger import Run
+from otcpipe.errors import Invalid, OtcpipeError, Permanent
+from otcpipe.letters import Cause
 
 log = logging.getLogger(__name__)
-DELIVERIES = 3  # the fourth is one too many
-MEMORY = timedelta(days=1)
 IDLE_MS = 100
+ROUND_SECONDS = 5.0
 
 
 class Settings(Middleware):
@@ -27,50 +24,59 @@ class Settings(Middleware):
         worker.queue_prefetch = worker.worker_threads
 
 
-class Poisonous(Exception):
-    """The message was delivered again and again and never ended: it seems to kill its worker."""
-
-
-class PoisonGuard(Middleware):
-    """Dead-letters a message at its fourth delivery; Dramatiq would deliver one that kills its worker for ever."""
-
-    def __init__(self, client: "redis.Redis") -> None:
-        self._client = client
-
-    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
-        counter = self._counter(message)
-        deliveries = self._client.incr(counter)
-        self._client.expire(counter, MEMORY)
-        if deliveries > DELIVERIES:
-            message.fail()
-            raise SkipMessage(str(Poisonous.__doc__))
-
-    def after_process_message(
-        self,
-        broker: dramatiq.Broker,
-        message: dramatiq.MessageProxy,
-        *,
-        result: object = None,
-        exception: BaseException | None = None,
-    ) -> None:
-        self._client.delete(self._counter(message))
-
-    def _counter(self, message: dramatiq.MessageProxy) -> str:
-        return f"otcpipe:deliveries:{message.options['redis_message_id']}"
-
-
 class DeadLetters(Middleware):
-    """Notes in the ledger that a run is dead, with its reason, in the one hook that every cause of death passes."""
+    """Notes why a message dies, in the one hook that every cause of death passes; `record` is called after it."""
 
-    def __init__(self, run_of: Callable[[dramatiq.MessageProxy], Run]) -> None:
-        self._run_of = run_of
+    def __init__(self, note: Callable[[str, Cause], None], record: Callable[[], None]) -> None:
+        self._note = note
+        self._record = record
 
     def before_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         error: Any = message._exception  # noqa: SLF001 - Dramatiq gives no other way to it
-        reason = ledger.sentence(error) if error else "The message was rejected without an error."
+        retries = message.options.get("retries", 0)
+        attempts = retries + 1 if isinstance(error, Permanent | Invalid) else max(retries, 1)
+        if error:
+            self._note(message.options["redis_message_id"], Cause.of(error, attempts))
+
+    def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        self._record()
+
+
+class Rounds(Middleware):
+    """Does chores while a worker lives: some once at its start, others every few seconds and when asked.
+
+    An error of ours, such as a server that is down, waits for the next round.
+    """
+
+    def __init__(self, at_start: Callable[[], object], each: Callable[[], object]) -> None:
+        self._at_start = at_start
+        self._each = each
+        self._over = False
+        self._bell = threading.Event()
+
+    def ring(self) -> None:
+        """Do the round now."""
+        self._bell.set()
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        threading.Thread(target=self._go, name="rounds", daemon=True).start()
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._over = True
+        self.ring()
+
+    def _go(self) -> None:
+        waiting = [self._at_start]
+        while not self._over:
+            waiting = [chore for chore in waiting if not self._done(chore)]
+            self._done(self._each)
+            self._bell.wait(ROUND_SECONDS)
+            self._bell.clear()
+
+    def _done(self, chore: Callable[[], object]) -> bool:
         try:
-            ledger.note_failure(services.warehouse(), self._run_of(message), reason, is_final=True)
-        except Invalid:
-            log.error("a message that is no run of a stage is dead: %s", message)  # noqa: TRY400 - not ours to trace
-        except Unreachable:
-            log.exception("cannot note the death of %s", message)
+            chore()
+        except OtcpipeError as error:
+            log.warning("%s waits: %s", chore.__name__, error)
+            return False
+        return True

@@ -1,5 +1,6 @@
 """The outside things of this process, each made once and on first use: a worker forks before it connects."""
 
+from datetime import timedelta
 from functools import cache
 
 from otcpipe import settings as _settings
@@ -29,3 +30,8 @@ def finra() -> Finra:
 @cache
 def warehouse() -> Warehouse:
     return Warehouse(settings()["DATABASE_URL"])
+
+
+def lease() -> timedelta:
+    """How long a silent worker keeps what it has."""
+    return timedelta(seconds=int(settings()["LEASE"]))

@@ -24,6 +24,7 @@ DEFAULTS = {
     "FINRA_CLIENT_SECRET": "",
     "FINRA_TOKEN_URL": "https://ews.fip.finra.org/fip/rest/ews/oauth2/access_token",
     "CONTACT": "",
+    "LEASE": "15",
     "NOW": "",
 }
 SCHEMES = {
@@ -86,6 +87,8 @@ def _check(name: str, text: str) -> None:
         raise Invalid("OTCPIPE_FINRA_RATE must be a whole number of requests a second, 1 to 1000.")
     if name == "FINRA_FORMAT" and text not in ("text", "json"):
         raise Invalid("OTCPIPE_FINRA_FORMAT must be text or json.")
+    if name == "LEASE" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise Invalid("OTCPIPE_LEASE must be a whole number of seconds, 1 to 9999.")
     if name == "NOW":
         _check_moment(text)
 

@@ -50,9 +50,14 @@ def after(stage: Stage) -> Stage | None:
 
 def reading(key: keys.Key, name: str | None = None) -> Stage:
     """The stage that runs on a key: the first that reads its kind, or the named one if it does."""
-    is_bytes = key.kind == "fetched" and key.extension != "json"  # the message names the manifest
-    readers = [stage for stage in PIPELINE if stage.reads == key.kind and not is_bytes]
-    for stage in readers:
-        if name in (None, stage.name):
+    if key.kind == "fetched" and key.extension != "json":
+        raise Invalid(f"No stage runs on {key}: a message names the manifest.")
+    return of_kind(key.kind, name)
+
+
+def of_kind(kind: str, name: str | None = None) -> Stage:
+    """The first stage that reads a kind of key, or the named one if it does."""
+    for stage in PIPELINE:
+        if stage.reads == kind and name in (None, stage.name):
             return stage
-    raise Invalid(f"No stage runs on {key}." if name is None else f"Stage {name!r} does not run on {key}.")
+    raise Invalid(f"{f'Stage {name!r} does not run' if name else 'No stage runs'} on keys of kind {kind!r}.")

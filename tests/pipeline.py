@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib import import_module
 
-from otcpipe import fetched, handoff, keys, ledger, services, stages
+from otcpipe import fetched, keys, ledger, services, stages
+from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.records import API_FIELDS, FILE_FIELDS, TIERS, Manifest, Output, Partition
 
@@ -26,10 +27,12 @@ def drive(*runs: Run) -> list[Run]:
     while waiting:
         run = waiting.popleft()
         carried.append(run)
-        handoff.carry(
-            run, work[run.stage.name], services.store(), services.warehouse(), lambda run, _: waiting.append(run)
-        )
+        carrier(lambda run, _: waiting.append(run)).carry(run, work[run.stage.name])
     return carried
+
+
+def carrier(send: Callable[[Run, float], None]) -> Carrier:
+    return Carrier(services.store(), services.warehouse(), send)
 
 
 def observe(content: bytes, partition: Partition, at: datetime = NOON, covers: str = "ats") -> Run:

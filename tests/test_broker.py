@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -13,7 +14,7 @@ from dramatiq.middleware.retries import Retries
 
 from otcpipe import broker, failclosed
 from otcpipe.failclosed import FailClosedBroker
-from otcpipe.middleware import PoisonGuard, Settings
+from otcpipe.middleware import Settings
 
 QUEUE = "work"
 
@@ -43,8 +44,8 @@ def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     workers: list[dramatiq.Worker] = []
 
     def start(function: Callable[[str], None], *more: Middleware, **options: object) -> FailClosedBroker:
-        middleware = [CurrentMessage(), Settings(), PoisonGuard(client), *more, Retries()]
-        made = FailClosedBroker(client, middleware)
+        middleware = [CurrentMessage(), Settings(), *more, Retries()]
+        made = FailClosedBroker(client, middleware, timedelta(seconds=15))
         dramatiq.actor(broker=made, actor_name="work", queue_name=QUEUE, **options)(function)  # type: ignore[call-overload]
         workers.append(dramatiq.Worker(made, worker_threads=2))
         workers[-1].start()
@@ -114,18 +115,6 @@ def test_a_message_that_is_in_hand_is_not_taken_back(work: Callable[..., FailClo
     go.set()
     wait(lambda: made.do_qsize(QUEUE) == 0)
     assert seen == ["word"]
-
-
-def test_a_message_that_never_ends_is_dead_at_its_fourth_delivery(
-    work: Callable[..., FailClosedBroker], client: "redis.Redis"
-) -> None:
-    seen: list[str] = []
-    made = work(seen.append)
-    client.set("otcpipe:deliveries:poison-id", 3)
-    message = made.get_actor("work").message("poison").copy(options={"redis_message_id": "poison-id"})
-    made.do_enqueue(QUEUE, "poison-id", message.encode())
-    wait(lambda: client.hlen(f"otcpipe:{QUEUE}.XQ.msgs") == 1)
-    assert seen == []
 
 
 def test_a_retry_and_a_new_message_survive_an_outage_of_redis(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from otcpipe import handoff, keys, ledger, services, stages
-from otcpipe.errors import Damaged, Permanent, Unreachable
+from otcpipe.errors import Damaged, Permanent, Poisonous, Unreachable
 from otcpipe.ledger import Claim, Held, Lease, Run
 from otcpipe.records import Output, Partition
-from tests.pipeline import NOON, WEEK, drive, file_text, functions, observe
+from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE = Partition(WEEK, "OTCE")
@@ -113,7 +113,7 @@ def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
     assert isinstance(held, Claim)
     put_off: list[tuple[Run, float]] = []
     stage = functions()["cache"]
-    handoff.carry(run, stage, services.store(), services.warehouse(), lambda run, wait: put_off.append((run, wait)))
+    carrier(lambda run, wait: put_off.append((run, wait))).carry(run, stage)
     assert [(one, 0 < wait <= 16) for one, wait in put_off] == [(run, True)]
     sql("update otc.stage_run set lease_until = now() - interval '1 second'")
     assert len(drive(run)) == 5
@@ -123,7 +123,7 @@ def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
 def test_a_lease_is_renewed_while_its_stage_runs(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "RENEWAL_SECONDS", 0.05)
+    monkeypatch.setattr(ledger, "RENEWALS", 300)
     run = observe(CONTENT, OTCE)
     held = ledger.claim(services.warehouse(), run)
     assert isinstance(held, Claim)
@@ -141,7 +141,7 @@ def test_a_stage_that_fails_gives_its_claim_back_with_the_reason(environment: di
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        handoff.carry(run, fails, services.store(), services.warehouse(), lambda *_: None)
+        carrier(lambda *_: None).carry(run, fails)
     assert sql("select state, reason from otc.stage_run") == [("queued", "OSError: no space left")]
     drive(run)
     assert sql("select state, reason from otc.stage_run where stage = 'cache'") == [("done", None)]
@@ -152,7 +152,7 @@ def test_the_next_run_is_due_in_the_ledger_before_its_message_is_sent(environmen
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        handoff.carry(observe(CONTENT, OTCE), functions()["cache"], services.store(), services.warehouse(), lost)
+        carrier(lost).carry(observe(CONTENT, OTCE), functions()["cache"])
     assert sql("select stage, state from otc.stage_run order by 1") == [("cache", "done"), ("parse", "queued")]
 
 
@@ -168,18 +168,30 @@ def test_an_outage_is_waited_for_and_uses_up_no_attempt(environment: dict[str, s
     def down(_: Run) -> Output:
         raise Unreachable("S3 does not answer.")
 
-    handoff.carry(run, down, services.store(), services.warehouse(), lambda run, wait: sent.append((run, wait)))
+    carrier(lambda run, wait: sent.append((run, wait))).carry(run, down)
     assert sent == [(run, handoff.OUTAGE_SECONDS)]
 
 
-def test_what_is_due_without_a_message_is_found_and_sent_again(environment: dict[str, str], sql: Sql) -> None:
+def test_a_run_whose_workers_die_in_it_is_left_alone_at_the_fourth_time(
+    environment: dict[str, str], sql: Sql
+) -> None:
     run = observe(CONTENT, OTCE)
-    prefix = environment["OTCPIPE_S3_PREFIX"]
-    assert ledger.stranded(services.warehouse(), prefix) == [], "it may still be on its way"
-    sql("update otc.stage_run set queued_at = now() - interval '1 minute'")
-    assert ledger.stranded(services.warehouse(), prefix) == [run]
-    drive(run)
-    assert ledger.stranded(services.warehouse(), prefix) == []
+    for _ in range(3):
+        assert isinstance(ledger.claim(services.warehouse(), run), Claim)
+        sql("update otc.stage_run set lease_until = now() - interval '1 second'")
+    with pytest.raises(Poisonous, match="3 workers in a row"):
+        ledger.claim(services.warehouse(), run)
+
+
+def test_workers_that_die_between_failures_make_no_poison(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+    for _ in range(4):
+        for _ in range(2):
+            assert isinstance(ledger.claim(services.warehouse(), run), Claim)
+            sql("update otc.stage_run set lease_until = now() - interval '1 second'")
+        held = ledger.claim(services.warehouse(), run)
+        assert isinstance(held, Claim)
+        ledger.note_failure(services.warehouse(), run, "it failed in good order", worker=held.worker)
 
 
 def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) -> None:

@@ -24,12 +24,18 @@ def test_every_command_stands_in_the_readme_and_every_command_there_exists() -> 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "otcpipe", command, "--help"], capture_output=True, text=True, check=True
+    subcommands: list[list[str]] = [
+        [name] for name in getattr(get_group(typer_app).commands[command], "commands", {})
+    ]
+    shown = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "otcpipe", command, *more, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for more in subcommands or [[]]
     )
     flags = set(re.findall(rf"`otcpipe {command}[^`]*`[^\n]*", README))
     named = {flag for line in flags for flag in re.findall(r"--[a-z-]+", line)}
-    assert named <= set(re.findall(r"--[a-z-]+", done.stdout))
+    assert named <= set(re.findall(r"--[a-z-]+", shown))
 
 
 def test_the_settings_that_are_named_are_all_that_exist() -> None:

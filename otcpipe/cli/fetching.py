@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from otcpipe import broker, keys, ledger, rotation, services, stages, weeks
 from otcpipe import revisions as _revisions
 from otcpipe.cli import watch
-from otcpipe.cli.console import print_json, say
+from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.records import TIERS, Partition
@@ -80,21 +80,6 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
         submit(_fetch_of(candidate.partition))
     if wait:
         watch.until_done([candidate.partition for candidate in chosen])
-
-
-def reconcile(*, is_dry: bool, as_json: bool) -> None:
-    """Send the messages of all that is due and that nobody holds; a message too many changes nothing."""
-    runs = ledger.stranded(services.warehouse(), services.settings()["S3_PREFIX"])
-    if not is_dry and runs:
-        broker.reach()
-        for run in runs:
-            broker.send(run)
-    if as_json:
-        print_json([{"stage": run.stage.name, "key": str(run.key), "generation": run.generation} for run in runs])
-        return
-    for run in runs:
-        say(f"{run.stage.name} {run.key}")
-    say(f"{len(runs):,} runs were due without anybody at them{'' if is_dry else ' and were sent again'}.")
 
 
 def submit(run: Run) -> None:

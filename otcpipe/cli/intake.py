@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from otcpipe import broker, downloads, fetched, gz, history, keys, ledger, services, stages, weeks
+from otcpipe import broker, downloads, fetched, gz, history, keys, services, stages, weeks
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.cli.fetching import submit
@@ -40,19 +40,6 @@ def import_files(
     started = [file.partition for file in found if _start(file, moment, now)]
     if wait:
         watch.until_done(started)
-
-
-def reprocess(text: str, name: str | None, *, only: bool) -> None:
-    """Run a stage by its key again."""
-    key = keys.parse(text, services.settings()["S3_PREFIX"])
-    stage = stages.reading(key, name)
-    if key.kind != "partition" and not services.store().exists(str(key)):
-        raise Invalid(f"{key} does not exist.")
-    broker.reach()
-    generation = ledger.generation_of(services.warehouse(), key)
-    run = Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only)
-    submit(run)
-    say(f"{stage.name} runs again on {key}{'.' if only else ', and the stages after it.'}")
 
 
 def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> Found:

@@ -128,6 +128,7 @@ create table otc.stage_run (
     is_last boolean not null default false, -- nothing follows: asked for with --only
     code_version int not null,
     attempts int not null default 0,
+    unended int not null default 0, -- claims in a row that neither finished nor failed: their worker died
     worker uuid, -- the claim's token
     lease_until timestamptz, -- a claim that is not renewed is void
     queued_at timestamptz not null default now(),

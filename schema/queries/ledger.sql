@@ -5,11 +5,13 @@ values (
     %(stage)s, %(key)s, %(generation)s, %(week_ending)s, %(tier)s, 'queued', %(request)s, %(is_last)s, %(code_version)s
 )
 on conflict (stage, key, generation) do update set
-    state = 'queued', request = excluded.request, is_last = excluded.is_last, queued_at = now(), reason = null
+    state = 'queued', request = excluded.request, is_last = excluded.is_last, queued_at = now(), reason = null,
+    unended = 0
 where r.state = 'failed' or (r.state = 'done' and excluded.request is distinct from r.request and excluded.request is not null);
 
 -- name: claim_run
--- One statement decides who runs: the row is free, its lease ran out, or somebody asked for it anew.
+-- One statement decides who runs: the row is free, its lease ran out, or somebody asked for it anew. A run whose
+-- workers died in it again and again is left alone.
 insert into otc.stage_run as r (
     stage, key, generation, week_ending, tier, state, request, is_last, code_version,
     attempts, worker, lease_until, started_at
@@ -21,21 +23,12 @@ values (
 on conflict (stage, key, generation) do update set
     state = 'running', request = excluded.request, is_last = excluded.is_last, code_version = excluded.code_version,
     attempts = r.attempts + 1, worker = excluded.worker, lease_until = excluded.lease_until, started_at = now(),
-    finished_at = null
+    finished_at = null, unended = case when r.state = 'running' then r.unended + 1 else 0 end
 where
     r.state in ('queued', 'failed')
-    or (r.state = 'running' and r.lease_until < now())
+    or (r.state = 'running' and r.lease_until < now() and r.unended + 1 < %(most)s)
     or (r.state = 'done' and excluded.request is not null and excluded.request is distinct from r.request)
 returning r.attempts;
-
--- name: stranded
--- Runs that are due and that nobody holds, asked for long enough ago that their message ought to have come.
-select stage, key, generation, request, is_last, state, queued_at
-from otc.stage_run
-where
-    (state = 'queued' and queued_at < now() - %(patience)s)
-    or (state = 'running' and lease_until < now() - %(patience)s)
-order by week_ending, tier, queued_at;
 
 -- name: renew_lease
 update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker)s and state = 'running';
@@ -43,6 +36,7 @@ update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker
 -- name: run
 select
     state, request, output_key, output_generation, counts,
+    state = 'running' and lease_until < now() and unended + 1 >= %(most)s as is_poison,
     greatest(extract(epoch from lease_until - now()), 0)::float as lease_left
 from otc.stage_run
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
@@ -152,3 +146,15 @@ where
     )
 order by c.observed_at desc, c.fetched_key desc
 limit 1;
+
+-- name: begun_with
+-- The newest run of a stage on each key that begins so.
+select key, generation
+from (
+    select distinct on (key) key, generation, week_ending, tier
+    from otc.stage_run
+    where stage = %(stage)s and starts_with(key, %(start)s)
+    order by key, generation desc
+) as newest
+order by week_ending, tier, key
+limit %(limit)s;

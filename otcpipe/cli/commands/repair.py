@@ -4,31 +4,102 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.options import Json
+from otcpipe.cli.options import Json, Week
+from otcpipe.errors import Invalid
 
 commands = typer.Typer()
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that died, why, and how to replay them.")
+commands.add_typer(dlq, name="dlq")
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
+StageName = Annotated[str | None, typer.Option(help="fetch, cache, parse, normalize, persist or compute.")]
+ErrorClass = Annotated[str | None, typer.Option(metavar="CLASS", help="An error class, as `dlq list` shows it.")]
 
 
 @commands.command()
 def reconcile(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    stale: Annotated[bool, typer.Option("--stale", help="Redo what older versions of the code made.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send again what is due and has no message left, as after a loss of Redis."""
-    from otcpipe.cli import fetching
+    from otcpipe.cli import mending
 
-    fetching.reconcile(is_dry=dry_run, as_json=as_json)
+    mending.reconcile_(stale=stale, is_dry=dry_run, as_json=as_json)
 
 
 @commands.command()
 def reprocess(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="An object key, with or without the prefix.")],
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="An object key, with or without the prefix.")
+    ] = None,
     *,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="START", help="All keys that begin so, such as raw/T1/2024.")
+    ] = None,
     stage: Annotated[str | None, typer.Option(help="Where two stages read that kind of key.")] = None,
     only: Annotated[bool, typer.Option("--only", help="Just that stage, not those after it.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="With --prefix: at most so many.")] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Run a stage again by its message key, and those after it."""
-    from otcpipe.cli import intake
+    from otcpipe.cli import mending
 
-    intake.reprocess(key, stage, only=only)
+    if (key is None) == (prefix is None):
+        raise Invalid("Give one KEY, or the beginning of many with --prefix.")
+    if key:
+        mending.reprocess(key, stage, only=only, is_dry=dry_run)
+    elif prefix:
+        mending.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
+
+
+@dlq.command("list")
+def dlq_list(
+    *,
+    stage: StageName = None,
+    week: Week = None,
+    error: ErrorClass = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Died on that day or later.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were replayed or resolved.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The open letters, by error class and one by one."""
+    from otcpipe.cli import dlq
+
+    dlq.list_(stage, week, error, since, every=every, as_json=as_json)
+
+
+@dlq.command("show")
+def dlq_show(letter: Annotated[int, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
+    """All that is known of a letter: its message, its last error with the traceback."""
+    from otcpipe.cli import dlq
+
+    dlq.show(letter, as_json=as_json)
+
+
+@dlq.command("replay")
+def dlq_replay(
+    letters: Annotated[list[int] | None, typer.Argument(metavar="[ID]...")] = None,
+    *,
+    stage: StageName = None,
+    error: ErrorClass = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the very stages and keys of letters again; twice is once."""
+    from otcpipe.cli import dlq
+
+    dlq.replay(letters or [], stage, error, limit=limit, is_dry=dry_run)
+
+
+@dlq.command("purge")
+def dlq_purge(
+    *,
+    older_than: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Died so many days ago or more.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+) -> None:
+    """Remove old letters for good; without --yes, only say how many."""
+    from otcpipe.cli import dlq
+
+    dlq.purge(older_than, yes=yes)

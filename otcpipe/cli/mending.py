@@ -1,0 +1,85 @@
+"""Commands that set work going again."""
+
+import uuid
+from collections.abc import Sequence
+
+from otcpipe import broker, keys, ledger, reconcile, services, stages
+from otcpipe.cli.console import print_json, say
+from otcpipe.cli.fetching import submit
+from otcpipe.errors import Invalid
+from otcpipe.ledger import Run
+from otcpipe.reconcile import Finding
+
+
+def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
+    """Send the messages of all that is due and that nobody is at, or of all that an older version made."""
+    prefix = services.settings()["S3_PREFIX"]
+    broker.reach()
+    if stale:
+        found = reconcile.stale(services.warehouse(), prefix, f"stale {uuid.uuid4()}")
+    else:
+        found = reconcile.find(services.warehouse(), services.store(), prefix, broker.message_ids())
+    if not is_dry:
+        for finding in found:
+            submit(finding.run)
+    if as_json:
+        print_json([_row(finding) for finding in found])
+        return
+    for finding in found:
+        say(f"{finding.run.stage.name} {finding.run.key}: {finding.why}.")
+    say(_summary(found, stale=stale, is_dry=is_dry))
+
+
+def _summary(found: Sequence[Finding], *, stale: bool, is_dry: bool) -> str:
+    what = "made by another version of their code" if stale else "due without anybody at them"
+    if not found:
+        return f"No runs are {what}."
+    return f"{len(found):,} runs {'are' if is_dry else 'were'} {what}{'' if is_dry else ' and are sent again'}."
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    run = finding.run
+    return run.identity() | {
+        "week_ending": run.key.partition.week_ending,
+        "tier": run.key.partition.tier,
+        "why": finding.why,
+    }
+
+
+def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:
+    """Run a stage by its key again."""
+    key = keys.parse(text, services.settings()["S3_PREFIX"])
+    stage = stages.reading(key, name)
+    if key.kind != "partition" and not services.store().exists(str(key)):
+        raise Invalid(f"{key} does not exist.")
+    if is_dry:
+        say(f"{stage.name} would run again on {key}{_and_after(only=only)}")
+        return
+    broker.reach()
+    generation = ledger.generation_of(services.warehouse(), key)
+    submit(Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only))
+    say(f"{stage.name} runs again on {key}{_and_after(only=only)}")
+
+
+def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None, is_dry: bool) -> None:
+    """Run a stage again by each key that begins so, oldest week first."""
+    prefix = services.settings()["S3_PREFIX"]
+    start = start.removeprefix(f"{prefix}/")
+    stage = stages.of_kind(start.split("/")[0], name)
+    found = ledger.begun_with(services.warehouse(), stage, prefix, start, limit)
+    if not found:
+        raise Invalid(f"{stage.name} never ran on a key that begins with {start}.")
+    if is_dry:
+        for run in found:
+            say(f"{run.key}")
+        say(f"{stage.name} would run again on {len(found):,} keys{_and_after(only=only)}")
+        return
+    broker.reach()
+    request = f"reprocess {uuid.uuid4()}"
+    for run in found:
+        submit(Run(run.stage, run.key, run.generation, request=request, is_last=only))
+    say(f"{stage.name} runs again on {len(found):,} keys{_and_after(only=only)}")
+
+
+def _and_after(*, only: bool) -> str:
+    return "." if only else ", and the stages after it."

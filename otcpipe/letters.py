@@ -1,0 +1,110 @@
+"""Dead letters: messages that died, why, and how one comes to life again."""
+
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from otcpipe import ledger
+from otcpipe.errors import Invalid
+from otcpipe.ledger import Run
+from otcpipe.warehouse import Row, Warehouse
+
+Read = Callable[[bytes], Run]  # the run that a message asks for; raises Invalid for one that asks for none
+FRAMES = 30  # of a traceback
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a message died."""
+
+    error_class: str
+    reason: str
+    traceback: str | None
+    attempts: int
+
+    @classmethod
+    def of(cls, error: BaseException, attempts: int) -> "Cause":
+        trace = "".join(traceback.format_exception(error, limit=-FRAMES))
+        return cls(type(error).__name__, ledger.sentence(error), trace, attempts)
+
+
+@dataclass(frozen=True)
+class Death:
+    """A dead message as Redis keeps it until it is recorded."""
+
+    redis_message_id: str
+    queue: str
+    message: bytes
+    last_at: datetime
+    cause: Cause | None  # lost where the worker could not tell it
+    actor: str | None = None
+    first_at: datetime | None = None
+
+
+def record(warehouse: Warehouse, death: Death, read: Read) -> bool:
+    """Write the letter and the ledger's failure, once; false while somebody is at the run, whose end tells more."""
+    try:
+        run: Run | None = read(death.message)
+        doubt = "The worker could not tell why."
+    except Invalid as error:
+        run, doubt = None, str(error)
+    cause = death.cause or Cause("Unknown" if run else "DecodeError", doubt, None, 1)
+    letter = {
+        **dict.fromkeys(("stage", "key", "generation", "week_ending", "tier", "request", "is_last", "code_version")),
+        **(run.entry() if run else {}),
+        **{name: value for name, value in asdict(death).items() if name != "cause"},
+        **asdict(cause),
+    }
+    with warehouse.transaction() as transaction:
+        if run:
+            state = transaction.row("lease_of", **run.identity())
+            if state and state["is_held"]:
+                return False
+            transaction.run("note_failure", **run.identity(), state="failed", reason=cause.reason, worker=None)
+        transaction.run("add_letter", **letter)
+    return True
+
+
+def find(
+    warehouse: Warehouse,
+    *,
+    ids: Iterable[int] | None = None,
+    stage: str | None = None,
+    week_ending: object = None,
+    error: str | None = None,
+    since: datetime | None = None,
+    every: bool = True,
+    limit: int | None = None,
+) -> list[Row]:
+    """The letters that fit, the newest first; without `every` the open ones alone."""
+    asked = {"stage": stage, "week_ending": week_ending, "error": error, "since": since}
+    with warehouse.transaction() as transaction:
+        return transaction.rows("letters", ids=list(ids) if ids else None, every=every, limit=limit, **asked)
+
+
+def replay(warehouse: Warehouse, letter: Row, read: Read) -> Run | None:
+    """Make the run of a letter due again, at its own stage and key; none when that was done before.
+
+    The run is to be sent then. Raises Invalid for a message that still cannot be read, and nothing is changed.
+    """
+    with warehouse.transaction() as transaction:
+        if not transaction.row("take_letter", letter_id=letter["letter_id"]):
+            return None
+        run = read(bytes(letter["message"]))
+        transaction.run("request_run", **run.entry())
+        transaction.run("address_letter", letter_id=letter["letter_id"], **run.entry())
+        return run
+
+
+def purge(warehouse: Warehouse, before: datetime, *, is_dry: bool) -> Row:
+    """Remove letters that died before a moment; how many there are, and how many of them are open."""
+    with warehouse.transaction() as transaction:
+        counts = transaction.rows("old_letters", before=before)[0]
+        if not is_dry:
+            transaction.run("purge_letters", before=before)
+        return counts
+
+
+def moment(milliseconds: float) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

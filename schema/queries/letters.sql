@@ -1,0 +1,56 @@
+-- name: lease_of
+-- Whether somebody is at a run right now: the death of its message is told when that is over.
+select state = 'running' and lease_until > now() as is_held
+from otc.stage_run
+where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
+
+-- name: add_letter
+insert into otc.dead_letter (
+    redis_message_id, queue, actor, stage, key, generation, week_ending, tier, request, is_last, code_version,
+    message, error_class, reason, traceback, attempts, first_at, last_at
+)
+values (
+    %(redis_message_id)s, %(queue)s, %(actor)s, %(stage)s, %(key)s, %(generation)s, %(week_ending)s, %(tier)s,
+    %(request)s, %(is_last)s, %(code_version)s,
+    %(message)s, %(error_class)s, %(reason)s, %(traceback)s, %(attempts)s, %(first_at)s, %(last_at)s
+)
+on conflict (redis_message_id) do nothing;
+
+-- name: resolve_letters
+update otc.dead_letter set resolved_at = now()
+where stage = %(stage)s and key = %(key)s and generation = %(generation)s and resolved_at is null;
+
+-- name: letters
+-- The letters that fit what is asked, the newest first.
+select *
+from otc.letter
+where
+    (%(ids)s::bigint[] is null or letter_id = any(%(ids)s))
+    and (%(stage)s::text is null or stage = %(stage)s)
+    and (%(week_ending)s::date is null or week_ending = %(week_ending)s)
+    and (%(error)s::text is null or error_class = %(error)s)
+    and (%(since)s::timestamptz is null or last_at >= %(since)s)
+    and (%(every)s or state = 'open')
+order by last_at desc, letter_id desc
+limit %(limit)s;
+
+-- name: take_letter
+-- One of several who replay a letter gets it.
+update otc.dead_letter set replayed_at = now()
+where letter_id = %(letter_id)s and replayed_at is null and resolved_at is null
+returning letter_id;
+
+-- name: old_letters
+select count(*) as letters, count(*) filter (where state = 'open') as open
+from otc.letter
+where last_at < %(before)s;
+
+-- name: purge_letters
+delete from otc.dead_letter where last_at < %(before)s;
+
+-- name: address_letter
+-- A message that could not be read when it died may be readable now: from here on its run is known.
+update otc.dead_letter set
+    stage = %(stage)s, key = %(key)s, generation = %(generation)s, week_ending = %(week_ending)s, tier = %(tier)s,
+    request = %(request)s, is_last = %(is_last)s
+where letter_id = %(letter_id)s and stage is null;

@@ -1,0 +1,40 @@
+-- name: stranded
+-- Runs that are due and that nobody holds, oldest week first.
+select
+    stage,
+    key,
+    generation,
+    request,
+    is_last,
+    case when state = 'running' then 'its worker is gone' else 'its message is gone' end as why
+from otc.stage_run
+where (state = 'queued' and queued_at < now() - %(patience)s) or (state = 'running' and lease_until < now())
+order by week_ending, tier, queued_at;
+
+-- name: cached_keys
+select key from otc.stage_run where stage = 'cache';
+
+-- name: stale
+-- The chain of each capture as it stands, and its first link that another version of a stage's code made.
+with version as (
+    select * from unnest(%(stages)s::text[], %(versions)s::int[]) as v (stage, code_version)
+),
+chain as (
+    select c.capture_id, p.stage, p.key, p.generation, p.code_version, 1 as at
+    from otc.capture as c
+    inner join otc.stage_run as p on p.stage = 'parse' and p.key = c.raw_key and p.generation = c.capture_id
+    union all
+    select c.capture_id, n.stage, n.key, n.generation, n.code_version, 2
+    from otc.capture as c
+    inner join otc.stage_run as p on p.stage = 'parse' and p.key = c.raw_key and p.generation = c.capture_id
+    inner join otc.stage_run as n on n.stage = 'normalize' and n.key = p.output_key and n.generation = c.capture_id
+    union all
+    select c.capture_id, r.stage, r.key, r.generation, r.code_version, case r.stage when 'persist' then 3 else 4 end
+    from otc.capture as c
+    inner join otc.stage_run as r on r.key = c.normalized_key and r.generation = c.capture_id
+)
+select distinct on (c.capture_id) c.stage, c.key, c.generation, c.code_version
+from chain as c
+inner join version as v on v.stage = c.stage and v.code_version <> c.code_version
+inner join otc.stage_run as r on r.stage = c.stage and r.key = c.key and r.generation = c.generation and r.state = 'done'
+order by c.capture_id, c.at;

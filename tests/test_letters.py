@@ -1,0 +1,268 @@
+"""Dead letters: every way to die, in a real worker, with its last error; replay, and what becomes of it."""
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dramatiq
+import psycopg
+import pytest
+import redis
+
+from otcpipe import broker, keys, ledger, letters, services, stages
+from otcpipe.errors import Invalid
+from otcpipe.ledger import Run
+from otcpipe.letters import Cause, Death
+from otcpipe.records import Partition
+from tests.pipeline import WEEK, drive, file_text, observe
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Workers = Callable[..., "subprocess.Popen[bytes]"]
+TIERS = ("OTCE", "T1", "T2")
+DONE = "select count(*) from otc.stage_run where stage = 'compute' and state = 'done'"
+
+
+def wait(condition: Callable[[], object], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.1)
+
+
+def observed(tier: str = "OTCE", week: Any = WEEK) -> Run:
+    partition = Partition(week, tier)
+    return observe(file_text([("A", "AAAA", 5, 1)], tier), partition)
+
+
+def push(run: Run, *, actor: str | None = None, **options: object) -> None:
+    """A message of the run with options of its own."""
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=run.stage.name,
+        actor_name=actor or run.stage.actor,
+        args=(str(run.key),),
+        kwargs={},
+        options={"generation": run.generation, "request": run.request, "is_last": run.is_last, **options},
+        message_id=run.message_id,
+    )
+    broker.broker().declare_queue(run.stage.name)
+    broker.broker().enqueue(message)
+
+
+@pytest.fixture
+def death(environment: dict[str, str]) -> Callable[..., Death]:
+    """A death as Redis tells it, of a run that the ledger knows."""
+    broker.broker.cache_clear()
+
+    def make(run: Run, name: str = "", error: Exception | None = None) -> Death:
+        message: dramatiq.Message[None] = dramatiq.Message(
+            queue_name=run.stage.name,
+            actor_name=run.stage.actor,
+            args=(str(run.key),),
+            kwargs={},
+            options={"generation": run.generation},
+        )
+        cause = Cause.of(error or OSError("no space"), 3)
+        return Death(name or str(uuid.uuid4()), "cache", message.encode(), datetime.now(UTC), cause)
+
+    return make
+
+
+def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
+    environment: dict[str, str], otcpipe: Command, workers: Workers, sql: Sql
+) -> None:
+    broker.broker.cache_clear()
+    week = timedelta(days=7)
+    spent, late = observed("OTCE"), observed("T1")
+    poison, fetched = observed("T2"), observed("OTCE", WEEK - week)
+    raw = drive_to_raw(fetched)
+    gone = services.store().get(str(raw.key))
+    services.store().discard(str(raw.key))
+    with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other, redis_client(environment) as client:
+        sql(
+            """
+            create function refuse() returns trigger language plpgsql as
+            $$ begin if new.tier = 'OTCE' then raise 'the quota is used up'; end if; return new; end $$
+            """
+        )
+        sql("create trigger refuse before insert on otc.capture for each row execute function refuse()")
+        sql(
+            "update otc.stage_run set state = 'running', unended = 2, lease_until = now() where key = %s",
+            str(poison.key),
+        )
+        other.execute("lock table otc.capture in share mode")
+        push(spent, max_retries=1, min_backoff=10, max_backoff=20)
+        push(late, max_retries=0, time_limit=100)
+        push(poison)
+        push(raw)
+        push(fetched, actor="cache_nothing")
+        client.hset("otcpipe:cache.msgs", "bad", b'{"queue_name": "cache", "act')
+        client.rpush("otcpipe:cache", "bad")
+        workers()
+        time.sleep(3)
+        other.rollback()
+        wait(lambda: len(json.loads(otcpipe("dlq", "list", "--json").stdout)) == 6)
+    told = {row["error_class"]: row for row in json.loads(otcpipe("dlq", "list", "--json").stdout)}
+    assert {name: (row["stage"], row["attempts"], row["reason"]) for name, row in told.items()} == {
+        "RaiseException": ("cache", 2, told["RaiseException"]["reason"]),
+        "TimeLimitExceeded": ("cache", 1, "TimeLimitExceeded: no message"),
+        "Poisonous": ("cache", 1, "3 workers in a row died at it, or never came back."),
+        "Permanent": ("parse", 1, told["Permanent"]["reason"]),
+        "ActorNotFound": (None, 1, "ActorNotFound: cache_nothing"),
+        "DecodeError": (None, 1, told["DecodeError"]["reason"]),
+    }
+    assert "the quota is used up" in told["RaiseException"]["reason"]
+    assert "cannot be decoded" in told["DecodeError"]["reason"]
+    shown = otcpipe("dlq", "show", told["RaiseException"]["letter_id"]).stdout
+    assert "Traceback" in shown and "add_capture" in shown and str(spent.key) in shown
+    listed = otcpipe("dlq", "list").stdout
+    assert all(name in listed for name in told)
+
+    sql("drop trigger refuse on otc.capture")
+    services.store().put_once(str(raw.key), gone)
+    mended = [told[name]["letter_id"] for name in ("RaiseException", "TimeLimitExceeded", "Poisonous", "Permanent")]
+    assert otcpipe("dlq", "replay", *mended).returncode == 0
+    wait(lambda: sql(DONE) == [(4,)])
+    states = {row["letter_id"]: row["state"] for row in json.loads(otcpipe("dlq", "list", "--all", "--json").stdout)}
+    assert [states[letter_id] for letter_id in mended] == ["resolved"] * 4
+    unread = otcpipe("dlq", "replay", told["DecodeError"]["letter_id"], told["ActorNotFound"]["letter_id"])
+    assert unread.returncode == 1
+    assert "2 of 2 letters cannot be replayed" in unread.stderr
+    assert "cache_nothing" in unread.stdout and "cannot be decoded" in unread.stdout
+
+
+def drive_to_raw(run: Run) -> Run:
+    """Carry the cache stage alone; the run of the parse stage that follows."""
+    drive(Run(run.stage, run.key, request="alone", is_last=True))
+    ((key, generation),) = services_rows(run)
+    raw = Run(stages.named("parse"), keys.parse(key, run.key.prefix), generation)
+    return ledger.request(services.warehouse(), raw)
+
+
+def services_rows(run: Run) -> list[tuple[str, int]]:
+    with services.warehouse().transaction() as transaction:
+        row = transaction.rows("run", **run.identity(), most=3)[0]
+    return [(row["output_key"], row["output_generation"])]
+
+
+def redis_client(environment: dict[str, str]) -> "redis.Redis":
+    return redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"])
+
+
+def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one(
+    environment: dict[str, str], otcpipe: Command, workers: Workers, sql: Sql
+) -> None:
+    broker.broker.cache_clear()
+    broker.send(observed())
+    command = [sys.executable, "-m", "dramatiq", "tests.old_worker", "--processes", "1", "--threads", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as old:
+        wait(lambda: sql("select error_class, stage from otc.letter") == [("ActorNotFound", "compute")])
+        old.terminate()
+    workers()
+    assert otcpipe("dlq", "replay", "--stage", "compute", "--error", "ActorNotFound").returncode == 0
+    wait(lambda: sql("select state from otc.letter") == [("resolved",)])
+    assert sql(DONE) == [(1,)]
+
+
+def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(death: Callable[..., Death], sql: Sql) -> None:
+    told = death(observed())
+    assert letters.record(services.warehouse(), told, broker.read)
+    assert letters.record(services.warehouse(), told, broker.read)
+    assert sql("select error_class, attempts, state, reason from otc.letter") == [
+        ("OSError", 3, "open", "OSError: no space")
+    ]
+    assert sql("select state, reason from otc.stage_run") == [("failed", "OSError: no space")]
+
+
+def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., Death], sql: Sql) -> None:
+    run = observed()
+    assert isinstance(ledger.claim(services.warehouse(), run), ledger.Claim)
+    assert not letters.record(services.warehouse(), death(run), broker.read)
+    assert sql("select count(*) from otc.letter") == [(0,)]
+
+
+def test_a_second_replay_changes_nothing(death: Callable[..., Death], sql: Sql) -> None:
+    letters.record(services.warehouse(), death(observed()), broker.read)
+    (letter,) = letters.find(services.warehouse())
+    run = letters.replay(services.warehouse(), letter, broker.read)
+    assert run is not None
+    assert letters.replay(services.warehouse(), letter, broker.read) is None
+    assert sql("select state from otc.stage_run") == [("queued",)]
+    drive(run)
+    assert sql("select state from otc.letter") == [("resolved",)]
+
+
+def test_a_letter_is_resolved_too_when_its_run_comes_through_without_a_replay(
+    death: Callable[..., Death], sql: Sql
+) -> None:
+    run = observed()
+    letters.record(services.warehouse(), death(run), broker.read)
+    drive(Run(run.stage, run.key, request="anew"))
+    assert sql("select state from otc.letter") == [("resolved",)]
+
+
+def test_a_message_that_cannot_be_read_stays_as_it_is(death: Callable[..., Death], sql: Sql) -> None:
+    letters.record(services.warehouse(), Death("x", "cache", b"{", datetime.now(UTC), None), broker.read)
+    (letter,) = letters.find(services.warehouse())
+    with pytest.raises(Invalid, match="cannot be decoded"):
+        letters.replay(services.warehouse(), letter, broker.read)
+    assert sql("select state, stage from otc.letter") == [("open", None)]
+
+
+def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Death], otcpipe: Command) -> None:
+    for tier, error in (("T1", OSError("a")), ("T2", ValueError("b")), ("OTCE", OSError("c"))):
+        letters.record(services.warehouse(), death(observed(tier), error=error), broker.read)
+    asked = [
+        ("--error", "OSError"),
+        ("--stage", "cache"),
+        ("--stage", "parse"),
+        ("--week", "2025-11-12"),
+        ("--week", "2025-11-21"),
+        ("--since", "2020-01-01"),
+        ("--since", "2099-01-01"),
+    ]
+    found = [len(json.loads(otcpipe("dlq", "list", *question, "--json").stdout)) for question in asked]
+    assert found == [2, 3, 0, 3, 0, 3, 0]
+    wrong = otcpipe("dlq", "list", "--stage", "cook")
+    assert (wrong.returncode, "is not a stage" in wrong.stderr) == (2, True)
+
+
+def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], otcpipe: Command, sql: Sql) -> None:
+    for tier in TIERS:
+        letters.record(services.warehouse(), death(observed(tier)), broker.read)
+    dry = otcpipe("dlq", "replay", "--error", "OSError", "--limit", "2", "--dry-run")
+    assert dry.stdout.count("would run again") == 2
+    assert sql("select count(*) from otc.letter where state = 'open'") == [(3,)]
+    assert otcpipe("dlq", "replay", "--error", "OSError", "--limit", "2").returncode == 0
+    assert sql("select count(*) from otc.letter where state = 'open'") == [(1,)]
+    assert otcpipe("dlq", "replay").returncode == 2
+    assert otcpipe("dlq", "replay", "999").returncode == 2
+
+
+def test_old_letters_go_only_when_told_so(death: Callable[..., Death], otcpipe: Command, sql: Sql) -> None:
+    letters.record(services.warehouse(), death(observed()), broker.read)
+    assert "1 letters" in otcpipe("dlq", "purge", "--older-than", "0").stdout
+    assert sql("select count(*) from otc.letter") == [(1,)]
+    assert otcpipe("dlq", "purge", "--older-than", "1", "--yes").returncode == 0
+    assert sql("select count(*) from otc.letter") == [(1,)]
+    assert otcpipe("dlq", "purge", "--older-than", "0", "--yes").returncode == 0
+    assert sql("select count(*) from otc.letter") == [(0,)]
+
+
+def test_while_postgres_is_away_redis_keeps_the_dead(environment: dict[str, str], workers: Workers, sql: Sql) -> None:
+    broker.broker.cache_clear()
+    run = observed()
+    sql("alter table otc.dead_letter rename to away")
+    services.store().discard(str(run.key))
+    push(run, max_retries=0)
+    workers()
+    with redis_client(environment) as client:
+        wait(lambda: client.zcard("otcpipe:cache.XQ") == 1)
+        sql("alter table otc.away rename to dead_letter")
+        wait(lambda: sql("select error_class from otc.letter") == [("Permanent",)])
+        wait(lambda: client.zcard("otcpipe:cache.XQ") + client.hlen("otcpipe:causes") == 0)
