@@ -132,8 +132,9 @@ def message_ids() -> set[str]:
 
 def send_stranded() -> list[reconcile.Finding]:
     """Send all that is due and that nobody is at; what was sent."""
+    settings = services.settings()
     return reconcile.send_stranded(
-        services.warehouse(), services.store(), services.settings()["S3_PREFIX"], message_ids(), send
+        services.warehouse(), services.store(), settings["S3_PREFIX"], message_ids(), settings.now(), send
     )
 
 

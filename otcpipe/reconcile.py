@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from otcpipe import keys, ledger, stages
+from otcpipe import keys, ledger, stages, weeks
 from otcpipe.ledger import Run
 from otcpipe.store import Store
 from otcpipe.warehouse import Row, Warehouse
 
 PATIENCE = timedelta(seconds=5)  # between the ledger's commit and the message
+ASK_AGAIN = timedelta(hours=1)
 VERSIONS = {stage.name: stage.code_version for stage in stages.PIPELINE}
 
 
@@ -21,12 +22,17 @@ class Finding:
     why: str
 
 
-def find(warehouse: Warehouse, store: Store, prefix: str, message_ids: Container[str]) -> list[Finding]:
+def find(
+    warehouse: Warehouse, store: Store, prefix: str, message_ids: Container[str], now: datetime
+) -> list[Finding]:
     """All that is due without a message and without a worker; what is dead is not among it."""
     with warehouse.transaction() as transaction:
         waiting = [(_run(row, prefix), row["why"]) for row in transaction.rows("stranded", patience=PATIENCE)]
-    lost = [Finding(run, why) for run, why in waiting if run.message_id not in message_ids]
-    return lost + [Finding(run, "its object is in no ledger") for run in _unknown(warehouse, store, prefix)]
+    return [
+        *(Finding(run, why) for run, why in waiting if run.message_id not in message_ids),
+        *(Finding(run, "its object is in no ledger") for run in _unknown(warehouse, store, prefix)),
+        *(Finding(run, "it was not published when last asked for") for run in _absent(warehouse, prefix, now)),
+    ]
 
 
 def send_stranded(
@@ -34,10 +40,11 @@ def send_stranded(
     store: Store,
     prefix: str,
     message_ids: Container[str],
+    now: datetime,
     send: Callable[[Run], None],
 ) -> list[Finding]:
     """Send what `find` finds; a message too many changes nothing."""
-    found = find(warehouse, store, prefix, message_ids)
+    found = find(warehouse, store, prefix, message_ids, now)
     for finding in found:
         send(ledger.request(warehouse, finding.run))
     return found
@@ -66,3 +73,12 @@ def _unknown(warehouse: Warehouse, store: Store, prefix: str) -> Iterator[Run]:
     for key in stored:
         if key not in known:
             yield Run(stages.named("cache"), keys.parse(key, prefix))
+
+
+def _absent(warehouse: Warehouse, prefix: str, now: datetime) -> Iterator[Run]:
+    """Partitions that FINRA did not have when asked, and that the calendar says are due."""
+    with warehouse.transaction() as transaction:
+        rows = transaction.rows("absent", asked_before=now - ASK_AGAIN)
+    for row in rows:
+        if weeks.due_at(row["week_ending"], row["tier"]) <= now:
+            yield Run(stages.named("fetch"), keys.parse(row["key"], prefix), request=f"absent {now.isoformat()}")

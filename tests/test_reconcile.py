@@ -4,15 +4,15 @@ import json
 import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
 
-from otcpipe import broker, ledger, reconcile, services, stages
+from otcpipe import broker, keys, ledger, reconcile, services, stages
 from otcpipe.ledger import Run
-from otcpipe.records import Partition
+from otcpipe.records import Output, Partition
 from otcpipe.stages import PIPELINE
 from tests.pipeline import NOON, WEEK, drive, file_text, observe
 
@@ -33,7 +33,7 @@ RECORDS = """
 def found(environment: dict[str, str]) -> Callable[..., list[tuple[Run, str]]]:
     def find(message_ids: Collection[str] = ()) -> list[tuple[Run, str]]:
         prefix = environment["OTCPIPE_S3_PREFIX"]
-        findings = reconcile.find(services.warehouse(), services.store(), prefix, message_ids)
+        findings = reconcile.find(services.warehouse(), services.store(), prefix, message_ids, datetime.now(UTC))
         return [(finding.run, finding.why) for finding in findings]
 
     broker.broker.cache_clear()
@@ -122,6 +122,18 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
     assert [run.stage.name for run in carried].count("compute") == 2
     assert reconcile.stale(services.warehouse(), prefix, "again") == []
     assert sql(RECORDS) == before
+
+
+def test_a_partition_that_was_late_is_asked_for_again_after_an_hour(found: Found, sql: Sql) -> None:
+    run = Run(stages.named("fetch"), keys.of_partition(services.settings()["S3_PREFIX"], OTCE))
+    held = ledger.claim(services.warehouse(), run)
+    assert isinstance(held, ledger.Claim)
+    ledger.finish(services.warehouse(), held, Output(None, reason="not published yet"))
+    assert found() == []
+    sql("update otc.stage_run set finished_at = now() - interval '2 hours'")
+    assert [(run.stage.name, why) for run, why in found()] == [("fetch", "it was not published when last asked for")]
+    drive(observe(CONTENT, OTCE))
+    assert found() == [], "a file brought it"
 
 
 def test_the_command_says_what_it_would_do_and_does_it(otcpipe: Command, found: Found, sql: Sql) -> None:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from otcpipe import broker, downloads, fetched, gz, history, keys, services, stages, weeks
+from otcpipe import broker, downloads, due, fetched, gz, history, keys, services, stages, weeks
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
-from otcpipe.cli.fetching import submit
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.records import Manifest, Partition
@@ -83,7 +82,8 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
         at = known["observed_at"].astimezone(UTC)
         say(f"{where}: imported already, as observed at {at:%Y-%m-%d %H:%M:%S} UTC; nothing to do.")
         return False
-    submit(_begun(known) if known else Run(stages.named("cache"), _deposit(file, digest, moment, now)))
+    run = _begun(known) if known else Run(stages.named("cache"), _deposit(file, digest, moment, now))
+    due.submit(services.warehouse(), run, broker.send)
     say(f"{where}: {file.download.lines:,} rows enqueued.")
     return True
 

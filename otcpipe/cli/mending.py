@@ -3,9 +3,8 @@
 import uuid
 from collections.abc import Sequence
 
-from otcpipe import broker, keys, ledger, reconcile, services, stages
+from otcpipe import broker, due, keys, ledger, reconcile, services, stages
 from otcpipe.cli.console import print_json, say
-from otcpipe.cli.fetching import submit
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.reconcile import Finding
@@ -18,10 +17,12 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     if stale:
         found = reconcile.stale(services.warehouse(), prefix, f"stale {uuid.uuid4()}")
     else:
-        found = reconcile.find(services.warehouse(), services.store(), prefix, broker.message_ids())
+        found = reconcile.find(
+            services.warehouse(), services.store(), prefix, broker.message_ids(), services.settings().now()
+        )
     if not is_dry:
         for finding in found:
-            submit(finding.run)
+            _submit(finding.run)
     if as_json:
         print_json([_row(finding) for finding in found])
         return
@@ -57,7 +58,7 @@ def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:
         return
     broker.reach()
     generation = ledger.generation_of(services.warehouse(), key)
-    submit(Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only))
+    _submit(Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only))
     say(f"{stage.name} runs again on {key}{_and_after(only=only)}")
 
 
@@ -77,9 +78,13 @@ def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None
     broker.reach()
     request = f"reprocess {uuid.uuid4()}"
     for run in found:
-        submit(Run(run.stage, run.key, run.generation, request=request, is_last=only))
+        _submit(Run(run.stage, run.key, run.generation, request=request, is_last=only))
     say(f"{stage.name} runs again on {len(found):,} keys{_and_after(only=only)}")
 
 
 def _and_after(*, only: bool) -> str:
     return "." if only else ", and the stages after it."
+
+
+def _submit(run: Run) -> None:
+    due.submit(services.warehouse(), run, broker.send)

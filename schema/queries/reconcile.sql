@@ -38,3 +38,12 @@ from chain as c
 inner join version as v on v.stage = c.stage and v.code_version <> c.code_version
 inner join otc.stage_run as r on r.stage = c.stage and r.key = c.key and r.generation = c.generation and r.state = 'done'
 order by c.capture_id, c.at;
+
+-- name: absent
+-- Fetches that found nothing published, and whose partition nobody has brought since.
+select r.week_ending, r.tier, r.key
+from otc.stage_run as r
+where
+    r.stage = 'fetch' and r.state = 'done' and r.output_key is null and r.finished_at < %(asked_before)s
+    and not exists (select from otc.capture as c where c.week_ending = r.week_ending and c.tier = r.tier)
+order by r.week_ending, r.tier;
