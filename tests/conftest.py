@@ -38,7 +38,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
 
 
 @contextmanager
-def place(servers: Supervisor, home: Path) -> Iterator[dict[str, str]]:
+def place(servers: Supervisor, home: Path, **more: str) -> Iterator[dict[str, str]]:
     """The variables of a place of one's own on the servers, set for this process too while it lasts."""
     number = f"t{next(numbers)}_{secrets.token_hex(4)}"
     server = servers.environment["OTCPIPE_DATABASE_URL"].removesuffix("/otcpipe")
@@ -50,6 +50,7 @@ def place(servers: Supervisor, home: Path) -> Iterator[dict[str, str]]:
         "OTCPIPE_S3_PREFIX": f"test/{number}",
         "OTCPIPE_FINRA_URL": "http://127.0.0.1:9",  # nobody: no test asks FINRA itself
     }
+    variables |= more
     with redis.Redis.from_url(variables["OTCPIPE_REDIS_URL"]) as client:
         client.flushall()
     with pytest.MonkeyPatch.context() as process:
@@ -83,7 +84,7 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
 
 
 def forget() -> None:
-    for made in (services.settings, services.store, services.warehouse, services.finra):
+    for made in (services.settings, services.store, services.warehouse, services.finra, broker.broker):
         made.cache_clear()
 
 

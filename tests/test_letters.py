@@ -57,7 +57,6 @@ def push(run: Run, *, actor: str | None = None, **options: object) -> None:
 @pytest.fixture
 def death(environment: dict[str, str]) -> Callable[..., Death]:
     """A death as Redis tells it, of a run that the ledger knows."""
-    broker.broker.cache_clear()
 
     def make(run: Run, name: str = "", error: Exception | None = None) -> Death:
         message: dramatiq.Message[None] = dramatiq.Message(
@@ -76,7 +75,6 @@ def death(environment: dict[str, str]) -> Callable[..., Death]:
 def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
     environment: dict[str, str], otcpipe: Command, workers: Workers, sql: Sql
 ) -> None:
-    broker.broker.cache_clear()
     week = timedelta(days=7)
     spent, late = observed("OTCE"), observed("T1")
     poison, fetched = observed("T2"), observed("OTCE", WEEK - week)
@@ -157,7 +155,6 @@ def redis_client(environment: dict[str, str]) -> "redis.Redis":
 def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one(
     environment: dict[str, str], otcpipe: Command, workers: Workers, sql: Sql
 ) -> None:
-    broker.broker.cache_clear()
     broker.send(observed())
     command = [sys.executable, "-m", "dramatiq", "tests.old_worker", "--processes", "1", "--threads", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as old:
@@ -255,7 +252,6 @@ def test_old_letters_go_only_when_told_so(death: Callable[..., Death], otcpipe: 
 
 
 def test_while_postgres_is_away_redis_keeps_the_dead(environment: dict[str, str], workers: Workers, sql: Sql) -> None:
-    broker.broker.cache_clear()
     run = observed()
     sql("alter table otc.dead_letter rename to away")
     services.store().discard(str(run.key))

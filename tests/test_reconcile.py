@@ -36,7 +36,6 @@ def found(environment: dict[str, str]) -> Callable[..., list[tuple[Run, str]]]:
         findings = reconcile.find(services.warehouse(), services.store(), prefix, message_ids, datetime.now(UTC))
         return [(finding.run, finding.why) for finding in findings]
 
-    broker.broker.cache_clear()
     return find
 
 

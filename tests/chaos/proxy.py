@@ -1,0 +1,86 @@
+"""A wire that can be cut, slowed, or made to swallow replies, between a client and a local server."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Self
+
+CHUNK = 65536
+
+
+class Wire:
+    """Forwards a port of its own to a server on 127.0.0.1; what it does to replies can be changed while it runs."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = 0
+        self.delay = 0.0  # seconds before each piece of a reply
+        self.swallows = False  # the request gets through, its reply does not, and the connection ends
+        self._writers = set[asyncio.StreamWriter]()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.port = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def cut(self) -> None:
+        """End all connections at once."""
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def heal(self) -> None:
+        self.delay, self.swallows = 0.0, False
+
+    def _cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _listen(self) -> int:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def _close(self) -> None:
+        self._server.close()
+        self._cut()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        ends = {writer, far_writer}
+        self._writers |= ends
+        await asyncio.gather(self._pump(reader, far_writer), self._reply(far_reader, writer), return_exceptions=True)
+        self._writers -= ends
+        for end in ends:
+            end.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(CHUNK):
+            writer.write(piece)
+            await writer.drain()
+        with suppress(OSError):
+            writer.write_eof()
+
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(CHUNK):
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            if self.swallows:
+                break
+            writer.write(piece)
+            await writer.drain()
+        writer.transport.abort()
