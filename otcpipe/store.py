@@ -101,7 +101,10 @@ def _reaching(address: str) -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as error:
-        raise Unreachable(f"S3 at {address} does not answer.") from error
+        reason = getattr(error, "reason", None)
+        is_answered = isinstance(reason, urllib3.exceptions.ResponseError)  # with errors, until attempts were used up
+        how = f"fails: {reason}" if is_answered else "does not answer"
+        raise Unreachable(f"S3 at {address} {how}.") from error
     except MinioException as error:
         raise Unreachable(f"S3 at {address} refuses: {getattr(error, 'code', error)}.") from error
 

@@ -79,7 +79,8 @@ class Warehouse:
             raise Invalid("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
         except psycopg.OperationalError as error:
             reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
-            raise Unreachable(f"PostgreSQL at {self.address} does not answer: {_first_line(reason)}") from error
+            how = "cannot" if error.sqlstate else "does not answer"
+            raise Unreachable(f"PostgreSQL at {self.address} {how}: {_first_line(reason)}") from error
 
     def _refusal(self) -> str:
         """What the server says to one more attempt: a pool tells only that it waited in vain."""
