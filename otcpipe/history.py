@@ -78,7 +78,7 @@ def _apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -
     if before and before["normalized_key"] == key:
         return {"came": 0, "ended": 0}
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
-    incoming = _incoming(transaction, capture, rows.records)
+    incoming = in_columns(transaction, capture, rows.records)
     if not transaction.rows("has_current", **partition)[0]["has_current"]:
         transaction.copy("copy_records", incoming)
         return {"came": incoming.num_rows, "ended": 0}
@@ -92,7 +92,7 @@ def _apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -
     return {"came": came, "ended": ended}
 
 
-def _incoming(transaction: Transaction, capture: Row, records: pa.Table) -> pa.Table:
+def in_columns(transaction: Transaction, capture: Row, records: pa.Table) -> pa.Table:
     """The records in the columns of `otc.volume_record`, names as numbers."""
     found = transaction.rows("name_ids", names=_names(records))
     names = pa.array([row["name"] for row in found], pa.string())

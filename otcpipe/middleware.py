@@ -45,7 +45,7 @@ class DeadLetters(Middleware):
 class Rounds(Middleware):
     """Does chores while a worker lives: some once at its start, others every few seconds and when asked.
 
-    An error of ours, such as a server that is down, waits for the next round.
+    What fails, as when a server is down, waits for the next round.
     """
 
     def __init__(self, at_start: Callable[[], object], each: Callable[[], object]) -> None:
@@ -78,5 +78,8 @@ class Rounds(Middleware):
             chore()
         except OtcpipeError as error:
             log.warning("%s waits: %s", chore.__name__, error)
+            return False
+        except Exception:  # no failure of one round may end the rounds
+            log.exception("%s failed", chore.__name__)
             return False
         return True

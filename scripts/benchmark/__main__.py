@@ -1,0 +1,126 @@
+"""Time each stage and a whole week of full size, each beside its floor in the same run."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmark import stagewise, usual, weeks, whole
+from benchmark.measure import Cost
+from benchmark.report import Line, check, show
+from otcpipe.stack import Supervisor, start_servers
+from otcpipe.warehouse import Warehouse
+from tests.conftest import READY, place
+
+Contents = dict[Any, bytes]
+
+
+def main() -> int:
+    asked = _arguments()
+    with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder, _servers(Path(folder)) as servers:
+        lines = [line for _ in range(asked.times) for line in _lines(asked, servers, Path(folder))]
+    if asked.json:
+        json.dump([line.told() for line in lines], sys.stdout, indent=2)
+        return 0
+    show(lines)
+    return check(lines) if asked.check else 0
+
+
+def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iterator[Line]:
+    with place(servers, folder):
+        yield from _history(asked)
+        yield from _stages(asked, folder)
+        yield from _again(asked)
+    for number in (1, 2):
+        with place(servers, folder), whole.workers(number, folder):
+            yield _whole(asked, number)
+    if not asked.quick:
+        with place(servers, folder):
+            yield from _usual(asked)
+
+
+def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:
+    small = asked.small
+    return {one: weeks.content(one, is_small=small, changed=changed) for one in weeks.partitions(number)}
+
+
+def _history(asked: argparse.Namespace) -> Iterator[Line]:
+    """Weeks that are there before: the second is the yardstick of the one after them."""
+    for number in range(asked.history):
+        costs: stagewise.Costs = {}
+        contents = _contents(asked, number)
+        stagewise.carry([stagewise.deposit(one, content) for one, content in contents.items()], costs)
+        if number in (1, asked.history - 1):
+            yield Line(f"week {number + 1}", _sum(costs), _rows(contents))
+        print(f"week {number + 1} of {asked.history}: {_sum(costs).seconds:.1f} s", file=sys.stderr)
+
+
+def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
+    contents, costs = _contents(asked, asked.history), stagewise.Costs()
+    carried = stagewise.carry([stagewise.deposit(one, content) for one, content in contents.items()], costs)
+    floors = stagewise.floor(carried, contents, folder)
+    for name, cost in costs.items():
+        yield Line(name, cost, _rows(contents), floors[name], stagewise.MEANING[name])
+
+
+def _again(asked: argparse.Namespace) -> Iterator[Line]:
+    """The same week observed once more: as it was, and with some rows restated."""
+    for name, changed, day in (("persist, unchanged", 0, 1), ("persist, 50 rows restated", 50, 2)):
+        contents, costs = _contents(asked, asked.history, changed), stagewise.Costs()
+        stagewise.carry([stagewise.deposit(one, content, day) for one, content in contents.items()], costs)
+        yield Line(name, costs["persist"], _rows(contents))
+
+
+def _whole(asked: argparse.Namespace, number: int) -> Line:
+    contents = _contents(asked, 0)
+    cached = stagewise.cached([stagewise.deposit(one, content) for one, content in contents.items()])
+    return Line(
+        f"raw to metrics, {number} worker{'s' if number > 1 else ''}", Cost(whole.seconds(cached)), _rows(contents)
+    )
+
+
+def _usual(asked: argparse.Namespace) -> Iterator[Line]:
+    contents = _contents(asked, 0)
+    for name, way in (("csv and executemany", usual.many_at_once), ("csv and a row at a time", usual.row_by_row)):
+        cost = Cost()
+        way(list(contents.values()), cost)
+        yield Line(f"usual: {name}", cost, _rows(contents))
+
+
+def _rows(contents: Contents) -> int:
+    return sum(map(weeks.rows, contents.values()))
+
+
+def _sum(costs: stagewise.Costs) -> Cost:
+    return Cost(sum(cost.seconds for cost in costs.values()), max(cost.megabytes for cost in costs.values()))
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[Supervisor]:
+    supervisor = start_servers(folder / "stack", durable=True, environ={}, ready=READY)
+    try:
+        template = Warehouse(supervisor.environment["OTCPIPE_DATABASE_URL"])
+        template.migrate()
+        template.close()
+        yield supervisor
+    finally:
+        supervisor.stop(quick=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    parser.add_argument("--history", type=int, default=0, metavar="N", help="fill so many weeks first")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat all of it")
+    parser.add_argument("--quick", action="store_true", help="leave out the usual ways, which take a minute or two")
+    parser.add_argument("--small", action="store_true", help="some hundred rows instead of 264,000: a rehearsal")
+    parser.add_argument("--check", action="store_true", help="fail where a ratio is worse than it was by a third")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

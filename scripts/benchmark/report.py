@@ -1,0 +1,72 @@
+"""The benchmark's table, and its comparison with the ratios that were recorded."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.measure import Cost
+
+RATIOS = Path(__file__).with_name("ratios.json")
+WORSE = 4 / 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was timed, with what it could cost at least."""
+
+    name: str
+    cost: Cost
+    rows: int
+    floor: Cost | None = None
+    floor_is: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.cost.seconds / self.floor.seconds if self.floor and self.floor.seconds else None
+
+    def told(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "seconds": round(self.cost.seconds, 3),
+            "rows": self.rows,
+            "rows_per_second": round(self.rows / self.cost.seconds),
+            "peak_megabytes": round(self.cost.megabytes),
+            "floor_seconds": round(self.floor.seconds, 3) if self.floor else None,
+            "ratio": round(self.ratio, 2) if self.ratio else None,
+            "floor": self.floor_is,
+        }
+
+
+def show(lines: list[Line]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "seconds", "rows/s", "peak MB", "floor s", "ratio", "the floor"):
+        table.add_column(heading, justify="left" if heading in ("", "the floor") else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(
+            line.name,
+            f"{line.cost.seconds:.2f}",
+            f"{line.rows / line.cost.seconds:,.0f}",
+            f"{line.cost.megabytes:.0f}" if line.cost.megabytes else "",
+            f"{line.floor.seconds:.2f}" if line.floor else "",
+            f"{line.ratio:.1f}" if line.ratio else "",
+            line.floor_is,
+        )
+    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
+    timed = [line for line in lines if line.ratio]
+    slowest = max(timed, key=lambda line: line.cost.seconds)
+    print(f"The slowest stage is {slowest.name}: {slowest.cost.seconds:.2f} s, {slowest.ratio:.1f} times its floor.")
+
+
+def check(lines: list[Line]) -> int:
+    """1 where a ratio is worse by more than a third than the recorded one."""
+    recorded: dict[str, float] = json.loads(RATIOS.read_text())
+    code = 0
+    for line in lines:
+        if line.ratio and line.name in recorded and line.ratio > WORSE * recorded[line.name]:
+            print(f"{line.name}: {line.ratio:.1f} times its floor, recorded was {recorded[line.name]:.1f}.")
+            code = 1
+    return code

@@ -1,0 +1,83 @@
+"""Each stage by itself, in this process: the ledger, the objects and the tables as the workers have them."""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+
+from benchmark import floors, weeks
+from benchmark.measure import Cost, measured
+from otcpipe import fetched, history, ledger, objects, services, stages
+from otcpipe.handoff import Carrier
+from otcpipe.ledger import Run
+from otcpipe.records import Manifest, Output, Partition
+
+Costs = dict[str, Cost]
+OBSERVED = datetime(2025, 1, 6, 12, tzinfo=UTC)
+
+
+def deposit(partition: Partition, content: bytes, day: int = 0) -> Run:
+    """The content as the fetch stage hands it over; the run of the cache stage."""
+    at = OBSERVED + timedelta(days=day)
+    manifest = Manifest("api", "all", weeks.digest(content), at, weeks.rows(content), 1)
+    prefix = services.settings()["S3_PREFIX"]
+    key = fetched.deposit(services.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}")
+    run = Run(stages.named("cache"), key)
+    ledger.request(services.warehouse(), run)
+    return run
+
+
+def bodies() -> dict[str, Callable[[Run], Output]]:
+    actors = import_module("actors")  # which needs a broker's URL
+    return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in stages.PIPELINE}
+
+
+def carry(runs: list[Run], costs: Costs) -> list[Run]:
+    """Carry runs to the end, stage by stage of all partitions; what was carried."""
+    waiting, carried, work = deque(runs), list[Run](), bodies()
+    while waiting:
+        run = waiting.popleft()
+        carried.append(run)
+        carrier = Carrier(services.store(), services.warehouse(), lambda run, _: waiting.append(run))
+        with measured(costs.setdefault(run.stage.name, Cost())):
+            carrier.carry(run, work[run.stage.name])
+    return carried
+
+
+def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) -> Costs:
+    """The floors of what was carried, of the same bytes and rows."""
+    costs: Costs = {stage.name: Cost() for stage in stages.PIPELINE[1:]}
+    for run in carried:
+        content = contents[run.key.partition]
+        if run.stage.name == "cache":
+            floors.cache(content, folder, costs["cache"])
+            floors.parse(content, costs["parse"])
+        if run.stage.name == "persist":
+            rows = objects.normalized(services.store(), run.key)
+            floors.normalize(rows, costs["normalize"])
+            with services.warehouse().transaction() as transaction:
+                capture = transaction.rows("capture", capture_id=run.generation)[0]
+                incoming = history.in_columns(transaction, capture, rows.records)
+            floors.persist(incoming, costs["persist"])
+    floors.compute(carried[0].key.partition.week_ending, costs["compute"])
+    return costs
+
+
+MEANING = {
+    "cache": "the compressed bytes written to a file",
+    "parse": "the bytes expanded and hashed",
+    "normalize": "the typed rows written as Parquet",
+    "persist": "bare COPY with the same indexes",
+    "compute": "one GROUP BY of the week's records",
+}
+
+
+def cached(runs: list[Run]) -> list[Run]:
+    """Carry the cache stage alone; the runs of the parse stage that would follow."""
+    following, work = list[Run](), bodies()
+    for run in runs:
+        Carrier(services.store(), services.warehouse(), lambda run, _: following.append(run)).carry(
+            run, work["cache"]
+        )
+    return following

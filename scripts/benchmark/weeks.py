@@ -1,0 +1,53 @@
+"""Weeks of full size and realistic shape, kept in files from one run to the next."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+from otcpipe.keys import sha256
+from otcpipe.records import API_FIELDS, TIERS, Partition
+from otcpipe.weeks import week_ending
+from tests.finra_server.generate import cached
+from tests.finra_server.roster import FULL, SMALL
+
+HERE = Path(__file__).parents[2] / ".bench"
+FIRST = date(2024, 6, 3)
+HEADER = "|".join(API_FIELDS)
+
+
+def monday(number: int) -> date:
+    return FIRST + timedelta(days=7 * number)
+
+
+def partitions(number: int) -> list[Partition]:
+    return [Partition(week_ending(monday(number)), tier) for tier in TIERS]
+
+
+def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
+    """A partition's text as the fetch stage makes it; with `changed`, so many rows have another trade count.
+
+    Every week is the first one with its dates moved, which is quick and keeps the shape.
+    """
+    lines = cached(HERE, FIRST, partition.tier, (SMALL if is_small else FULL)[partition.tier])
+    step = max(len(lines) // changed, 1) if changed else 0
+    if step:
+        lines = [_traded_more(line) if at % step == 0 else line for at, line in enumerate(lines)]
+    text = "\n".join([HEADER, *sorted(lines)]) + "\n"
+    days = (partition.week_start - FIRST).days
+    for day in {FIRST, FIRST + timedelta(days=4), FIRST + timedelta(days=11)} if days else ():
+        text = text.replace(str(day), str(day + timedelta(days=days)))
+    return text.encode()
+
+
+def _traded_more(line: str) -> str:
+    values = line.split("|")
+    place = API_FIELDS.index("totalWeeklyTradeCount")
+    values[place] = str(int(values[place]) + 1)
+    return "|".join(values)
+
+
+def rows(text: bytes) -> int:
+    return text.count(b"\n") - 1
+
+
+def digest(text: bytes) -> str:
+    return sha256(text)

@@ -1,0 +1,62 @@
+"""A whole week through real worker processes, from raw objects to metrics."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from otcpipe import broker, due, services, stages
+from otcpipe.ledger import Run
+
+LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+SPAN = """
+    select extract(epoch from max(finished_at) - min(queued_at))::float as seconds,
+        count(*) filter (where stage = 'compute' and state = 'done') as computed
+    from otc.stage_run where week_ending = %s and stage in ('parse', 'normalize', 'persist', 'compute')
+"""
+
+
+@contextmanager
+def workers(number: int, home: Path) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """So many worker processes, each ready for work."""
+    command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "1"]
+    started = []
+    for at in range(number):
+        with (home / f"worker{at}.log").open("wb") as log:
+            started.append(subprocess.Popen(command, env={**os.environ, **LEAN}, stdout=log, stderr=log))
+    try:
+        _wait_for_heartbeats(number)
+        yield started
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+
+
+def seconds(cached: list[Run]) -> float:
+    """Send the parse stage of each cached partition and wait for the last metric; by the ledger's own times."""
+    week = cached[0].key.partition.week_ending
+    for run in cached:
+        due.submit(services.warehouse(), Run(stages.named("parse"), run.key, run.generation), broker.send)
+    while True:
+        found = _span(week)
+        if found["computed"] == len(cached):
+            return float(found["seconds"])
+        time.sleep(0.05)
+
+
+def _span(week: date) -> dict[str, float]:
+    with services.warehouse().transaction() as transaction:
+        return transaction.connection.execute(SPAN.encode(), [week]).fetchall()[0]
+
+
+def _wait_for_heartbeats(number: int) -> None:
+    client = broker.broker().client
+    while client.zcard("otcpipe:__heartbeats__") < number:
+        time.sleep(0.05)
+    time.sleep(1)  # the first round of chores
