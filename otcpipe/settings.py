@@ -1,4 +1,7 @@
-"""Where everything is: the environment first, then the state file of a running local stack."""
+"""Where everything is: the environment first, then the state file of a running local stack.
+
+`OTCPIPE_X_FILE` names a file that holds the value of `OTCPIPE_X`, as container secrets do.
+"""
 
 import json
 import os
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otcpipe.errors import Invalid
 
@@ -25,8 +28,12 @@ DEFAULTS = {
     "FINRA_TOKEN_URL": "https://ews.fip.finra.org/fip/rest/ews/oauth2/access_token",
     "CONTACT": "",
     "LEASE": "15",
+    "LOG": "text",
+    "TELEMETRY_HOST": "127.0.0.1",
+    "TELEMETRY_PORT": "9464",
     "NOW": "",
 }
+SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")
 SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres"),
     "REDIS_URL": ("redis", "rediss"),
@@ -34,6 +41,9 @@ SCHEMES = {
     "FINRA_URL": ("http", "https"),
     "FINRA_TOKEN_URL": ("http", "https"),
 }
+CHOICES = {"FINRA_FORMAT": ("text", "json"), "LOG": ("text", "json")}
+BY_FILE = "_FILE"
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,15 @@ class Settings:
     def home(self) -> Path:
         return Path(self["HOME"]).absolute()
 
+    def secrets(self) -> set[str]:
+        """All that no log may show, URLs apart: passwords as they stand in a URL and as they are sent."""
+        texts = {self.values.get(name, "") for name in SECRETS}
+        for name in SCHEMES:
+            parts = urlsplit(self.values.get(name, ""))
+            asked = [text for key, text in parse_qsl(parts.query) if "password" in key]
+            texts |= {parts.password or "", unquote(parts.password or ""), *asked}
+        return texts - {""}
+
     def now(self) -> datetime:
         """The client's clock, in UTC; OTCPIPE_NOW stops it for tests."""
         return datetime.fromisoformat(self["NOW"]).astimezone(UTC) if self["NOW"] else datetime.now(UTC)
@@ -59,13 +78,37 @@ class Settings:
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check all settings; raises Invalid that names the wrong one, never its value."""
-    environ = os.environ if environ is None else environ
+    environ = expand(os.environ if environ is None else environ)
     given = {name.removeprefix("OTCPIPE_"): text for name, text in environ.items() if name.startswith("OTCPIPE_")}
     home = Path(given.get("HOME") or DEFAULTS["HOME"])
     found = _of_stack(home / "stack.json") | {name: text for name, text in given.items() if text}
     for name, text in found.items():
         _check(name, text)
     return Settings(found)
+
+
+def expand(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with the content of the file that `OTCPIPE_X_FILE` names as `OTCPIPE_X`."""
+    files = {name: text for name, text in environ.items() if name.startswith("OTCPIPE_") and name.endswith(BY_FILE)}
+    kept = {name: text for name, text in environ.items() if name not in files}
+    return kept | {
+        name.removesuffix(BY_FILE): _of_file(name.removesuffix(BY_FILE), Path(path), environ)
+        for name, path in files.items()
+        if path
+    }
+
+
+def _of_file(name: str, path: Path, environ: Mapping[str, str]) -> str:
+    if environ.get(name):
+        raise Invalid(f"{name} and {name}{BY_FILE} are both set: keep one of them.")
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:  # its path may be the secret itself, given by mistake
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Invalid(f"The file that {name}{BY_FILE} names cannot be read: {reason}.") from None
+    if not text:
+        raise Invalid(f"The file that {name}{BY_FILE} names is empty.")
+    return text
 
 
 def _of_stack(state: Path) -> dict[str, str]:
@@ -85,10 +128,12 @@ def _check(name: str, text: str) -> None:
         raise Invalid(f"OTCPIPE_{name} must be a URL that starts with {SCHEMES[name][0]}://.")
     if name == "FINRA_RATE" and not re.fullmatch(r"[1-9][0-9]{0,2}|1000", text):
         raise Invalid("OTCPIPE_FINRA_RATE must be a whole number of requests a second, 1 to 1000.")
-    if name == "FINRA_FORMAT" and text not in ("text", "json"):
-        raise Invalid("OTCPIPE_FINRA_FORMAT must be text or json.")
+    if name in CHOICES and text not in CHOICES[name]:
+        raise Invalid(f"OTCPIPE_{name} must be {' or '.join(CHOICES[name])}.")
     if name == "LEASE" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
         raise Invalid("OTCPIPE_LEASE must be a whole number of seconds, 1 to 9999.")
+    if name == "TELEMETRY_PORT" and not (re.fullmatch("[1-9][0-9]{0,4}", text) and int(text) <= LAST_PORT):
+        raise Invalid("OTCPIPE_TELEMETRY_PORT must be a port, 1 to 65535.")
     if name == "NOW":
         _check_moment(text)
 

@@ -29,6 +29,10 @@ WRONG = [
     ("FINRA_RATE", "\u00b2"),
     ("FINRA_FORMAT", "XML"),
     ("FINRA_FORMAT", "JSON"),
+    ("LOG", "xml"),
+    ("TELEMETRY_PORT", "0"),
+    ("TELEMETRY_PORT", "65536"),
+    ("TELEMETRY_PORT", "987654"),
     ("NOW", "yesterday"),
     ("NOW", "2026-11-24"),
     ("NOW", "2026-11-23T12:34:56"),
@@ -150,3 +154,64 @@ def test_now_stands_still_where_it_is_put(text: str) -> None:
 def test_now_is_the_present_when_nothing_is_said() -> None:
     before = datetime.now(UTC)
     assert before <= load().now() <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("name", [*settings.SERVERS, *settings.DEFAULTS])
+def test_every_setting_may_stand_in_a_file_with_a_line_end(tmp_path: Path, name: str) -> None:
+    right = {
+        "NOW": "2026-11-23T12:00:00Z",
+        "LOG": "json",
+        "FINRA_FORMAT": "json",
+        "FINRA_RATE": "7", "LEASE": "20",
+        "HOME": str(tmp_path),
+    }
+    text = right.get(name, f"{settings.SCHEMES[name][0]}://u:{SECRET}@host" if name in settings.SCHEMES else "4711")
+    (tmp_path / "secret").write_text(f"{text}\n")
+    assert (
+        settings.load(({} if name == "HOME" else ELSEWHERE) | {f"OTCPIPE_{name}_FILE": str(tmp_path / "secret")})[
+            name
+        ]
+        == text
+    )
+
+
+def test_a_setting_that_is_given_twice_names_itself(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    with pytest.raises(Invalid, match="^OTCPIPE_S3_SECRET_KEY and OTCPIPE_S3_SECRET_KEY_FILE are both set") as error:
+        load(S3_SECRET_KEY=SECRET, S3_SECRET_KEY_FILE=str(tmp_path / "secret"))
+    assert SECRET not in str(error.value)
+
+
+def test_a_file_comes_before_the_running_stack(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of-the-file")
+    assert (
+        load(stack(tmp_path, S3_BUCKET="of-the-stack"), S3_BUCKET_FILE=str(tmp_path / "secret"))["S3_BUCKET"]
+        == "of-the-file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b" \n", "is empty"), (b"\xff", "no text")], ids=str
+)
+def test_a_file_that_gives_no_value_is_named_by_its_setting(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / SECRET
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(Invalid, match=f"^The file that OTCPIPE_REDIS_URL_FILE names .*{reason}") as error:
+        load(REDIS_URL_FILE=str(file))
+    assert SECRET not in str(error.value)
+
+
+def test_a_wrong_value_from_a_file_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"mysql://u:{SECRET}@host/db")
+    with pytest.raises(Invalid, match="^OTCPIPE_DATABASE_URL must be ") as error:
+        load(DATABASE_URL_FILE=str(tmp_path / "secret"))
+    assert SECRET not in str(error.value)
+
+
+def test_a_file_for_what_is_no_setting_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    with pytest.raises(Invalid, match="^OTCPIPE_PASSWORD is not a setting"):
+        load(PASSWORD_FILE=str(tmp_path / "secret"))
