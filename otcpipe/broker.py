@@ -21,7 +21,7 @@ from otcpipe.failclosed import FailClosedBroker
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
-from otcpipe.middleware import DeadLetters, Rounds, Settings
+from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings
 from otcpipe.records import Output
 
 OUTAGES = (redis.ConnectionError, redis.TimeoutError)
@@ -38,6 +38,7 @@ def connect(url: str) -> FailClosedBroker:
     rounds = Rounds(at_start=send_stranded, each=record_deaths)
     middleware = [
         CurrentMessage(),
+        Logs(run_of),
         Settings(),
         rounds,
         DeadLetters(note_cause, record=rounds.ring),

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe import parse
+from otcpipe import logs, parse
 from otcpipe.errors import Defective, Permanent
 from otcpipe.records import API_FIELDS, REASON, Page, Partition, Whole
 
@@ -85,7 +85,7 @@ def _rest(first: Page, ask: Ask) -> list[Page]:
             start += len(page.rows)
         return pages
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE, initializer=logs.FIELDS.set, initargs=(logs.FIELDS.get(),)) as pool:
         return [page for pages in pool.map(stretch, range(len(first.rows), first.total, PAGE)) for page in pages]
 
 

@@ -60,8 +60,9 @@ class Carrier:
                 self._remake(run, damage)
                 raise
         counts = ", ".join(f"{count:,} {name}" for name, count in output.counts.items()) or "nothing to count"
-        extra = {"stage": run.stage.name, "key": str(run.key), "generation": run.generation}
-        log.info("%s %s: %s in %.2f s", run.stage.name, run.key, counts, monotonic() - started, extra=extra)
+        seconds = monotonic() - started
+        extra = {"generation": run.generation, "counts": output.counts, "seconds": round(seconds, 3)}
+        log.info("%s %s: %s in %.2f s", run.stage.name, run.key, counts, seconds, extra=extra)
         return output if ledger.finish(self.warehouse, claim, output) else None
 
     def _remake(self, run: Run, damage: Damaged) -> None:

@@ -3,12 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import dramatiq
 from dramatiq.middleware import Middleware
 
+from otcpipe import logs, services
 from otcpipe.errors import Invalid, OtcpipeError, Permanent
+from otcpipe.ledger import Run
 from otcpipe.letters import Cause
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,39 @@ class Settings(Middleware):
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         worker.worker_timeout = IDLE_MS
         worker.queue_prefetch = worker.worker_threads
+
+
+class Logs(Middleware):
+    """Sets up the logs of a worker process, and puts a message's fields on every line that is logged while it runs.
+
+    First of those that log, so that the lines of the others' hooks have them too.
+    """
+
+    def __init__(self, run_of: Callable[[dramatiq.MessageProxy], Run]) -> None:
+        self._run_of = run_of
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        logs.configure(services.settings())
+
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        fields: dict[str, object] = {"run": message.message_id, "stage": message.queue_name}
+        with suppress(Invalid):  # a message that is no run of a stage
+            key = self._run_of(message).key
+            fields |= {"tier": key.partition.tier, "week": str(key.partition.week_ending), "key": str(key)}
+        logs.FIELDS.set(fields)
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: dramatiq.MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        logs.FIELDS.set({})
+
+    def after_skip_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        logs.FIELDS.set({})
 
 
 class DeadLetters(Middleware):

@@ -27,7 +27,8 @@ def up(workers: int) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: over.set())
     started = time.monotonic()
-    supervisor = start_servers(home, environ=os.environ, ready=READY, prepare=_prepare)
+    environ = settings.expand(os.environ)
+    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare)
     try:
         for number in range(workers):
             supervisor.add(_worker(home, supervisor, number + 1))
@@ -95,4 +96,4 @@ def _running(home: Path) -> state.State | None:
 
 def _without_servers() -> dict[str, str]:
     """The environment without server variables, which may be of another home."""
-    return {name: text for name, text in os.environ.items() if name == "OTCPIPE_HOME"}
+    return {name: text for name, text in settings.expand(os.environ).items() if name == "OTCPIPE_HOME"}
