@@ -15,6 +15,8 @@ import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
 
+from otcpipe.queues import NAMESPACE, SEEN_SECONDS, consumer_key, this_host
+
 FOR_EVER_MS = 10**13
 MAINTENANCE_CHANCE = 100_000  # of a million commands
 SWEEP_SECONDS = 5
@@ -28,7 +30,7 @@ class FailClosedBroker(RedisBroker):
         super().__init__(
             client=client,
             middleware=middleware,
-            namespace="otcpipe",
+            namespace=NAMESPACE,
             heartbeat_timeout=round(1000 * heartbeat.total_seconds()),
             dead_message_ttl=FOR_EVER_MS,
             maintenance_chance=MAINTENANCE_CHANCE,
@@ -96,6 +98,8 @@ class FailClosedConsumer(_RedisConsumer):
     def _sweep(self) -> None:
         """Before any fetch of this consumer's is under way, so that an id is in hand, or cached, or orphaned."""
         broker, queue = self.broker, f"{self.broker.namespace}:{self.queue_name}"
+        # Dramatiq's own heartbeats do not tell who consumes what: whoever enqueues has one.
+        broker.client.set(consumer_key(self.queue_name, this_host()), 1, ex=SEEN_SECONDS)
         unacked = broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
         cached = {
             dramatiq.Message.decode(body).options["redis_message_id"] for body in self.message_cache if _reads(body)

@@ -14,9 +14,11 @@ local now = redis.call('time')
 now = now[1] * 1000000 + now[2]
 local slot = math.max(now, tonumber(redis.call('get', KEYS[1]) or 0))
 redis.call('set', KEYS[1], string.format('%.0f', slot + ARGV[1]), 'px', 3600000)
+redis.call('incr', KEYS[2])
 return slot - now
 """
 KEY = "otcpipe:finra:next-slot"
+COUNT = "otcpipe:finra:requests"  # for telemetry
 
 
 class Rate:
@@ -32,7 +34,7 @@ class Rate:
         is_late = True
         while is_late:
             try:
-                microseconds = self._reserve(keys=[KEY], args=[round(1_000_000 * self._interval)])
+                microseconds = self._reserve(keys=[KEY, COUNT], args=[round(1_000_000 * self._interval)])
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 raise Unreachable("Redis, which keeps the rate limit, does not answer.") from error
             slot = time.monotonic() + microseconds / 1_000_000

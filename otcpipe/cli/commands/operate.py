@@ -41,3 +41,11 @@ def migrate() -> None:
     from otcpipe.cli import stack
 
     stack.migrate()
+
+
+@commands.command()
+def telemetry() -> None:
+    """Serve figures about the work to Prometheus."""
+    from otcpipe.cli import service
+
+    service.serve_telemetry()

@@ -1,0 +1,110 @@
+"""What Redis knows of the work: messages of each queue, who consumes it, requests to FINRA. Read only."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from otcpipe import rate, stages
+from otcpipe.errors import Unreachable
+
+NAMESPACE = "otcpipe"
+TIMEOUT_SECONDS = 2.0
+SEEN_SECONDS = 30  # a consumer says every five that it is there
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Messages that wait, that workers have in hand, and that come later; the machines whose workers consume it."""
+
+    waiting: int
+    in_hand: int
+    delayed: int
+    consumers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests to FINRA since Redis began to count, and the seconds that the next one would have to wait."""
+
+    total: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True)
+class Server:
+    """The version, what is thrown away when the memory is full, and the server's clock."""
+
+    version: str
+    policy: str
+    now: datetime
+
+
+class Queues:
+    """A client that gives up at once; every method raises Unreachable when Redis does not answer."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.address = f"{parts.hostname}:{parts.port or 6379}"
+        self._client: Any = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    def all(self) -> dict[str, Queue]:
+        """Every stage's queue, by the stage's name."""
+        with self._reaching():
+            return {stage.name: self._queue(stage.name) for stage in stages.PIPELINE}
+
+    def requests(self) -> Requests:
+        with self._reaching():
+            total, slot = self._client.mget(rate.COUNT, rate.KEY)
+            seconds, microseconds = self._client.time()
+        return Requests(int(total or 0), max(0.0, float(slot or 0) / 1e6 - seconds - microseconds / 1e6))
+
+    def server(self) -> Server:
+        with self._reaching():
+            found, (seconds, microseconds) = self._client.info(), self._client.time()
+        name = "Valkey" if "valkey_version" in found else "Redis"
+        version = found.get("valkey_version") or found["redis_version"]
+        now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+        return Server(f"{name} {version}", found.get("maxmemory_policy", "unknown"), now)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _queue(self, name: str) -> Queue:
+        queue = f"{NAMESPACE}:{name}"
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.llen(queue).hlen(f"{queue}.msgs").hlen(f"{queue}.DQ.msgs")
+            waiting, known, delayed = pipeline.execute()
+        hosts = [key.removeprefix(consumer_key(name, "")) for key in self._client.scan_iter(consumer_key(name, "*"))]
+        return Queue(waiting, max(0, known - waiting), delayed, tuple(sorted(hosts)))
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.AuthenticationError:
+            raise Unreachable(f"Redis at {self.address} refuses the password.") from None
+        except redis.RedisError as error:
+            raise Unreachable(f"Redis at {self.address} does not answer: {type(error).__name__}.") from error
+
+
+def consumer_key(queue: str, host: str) -> str:
+    """Exists for half a minute after a worker of the host looked for messages on the queue."""
+    return f"{NAMESPACE}:consumer:{queue}:{host}"
+
+
+def this_host() -> str:
+    return socket.gethostname()
