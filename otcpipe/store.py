@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import urllib3
@@ -19,7 +21,7 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 class Store:
     """One bucket."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, retries: int = 3) -> None:
         endpoint = urlsplit(settings["S3_ENDPOINT"])
         self.bucket = settings["S3_BUCKET"]
         self.address = endpoint.netloc
@@ -32,14 +34,23 @@ class Store:
             http_client=urllib3.PoolManager(
                 maxsize=16,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
+                retries=urllib3.Retry(total=retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
             ),
         )
 
-    def create_bucket(self) -> None:
+    def has_bucket(self) -> bool:
         with _reaching(self.address):
-            if not self._client.bucket_exists(bucket_name=self.bucket):
+            return bool(self._client.bucket_exists(bucket_name=self.bucket))
+
+    def create_bucket(self) -> None:
+        if not self.has_bucket():
+            with _reaching(self.address):
                 self._client.make_bucket(bucket_name=self.bucket)
+
+    def now(self, key: str) -> datetime:
+        """The server's clock to the second, from its answer about an object."""
+        with _reaching(self.address), self._client.get_object(bucket_name=self.bucket, object_name=key) as response:
+            return parsedate_to_datetime(response.headers["Date"])
 
     def get(self, key: str) -> bytes:
         """The bytes; raises Damaged when they are missing or are not those that were stored."""

@@ -29,7 +29,6 @@ FIGURES = {
     "finra_wait_seconds": "How long the next request to FINRA waits its turn.",
     "runs": "Runs of a stage in the ledger.",
     "oldest_queued_seconds": "Since when the oldest run of a stage waits.",
-    "stranded_runs": "Runs that are due and have no message left.",
     "stage_seconds": "How long a stage took, over the runs that ended within a week.",
     "captures": "Observations of partitions.",
     "rows": "Rows of all captures.",
@@ -76,7 +75,6 @@ class Figures(Collector):
                 yield "captures", row["captures"], {"tier": row["tier"]}
                 for kind in ("records", "totals", "rejects"):
                     yield "rows", row[kind], {"tier": row["tier"], "kind": kind}
-        yield "stranded_runs", len(ledger.stranded(self._warehouse, self._settings["S3_PREFIX"])), {}
         yield from self._of_partitions(ledger.partitions(self._warehouse))
 
     def _of_partitions(self, rows: list[Row]) -> Iterator[Sample]:

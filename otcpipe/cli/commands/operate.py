@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from otcpipe.cli.options import Json
+
 commands = typer.Typer()
 
 
@@ -49,3 +51,17 @@ def telemetry() -> None:
     from otcpipe.cli import service
 
     service.serve_telemetry()
+
+
+@commands.command()
+def doctor(
+    *,
+    queue: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Just whether a worker of this machine consumes its queue.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check servers, schema, bucket, clocks, queues and disk, and say what to do."""
+    from otcpipe.cli import service
+
+    service.examine(queue, as_json=as_json)

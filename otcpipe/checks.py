@@ -1,0 +1,171 @@
+"""The checks of `otcpipe doctor`, each of one thing: what was found, how bad it is, what to do."""
+
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from urllib.parse import parse_qs, urlsplit
+
+from otcpipe import broker, letters, queries, reconcile
+from otcpipe.queues import Queues
+from otcpipe.settings import Settings
+from otcpipe.store import Store
+from otcpipe.warehouse import Warehouse
+
+OLDEST_POSTGRES = 15  # `nulls not distinct` came with it
+SECONDS = 3.0
+SKEW, LARGE_SKEW = timedelta(seconds=2), timedelta(minutes=1)
+LITTLE_DISK, NO_DISK = 10 << 30, 1 << 30  # bytes
+MIGRATE = "Run `otcpipe migrate`."
+ENCRYPTED = ("require", "verify-ca", "verify-full")
+Verdict = tuple[str, str, str]  # ok, warn or fail; what was found; what to do
+
+
+@dataclass
+class Place:
+    """The servers of these settings, each reached for when a check asks, and how far their clocks are off ours."""
+
+    settings: Settings
+    skews: dict[str, timedelta] = field(default_factory=dict)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings["DATABASE_URL"], 1, SECONDS)
+
+    @cached_property
+    def queues(self) -> Queues:
+        return Queues(self.settings["REDIS_URL"])
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.settings, retries=0)
+
+    def note_clock(self, server: str, now: datetime) -> None:
+        self.skews[server] = now - datetime.now(UTC)
+
+
+def _settings(place: Place) -> Verdict:
+    found = place.settings
+    urls = {name: found.values.get(name, "") for name in ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT")}
+    open_to_all = [f"OTCPIPE_{name}" for name, url in urls.items() if _is_open(url)]
+    if open_to_all:
+        said = f"Credentials cross the network in the clear: {', '.join(open_to_all)}."
+        return "warn", said, "Use sslmode=require, rediss:// and https://."
+    if bool(found["FINRA_CLIENT_ID"]) != bool(found["FINRA_CLIENT_SECRET"]):
+        return "warn", "Of FINRA's client id and secret only one is set.", "Set both or none."
+    if found["NOW"]:
+        return "warn", f"OTCPIPE_NOW stops the clock at {found['NOW']}.", "Unset it outside of tests."
+    return "ok", "All settings are well formed.", ""
+
+
+def _is_open(url: str) -> bool:
+    """Whether a URL leads out of this machine and its private network without encryption."""
+    parts = urlsplit(url)
+    host = parts.hostname or "localhost"
+    is_near = "." not in host.strip("[]") or host.startswith("127.")
+    is_encrypted = parts.scheme in ("rediss", "https") or parse_qs(parts.query).get("sslmode", [""])[0] in ENCRYPTED
+    return not is_near and not is_encrypted
+
+
+def _postgres(place: Place) -> Verdict:
+    with place.warehouse.transaction() as transaction:
+        [row] = transaction.rows("server")
+    place.note_clock("PostgreSQL", row["now"])
+    said = f"PostgreSQL {row['version']} at {place.warehouse.address}."
+    if row["major"] < OLDEST_POSTGRES:
+        return "fail", said, f"Version {OLDEST_POSTGRES} or later is needed."
+    if row["encoding"] != "UTF8":
+        return "fail", f"The database is encoded in {row['encoding']}.", "Create it with encoding UTF8."
+    return "ok", said, ""
+
+
+def _migrations(place: Place) -> Verdict:
+    with place.warehouse.transaction() as transaction:
+        applied = {row["name"] for row in transaction.rows("applied_migrations")}
+    known = {name for name, _ in queries.migrations()}
+    if known - applied:
+        return "fail", f"Not applied: {', '.join(sorted(known - applied))}.", MIGRATE
+    if applied - known:
+        return "fail", f"The database is newer: {', '.join(sorted(applied - known))}.", "Update otcpipe here."
+    return "ok", f"All {len(known)} migrations are applied.", ""
+
+
+def _redis(place: Place) -> Verdict:
+    server = place.queues.server()
+    place.note_clock("Redis", server.now)
+    said = f"{server.version} at {place.queues.address}."
+    if server.policy != "noeviction":
+        return "warn", f"{said} When full it drops messages ({server.policy}).", "Set maxmemory-policy noeviction."
+    return "ok", said, ""
+
+
+def _s3(place: Place) -> Verdict:
+    store = place.store
+    if not store.has_bucket():
+        return "fail", f"S3 at {store.address} has no bucket {store.bucket}.", MIGRATE
+    key = f"{place.settings['S3_PREFIX']}/doctor/{uuid.uuid4()}"
+    is_first, is_second = store.put_once(key, b"once"), store.put_once(key, b"twice")
+    try:
+        place.note_clock("S3", store.now(key))
+        if is_second or not is_first or store.get(key) != b"once":
+            said = f"S3 at {store.address} writes over what is there (it ignores If-None-Match)."
+            return "fail", said, "Use a store with conditional writes."
+    finally:
+        store.discard(key)
+    return "ok", f"Bucket {store.bucket} at {store.address} can be written, once a key.", ""
+
+
+def _clock(place: Place) -> Verdict:
+    if not place.skews:
+        return "warn", "No server to compare the clock with.", ""
+    server, skew = max(place.skews.items(), key=lambda one: abs(one[1]))
+    said = f"This machine's clock and that of {server} differ by {abs(skew.total_seconds()):.1f} s."
+    verdict = "ok" if abs(skew) < SKEW else "warn" if abs(skew) < LARGE_SKEW else "fail"
+    return verdict, said, "" if verdict == "ok" else "Synchronise both by NTP: observations carry this clock."
+
+
+def _queues(place: Place) -> Verdict:
+    queues = place.queues.all()
+    deserted = [name for name, queue in queues.items() if not queue.consumers]
+    waiting = sum(queues[name].waiting for name in deserted)
+    if deserted:
+        said = f"No worker consumes {', '.join(deserted)}, where {waiting:,} messages wait."
+        return ("fail" if waiting else "warn"), said, "Start workers: `otcpipe up`, or `dramatiq actors`."
+    return "ok", f"Workers consume all {len(queues)} queues.", ""
+
+
+def _runs(place: Place) -> Verdict:
+    lost = reconcile.find(place.warehouse, place.store, place.settings["S3_PREFIX"], broker.message_ids())
+    if lost:
+        return "warn", f"{len(lost):,} runs are due and nobody is at them.", "Run `otcpipe reconcile`."
+    return "ok", "No run is stranded.", ""
+
+
+def _letters(place: Place) -> Verdict:
+    letters_open = len(letters.find(place.warehouse, every=False))
+    if letters_open:
+        return "warn", f"{letters_open:,} messages are dead.", "Read why with `otcpipe dlq list`, then replay them."
+    return "ok", "No dead letter is open.", ""
+
+
+def _disk(place: Place) -> Verdict:
+    home = next(path for path in (place.settings.home, *place.settings.home.parents) if path.exists())
+    free = shutil.disk_usage(home).free
+    verdict = "ok" if free > LITTLE_DISK else "warn" if free > NO_DISK else "fail"
+    return verdict, f"{free / (1 << 30):,.1f} GiB are free at {home}.", "" if verdict == "ok" else "Make room there."
+
+
+CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Place], Verdict]], ...] = (
+    ("settings", (), _settings),
+    ("postgres", (), _postgres),
+    ("migrations", ("postgres",), _migrations),
+    ("redis", (), _redis),
+    ("s3", (), _s3),
+    ("clock", (), _clock),
+    ("queues", ("redis",), _queues),
+    ("runs", ("migrations", "redis", "s3"), _runs),
+    ("letters", ("migrations",), _letters),
+    ("disk", (), _disk),
+)
