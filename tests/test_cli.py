@@ -220,7 +220,8 @@ def stack(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
         )
         started.append(process)
         assert process.stdout
-        assert process.stdout.readline().startswith("Ready in")
+        assert "] Ready in" in process.stdout.readline()
+        assert f"Logs are in {tmp_path / home / 'logs'}" in process.stdout.readline()
         return process
 
     yield up

@@ -6,13 +6,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from otcpipe import broker, settings, store, warehouse
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid, StackFailed
-from otcpipe.stack import Program, Supervisor, start_servers, state
+from otcpipe.stack import Program, start_servers, state
+from otcpipe.stack.program import free_ports, is_free
 
 READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
 THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
@@ -22,21 +24,21 @@ LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}  # what 
 
 def up(workers: int) -> None:
     """Start the stack and stay until a signal; what dies is started again."""
-    home = settings.load(_without_servers()).home
+    environ = settings.expand(os.environ)
+    home = settings.load(environ).home
     over = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: over.set())
     started = time.monotonic()
-    environ = settings.expand(os.environ)
     supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare)
     try:
-        for number in range(workers):
-            supervisor.add(_worker(home, supervisor, number + 1))
-        kinds = f"the servers and {workers} workers are" if workers else "the servers are"
-        say(f"Ready in {time.monotonic() - started:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
-        supervisor.watch(over, lambda name, code: say(f"{name} ended with code {code} and was started again."))
+        environ = LEAN | environ | supervisor.environment | {"OTCPIPE_TELEMETRY_PORT": _telemetry_port(environ)}
+        for program in _programs(home, environ, workers):
+            supervisor.add(program)
+        _tell_ready(home, environ, workers, time.monotonic() - started)
+        supervisor.watch(over, lambda name, code: _tell(f"{name} ended with code {code} and was started again."))
     finally:
-        say("Stopping.")
+        _tell("Stopping.")
         supervisor.stop()
 
 
@@ -79,14 +81,38 @@ def _prepare(environment: Mapping[str, str]) -> None:
     store.Store(found).create_bucket()
 
 
-def _worker(home: Path, supervisor: Supervisor, number: int) -> Program:
-    command = (sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
-    return Program(
-        name=f"worker{number}",
-        command=command,
-        log=home / "logs" / f"worker{number}.log",
-        environment=LEAN | dict(os.environ) | supervisor.environment,
-    )
+def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:
+    """What runs beside the servers; without workers nothing does."""
+    work = ("dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
+    for number in range(workers):
+        yield _program(home, f"worker{number + 1}", environ, *work)
+    if workers:
+        yield _program(home, "telemetry", environ, "otcpipe", "telemetry")
+
+
+def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) -> Program:
+    command = (sys.executable, "-m", *module)
+    return Program(name=name, command=command, log=home / "logs" / f"{name}.log", environment=dict(environ))
+
+
+def _telemetry_port(environ: Mapping[str, str]) -> str:
+    """The port that was asked for, else the usual one, or any when another stack of this machine has that."""
+    usual = settings.DEFAULTS["TELEMETRY_PORT"]
+    found = usual if is_free(int(usual)) else str(free_ports(1)[0])
+    return environ.get("OTCPIPE_TELEMETRY_PORT") or found
+
+
+def _tell_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
+    kinds = f"the servers and {workers} workers are" if workers else "the servers are"
+    _tell(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
+    found = settings.load(environ)
+    where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"
+    _tell(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
+
+
+def _tell(sentence: str) -> None:
+    """With the time, since hours may lie between two lines."""
+    say(f"[{datetime.now():%H:%M:%S}] {sentence}")  # noqa: DTZ005 - the time of who looks at it
 
 
 def _running(home: Path) -> state.State | None:

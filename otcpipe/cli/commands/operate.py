@@ -15,7 +15,7 @@ def up(
     servers_only: Annotated[bool, typer.Option("--servers-only", help="Leave the workers out.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
 ) -> None:
-    """Start PostgreSQL, Valkey, SeaweedFS and the workers; Ctrl-C stops all of it."""
+    """Start PostgreSQL, Valkey, SeaweedFS, workers and telemetry; Ctrl-C stops all of it."""
     from otcpipe.cli import stack
 
     stack.up(0 if servers_only else workers)
