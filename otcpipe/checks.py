@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from urllib.parse import parse_qs, urlsplit
 
-from otcpipe import broker, letters, queries, reconcile
+from otcpipe import broker, queries, reconcile
 from otcpipe.queues import Queues
 from otcpipe.settings import Settings
 from otcpipe.store import Store
@@ -131,7 +131,7 @@ def _queues(place: Place) -> Verdict:
     deserted = [name for name, queue in queues.items() if not queue.consumers]
     waiting = sum(queues[name].waiting for name in deserted)
     if deserted:
-        said = f"No worker consumes {', '.join(deserted)}, where {waiting:,} messages wait."
+        said = f"No worker consumes {', '.join(deserted)}. Messages that wait there: {waiting:,}."
         return ("fail" if waiting else "warn"), said, "Start workers: `otcpipe up`, or `dramatiq actors`."
     return "ok", f"Workers consume all {len(queues)} queues.", ""
 
@@ -139,14 +139,16 @@ def _queues(place: Place) -> Verdict:
 def _runs(place: Place) -> Verdict:
     lost = reconcile.find(place.warehouse, place.store, place.settings["S3_PREFIX"], broker.message_ids())
     if lost:
-        return "warn", f"{len(lost):,} runs are due and nobody is at them.", "Run `otcpipe reconcile`."
+        return "warn", f"Runs that are due with nobody at them: {len(lost):,}.", "Run `otcpipe reconcile`."
     return "ok", "No run is stranded.", ""
 
 
 def _letters(place: Place) -> Verdict:
-    letters_open = len(letters.find(place.warehouse, every=False))
-    if letters_open:
-        return "warn", f"{letters_open:,} messages are dead.", "Read why with `otcpipe dlq list`, then replay them."
+    with place.warehouse.transaction() as transaction:
+        dead = {row["stage"]: row["letters"] for row in transaction.rows("open_letters")}
+    if dead:
+        said = f"Dead messages that nobody has seen to: {sum(dead.values()):,}, of {', '.join(dead)}."
+        return "warn", said, "Read why with `otcpipe dlq list`, then `otcpipe dlq replay`."
     return "ok", "No dead letter is open.", ""
 
 

@@ -29,6 +29,7 @@ FIGURES = {
     "finra_wait_seconds": "How long the next request to FINRA waits its turn.",
     "runs": "Runs of a stage in the ledger.",
     "oldest_queued_seconds": "Since when the oldest run of a stage waits.",
+    "dead_letters": "Messages of a stage that died and that nobody has seen to.",
     "stage_seconds": "How long a stage took, over the runs that ended within a week.",
     "captures": "Observations of partitions.",
     "rows": "Rows of all captures.",
@@ -102,13 +103,15 @@ def serve(settings: Settings) -> HTTPServer:
 
 
 def _of_runs(transaction: Transaction) -> Iterator[Sample]:
-    waiting = dict.fromkeys((stage.name for stage in stages.PIPELINE), 0.0)
+    waiting, dead = (dict.fromkeys((stage.name for stage in stages.PIPELINE), 0.0) for _ in range(2))
     for row in transaction.rows("run_figures"):
         yield "runs", row["runs"], {"stage": row["stage"], "state": row["state"]}
         if row["state"] == "queued":
             waiting[row["stage"]] = row["oldest_seconds"]
-    for stage, seconds in waiting.items():
-        yield "oldest_queued_seconds", seconds, {"stage": stage}
+    dead |= {row["stage"]: row["letters"] for row in transaction.rows("open_letters")}
+    for figure, values in (("oldest_queued_seconds", waiting), ("dead_letters", dead)):
+        for stage, value in values.items():
+            yield figure, value, {"stage": stage}
     for row in transaction.rows("stage_durations", quantiles=QUANTILES):
         yield "stage_seconds", row["seconds"], {"stage": row["stage"], "quantile": str(row["quantile"])}
 

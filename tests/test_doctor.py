@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import redis
 
-from otcpipe import checks, doctor, services, settings
+from otcpipe import broker, checks, doctor, letters, services, settings
 from otcpipe.broker import send
 from otcpipe.checks import Place
 from otcpipe.queues import consumer_key, this_host
 from otcpipe.records import Partition
 from otcpipe.stages import PIPELINE
-from tests.pipeline import WEEK, file_text, observe
+from tests.pipeline import NOON, WEEK, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -89,7 +89,7 @@ def test_a_queue_without_a_worker_is_a_warning_and_a_failure_once_messages_wait(
     assert examined(environment)["queues"].verdict == "warn"
     send(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
     found = examined(environment)["queues"]
-    assert (found.verdict, "1 messages wait" in found.finding) == ("fail", True)
+    assert (found.verdict, "wait there: 1." in found.finding) == ("fail", True)
 
 
 def test_only_a_worker_of_this_machine_is_this_machines_health(environment: dict[str, str]) -> None:
@@ -106,6 +106,12 @@ def test_a_run_without_a_message_is_told_from_one_that_waits(environment: dict[s
     assert (found.verdict, found.advice) == ("warn", "Run `otcpipe reconcile`.")
     send(run)
     assert examined(environment)["runs"].verdict == "ok"
+
+
+def test_a_dead_letter_is_a_warning(environment: dict[str, str]) -> None:
+    assert letters.record(services.warehouse(), letters.Death("1", "parse", b"", NOON, None), broker.read)
+    found = examined(environment)["letters"]
+    assert (found.verdict, "seen to: 1, of parse." in found.finding) == ("warn", True)
 
 
 def test_a_schema_that_is_not_the_newest_is_a_failure(environment: dict[str, str], sql: Sql) -> None:

@@ -162,7 +162,8 @@ def test_every_setting_may_stand_in_a_file_with_a_line_end(tmp_path: Path, name:
         "NOW": "2026-11-23T12:00:00Z",
         "LOG": "json",
         "FINRA_FORMAT": "json",
-        "FINRA_RATE": "7", "LEASE": "20",
+        "FINRA_RATE": "7",
+        "LEASE": "20",
         "HOME": str(tmp_path),
     }
     text = right.get(name, f"{settings.SCHEMES[name][0]}://u:{SECRET}@host" if name in settings.SCHEMES else "4711")

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from otcpipe import services, settings, telemetry
+from otcpipe import broker, letters, services, settings, telemetry
 from otcpipe.broker import send
 from otcpipe.errors import Invalid
 from otcpipe.rate import Rate
 from otcpipe.records import Partition
 from otcpipe.stack.program import free_ports
-from tests.pipeline import WEEK, api_text, drive, file_text, observe
+from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Scraped = dict[tuple[str, ...], float]
@@ -59,6 +59,8 @@ def test_the_figures_are_those_of_the_work_that_was_done(environment: dict[str, 
     send(late)
     send(late, seconds=600)
     sql("update otc.stage_run set queued_at = now() - interval '5 minutes' where state = 'queued'")
+    death = letters.Death("1", "parse", b"no message", NOON, None)
+    assert letters.record(services.warehouse(), death, broker.read)
     rate = Rate(environment["OTCPIPE_REDIS_URL"], 1000)
     for _ in range(3):
         rate.wait_turn()
@@ -75,6 +77,8 @@ def test_the_figures_are_those_of_the_work_that_was_done(environment: dict[str, 
         ("runs", "cache", "done"): 1,
         ("runs", "cache", "queued"): 1,
         ("runs", "compute", "done"): 1,
+        ("dead_letters", "parse"): 1,
+        ("dead_letters", "fetch"): 0,
         ("captures", "OTCE"): 1,
         ("rows", "records", "OTCE"): 1,
         ("rows", "totals", "OTCE"): 1,

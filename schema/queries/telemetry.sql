@@ -32,3 +32,10 @@ select
     coalesce(sum(rejects), 0)::bigint as rejects
 from otc.capture
 group by tier;
+
+-- name: open_letters
+-- Dead letters that nobody has seen to, by the stage of their queue.
+select queue as stage, count(*) as letters
+from otc.letter
+where state = 'open'
+group by queue;
