@@ -102,13 +102,10 @@ def _of_file(name: str, path: Path, environ: Mapping[str, str]) -> str:
     if environ.get(name):
         raise Invalid(f"{name} and {name}{BY_FILE} are both set: keep one of them.")
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:  # its path may be the secret itself, given by mistake
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise Invalid(f"The file that {name}{BY_FILE} names cannot be read: {reason}.") from None
-    if not text:
-        raise Invalid(f"The file that {name}{BY_FILE} names is empty.")
-    return text
 
 
 def _of_stack(state: Path) -> dict[str, str]:
