@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_group
 
-from otcpipe import queries
+from otcpipe import queries, telemetry
 from otcpipe.cli import typer_app
 from otcpipe.settings import DEFAULTS, SERVERS
 
@@ -47,6 +47,12 @@ def test_every_metric_and_script_that_is_named_exists() -> None:
     assert all(f"`{metric}`" in README for metric in queries.metric_files())
     for script in re.findall(r"scripts/(\w+)", README):
         assert (ROOT / "scripts" / script).exists()
+
+
+def test_every_figure_that_is_named_is_served_and_five_are_to_alert_on() -> None:
+    named = re.findall(r"otcpipe_([a-z_]+)", README)
+    assert set(named) <= {*telemetry.FIGURES}
+    assert len(re.findall(r"^\| `otcpipe_\w+` \|", README, re.MULTILINE)) == 5
 
 
 def test_ci_runs_the_readmes_own_commands() -> None:
