@@ -77,6 +77,8 @@ class Warehouse:
                 yield Transaction(connection)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise Invalid("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Invalid(f"The role in OTCPIPE_DATABASE_URL lacks rights: {_first_line(str(error))}.") from error
         except psycopg.OperationalError as error:
             reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
             how = "cannot" if error.sqlstate else "does not answer"

@@ -125,6 +125,12 @@ def test_a_schema_that_is_not_the_newest_is_a_failure(environment: dict[str, str
     assert "otcpipe migrate" in found["migrations"].finding
 
 
+def test_a_role_without_rights_is_a_failure_that_says_so(environment: dict[str, str], sql: Sql) -> None:
+    sql("revoke all on schema otc from current_user")
+    found = examined(environment)["migrations"]
+    assert (found.verdict, "permission denied" in found.finding) == ("fail", True)
+
+
 def test_a_bucket_that_is_missing_is_a_failure(environment: dict[str, str]) -> None:
     found = examined(environment, OTCPIPE_S3_BUCKET="nowhere")["s3"]
     assert (found.verdict, found.is_unreachable, found.advice) == ("fail", False, "Run `otcpipe migrate`.")
@@ -171,6 +177,7 @@ def test_a_disk_is_judged_by_what_is_free_where_the_home_will_be(
         ("REDIS_URL", "redis://:p@redis.example", "warn"),
         ("REDIS_URL", "rediss://:p@redis.example", "ok"),
         ("REDIS_URL", "redis://:p@[::1]:6379", "ok"),
+        ("REDIS_URL", "redis://:p@[2001:db8::1]:6379", "warn"),
         ("S3_ENDPOINT", "http://s3.example", "warn"),
         ("S3_ENDPOINT", "http://127.0.0.1:8333", "ok"),
         ("S3_ENDPOINT", "https://s3.example", "ok"),
