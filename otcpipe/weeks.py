@@ -1,11 +1,9 @@
 """The feed's calendar: weeks end on Fridays; a tier is published a fixed number of days after its Monday."""
 
-from collections.abc import Container
 from datetime import date, datetime, time, timedelta
-from functools import cache
-from importlib import import_module
 from zoneinfo import ZoneInfo
 
+from otcpipe import exchange
 from otcpipe.errors import Invalid
 from otcpipe.records import TIERS, Partition
 
@@ -25,14 +23,7 @@ def week_ending(day: date) -> date:
 def published_on(friday: date, tier: str) -> date:
     """The day of first publication: a Monday, or the Tuesday after an NYSE holiday."""
     monday = Partition(friday, tier).week_start + DELAY[tier]
-    return monday + timedelta(days=1) if monday in _closings() else monday
-
-
-@cache
-def _closings() -> Container[date]:
-    """The NYSE's holidays. The library takes longer to import than most commands to run, so only who asks waits."""
-    found: Container[date] = import_module("holidays.financial.ny_stock_exchange").NewYorkStockExchange()
-    return found
+    return monday + timedelta(days=1) if monday in exchange.closings() else monday
 
 
 def due_at(friday: date, tier: str) -> datetime:
@@ -82,3 +73,8 @@ def state_of(friday: date, tier: str, now: datetime) -> str:
     if late_by < timedelta(0):
         return "not_due"
     return "due" if late_by < GRACE else "late"
+
+
+def days_late(friday: date, tier: str, now: datetime) -> int:
+    """Whole days since the partition was due; 0 until it is late, which all tiers are from their Wednesday on."""
+    return (now - due_at(friday, tier)).days if state_of(friday, tier, now) == "late" else 0

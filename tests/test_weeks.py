@@ -51,6 +51,14 @@ def test_every_recorded_row_was_published_on_the_day_that_the_calendar_says() ->
     assert [weeks.published_on(friday, "T1") for friday, _ in rows] == [published for _, published in rows]
 
 
+def test_the_calendar_tells_the_248_recorded_publication_dates_and_no_other() -> None:
+    published = sorted({published for _, published in recorded()})
+    fridays = sorted({friday for friday, _ in recorded()})
+    assert len(published) == len(fridays) == 248
+    span = (fridays[-1] - fridays[0]).days // 7 + 1
+    assert [weeks.published_on(fridays[0] + number * 7 * DAY, "T1") for number in range(span)] == published
+
+
 def test_every_recorded_publication_date_leads_back_to_its_week() -> None:
     assert all(weeks.week_published_on(published, "T1") == friday for friday, published in recorded())
 
@@ -141,6 +149,13 @@ def test_a_week_is_not_due_then_due_then_late_from_the_wednesday_on() -> None:
     moments = [due - 30 * DAY, due - second, due, due + 2 * DAY - second, due + 2 * DAY, due + 999 * DAY]
     states = [weeks.state_of(WEEK, "OTCE", moment) for moment in moments]
     assert states == ["not_due", "not_due", "due", "due", "late", "late"]
+
+
+def test_lateness_is_told_in_days_of_each_tiers_own_calendar() -> None:
+    wednesday = datetime(2025, 12, 17, 11, tzinfo=UTC)
+    assert [weeks.days_late(WEEK, tier, wednesday) for tier in TIERS] == [16, 2, 2]  # T1 was due on 1 December
+    assert weeks.days_late(WEEK, "OTCE", wednesday - timedelta(seconds=1)) == 0
+    assert weeks.days_late(WEEK, "OTCE", wednesday + 5 * DAY) == 7
 
 
 def test_the_newest_weeks_on_23_november_2026() -> None:
