@@ -1,4 +1,4 @@
-from otcpipe import metrics, services
+from otcpipe import grading, metrics, services
 from otcpipe.broker import stage
 from otcpipe.ledger import Run
 from otcpipe.records import Output
@@ -8,6 +8,7 @@ from otcpipe.records import Output
 def compute_metrics(run: Run) -> Output:
     """The metrics of the week and of the weeks that it reaches."""
     partition, warehouse = run.key.partition, services.warehouse()
+    grading.require(warehouse, partition)
     metrics.wait_for_others(warehouse, partition)
     return Output(
         str(run.key), counts=metrics.compute(warehouse, partition.week_ending, again=run.request is not None)

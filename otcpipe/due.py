@@ -21,6 +21,8 @@ def hindrance(partition: Partition, state: str | None, now: datetime, *, refresh
         return f"not due before {due:%Y-%m-%d %H:%M} New York time"
     if state in UNDER_WAY:
         return "under way already"
+    if state == "held" and not refresh:
+        return "held for its quality; accept it, or ask again with --refresh"
     if state == "done" and not refresh:
         return "done already; --refresh asks FINRA again"
     return ""
@@ -36,6 +38,18 @@ def span(first: date, last: date, tiers: Iterable[str]) -> list[Partition]:
     fridays = [first + WEEK * number for number in range((last - first) // WEEK + 1)]
     chosen = list(tiers)
     return [Partition(friday, tier) for friday in reversed(fridays) for tier in chosen]
+
+
+def wanted(warehouse: Warehouse, now: datetime, since: date | None, tiers: Iterable[str]) -> list[Partition]:
+    """All that ought to be there: from a first week, else the oldest ever asked for, to the newest published."""
+    with warehouse.transaction() as transaction:
+        asked = {row["tier"]: row["week_ending"] for row in transaction.rows("first_asked")}
+    found = []
+    for tier in tiers:
+        newest = weeks.newest_published(now, tier)
+        first = weeks.week_ending(max(since, weeks.EARLIEST)) if since else asked.get(tier, newest)
+        found += span(first, newest, [tier])
+    return found
 
 
 def states(warehouse: Warehouse, partitions: Iterable[Partition]) -> dict[Partition, str]:

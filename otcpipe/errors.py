@@ -26,6 +26,10 @@ class TooSoon(OtcpipeError):
         self.seconds = seconds
 
 
+class OnHold(OtcpipeError):
+    """A partition that looks wrong: nothing is computed from it until somebody accepts it."""
+
+
 class Damaged(OtcpipeError):
     """An object that is missing, or whose bytes are not the bytes that were stored."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import monotonic
 
 from otcpipe import keys, ledger, stages
-from otcpipe.errors import Damaged, Permanent, TooSoon, Unreachable
+from otcpipe.errors import Damaged, OnHold, Permanent, TooSoon, Unreachable
 from otcpipe.ledger import Held, Lease, Run
 from otcpipe.records import Output
 from otcpipe.store import Store
@@ -36,6 +36,8 @@ class Carrier:
             following = self._carried(run, body)
         except TooSoon as wait:
             self.send(run, wait.seconds)
+        except OnHold as hold:
+            log.warning("%s %s is held: %s", run.stage.name, run.key, hold)
         except Unreachable as outage:
             log.warning("%s %s waits: %s", run.stage.name, run.key, outage)
             self.send(run, OUTAGE_SECONDS)

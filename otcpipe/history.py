@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe import metrics, totals
+from otcpipe import grading, metrics, totals
 from otcpipe.errors import Permanent
 from otcpipe.keys import Key
 from otcpipe.records import Manifest, Normalized, Partition
@@ -53,6 +53,9 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
         counts = _apply(transaction, capture, key, rows)
         for row in later:
             _apply(transaction, row, row["normalized_key"], load(row["normalized_key"]))
+        place = Partition(**partition)
+        if later or any(counts.values()) or not grading.is_judged(transaction, place, capture["digest"]):
+            grading.grade(transaction, place, now)
         if later or any(counts.values()) or transaction.rows("is_loaded", **partition) != loaded:
             metrics.mark_due(transaction, capture["week_ending"])
         return counts

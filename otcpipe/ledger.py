@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from otcpipe.errors import OtcpipeError, Poisonous, Unreachable
+from otcpipe.errors import OnHold, OtcpipeError, Poisonous, Unreachable
 from otcpipe.keys import Key, parse
 from otcpipe.records import Output
 from otcpipe.stages import Stage, after
@@ -113,7 +113,8 @@ class Lease:
         self._over.set()
         self._renewal.join()
         if error:
-            note_failure(self._warehouse, self._held.run, sentence(error), worker=self._held.worker)
+            state = "held" if isinstance(error, OnHold) else "queued"
+            note_failure(self._warehouse, self._held.run, sentence(error), worker=self._held.worker, state=state)
 
     def _renew(self) -> None:
         while not self._over.wait(self._held.lease.total_seconds() / RENEWALS):
@@ -146,10 +147,9 @@ def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
 
 
 def note_failure(
-    warehouse: Warehouse, run: Run, reason: str, *, worker: uuid.UUID | None = None, is_final: bool = False
+    warehouse: Warehouse, run: Run, reason: str, *, worker: uuid.UUID | None = None, state: str = "queued"
 ) -> None:
-    """Give a claim back to be tried again, or, once its message is dead, for good."""
-    state = "failed" if is_final else "queued"
+    """Give a claim back to be tried again; `failed` once its message is dead, `held` until somebody accepts it."""
     with warehouse.transaction() as transaction:
         transaction.run("note_failure", **run.identity(), state=state, reason=reason, worker=worker)
 

@@ -71,7 +71,7 @@ def test_a_run_under_a_live_lease_is_left_alone_and_found_when_the_lease_is_over
 
 def test_a_dead_run_is_left_to_whoever_mends_its_cause(found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
-    ledger.note_failure(services.warehouse(), run, "dead", is_final=True)
+    ledger.note_failure(services.warehouse(), run, "dead", state="failed")
     pass_time(sql)
     assert found() == []
 

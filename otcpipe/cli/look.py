@@ -12,6 +12,7 @@ STATUS = {
     "tier": "tier",
     "state": "state",
     "stage": "stage",
+    "grade": "g",
     "rows": "rows",
     "records": "records",
     "totals": "totals",
@@ -112,6 +113,8 @@ def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_jso
 
 
 def _untouched(tier: str, friday: object, state: str) -> Row:
-    empty = dict.fromkeys(("stage", "reason", "rows", "records", "totals", "rejects", "reconciled", "source"))
+    empty = dict.fromkeys(
+        ("stage", "grade", "reason", "rows", "records", "totals", "rejects", "reconciled", "source")
+    )
     more = dict.fromkeys(("observed_at", "raw_key", "normalized_key"))
     return {"week_ending": friday, "tier": tier, "state": state, "captures": 0} | empty | more

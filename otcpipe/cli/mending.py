@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Sequence
 
-from otcpipe import broker, due, keys, ledger, reconcile, services, stages
+from otcpipe import broker, due, grading, keys, ledger, reconcile, services, stages, weeks
 from otcpipe.cli.console import print_json, say
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.reconcile import Finding
+from otcpipe.records import Partition
 
 
 def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
@@ -45,6 +46,20 @@ def _row(finding: Finding) -> dict[str, object]:
         "tier": run.key.partition.tier,
         "why": finding.why,
     }
+
+
+def accept(week: str, tier: str, reason: str) -> None:
+    """Let a held partition's metrics be made."""
+    now, warehouse = services.settings().now(), services.warehouse()
+    partition = Partition(weeks.parse_week(week, now), weeks.parse_tier(tier))
+    if not reason.strip():
+        raise Invalid("A reason is needed: it is kept beside the partition.")
+    broker.reach()
+    judgement = grading.accept(warehouse, partition, reason.strip(), now)
+    (row,) = [row for row in ledger.partitions(warehouse, partition.week_ending) if row["tier"] == partition.tier]
+    key = keys.parse(row["normalized_key"], services.settings()["S3_PREFIX"])
+    _submit(Run(stages.named("compute"), key, ledger.generation_of(warehouse, key), request=f"accept {uuid.uuid4()}"))
+    say(f"{partition.tier} {partition.week_ending}: accepted as it is ({'; '.join(judgement['reasons'])}).")
 
 
 def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:

@@ -14,17 +14,18 @@ from otcpipe.warehouse import Row
 INTERVAL_SECONDS = 0.1
 FEW = 12  # partitions with a bar of their own; more share one
 STEPS = [stage.name for stage in stages.PIPELINE]
-OVER = ("done", "failed", "absent")
+ENDS = {"failed": "failed at", "held": "is held before"}
+OVER = ("done", "failed", "absent", "held")
 
 
 def until_done(partitions: Sequence[Partition]) -> None:
     """Show the way through the stages; raises at the end if any partition failed, after saying which and why."""
     rows = _few(partitions) if len(partitions) <= FEW else _many(partitions)
-    failures = [row for row in rows.values() if row["state"] == "failed"]
+    failures = [row for row in rows.values() if row["state"] in ENDS]
     for row in failures:
-        say(f"{row['tier']} {row['week_ending']} failed at {row['stage']}: {row['reason']}")
+        say(f"{row['tier']} {row['week_ending']} {ENDS[row['state']]} {row['stage']}: {row['reason']}")
     if failures:
-        raise OtcpipeError(f"{len(failures)} of {len(partitions)} partitions failed.")
+        raise OtcpipeError(f"{len(failures)} of {len(partitions)} partitions did not come through.")
 
 
 def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:

@@ -123,7 +123,7 @@ create table otc.stage_run (
     generation bigint not null default 0, -- the capture, once there is one
     week_ending date not null,
     tier text collate "C" not null,
-    state text not null check (state in ('queued', 'running', 'done', 'failed')),
+    state text not null check (state in ('queued', 'running', 'done', 'failed', 'held')),
     request text, -- who asked for it again; null in the normal course
     is_last boolean not null default false, -- nothing follows: asked for with --only
     code_version int not null,

@@ -7,7 +7,7 @@ values (
 on conflict (stage, key, generation) do update set
     state = 'queued', request = excluded.request, is_last = excluded.is_last, queued_at = now(), reason = null,
     unended = 0
-where r.state = 'failed' or (r.state = 'done' and excluded.request is distinct from r.request and excluded.request is not null);
+where r.state in ('failed', 'held') or (r.state = 'done' and excluded.request is distinct from r.request and excluded.request is not null);
 
 -- name: claim_run
 -- One statement decides who runs: the row is free, its lease ran out, or somebody asked for it anew. A run whose
@@ -25,7 +25,7 @@ on conflict (stage, key, generation) do update set
     attempts = r.attempts + 1, worker = excluded.worker, lease_until = excluded.lease_until, started_at = now(),
     finished_at = null, unended = case when r.state = 'running' then r.unended + 1 else 0 end
 where
-    r.state in ('queued', 'failed')
+    r.state in ('queued', 'failed', 'held')
     or (r.state = 'running' and r.lease_until < now() and r.unended + 1 < %(most)s)
     or (r.state = 'done' and excluded.request is not null and excluded.request is distinct from r.request)
 returning r.attempts;
@@ -111,8 +111,10 @@ select
         when r.reason is null and n.added_columns <> '{}' then
             format('FINRA added the columns %%s, which are kept and not read', array_to_string(n.added_columns, ', '))
         when r.reason is null and n.rejects > 0 then format('%%s rows were set aside: see otc.reject', n.rejects)
+        when r.reason is null and q.grade in ('C', 'D') then array_to_string(q.reasons, '; ')
         else r.reason
     end as reason,
+    q.grade,
     n.rows,
     n.records,
     n.totals,
@@ -126,6 +128,7 @@ select
 from run as r
 left join newest as n on n.week_ending = r.week_ending and n.tier = r.tier
 left join counted as c on c.week_ending = r.week_ending and c.tier = r.tier
+left join otc.weekly_quality as q on q.week_ending = r.week_ending and q.tier = r.tier
 left join otc.stage_run as computed
     on computed.stage = 'compute' and computed.key = n.normalized_key and computed.generation = n.capture_id
     and computed.state = 'done'

@@ -30,6 +30,19 @@ def reconcile(
 
 
 @commands.command()
+def accept(
+    *,
+    week: Annotated[str, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")],
+    tier: Annotated[str, typer.Option(help="T1, T2 or OTCE.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is right as it is; kept with it.")],
+) -> None:
+    """Take a partition of grade F as it is: its metrics are made, as long as its content stays this."""
+    from otcpipe.cli import mending
+
+    mending.accept(week, tier, reason)
+
+
+@commands.command()
 def reprocess(
     key: Annotated[
         str | None, typer.Argument(metavar="[KEY]", help="An object key, with or without the prefix.")

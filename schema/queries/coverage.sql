@@ -1,0 +1,32 @@
+-- name: coverage
+-- What captures say of each partition: whether both venue types are told, how often the content changed from one
+-- capture to the next of its kind, and whether its metrics are due without anybody at them, or made by older code.
+with observed as (
+    select
+        week_ending,
+        tier,
+        covers,
+        digest <> lag(digest) over (partition by week_ending, tier, covers order by observed_at, fetched_key) as is_changed
+    from otc.capture
+    where persisted_at is not null
+),
+old as (
+    select week_ending
+    from otc.stage_run
+    where stage = 'compute' and state = 'done'
+    group by week_ending
+    having max(code_version) < %(code_version)s
+),
+waiting as (
+    select week_ending from otc.metric_due
+    except
+    select week_ending from otc.stage_run where state in ('queued', 'running', 'held')
+)
+select
+    week_ending,
+    tier,
+    bool_or(covers = 'all') as covers_all,
+    count(*) filter (where is_changed) as restated,
+    week_ending in (select week_ending from old union all select week_ending from waiting) as is_stale
+from observed
+group by week_ending, tier;

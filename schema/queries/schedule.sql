@@ -1,0 +1,69 @@
+-- name: begin_fires
+-- A job that never fired counts from its first start on.
+insert into otc.schedule_fire (job, scheduled_for, finished_at, told)
+select j.job, %(now)s, now(), 'first start'
+from unnest(%(jobs)s::text[]) as j (job)
+where not exists (select from otc.schedule_fire as f where f.job = j.job)
+on conflict do nothing;
+
+-- name: last_fires
+select job, max(scheduled_for) as scheduled_for
+from otc.schedule_fire
+where finished_at is not null
+group by job;
+
+-- name: claim_fire
+-- One scheduler gets the row; another one only when the first has died over it, or given it back.
+insert into otc.schedule_fire as f (job, scheduled_for)
+values (%(job)s, %(scheduled_for)s)
+on conflict (job, scheduled_for) do update set fired_at = now()
+where f.finished_at is null and f.fired_at < now() - %(patience)s
+returning job;
+
+-- name: release_fire
+update otc.schedule_fire set fired_at = '-infinity'
+where job = %(job)s and scheduled_for = %(scheduled_for)s and finished_at is null;
+
+-- name: finish_fire
+update otc.schedule_fire set finished_at = now(), told = %(told)s
+where job = %(job)s and scheduled_for = %(scheduled_for)s;
+
+-- name: drop_old_fires
+-- Each job keeps its last one.
+delete from otc.schedule_fire as f
+where
+    f.scheduled_for < %(now)s - make_interval(days => %(days)s)
+    and exists (
+        select from otc.schedule_fire as later
+        where later.job = f.job and later.scheduled_for > f.scheduled_for and later.finished_at is not null
+    );
+
+-- name: first_asked
+-- The oldest week of each tier that FINRA was ever asked for.
+select tier, min(week_ending) as week_ending
+from otc.stage_run
+where stage = 'fetch'
+group by tier;
+
+-- name: stale_weeks
+-- Weeks whose metrics a runner left due or older code made, unless something is on its way there; for each the newest
+-- capture whose records are in, by which a compute run is asked for.
+with stale as (
+    select week_ending from otc.metric_due
+    union
+    select week_ending
+    from otc.stage_run
+    where stage = 'compute' and state = 'done'
+    group by week_ending
+    having max(code_version) < %(code_version)s
+)
+select distinct on (c.week_ending) c.week_ending, c.normalized_key as key, c.capture_id as generation
+from stale as s
+inner join otc.capture as c on c.week_ending = s.week_ending and c.persisted_at is not null
+where
+    not exists (
+        select from otc.stage_run as r
+        where r.week_ending = s.week_ending and r.state in ('queued', 'running')
+    )
+    and (c.week_ending, c.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
+order by c.week_ending, c.observed_at desc, c.fetched_key desc;
