@@ -18,6 +18,23 @@ def status(*, week: Week = None, as_json: Json = False) -> None:
 
 
 @commands.command()
+def coverage(
+    *,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="A day of the first week; the oldest asked for.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="A day of the last week; the newest by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What is there of all weeks that ought to be; exit 1 when something is late, failed or held."""
+    from otcpipe.cli import coverage as implementation
+
+    implementation.coverage(first, last, as_json=as_json)
+
+
+@commands.command()
 def revisions(
     *,
     week: Week = None,

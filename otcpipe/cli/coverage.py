@@ -1,0 +1,53 @@
+"""What is there of all that ought to be."""
+
+import sys
+
+from otcpipe import coverage as _coverage
+from otcpipe import services, weeks
+from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.errors import Invalid
+from otcpipe.records import TIERS
+
+
+def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
+    """A table of weeks by tier, equal weeks in one line; exit 1 when something is late, failed or held."""
+    settings = services.settings()
+    now = settings.now()
+    begin = weeks.parse_week(first, now) if first else None
+    end = weeks.parse_week(last, now) if last else None
+    if begin and end and begin > end:
+        raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
+    cells = _coverage.cells(services.warehouse(), now, settings.since, begin, end)
+    troubles = _coverage.troubles(cells)
+    if as_json:
+        print_json([_listed(cell) for cell in cells])
+    else:
+        _show(cells, troubles)
+    if troubles:
+        sys.exit(1)
+
+
+def _show(cells: list[_coverage.Cell], troubles: list[str]) -> None:
+    rows = []
+    for begin, end, row in _coverage.alike(cells):
+        span = str(begin) if begin == end else f"{begin} to {end}"
+        number = (end - begin).days // 7 + 1
+        rows.append({"span": span, "number": number} | {cell.partition.tier: str(cell) for cell in row})
+    print_table({"span": "weeks ending", "number": "weeks"} | {tier: tier for tier in TIERS}, rows)
+    for trouble in troubles:
+        say(trouble)
+    count = sum(cell.state in _coverage.TROUBLES for cell in cells)
+    say(f"{count:,} of {len(cells):,} partitions need somebody." if count else "Nothing is late, failed or held.")
+
+
+def _listed(cell: _coverage.Cell) -> dict[str, object]:
+    return {
+        "week_ending": cell.partition.week_ending,
+        "tier": cell.partition.tier,
+        "state": cell.state,
+        "days_late": cell.days_late,
+        "stage": cell.stage,
+        "restated": cell.restated,
+        "grade": cell.grade,
+        "reason": cell.reason,
+    }
