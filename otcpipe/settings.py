@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -32,6 +32,14 @@ DEFAULTS = {
     "TELEMETRY_HOST": "127.0.0.1",
     "TELEMETRY_PORT": "9464",
     "NOW": "",
+    "SINCE": "",
+    "SCHEDULE_TIER1": "0 6 * * wed",
+    "SCHEDULE_TIER2": "0 7 * * wed",
+    "SCHEDULE_ROLLING": "0 8 * * wed",
+    "SCHEDULE_PUBLICATION": "10,40 6-9 * * mon,tue",  # a Monday, or the Tuesday after a holiday
+    "SCHEDULE_RECONCILE": "*/5 * * * *",
+    "SCHEDULE_REFRESH": "0 18 * * thu",
+    "SCHEDULE_CHECK": "0 9 * * *",
 }
 SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")
 SCHEMES = {
@@ -70,6 +78,11 @@ class Settings:
             asked = [text for key, text in parse_qsl(parts.query) if "password" in key]
             texts |= {parts.password or "", unquote(parts.password or ""), *asked}
         return texts - {""}
+
+    @property
+    def since(self) -> date | None:
+        """A day of the first week that ought to be there; None where that follows from what was asked for."""
+        return date.fromisoformat(self["SINCE"]) if self["SINCE"] else None
 
     def now(self) -> datetime:
         """The client's clock, in UTC; OTCPIPE_NOW stops it for tests."""
@@ -133,6 +146,8 @@ def _check(name: str, text: str) -> None:
         raise Invalid("OTCPIPE_TELEMETRY_PORT must be a port, 1 to 65535.")
     if name == "NOW":
         _check_moment(text)
+    if name == "SINCE":
+        _check_day(text)
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
@@ -150,3 +165,10 @@ def _check_moment(text: str) -> None:
         aware = False
     if not aware:
         raise Invalid("OTCPIPE_NOW must be an ISO time with its zone, such as 2026-11-23T12:00:00Z.")
+
+
+def _check_day(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise Invalid("OTCPIPE_SINCE must be a date, such as 2025-01-03.") from None

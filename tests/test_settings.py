@@ -33,6 +33,8 @@ WRONG = [
     ("TELEMETRY_PORT", "0"),
     ("TELEMETRY_PORT", "65536"),
     ("TELEMETRY_PORT", "987654"),
+    ("SINCE", "yesterday"),
+    ("SINCE", "2026-02-30"),
     ("NOW", "yesterday"),
     ("NOW", "2026-11-24"),
     ("NOW", "2026-11-23T12:34:56"),
@@ -134,7 +136,9 @@ def test_a_damaged_state_file_is_named(tmp_path: Path, text: str) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "text"), [("FINRA_RATE", "1"), ("FINRA_RATE", "1000"), ("FINRA_FORMAT", "json")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("FINRA_RATE", "1"), ("FINRA_RATE", "1000"), ("FINRA_FORMAT", "json"), ("SINCE", "2025-01-03")]
+)
 def test_a_right_value_is_kept(name: str, text: str) -> None:
     assert load(**{name: text})[name] == text
 

@@ -87,6 +87,7 @@ def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[
     for number in range(workers):
         yield _program(home, f"worker{number + 1}", environ, *work)
     if workers:
+        yield _program(home, "scheduler", environ, "otcpipe", "schedule")
         yield _program(home, "telemetry", environ, "otcpipe", "telemetry")
 
 
@@ -103,7 +104,7 @@ def _telemetry_port(environ: Mapping[str, str]) -> str:
 
 
 def _tell_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
-    kinds = f"the servers and {workers} workers are" if workers else "the servers are"
+    kinds = f"the servers, {workers} workers and the scheduler are" if workers else "the servers are"
     _tell(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
     found = settings.load(environ)
     where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"

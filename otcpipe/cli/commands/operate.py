@@ -1,4 +1,4 @@
-"""Commands that run the servers and the workers."""
+"""Commands that run the servers, the workers and the scheduler."""
 
 from typing import Annotated
 
@@ -12,10 +12,10 @@ commands = typer.Typer()
 @commands.command()
 def up(
     *,
-    servers_only: Annotated[bool, typer.Option("--servers-only", help="Leave the workers out.")] = False,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="Leave workers and scheduler out.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
 ) -> None:
-    """Start PostgreSQL, Valkey, SeaweedFS, workers and telemetry; Ctrl-C stops all of it."""
+    """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler and telemetry; Ctrl-C stops all of it."""
     from otcpipe.cli import stack
 
     stack.up(0 if servers_only else workers)
@@ -65,3 +65,21 @@ def doctor(
     from otcpipe.cli import service
 
     service.examine(queue, as_json=as_json)
+
+
+@commands.command()
+def schedule(
+    *,
+    show: Annotated[bool, typer.Option("--list", help="Show each job's last and next fire.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the jobs of every week at their times, and what was missed; Ctrl-C stops it."""
+    from otcpipe.cli import schedule as implementation
+
+    if show:
+        implementation.show(as_json=as_json)
+    elif once:
+        implementation.once()
+    else:
+        implementation.run()

@@ -1,0 +1,80 @@
+"""Fires: each job is done once for each time that it is due, whoever else runs a scheduler."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from otcpipe.errors import OtcpipeError
+from otcpipe.schedule import plan
+from otcpipe.schedule.jobs import JOBS, Job, Occasion
+from otcpipe.settings import Settings
+from otcpipe.warehouse import Warehouse
+
+PATIENCE = timedelta(minutes=10)  # then a fire that was begun and not finished is taken over: its process died
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """A job with its schedule's text, its last fire and its next."""
+
+    job: str
+    schedule: str
+    last: datetime | None
+    next: datetime | None
+
+
+def begin(warehouse: Warehouse, now: datetime) -> None:
+    """Count from now on what a job misses that was never heard of before."""
+    with warehouse.transaction() as transaction:
+        transaction.run("begin_fires", jobs=[job.name for job in JOBS], now=now)
+
+
+def fire_due(occasion: Occasion, jobs: Sequence[Job] = JOBS) -> list[str]:
+    """Do each job whose time came since its last fire, once however often it came; the names of those done."""
+    done = _last_fires(occasion.warehouse)
+    fired = []
+    for job in jobs:
+        trigger = plan.trigger(job.setting, occasion.settings[job.setting])
+        at = plan.latest(trigger, done.get(job.name, occasion.now), occasion.now)
+        if at and _fire(job, at, occasion):
+            fired.append(job.name)
+    return fired
+
+
+def upcoming(warehouse: Warehouse, settings: Settings, now: datetime) -> list[Upcoming]:
+    done = _last_fires(warehouse)
+    return [
+        Upcoming(
+            job.name,
+            settings[job.setting],
+            done.get(job.name),
+            plan.following(plan.trigger(job.setting, settings[job.setting]), now),
+        )
+        for job in JOBS
+    ]
+
+
+def _last_fires(warehouse: Warehouse) -> dict[str, datetime]:
+    with warehouse.transaction() as transaction:
+        return {row["job"]: row["scheduled_for"] for row in transaction.rows("last_fires")}
+
+
+def _fire(job: Job, at: datetime, occasion: Occasion) -> bool:
+    """One job for one time; false when another scheduler has it, or it did not succeed and stays due."""
+    identity = {"job": job.name, "scheduled_for": at}
+    with occasion.warehouse.transaction() as transaction:
+        if not transaction.row("claim_fire", **identity, patience=PATIENCE):
+            return False
+    try:
+        told = job.do(occasion)
+    except OtcpipeError as error:
+        log.warning("%s of %s is put off: %s", job.name, at.isoformat(), error)
+        with occasion.warehouse.transaction() as transaction:
+            transaction.run("release_fire", **identity)
+        return False
+    with occasion.warehouse.transaction() as transaction:
+        transaction.run("finish_fire", **identity, told=told)
+    log.info("%s: %s", job.name, told)
+    return True
