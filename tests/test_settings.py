@@ -168,6 +168,7 @@ def test_every_setting_may_stand_in_a_file_with_a_line_end(tmp_path: Path, name:
         "FINRA_FORMAT": "json",
         "FINRA_RATE": "7",
         "LEASE": "20",
+        "SINCE": "2025-01-03",
         "HOME": str(tmp_path),
     }
     text = right.get(name, f"{settings.SCHEMES[name][0]}://u:{SECRET}@host" if name in settings.SCHEMES else "4711")
