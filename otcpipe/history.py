@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe import grading, metrics, totals
+from otcpipe import exchange, grading, metrics, totals
 from otcpipe.errors import Permanent
 from otcpipe.keys import Key
 from otcpipe.records import Manifest, Normalized, Partition
@@ -25,8 +25,14 @@ def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest
         "published_on": published_on(raw.partition.week_ending, raw.partition.tier),
     }
     with warehouse.transaction() as transaction:
+        transaction.run("add_trading_week", **_trading_week(raw.partition.week_ending))
         transaction.run("add_capture", **asdict(raw.partition), fetched_key=str(fetched), raw_key=str(raw), **values)
         return int(transaction.rows("capture_of", fetched_key=str(fetched))[0]["capture_id"])
+
+
+def _trading_week(week: date) -> Row:
+    days, half_days = exchange.trading_days(week), exchange.half_days(week)
+    return {"week_ending": week, "trading_days": len(days), "half_days": len(half_days)}
 
 
 def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: datetime) -> dict[str, int]:

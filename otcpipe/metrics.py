@@ -9,22 +9,26 @@ from graphlib import TopologicalSorter
 from otcpipe import queries
 from otcpipe.errors import TooSoon
 from otcpipe.records import Partition
-from otcpipe.warehouse import Transaction, Warehouse
+from otcpipe.warehouse import Row, Transaction, Warehouse
 
 VERSION = 1
 LOCKS = 7_001  # the advisory locks' first number; the second is the week
 WEEK = timedelta(days=7)
 PAUSE_SECONDS = 0.5
-_REACHES = re.compile(r"^-- reaches: (\d+)$", re.MULTILINE)
+_REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?$", re.MULTILINE)
 _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One file of `schema/metrics`: how many following weeks it reaches, and the metrics that it reads."""
+    """One file of `schema/metrics`: how many following weeks it reaches, and the metrics that it reads.
+
+    Of a metric that goes over stored rows, a reached week is computed without a look at the week's records.
+    """
 
     name: str
     reaches: int
+    goes_over_stored: bool
     reads: frozenset[str]
 
 
@@ -40,7 +44,7 @@ def _metric(name: str, text: str) -> Metric:
     reaches, reads = _REACHES.search(text), _READS.search(text)
     if not reaches:
         raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
-    return Metric(name, int(reaches[1]), frozenset(reads[1].split(", ") if reads else ()))
+    return Metric(name, int(reaches[1]), bool(reaches[2]), frozenset(reads[1].split(", ") if reads else ()))
 
 
 def reach() -> int:
@@ -74,7 +78,6 @@ def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[st
     due = _earliest_due(warehouse, first, last)
     while due:
         due = _compute_week(warehouse, due, changed) or _earliest_due(warehouse, first, last)
-        warehouse.maintain("vacuum_working_week")
     return changed
 
 
@@ -82,22 +85,32 @@ def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> 
     """Recompute one week; or return an earlier week that is due, whose numbers this one would read too soon."""
     with warehouse.transaction() as transaction:
         transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
-        due = {row["metric"] for row in transaction.rows("take_due", week=week)}
+        due = transaction.rows("take_due", week=week)
         earlier: date | None = transaction.rows("earliest_due", first=week - reach() * WEEK, last=week - WEEK)[0][
             "week_ending"
         ]
         if earlier:
             transaction.connection.rollback()
             return earlier
-        if due:
-            transaction.run("plan_by_hash")
-            transaction.run("fill_working_week", week=week)
-            for metric in metrics():
-                if metric.name in due:
-                    stored = transaction.rows("store_metric", metric=metric.name, week=week)
-                    changed[metric.name] += stored[0]["changed"]
-            transaction.run("clear_working_week")
+        transaction.run("plan_by_hash")
+        is_filled = _fill_working_week(transaction, week, due)
+        for metric in metrics():
+            if metric.name in {row["metric"] for row in due}:
+                stored = transaction.rows("store_metric", metric=metric.name, week=week)
+                changed[metric.name] += stored[0]["changed"]
+        transaction.run("clear_working_week")
+    if is_filled:
+        warehouse.maintain("vacuum_working_week")
     return None
+
+
+def _fill_working_week(transaction: Transaction, week: date, due: list[Row]) -> bool:
+    """Sum the week's records, unless all that is due goes over stored rows: most of a backfill's work is saved so."""
+    over_stored = {metric.name for metric in metrics() if metric.goes_over_stored}
+    if all(row["is_reached"] and row["metric"] in over_stored for row in due):
+        return False
+    transaction.run("fill_working_week", week=week)
+    return True
 
 
 def _earliest_due(warehouse: Warehouse, first: date, last: date) -> date | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otcpipe import services
+from otcpipe import metrics, services
 from otcpipe.records import Partition
 from otcpipe.revisions import effects, revisions
 from otcpipe.weeks import due_at, published_on
@@ -20,7 +20,7 @@ Rows = dict[tuple[str, str], tuple[int, date]]  # symbol and venue: shares, and 
 WEEK = date(2026, 3, 6)
 T1 = Partition(WEEK, "T1")
 PUBLISHED = published_on(WEEK, "T1")
-METRICS = ("symbol_summary", "venue_share", "symbol_rolling_avg", "symbol_concentration")
+METRICS = [metric.name for metric in metrics.metrics()]
 
 
 @dataclass(frozen=True)
@@ -214,11 +214,6 @@ def test_the_effect_of_a_restatement_is_the_difference_of_the_tables(sql: Sql) -
 
 def tables(sql: Sql, metric: str) -> dict[tuple[Any, ...], str]:
     """The rows of a metric by their keys, without the time of computing."""
-    key = {
-        "symbol_summary": "tier, symbol, scope",
-        "symbol_rolling_avg": "symbol, scope, 1",
-        "symbol_concentration": "symbol, scope, 1",
-        "venue_share": "tier, scope, mpid",
-    }[metric]
-    rows = sql(f"select week_ending, {key}, (to_jsonb(m) - 'computed_at')::text from otc.{metric} m")
+    key = "j->>'tier', j->>'symbol', j->>'scope', j->>'mpid'"
+    rows = sql(f"select week_ending, {key}, (j - 'computed_at')::text from otc.{metric} m, to_jsonb(m) j")
     return {row[:-1]: row[-1] for row in rows}

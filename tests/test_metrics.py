@@ -17,6 +17,7 @@ from tests.pipeline import NOON, WEEK, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 WEEKS = [WEEK + timedelta(days=7 * number) for number in range(8)]
+DAY = timedelta(days=1)
 SHARES = {"AAA": 10, "BBB": 20, "CCC": 30}
 
 
@@ -44,10 +45,23 @@ def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(s
     with services.warehouse().transaction() as transaction:
         metrics.mark_due(transaction, WEEKS[2])
     due = sql("select metric, array_agg(week_ending order by week_ending) from otc.metric_due group by metric")
-    reached = {0: WEEKS[2:3], 1: WEEKS[2:4], 5: [WEEKS[2], WEEKS[3], WEEKS[5], WEEKS[7]]}
-    assert dict(due) == {metric.name: reached[metric.reaches] for metric in metrics.metrics()}
+    loaded = [WEEKS[number] for number in (2, 3, 5, 7)]
+    assert {metric.reaches for metric in metrics.metrics()} == {0, 5, 13}
+    assert dict(due) == {metric.name: loaded if metric.reaches else loaded[:1] for metric in metrics.metrics()}
     assert not any(metrics.compute(services.warehouse(), WEEKS[2]).values())
     assert sql("select * from otc.metric_due") == []
+
+
+def test_a_reached_week_is_computed_over_stored_rows_without_its_records(sql: Sql) -> None:
+    rows = """
+        select mpid, total_volume::int, share_change_1w_pts::text
+        from otc.venue_share where week_ending = %s and tier = 'OTCE' order by 1
+    """
+    drive(taken(WEEKS[0]), taken(WEEKS[1]))
+    assert sql(rows, WEEKS[1]) == [("AAAA", 60, "0.0000"), ("BBBB", 60, "0.0000")]
+    sql("delete from otc.volume_record where week_ending = %s", WEEKS[1])
+    drive(observe(file_text([("AAA", "AAAA", 3, 1), ("AAA", "BBBB", 1, 1)]), Partition(WEEKS[0], "OTCE"), NOON + DAY))
+    assert sql(rows, WEEKS[1]) == [("AAAA", 60, "-25.0000"), ("BBBB", 60, "25.0000")]
 
 
 def test_computed_at_moves_only_where_a_value_did(sql: Sql) -> None:
@@ -64,7 +78,7 @@ def test_computed_at_moves_only_where_a_value_did(sql: Sql) -> None:
 
 def test_what_is_withdrawn_leaves_the_tables(sql: Sql) -> None:
     drive(taken(WEEK))
-    drive(observe(file_text([("AAA", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"), NOON + timedelta(days=1)))
+    drive(observe(file_text([("AAA", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"), NOON + DAY))
     for metric in ("symbol_summary", "symbol_rolling_avg", "symbol_concentration"):
         assert {symbol for _, symbol, _ in computed(sql, metric)} == {"AAA"}
     assert sql("select mpid from otc.venue_share") == [("AAAA",)]

@@ -12,6 +12,8 @@ create table if not exists otc.symbol_summary (
     total_notional numeric(28, 6), -- dollars; null where a capture lacks it
     venue_count int not null, -- named venues
     avg_trade_size numeric(20, 6), -- shares a trade; null without trades
+    ats_fraction numeric(7, 6), -- of the volume, 0 to 1: with scope ALL only; null where there is no volume
+    volume_per_day numeric(24, 6), -- shares a trading day of the week
     computed_at timestamptz not null default now(),
     primary key (week_ending, tier, symbol, scope)
 );
@@ -30,6 +32,8 @@ select
     scope.notional,
     scope.venues::int,
     round(scope.volume / nullif(scope.trades, 0), 6) as avg_trade_size,
+    case when scope.name = 'ALL' then round(coalesce(s.ats_volume, 0) / nullif(scope.volume, 0), 6) end as ats_fraction,
+    round(scope.volume / t.trading_days, 6) as volume_per_day,
     now() as computed_at
 from (
     select
@@ -59,6 +63,7 @@ from (
     where symbol is not null
     group by week_ending, tier, symbol
 ) as s
+left join otc.trading_week as t on t.week_ending = s.week_ending
 cross join lateral (
     values
     ('ATS', s.ats_volume, s.ats_trades, s.ats_notional, s.ats_venues),

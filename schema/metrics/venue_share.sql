@@ -1,6 +1,7 @@
--- venue_share: each named venue's share of a week's volume, by tier and scope, and its rank.
+-- venue_share: each named venue's share of a week's volume, by tier and scope, its rank, and how both changed.
 -- The unnamed firms (de minimis) are in the total and are no venue. ALL_TIERS where all three tiers are loaded.
--- reaches: 1
+-- A change is null where the venue had no row in the week to compare with.
+-- reaches: 13, over stored rows
 -- reads: venue_share
 
 -- name: table
@@ -16,7 +17,10 @@ create table if not exists otc.venue_share (
     symbol_count int not null,
     market_share_pct numeric(7, 4) not null, -- of the scope's volume on the tier
     rank int not null, -- by volume; equals share a rank
-    rank_change int, -- against the week before, positive is up; null where not comparable
+    rank_change int, -- against the week before, positive is up
+    share_change_1w_pts numeric(7, 4), -- market_share_pct less that of one week before, in percentage points
+    share_change_4w_pts numeric(7, 4), -- of four weeks before
+    share_change_13w_pts numeric(7, 4), -- of thirteen
     computed_at timestamptz not null default now(),
     unique nulls not distinct (week_ending, tier, scope, mpid, firm_crd, venue_name)
 );
@@ -26,12 +30,23 @@ create or replace function otc.venue_share_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.venue_share language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 7 and $3
+    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 91 and $3
 ),
 sets as (
     select week_ending, tier, covers_all from loaded
     union all
     select week_ending, 'ALL_TIERS', bool_and(covers_all) from loaded group by week_ending having count(*) = 3
+),
+week as ( -- those asked for, and those to compare with
+    select distinct asked.week_ending - back.days as week_ending
+    from loaded as asked
+    cross join (values (0), (7), (28), (91)) as back (days)
+    where asked.week_ending between $2 and $3 and $1 is not null
+),
+volume as (
+    select * from otc.working_week where $1 is null
+    union all
+    select v.* from week as w cross join lateral otc.summed_as_of($1, w.week_ending, w.week_ending) as v
 ),
 venue as (
     select
@@ -46,7 +61,7 @@ venue as (
         sum(volume) as total_volume,
         sum(trades) as total_trades,
         count(distinct symbol) as symbol_count
-    from otc.week_volume($1, $2 - 7, $3)
+    from volume
     group by grouping sets (
         (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),
         (week_ending, venue_type, mpid, firm_crd, is_named, unnumbered)
@@ -64,39 +79,64 @@ scoped as (
 ),
 ranked as (
     select
-        s.*,
-        rank() over (partition by s.week_ending, s.tier, s.scope order by s.total_volume desc) as rank
-    from scoped as s
-    where s.is_named
+        week_ending,
+        tier,
+        scope,
+        mpid,
+        firm_crd,
+        venue_name,
+        total_volume,
+        total_trades::bigint as total_trades,
+        symbol_count::int as symbol_count,
+        coalesce(round(100 * total_volume / nullif(scope_volume, 0), 4), 0) as market_share_pct,
+        rank() over (partition by week_ending, tier, scope order by total_volume desc)::int as rank
+    from scoped
+    where is_named
 ),
-before as (
-    select week_ending, tier, scope, mpid, firm_crd, venue_name, rank from ranked where $1 is not null
+-- Stored rows tell the earlier weeks; and the week itself where only an earlier one changed, and its records are not
+-- at hand.
+known as (
+    select * from ranked
     union all
-    select week_ending, tier, scope, mpid, firm_crd, venue_name, rank
+    select
+        week_ending, tier, scope, mpid, firm_crd, venue_name,
+        total_volume, total_trades, symbol_count, market_share_pct, rank
     from otc.venue_share
-    where $1 is null and week_ending between $2 - 7 and $3
+    where
+        $1 is null
+        and week_ending between $2 - 91 and $3
+        and (week_ending < $2 or not exists (select from otc.working_week))
+),
+numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
+    select *, array[mpid, firm_crd::text, case when mpid is null and firm_crd is null then venue_name end] as venue
+    from known
 )
 select
-    r.week_ending,
-    r.tier,
-    r.scope,
-    r.mpid,
-    r.firm_crd,
-    r.venue_name,
-    r.total_volume,
-    r.total_trades::bigint,
-    r.symbol_count::int,
-    coalesce(round(100 * r.total_volume / nullif(r.scope_volume, 0), 4), 0) as market_share_pct,
-    r.rank::int,
-    (before.rank - r.rank)::int as rank_change,
+    n.week_ending,
+    n.tier,
+    n.scope,
+    n.mpid,
+    n.firm_crd,
+    n.venue_name,
+    n.total_volume,
+    n.total_trades,
+    n.symbol_count,
+    n.market_share_pct,
+    n.rank,
+    before.rank - n.rank as rank_change,
+    n.market_share_pct - before.market_share_pct as share_change_1w_pts,
+    n.market_share_pct - before_4.market_share_pct as share_change_4w_pts,
+    n.market_share_pct - before_13.market_share_pct as share_change_13w_pts,
     now() as computed_at
-from ranked as r
-left join before
-    on before.week_ending = r.week_ending - 7
-    and before.tier = r.tier
-    and before.scope = r.scope
-    and before.mpid is not distinct from r.mpid
-    and before.firm_crd is not distinct from r.firm_crd
-    and (r.unnumbered is null or before.venue_name = r.venue_name)
-where r.week_ending between $2 and $3
+from numbered as n
+left join numbered as before
+    on before.week_ending = n.week_ending - 7 and before.tier = n.tier and before.scope = n.scope
+    and before.venue = n.venue
+left join numbered as before_4
+    on before_4.week_ending = n.week_ending - 28 and before_4.tier = n.tier and before_4.scope = n.scope
+    and before_4.venue = n.venue
+left join numbered as before_13
+    on before_13.week_ending = n.week_ending - 91 and before_13.tier = n.tier and before_13.scope = n.scope
+    and before_13.venue = n.venue
+where n.week_ending between $2 and $3
 $$;

@@ -147,5 +147,6 @@ create index stage_run_output on otc.stage_run (output_key);
 create table otc.metric_due (
     week_ending date not null,
     metric text not null,
-    primary key (week_ending, metric)
+    is_reached boolean not null default false, -- by a change of an earlier week: its own records are as they were
+    primary key (week_ending, metric, is_reached) -- both may stand: who only adds rows waits for no other's
 );

@@ -7,6 +7,13 @@ from otc.capture
 where persisted_at is not null
 group by week_ending, tier;
 
+-- The sessions of a week, by the calendar at its first capture.
+create table otc.trading_week (
+    week_ending date primary key,
+    trading_days int not null, -- of the NYSE, half days among them
+    half_days int not null
+);
+
 -- Store a week of a metric as its own function tells it from the working week. A row whose values are the same stays
 -- untouched, so that its computed_at moves only when a value does.
 create function otc.store_metric(name text, week date) returns bigint language plpgsql as $$

@@ -8,6 +8,11 @@ values (
 )
 on conflict (fetched_key) do nothing;
 
+-- name: add_trading_week
+insert into otc.trading_week (week_ending, trading_days, half_days)
+values (%(week_ending)s, %(trading_days)s, %(half_days)s)
+on conflict do nothing;
+
 -- name: capture_of
 select capture_id from otc.capture where fetched_key = %(fetched_key)s;
 

@@ -1,7 +1,7 @@
 -- name: mark_due
 -- The week and the later loaded weeks that each metric reaches.
-insert into otc.metric_due (week_ending, metric)
-select distinct p.week_ending, m.metric
+insert into otc.metric_due (week_ending, metric, is_reached)
+select distinct p.week_ending, m.metric, p.week_ending > %(week)s
 from unnest(%(metrics)s::text[], %(reaches)s::int[]) as m (metric, reach)
 inner join otc.loaded_partition as p on p.week_ending between %(week)s and %(week)s::date + 7 * m.reach
 order by p.week_ending, m.metric
@@ -37,7 +37,7 @@ from (
 ) as weeks;
 
 -- name: take_due
-delete from otc.metric_due where week_ending = %(week)s returning metric;
+delete from otc.metric_due where week_ending = %(week)s returning metric, is_reached;
 
 -- name: plan_by_hash
 -- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap.

@@ -57,10 +57,10 @@ class History:
 
 
 def history(seed: int) -> History:
-    """Every fourth history is long enough for whole windows; the others are two weeks."""
+    """Every fourth history is long enough for whole windows and comparisons; the others are two weeks."""
     random = Random(seed)
     start = date(2025, 1, 3) + random.randrange(60) * WEEK
-    weeks = [start + number * WEEK for number in range(2 if seed % 4 else 7)]
+    weeks = [start + number * WEEK for number in ((0, 1) if seed % 4 else (*range(7), 13, 17))]
     completeness, of_api = [(1, 1), (0.9, 0.75)][seed // 4 % 2]
     loaded = {
         (week, tier): "all" if random.random() < of_api else "ats"

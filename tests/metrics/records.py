@@ -11,6 +11,11 @@ from typing import Any
 WEEK = timedelta(days=7)
 TIERS = ("T1", "T2", "OTCE")
 DE_MINIMIS = "De Minimis Firms"
+CLOSED = (  # the NYSE's, as it announced them
+    *("2025-01-01", "2025-01-09", "2025-01-20", "2025-02-17", "2025-04-18", "2025-05-26", "2025-06-19", "2025-07-04"),
+    *("2025-09-01", "2025-11-27", "2025-12-25", "2026-01-01", "2026-01-19", "2026-02-16", "2026-04-03", "2026-05-25"),
+    *("2026-06-19", "2026-07-03", "2026-09-07", "2026-11-26", "2026-12-25"),
+)
 SCOPES = {"ATS": {"ATS"}, "NON_ATS": {"NON_ATS"}, "ALL": {"ATS", "NON_ATS"}}
 
 Row = dict[str, Any]
@@ -92,6 +97,10 @@ def markets(records: list[Record], loaded: Loaded) -> Iterator[tuple[date, str, 
 
 def is_whole(loaded: Loaded, week: date, scope: str) -> bool:
     return all((week, tier) in loaded and tells(loaded[week, tier], scope) for tier in TIERS)
+
+
+def trading_days(week: date) -> int:
+    return sum(str(week - timedelta(days=back)) not in CLOSED for back in range(5))
 
 
 def rounded(value: Fraction, places: int) -> Decimal:

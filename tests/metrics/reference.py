@@ -19,6 +19,7 @@ from tests.metrics.records import (
     rounded,
     tells,
     trades,
+    trading_days,
     volume,
 )
 
@@ -30,6 +31,7 @@ def symbol_summary(records: list[Record], loaded: Loaded) -> Iterator[Row]:
             if symbol is None or not members or not tells(loaded[week, tier], scope):
                 continue
             notionals = [record.notional for record in members]
+            ats = volume(of_scope(members, "ATS"))
             yield {
                 "week_ending": week,
                 "tier": tier,
@@ -40,6 +42,8 @@ def symbol_summary(records: list[Record], loaded: Loaded) -> Iterator[Row]:
                 "total_notional": None if None in notionals else sum(n for n in notionals if n is not None),
                 "venue_count": len(by_venue(members)),
                 "avg_trade_size": rounded(volume(members) / trades(members), 6) if trades(members) else None,
+                "ats_fraction": rounded(ats / volume(members), 6) if scope == "ALL" and volume(members) else None,
+                "volume_per_day": rounded(volume(members) / trading_days(week), 6),
             }
 
 
@@ -47,10 +51,16 @@ def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
     ranks = {
         (week, tier, scope): _ranks(by_venue(members)) for week, tier, scope, members in markets(records, loaded)
     }
+    shares = {
+        (week, tier, scope, venue): rounded(_percent(volume(own), volume(members)), 4)
+        for week, tier, scope, members in markets(records, loaded)
+        for venue, own in by_venue(members).items()
+    }
     for week, tier, scope, members in markets(records, loaded):
         before = ranks.get((week - WEEK, tier, scope), {})
         for venue, own in by_venue(members).items():
-            rank = ranks[week, tier, scope][venue]
+            rank, share = ranks[week, tier, scope][venue], shares[week, tier, scope, venue]
+            earlier = {back: shares.get((week - back * WEEK, tier, scope, venue)) for back in (1, 4, 13)}
             yield {
                 "week_ending": week,
                 "tier": tier,
@@ -63,9 +73,12 @@ def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
                 "total_volume": rounded(volume(own), 6),
                 "total_trades": trades(own),
                 "symbol_count": len({record.symbol for record in own} - {None}),
-                "market_share_pct": rounded(_percent(volume(own), volume(members)), 4),
+                "market_share_pct": share,
                 "rank": rank,
                 "rank_change": before[venue] - rank if venue in before else None,
+            } | {
+                f"share_change_{back}w_pts": None if other is None else share - other
+                for back, other in earlier.items()
             }
 
 

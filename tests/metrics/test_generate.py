@@ -54,8 +54,16 @@ def test_ranks_tie_rise_and_fall_and_venues_come() -> None:
     assert len(places) > len(set(places))
 
 
+def test_shares_rise_and_fall_against_each_of_three_weeks_before() -> None:
+    for back in (1, 4, 13):
+        changes = [row[f"share_change_{back}w_pts"] for row in rows("venue_share")]
+        assert {change > 0 for change in changes if change} == {True, False}
+        assert None in changes
+
+
 def test_there_are_numbers_that_do_not_exist() -> None:
     assert any(row["total_notional"] is None for row in rows("symbol_summary"))
     assert any(row["avg_trade_size"] is None for row in rows("symbol_summary"))
+    assert any(row["ats_fraction"] is None for row in rows("symbol_summary") if row["scope"] == "ALL")
     assert any(row["effective_venues"] is None for row in rows("symbol_concentration"))
     assert any(row["volume_vs_avg_pct"] is None for row in rows("symbol_rolling_avg"))

@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from tests.metrics import reference
 from tests.metrics.conftest import World
-from tests.metrics.examples import WORLDS, ats, de_minimis, firm, matching, only, told
+from tests.metrics.examples import WEEK, WORLDS, ats, de_minimis, firm, matching, only, told
 from tests.metrics.load import ordered
 from tests.metrics.records import Row
 
@@ -25,6 +26,8 @@ EXAMPLES = told(
         ats(None, 100),
         ats("Case", 1),
         ats("CASE", 2),
+        ats("CASE", 8, week_ending=date(2025, 11, 28)),
+        ats("NOTHING", 0),
         ats("NA", 3),
     ],
     {(ats("", 0).week_ending, "T2"): "ats"},
@@ -78,4 +81,16 @@ def test_a_row_without_symbol_is_in_no_symbol_s_numbers(rows: list[Row]) -> None
 
 def test_symbols_that_differ_in_case_are_two(rows: list[Row]) -> None:
     assert only(rows, symbol="Case", scope="ATS")["total_volume"] == 1
-    assert only(rows, symbol="CASE", scope="ATS")["total_volume"] == 2
+    assert only(rows, symbol="CASE", scope="ATS", week_ending=WEEK)["total_volume"] == 2
+
+
+def test_the_ats_fraction_is_of_all_volume_and_stands_with_it(rows: list[Row]) -> None:
+    fractions = {row["scope"]: row["ats_fraction"] for row in matching(rows, symbol="SPLIT")}
+    assert fractions == {"ALL": Decimal("0.6"), "ATS": None, "NON_ATS": None}
+    assert only(rows, symbol="UNNAMED", scope="ALL")["ats_fraction"] == 0
+    assert only(rows, symbol="NOTHING", scope="ALL")["ats_fraction"] is None
+
+
+def test_volume_is_shared_among_the_days_on_which_the_exchange_was_open(rows: list[Row]) -> None:
+    """Five of them, and four in the week of Thanksgiving."""
+    assert [row["volume_per_day"] for row in matching(rows, symbol="CASE", scope="ATS")] == [Decimal("0.4"), 2]

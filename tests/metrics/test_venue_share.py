@@ -13,6 +13,7 @@ from tests.metrics.records import Record, Row
 
 NEXT = WEEK + timedelta(days=7)
 AFTER_A_GAP = NEXT + timedelta(days=14)
+LATER = [WEEK + number * timedelta(days=7) for number in (4, 13)]
 UNNUMBERED: dict[str, Any] = {"crd": None, "venue_name": "NO NUMBER"}
 
 
@@ -43,6 +44,12 @@ EXAMPLES = told(
         *tiers(NEXT, 0, 1),
         ats("ABC", 1, week_ending=AFTER_A_GAP),
         *tiers(AFTER_A_GAP, 1),
+        # the shares of two that were 33.3333 and 25 % at first
+        *[
+            ats("ABC", size, mpid, week_ending=week)
+            for week in LATER
+            for mpid, size in {"AAAA": 1, "BBBB": 2, "FFFF": 1}.items()
+        ],
     ],
     {(NEXT, "T2"): "ats"},
 )
@@ -100,6 +107,18 @@ def test_firms_without_number_are_told_apart_by_name(rows: list[Row]) -> None:
 
 def test_after_a_week_that_is_not_loaded_no_rank_is_comparable(rows: list[Row]) -> None:
     assert only(rows, week_ending=AFTER_A_GAP, tier="T1", scope="ATS")["rank_change"] is None
+
+
+def test_shares_change_by_points_against_one_four_and_thirteen_weeks_before(rows: list[Row]) -> None:
+    def changes(week: date, mpid: str) -> list[object]:
+        row = only(rows, week_ending=week, tier="T1", scope="ATS", mpid=mpid)
+        return [row[f"share_change_{back}w_pts"] for back in (1, 4, 13)]
+
+    at_first = only(rows, week_ending=WEEK, tier="T1", scope="ATS", mpid="BBBB")["market_share_pct"]
+    assert changes(LATER[0], "BBBB") == [None, 50 - at_first, None]
+    assert changes(LATER[1], "BBBB") == [None, None, 50 - at_first]
+    assert changes(LATER[0], "FFFF") == [None, None, None]
+    assert changes(NEXT, "CCCC")[0] == Decimal("69.2308") - at_first
 
 
 def test_a_share_of_nothing_is_nothing(rows: list[Row]) -> None:
