@@ -1,6 +1,6 @@
 """The feed's calendar: weeks end on Fridays; a tier is published a fixed number of days after its Monday."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from otcpipe import exchange
@@ -57,6 +57,17 @@ def parse_week(text: str, now: datetime) -> date:
     if friday < EARLIEST:
         raise Invalid(f"The week ending {friday} was never published: the feed begins in {EARLIEST.year}.")
     return friday
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """A moment up to now, in UTC, from ISO text; raises Invalid where it names no zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
+    if moment.tzinfo is None or moment > now:
+        raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
+    return moment.astimezone(UTC)
 
 
 def parse_tier(text: str) -> str:

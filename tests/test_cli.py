@@ -105,6 +105,10 @@ BAD_ARGUMENTS = {
     "a status of no date": (("status", "--week", "soon"), "not a date"),
     "an observation in the future": (("import", REAL, "--observed-at", "2031-01-01T00:00:00Z"), "in the past"),
     "a scope that is none": (("top", "--scope", "DARK"), "ATS, NON_ATS, ALL"),
+    "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
+    "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
+    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must name its zone"),
+    "a symbol that is not there": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is there."),
 }
 
 

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,7 @@ from otcpipe.warehouse import Row
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
 PROSE = ("reason", "issue_name", "venue_name", "names")  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
+BAR_WIDTH = 10
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -42,6 +43,27 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(*(Text(_shown(row[name])) for name in columns))
     console.print(table)
+
+
+def whole(shares: Decimal) -> int:
+    """Shares without their fractions, which programs get."""
+    return int(shares.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def number(venue: Row) -> str | None:
+    """A firm's number is a name: no commas."""
+    return None if venue["firm_crd"] is None else str(venue["firm_crd"])
+
+
+def bar(value: Decimal, most: Decimal) -> str:
+    """A line of up to ten characters, in eighths of one."""
+    eighths = int(value * BAR_WIDTH * 8 / most) if most else 0
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def interval(low: Decimal | None, high: Decimal | None) -> str | None:
+    """One number, or two where they differ."""
+    return None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
 
 
 def _shown(value: object) -> str:

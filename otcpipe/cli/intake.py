@@ -31,7 +31,7 @@ def import_files(
     """Check all files before the first of them changes anything."""
     now = services.settings().now()
     friday = weeks.parse_week(week, now) if week else None
-    moment = _moment(observed_at, now) if observed_at else None
+    moment = weeks.parse_moment(observed_at, now) if observed_at else None
     found = [_check(path, friday, weeks.parse_tier(tier) if tier else None, now) for path in paths]
     for number, file in enumerate(found):
         _check_order(file, found[:number], moment)
@@ -99,13 +99,3 @@ def _deposit(file: Found, digest: str, moment: datetime | None, now: datetime) -
     name = f"file {digest} {moment.isoformat() if moment else ''}"
     prefix = services.settings()["S3_PREFIX"]
     return fetched.deposit(services.store(), prefix, file.partition, file.content, manifest, name)
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
-    if moment.tzinfo is None or moment > now:
-        raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
-    return moment.astimezone(UTC)

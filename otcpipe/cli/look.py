@@ -2,8 +2,7 @@
 
 from otcpipe import ledger, services, weeks
 from otcpipe import revisions as _revisions
-from otcpipe.cli.console import ATTRIBUTION, print_json, print_table, say
-from otcpipe.errors import Invalid
+from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.records import TIERS
 from otcpipe.warehouse import Row
 
@@ -20,8 +19,6 @@ STATUS = {
     "captures": "captures",
     "reason": "reason",
 }
-
-SCOPES = ("ATS", "NON_ATS", "ALL")
 REVISIONS = {
     "week_ending": "week ending",
     "tier": "tier",
@@ -45,16 +42,6 @@ EFFECTS = {
     "words": "in trend, band or rank",
     "names": "of",
 }
-TOP = {
-    "symbol": "symbol",
-    "volume": "volume",
-    "volume_vs_avg_pct": "vs 6w %",
-    "trend": "trend",
-    "weeks_in_window": "weeks",
-    "hhi": "HHI",
-    "concentration_level": "band",
-    "issue_name": "issue",
-}
 
 
 def status(week: str | None, *, as_json: bool) -> None:
@@ -74,25 +61,6 @@ def status(week: str | None, *, as_json: bool) -> None:
         print_table(STATUS, rows)
     else:
         say("Nothing was imported or enqueued yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
-
-
-def top(week: str | None, scope: str, limit: int, *, as_json: bool) -> None:
-    """Symbols by volume, with their change and concentration."""
-    now = services.settings().now()
-    friday = weeks.parse_week(week, now) if week else None
-    if scope not in SCOPES:
-        raise Invalid(f"{scope!r} is not a scope; choose from {', '.join(SCOPES)}.")
-    with services.warehouse().transaction() as transaction:
-        rows = transaction.rows("top_symbols", week_ending=friday, scope=scope, limit=limit)
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        say(f"No metrics of scope {scope} are there yet.")
-        return
-    say(f"Week ending {rows[0]['week_ending']}, scope {scope}: the largest symbols, against six weeks' mean.")
-    print_table(TOP, rows)
-    say(ATTRIBUTION)
 
 
 def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_json: bool) -> None:

@@ -49,14 +49,48 @@ def revisions(
 
 
 @commands.command()
+def show(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="In its own case, as BRK.B.")],
+    *,
+    week: Annotated[str | None, typer.Option(metavar="DATE", help="The last week; the newest by default.")] = None,
+    number: Annotated[int, typer.Option("--weeks", min=1, max=1040, help="How many weeks up to it.")] = 12,
+    scope: Annotated[str | None, typer.Option(help="ATS, NON_ATS or ALL; ALL where it is known by default.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As known at a moment, ISO with zone; now by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """One symbol: its weeks, its venues, its concentration, its revisions."""
+    from otcpipe.cli.show import show
+
+    show(symbol, week, number, scope, as_of, as_json=as_json)
+
+
+@commands.command()
 def top(
     *,
     week: Week = None,
+    by: Annotated[str, typer.Option(help="volume, change, hhi or ats-fraction.")] = "volume",
+    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; all by default.")] = None,
     scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
     limit: Annotated[int, typer.Option(min=1, help="How many symbols.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """The largest symbols of a week, the newest computed one by default."""
-    from otcpipe.cli import look
+    """The first symbols of a week, the newest computed one by default."""
+    from otcpipe.cli.top import top
 
-    look.top(week, scope, limit, as_json=as_json)
+    top(week, by, tier, scope, limit, as_json=as_json)
+
+
+@commands.command()
+def venues(
+    *,
+    week: Week = None,
+    tier: Annotated[str | None, typer.Option(help="T1, T2, OTCE or ALL_TIERS.")] = None,
+    scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
+    as_json: Json = False,
+) -> None:
+    """The venues of a week by share, with changes against one, four and thirteen weeks before."""
+    from otcpipe.cli.venues import venues
+
+    venues(week, tier, scope, as_json=as_json)

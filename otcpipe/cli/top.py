@@ -1,0 +1,65 @@
+"""The first symbols of a week by volume, change, concentration or share of ATSs."""
+
+from datetime import date
+
+from otcpipe import services, weeks
+from otcpipe.cli import questions
+from otcpipe.cli.console import ATTRIBUTION, interval, print_json, print_table, say, whole
+from otcpipe.records import TIERS
+from otcpipe.warehouse import Row, Transaction
+
+BY = ("volume", "change", "hhi", "ats-fraction")
+AMONG = 1000
+COLUMNS = {
+    "symbol": "symbol",
+    "volume": "volume",
+    "volume_vs_avg_pct": "vs 6w %",
+    "trend": "trend",
+    "weeks_in_window": "weeks",
+    "ats_fraction": "ATS fraction",
+    "hhi": "HHI",
+    "concentration_level": "band",
+    "published_on": "published",
+    "restated_on": "restated",
+    "issue_name": "issue",
+}
+
+
+def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, as_json: bool) -> None:
+    """Other than by volume, among the largest thousand: what is hardly traded is always extreme."""
+    asked = {
+        "week_ending": questions.week(week),
+        "by": questions.choice(by, BY, "order"),
+        "tier": weeks.parse_tier(tier) if tier else None,
+        "scope": questions.scope(scope),
+        "limit": limit,
+        "among": limit if by == "volume" else max(limit, AMONG),
+    }
+    with services.warehouse().transaction() as transaction:
+        rows = transaction.rows("top_symbols", **asked)
+        told = partitions(transaction, rows[0]["week_ending"]) if rows else ""
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        say(f"No metrics of scope {scope} are there{f' for {week}' if week else ''}.")
+    else:
+        among = "" if by == "volume" else f" among the {asked['among']:,} largest"
+        say(f"{told}\nScope {scope}, {asked['tier'] or 'all tiers'}: the first {len(rows)} symbols by {by}{among}.")
+        print_table(COLUMNS, [_shown(row) for row in rows])
+        say(ATTRIBUTION)
+
+
+def _shown(row: Row) -> Row:
+    return row | {"volume": whole(row["volume"]), "hhi": interval(row["hhi"], row["hhi_upper"])}
+
+
+def partitions(transaction: Transaction, week: date) -> str:
+    """A sentence: when each tier of the week was published and what of it is in."""
+    rows = {row["tier"]: row for row in transaction.rows("week_partitions", week_ending=week)}
+    return f"Week ending {week}: {', '.join(_partition(tier, rows.get(tier)) for tier in TIERS)}."
+
+
+def _partition(tier: str, row: Row | None) -> str:
+    if row is None:
+        return f"{tier} is not in"
+    return f"{tier} published {row['published_on']}{'' if row['covers_all'] else ' (ATS only)'}"

@@ -1,0 +1,49 @@
+"""The leaderboard of venues."""
+
+from otcpipe import services, weeks
+from otcpipe.cli import questions
+from otcpipe.cli.console import ATTRIBUTION, number, print_json, print_table, say, whole
+from otcpipe.cli.top import partitions
+
+COLUMNS = {
+    "rank": "rank",
+    "rank_change": "±",
+    "mpid": "MPID",
+    "firm_crd": "CRD",
+    "venue_name": "venue",
+    "market_share_pct": "share %",
+    "share_change_1w_pts": "1w pts",
+    "share_change_4w_pts": "4w pts",
+    "share_change_13w_pts": "13w pts",
+    "total_volume": "volume",
+    "total_trades": "trades",
+    "symbol_count": "symbols",
+    "restated_records": "restated records",
+    "restated_on": "last",
+}
+ALL_TIERS = "ALL_TIERS"
+
+
+def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> None:
+    """Of all tiers together, where all three of the week are in; else of the first that is."""
+    asked = {
+        "week_ending": questions.week(week),
+        "tier": tier if tier in (None, ALL_TIERS) else weeks.parse_tier(tier),
+        "scope": questions.scope(scope),
+    }
+    with services.warehouse().transaction() as transaction:
+        found = transaction.row("venue_week", **asked)
+        rows = transaction.rows("venues", **(asked | found)) if found else []
+        told = partitions(transaction, found["week_ending"]) if found else ""
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        say(f"No venue has a share of scope {scope} there.")
+    else:
+        say(
+            f"{told}\nScope {scope}, {rows[0]['tier']}: shares of all volume, and their changes in percentage points."
+        )
+        print_table(
+            COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
+        )
+        say(ATTRIBUTION)

@@ -1,0 +1,148 @@
+-- name: symbol_newest
+-- The newest week in which a symbol has records at a moment, and those up to a week.
+select max(week_ending) as week_ending, max(week_ending) filter (where week_ending <= %(last)s::date) as newest_by
+from otc.version_as_of(%(at)s, true)
+where symbol = %(symbol)s;
+
+-- name: symbols_among
+select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) order by symbol;
+
+-- name: symbol_history
+-- A symbol's weeks by scope, all tiers together, newest first. Stored rows tell the present, at no moment.
+with week as (
+    select d::date as week_ending from generate_series(%(first)s::date, %(last)s::date, '7 days') as d
+),
+record as (
+    select
+        week_ending,
+        max(first_published_on) as published_on,
+        max(updated_on) filter (where updated_on > first_published_on) as restated_on,
+        string_agg(distinct tier, ', ') as tiers
+    from otc.version_as_of(coalesce(%(at)s::timestamptz, 'infinity'), true)
+    where symbol = %(symbol)s and week_ending between %(first)s and %(last)s
+    group by week_ending
+),
+summary as (
+    select s.*
+    from week as w
+    cross join (values ('T1'), ('T2'), ('OTCE')) as t (tier)
+    inner join otc.symbol_summary as s
+        on s.week_ending = w.week_ending and s.tier = t.tier and s.symbol = %(symbol)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.symbol_summary_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and %(at)s::timestamptz is not null
+),
+covered as ( -- whether every tier of the symbol tells all its volume
+    select
+        week_ending,
+        count(distinct tier) = count(*) filter (where scope = 'ALL') as is_known,
+        sum(total_volume) filter (where scope = 'ATS') as ats_volume,
+        sum(total_volume) filter (where scope = 'ALL') as all_volume
+    from summary
+    group by week_ending
+),
+summed as (
+    select
+        week_ending,
+        scope,
+        round(sum(total_volume), 6) as volume,
+        sum(total_trades)::bigint as trades,
+        round(sum(volume_per_day), 6) as volume_per_day
+    from summary
+    group by week_ending, scope
+),
+rolling as (
+    select r.* from week as w
+    inner join otc.symbol_rolling_avg as r on r.week_ending = w.week_ending and r.symbol = %(symbol)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.symbol_rolling_avg_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and %(at)s::timestamptz is not null
+),
+concentration as (
+    select c.* from week as w
+    inner join otc.symbol_concentration as c on c.week_ending = w.week_ending and c.symbol = %(symbol)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.symbol_concentration_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and %(at)s::timestamptz is not null
+),
+price as (
+    select p.* from week as w
+    inner join otc.average_print_price as p on p.week_ending = w.week_ending and p.symbol = %(symbol)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.average_print_price_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and %(at)s::timestamptz is not null
+)
+select
+    s.week_ending,
+    s.scope,
+    s.volume,
+    s.trades,
+    s.volume_per_day,
+    case when k.is_known then round(coalesce(k.ats_volume, 0) / nullif(k.all_volume, 0), 6) end as ats_fraction,
+    p.average_price,
+    r.avg_6w_volume,
+    r.volume_vs_avg_pct,
+    r.trend,
+    r.weeks_in_window,
+    c.venue_count,
+    c.hhi,
+    c.hhi_upper,
+    c.effective_venues,
+    c.top_venue_share_pct,
+    c.top3_share_pct,
+    c.de_minimis_share_pct,
+    c.concentration_level,
+    c.concentration_level_2023,
+    n.tiers,
+    n.published_on,
+    n.restated_on
+from summed as s
+inner join covered as k on k.week_ending = s.week_ending
+inner join record as n on n.week_ending = s.week_ending
+left join rolling as r on r.week_ending = s.week_ending and r.scope = s.scope
+left join concentration as c on c.week_ending = s.week_ending and c.scope = s.scope
+left join price as p on p.week_ending = s.week_ending and p.scope = s.scope
+where s.scope = 'ATS' or k.is_known
+order by s.week_ending desc, array_position(array['ATS', 'NON_ATS', 'ALL'], s.scope);
+
+-- name: symbol_venues
+-- Who traded a symbol in a week, all tiers, products and issue names together. The unnamed firms are one row, no venue.
+with record as (
+    select
+        v.*,
+        n.name,
+        coalesce(v.firm_crd = 0, false) or coalesce(n.name = 'De Minimis Firms', false) as is_unnamed
+    from otc.version_as_of(%(at)s, true) as v
+    left join otc.name as n on n.name_id = v.venue_name_id
+    where
+        v.symbol = %(symbol)s and v.week_ending = %(week_ending)s
+        and (%(scope)s = 'ALL' or v.venue_type = %(scope)s)
+)
+select
+    week_ending,
+    venue_type,
+    mpid,
+    nullif(firm_crd, 0) as firm_crd,
+    max(name) as venue_name,
+    sum(share_volume) as volume,
+    round(100 * sum(share_volume) / nullif(sum(sum(share_volume)) over (), 0), 2) as share_pct,
+    sum(trade_count)::bigint as trades,
+    round(sum(share_volume) / nullif(sum(trade_count), 0), 6) as avg_trade_size,
+    max(first_published_on) as published_on,
+    max(updated_on) filter (where updated_on > first_published_on) as restated_on
+from record
+group by
+    week_ending, venue_type, mpid, nullif(firm_crd, 0), is_unnamed,
+    case when mpid is null and firm_crd is null and not is_unnamed then name end
+order by volume desc, venue_name;
+
+-- name: symbol_unknown
+-- Records that were restated between their publication and our first observation: what they were is not known, and at
+-- that moment they are in no number.
+select count(*) as records
+from otc.venue_volume_as_of(%(at)s) as v
+where v.symbol = %(symbol)s and v.week_ending between %(first)s and %(last)s and v.available_at > %(at)s;

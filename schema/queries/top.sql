@@ -1,0 +1,93 @@
+-- name: week_partitions
+-- What of a week is in: when it was published, when it was observed first and last.
+select
+    week_ending,
+    tier,
+    min(published_on) as published_on,
+    min(observed_at) as first_observed_at,
+    max(observed_at) as observed_at,
+    bool_or(covers = 'all') as covers_all
+from otc.capture
+where week_ending = %(week_ending)s and persisted_at is not null
+group by week_ending, tier
+order by array_position(array['T1', 'T2', 'OTCE'], tier);
+
+-- name: top_symbols
+-- The first symbols of a week by something, among its largest by volume: what is hardly traded is always extreme.
+with week as (
+    select coalesce(%(week_ending)s::date, (
+        select s.week_ending from otc.symbol_summary as s
+        where s.scope = %(scope)s and s.tier = coalesce(%(tier)s, s.tier)
+        order by s.week_ending desc limit 1
+    )) as week_ending
+),
+largest as (
+    select s.week_ending, s.symbol, s.scope, sum(s.total_volume) as volume
+    from week as w
+    inner join otc.symbol_summary as s on s.week_ending = w.week_ending
+    where s.scope = %(scope)s and s.tier = coalesce(%(tier)s, s.tier)
+    group by s.week_ending, s.symbol, s.scope
+    order by volume desc, s.symbol
+    limit %(among)s
+),
+split as ( -- known where every tier of the symbol tells all its volume
+    select
+        l.symbol,
+        round(
+            coalesce(sum(s.total_volume) filter (where s.scope = 'ATS'), 0)
+            / nullif(sum(s.total_volume) filter (where s.scope = 'ALL'), 0), 6
+        ) as ats_fraction
+    from largest as l
+    cross join (values ('T1'), ('T2'), ('OTCE')) as t (tier)
+    inner join otc.symbol_summary as s
+        on s.week_ending = l.week_ending and s.tier = t.tier and s.symbol = l.symbol and s.scope in ('ATS', 'ALL')
+    where s.tier = coalesce(%(tier)s, s.tier)
+    group by l.symbol
+    having count(distinct s.tier) = count(*) filter (where s.scope = 'ALL')
+),
+ranked as (
+    select
+        l.week_ending,
+        l.symbol,
+        l.scope,
+        round(l.volume, 6) as volume,
+        r.volume_vs_avg_pct,
+        r.trend,
+        r.weeks_in_window,
+        a.ats_fraction,
+        c.hhi,
+        c.hhi_upper,
+        c.concentration_level,
+        row_number() over (
+            order by
+                case %(by)s
+                    when 'volume' then l.volume
+                    when 'change' then r.volume_vs_avg_pct
+                    when 'hhi' then c.hhi
+                    when 'ats-fraction' then a.ats_fraction
+                end desc nulls last,
+                l.volume desc, l.symbol
+        ) as place
+    from largest as l
+    left join split as a on a.symbol = l.symbol
+    left join otc.symbol_rolling_avg as r
+        on r.week_ending = l.week_ending and r.symbol = l.symbol and r.scope = l.scope
+    left join otc.symbol_concentration as c
+        on c.week_ending = l.week_ending and c.symbol = l.symbol and c.scope = l.scope
+)
+select t.*, known.published_on, known.restated_on, known.issue_name
+from ranked as t
+cross join lateral (
+    select
+        max(coalesce(v.published_on, c.published_on)) as published_on,
+        max(v.updated_on) filter (where v.updated_on > coalesce(v.published_on, c.published_on)) as restated_on,
+        (array_agg(issue.name order by v.share_volume desc))[1] as issue_name
+    from otc.volume_record as v
+    inner join otc.capture as c on c.capture_id = v.brought_by
+    left join otc.name as issue on issue.name_id = v.issue_name_id
+    where
+        v.symbol = t.symbol and v.week_ending = t.week_ending and v.ended_by is null
+        and v.tier = coalesce(%(tier)s, v.tier)
+) as known
+where t.place <= %(limit)s
+order by t.place;
