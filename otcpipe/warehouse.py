@@ -11,7 +11,7 @@ import pyarrow.csv
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from otcpipe import queries
+from otcpipe import copies, queries
 from otcpipe.errors import Invalid, Unreachable
 
 Row = dict[str, Any]
@@ -47,6 +47,23 @@ class Transaction:
                 sink = pa.BufferOutputStream()
                 pa.csv.write_csv(batch, sink, pa.csv.WriteOptions(include_header=False))
                 copy.write(sink.getvalue().to_pybytes())
+
+    def columns(self, name: str, /, **values: object) -> dict[str, pa.DataType]:
+        """What a query would tell, without its rows."""
+        with psycopg.ClientCursor(self.connection) as cursor:
+            described = cursor.execute(_around("columns_of", name), values).description or []
+            return {column.name: copies.arrow_type(column.type_display) for column in described}
+
+    def stream(self, name: str, /, **values: object) -> Iterator[pa.RecordBatch]:
+        """The rows of a query, typed as its columns are, in memory that does not grow with them."""
+        columns = self.columns(name, **values)
+        cursor = psycopg.ClientCursor(self.connection)  # COPY takes no values from the server's side
+        with cursor, cursor.copy(_around("copy_out", name), values) as copy:
+            yield from copies.batches(map(bytes, copy), columns)
+
+    def table(self, name: str, /, **values: object) -> pa.Table:
+        """All rows of a query; its columns also where there is no row."""
+        return pa.Table.from_batches(self.stream(name, **values), pa.schema(self.columns(name, **values)))
 
 
 class Warehouse:
@@ -136,6 +153,11 @@ def is_up(environment: Mapping[str, str]) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _around(frame: str, name: str) -> bytes:
+    """One named statement inside another."""
+    return queries.statements()[frame].replace("{query}", queries.statements()[name].removesuffix(";")).encode()
 
 
 def _first_line(text: str) -> str:

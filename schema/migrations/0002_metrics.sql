@@ -51,3 +51,18 @@ begin
     return changed;
 end
 $$;
+
+-- Rows of a metric in the temporary table `asked`: as they stand, or as known at a moment; of all symbols, or of some.
+-- computed_at tells when the work was done and nothing of the market, so it stays here.
+create function otc.ask_metric(metric text, at timestamptz, first_week date, last_week date, symbols text[])
+returns void language plpgsql as $$
+begin
+    execute 'drop table if exists asked';
+    execute format(
+        'create temporary table asked on commit drop as select * from %s where week_ending between $2 and $3 %s',
+        case when at is null then format('otc.%I', metric) else format('otc.%I($1, $2, $3)', metric || '_as_of') end,
+        case when symbols is not null then 'and symbol = any ($4)' end
+    ) using at, first_week, last_week, symbols;
+    alter table asked drop column computed_at;
+end
+$$;
