@@ -30,7 +30,7 @@ def read(
     strict: bool = False,
     exact: bool = True,
 ) -> pd.DataFrame:
-    """The records (`venue_volume`) or a metric such as `symbol_summary`, sorted by all columns before the first quantity.
+    """The records (`venue_volume`) or a metric such as `symbol_summary`, sorted by its columns before any quantity.
 
     Symbols are in their own case. A date stands for its week; `first` and `last` include theirs. `as_of` is a moment
     with a zone: the answer is what was known then, and cannot look ahead. Records that were restated before they were

@@ -19,7 +19,7 @@ COLUMNS = {
     "total_trades": "trades",
     "symbol_count": "symbols",
     "restated_records": "restated records",
-    "restated_on": "last",
+    "restated_on": "last restated",
 }
 ALL_TIERS = "ALL_TIERS"
 
