@@ -13,7 +13,6 @@ from rich.text import Text
 
 from otcpipe.warehouse import Row
 
-ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
 PROSE = ("reason", "issue_name", "venue_name", "names")  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
 BAR_WIDTH = 10

@@ -6,8 +6,9 @@ from decimal import Decimal
 from otcpipe import revisions as _revisions
 from otcpipe import services, weeks
 from otcpipe.cli import questions
-from otcpipe.cli.console import ATTRIBUTION, bar, interval, number, print_json, print_table, say, whole
+from otcpipe.cli.console import bar, interval, number, print_json, print_table, say, whole
 from otcpipe.cli.symbols import NOW, Asked, find
+from otcpipe.records import ATTRIBUTION
 from otcpipe.warehouse import Row, Transaction
 
 MOST_VENUES = 15  # in the table

@@ -4,8 +4,8 @@ from datetime import date
 
 from otcpipe import services, weeks
 from otcpipe.cli import questions
-from otcpipe.cli.console import ATTRIBUTION, interval, print_json, print_table, say, whole
-from otcpipe.records import TIERS
+from otcpipe.cli.console import interval, print_json, print_table, say, whole
+from otcpipe.records import ATTRIBUTION, TIERS
 from otcpipe.warehouse import Row, Transaction
 
 BY = ("volume", "change", "hhi", "ats-fraction")

@@ -2,8 +2,9 @@
 
 from otcpipe import services, weeks
 from otcpipe.cli import questions
-from otcpipe.cli.console import ATTRIBUTION, number, print_json, print_table, say, whole
+from otcpipe.cli.console import number, print_json, print_table, say, whole
 from otcpipe.cli.top import partitions
+from otcpipe.records import ATTRIBUTION
 
 COLUMNS = {
     "rank": "rank",

@@ -270,3 +270,18 @@ begin
     ) using moment, first_week, last_week, moment - interval '1 microsecond', symbols;
 end
 $$;
+
+-- A week of a metric in the temporary table `exported`: as it stands, or as known at a moment. computed_at tells when
+-- the work was done and nothing of the market, so it stays here.
+create function otc.take_metric(metric text, at timestamptz, week date) returns void language plpgsql as $$
+begin
+    execute 'drop table if exists exported';
+    execute format('create temporary table exported (like otc.%I) on commit drop', $1);
+    if at is null then
+        execute format('insert into exported select * from otc.%I where week_ending = $1', $1) using week;
+    else
+        execute format('insert into exported select * from otc.%I($1, $2, $2)', $1 || '_as_of') using at, week;
+    end if;
+    alter table exported drop column week_ending, drop column computed_at;
+end
+$$;

@@ -1,5 +1,6 @@
 """Commands that show."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -94,3 +95,20 @@ def venues(
     from otcpipe.cli.venues import venues
 
     venues(week, tier, scope, as_json=as_json)
+
+
+@commands.command()
+def export(
+    *,
+    table: Annotated[str, typer.Option(help="venue_volume (the records) or a metric.")],
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="A day of the first week.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="A day of the last week.")] = None,
+    form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="As known then, ISO with zone.")] = None,
+    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to.")] = Path("export"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many rows and weeks.")] = False,
+) -> None:
+    """Write a table to files, one directory a week, for other tools."""
+    from otcpipe.cli import export as _export
+
+    _export.export(table, first, last, form, as_of, folder, is_dry=dry_run)

@@ -1,0 +1,74 @@
+"""Commands that write files for other tools."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from otcpipe import export as _export
+from otcpipe import services, weeks
+from otcpipe.cli.console import console, say
+from otcpipe.errors import Invalid
+from otcpipe.records import ATTRIBUTION
+
+
+def export(
+    table: str, first: str | None, last: str | None, form: str, at: str | None, folder: Path, *, is_dry: bool
+) -> None:
+    """Write a table's weeks; with `is_dry` only count."""
+    now = services.settings().now()
+    if table not in _export.tables():
+        raise Invalid(f"{table!r} is not a table to export; choose from {', '.join(_export.tables())}.")
+    if form not in _export.FORMATS:
+        raise Invalid(f"{form!r} is not a format; choose from {', '.join(_export.FORMATS)}.")
+    request = _export.Request(
+        table,
+        form,
+        folder,
+        weeks.parse_week(first, now) if first else None,
+        weeks.parse_week(last, now) if last else None,
+        _moment(at, now) if at else None,
+    )
+    if request.first and request.last and request.first > request.last:
+        raise Invalid(f"The week ending {request.first} is after the week ending {request.last}.")
+    written = _carried(request, is_dry=is_dry)
+    if not written:
+        say("No week in that span has rows of it.")
+        return
+    span = f"{len(written)} week{'s' if len(written) > 1 else ''} ending {min(written)} to {max(written)}"
+    rows = f"{sum(written.values()):,} rows of {table}, {span}"
+    say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / table}.")
+    say(ATTRIBUTION)
+
+
+def _carried(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
+    """The rows of each week that has some."""
+    written: dict[date, int] = {}
+    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} weeks"), TextColumn("{task.fields[doing]}"))
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        total = len(_export.loaded_weeks(services.warehouse(), request))
+        task = progress.add_task("", total=total, doing="")
+
+        def told(week: date, rows: int) -> None:
+            written[week] = rows
+            progress.update(task, advance=1, doing=f"{sum(written.values()):,} rows")
+
+        (_export.count if is_dry else _export.export)(services.warehouse(), request, told)
+    return {week: rows for week, rows in written.items() if rows}
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
+    if moment.tzinfo is None or moment > now:
+        raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
+    return moment.astimezone(UTC)
