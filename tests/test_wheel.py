@@ -20,9 +20,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def test_the_wheel_carries_actors_and_sql(wheel: Path) -> None:
+def test_the_wheel_carries_actors_sql_and_the_reports_page(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "actors").glob("*.py")} <= names
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "otcpipe" / "report").glob("*.[hc]*")}
+    assert len(page) == 3
+    assert page <= names
     sql = {f"otcpipe/{path.relative_to(ROOT)}" for path in (ROOT / "schema").glob("*/*.sql")}
     assert sql
     assert sql <= names

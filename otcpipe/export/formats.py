@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-DANGEROUS = r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # a formula's first, in full width too; and '
-ESCAPED = """A text that begins with = + - @, a tab or a line break stands behind an apostrophe, so that no spreadsheet
-takes it for a formula; so does one that begins with an apostrophe: without its first apostrophe it is as published.
-Nothing between two commas is a null; quoted nothing is an empty text."""
+DANGEROUS = r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # a formula's first, also in full width
+ESCAPED = """A text that begins with = + - @, a tab or a line break stands behind an apostrophe, so that no
+spreadsheet takes it for a formula; so does one that begins with an apostrophe. Without its first apostrophe
+it is as published. Nothing between two commas is a null; quoted nothing is an empty text."""
 
 
 class ParquetFile:

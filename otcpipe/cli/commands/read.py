@@ -112,3 +112,15 @@ def export(
     from otcpipe.cli import export as _export
 
     _export.export(table, first, last, form, as_of, folder, is_dry=dry_run)
+
+
+@commands.command()
+def report(
+    *,
+    week: Week = None,
+    file: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to.")] = None,
+) -> None:
+    """A week on one page of HTML, the newest whole week by default."""
+    from otcpipe.cli import report as _report
+
+    _report.report(week, file)

@@ -1,0 +1,38 @@
+"""A week on one page: HTML with everything in it, which asks for nothing else."""
+
+from datetime import date, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from otcpipe.errors import Invalid
+from otcpipe.records import ATTRIBUTION, TIERS
+from otcpipe.report import charts, shown
+from otcpipe.report.gather import gather
+from otcpipe.warehouse import Warehouse
+
+__all__ = ["make"]
+
+
+def make(warehouse: Warehouse, week: date | None, now: datetime) -> tuple[date, str]:
+    """The week, the newest whole one by default, and its page; raises Invalid where nothing is loaded."""
+    found = gather(warehouse, week, now)
+    if found is None:
+        missing = f"The week ending {week} is not loaded" if week else "Nothing is loaded"
+        raise Invalid(f"{missing}: `otcpipe import FILE` or `otcpipe enqueue --week DATE` brings weeks in.")
+    page = _templates().get_template("page.html")
+    return found["week"], page.render(found, made_at=now, attribution=ATTRIBUTION)
+
+
+def _templates() -> Environment:
+    """All text is escaped, and what is missing is an error."""
+    templates = Environment(
+        loader=PackageLoader("otcpipe.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown.plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(shown.FILTERS | {"tier_name": TIERS.__getitem__})
+    templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks)
+    return templates

@@ -1,0 +1,37 @@
+"""The geometry of small charts, in the units of their view boxes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+WIDTH, HEIGHT, EDGE = 120, 28, 3  # of a sparkline
+
+Number = Decimal | int | float
+
+
+def spark(values: Sequence[Number | None]) -> dict[str, object]:
+    """A path through the values from zero up, broken where one lacks, and the last point."""
+    top = max((float(value) for value in values if value is not None), default=0) or 1
+    step = (WIDTH - 2 * EDGE) / max(len(values) - 1, 1)
+    points = [
+        None if value is None else (EDGE + step * at, HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * float(value) / top)
+        for at, value in enumerate(values)
+    ]
+    path, is_open = [], False
+    for point in points:
+        if point:
+            path.append(f"{'L' if is_open else 'M'}{point[0]:.1f} {point[1]:.1f}")
+        is_open = point is not None
+    last = points[-1] if points else None
+    return {"path": "".join(path), "last": last and (f"{last[0]:.1f}", f"{last[1]:.1f}")}
+
+
+def part(value: Number, whole: Number) -> str:
+    """How much of 100 a value is."""
+    return f"{100 * float(value) / float(whole):.2f}" if whole else "0"
+
+
+def ticks(top: Number) -> list[float]:
+    """Two or more round steps up to the largest value."""
+    size = 10.0 ** (len(str(int(top))) - 1)
+    step = next(size * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2) if float(top) / (size * part) <= 4)  # noqa: PLR2004
+    return [step * number for number in range(1, int(float(top) / step) + 1)]

@@ -1,0 +1,104 @@
+"""What the page shows, read from one view of the database."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from otcpipe import ledger, metrics, queries
+from otcpipe.records import TIERS
+from otcpipe.report import coverage, totals
+from otcpipe.warehouse import Row, Transaction, Warehouse
+
+LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day on
+LIQUID_WEEKS = 4  # of six with records, for a mean that says something
+HISTORY_WEEKS = 13
+FEW, MORE, MOST = 10, 15, 100  # rows of the lists
+ALL_TIERS = "ALL_TIERS"
+
+
+def gather(warehouse: Warehouse, asked: date | None, now: datetime) -> dict[str, Any] | None:
+    """All of a week by the names that the page uses; nothing where it is not loaded."""
+    states = ledger.partitions(warehouse, None)
+    with warehouse.transaction() as transaction:
+        transaction.script(queries.statements()["begin_report"])
+        found = transaction.row("report_week", week_ending=asked)
+        return _week(transaction, found["week_ending"], states, now) if found else None
+
+
+def _week(transaction: Transaction, week: date, states: list[Row], now: datetime) -> dict[str, Any]:
+    first = week - (HISTORY_WEEKS - 1) * metrics.WEEK
+    weeks = {row["week_ending"]: row for row in transaction.rows("report_weeks", first=first, last=week)}
+    tiers, scope = weeks[week]["tiers"], "ALL" if weeks[week]["covers_all"] else "ATS"
+    asked = {"week_ending": week, "scope": scope}
+    liquid = asked | {"liquid_trades": LIQUID_TRADES, "limit": FEW}
+    sums = totals.Totals(transaction.rows("report_totals", first=first, last=week), week, tiers, scope)
+    largest = transaction.rows("report_largest", **asked, limit=MOST)
+    moves = transaction.rows("report_moves", **liquid, liquid_weeks=LIQUID_WEEKS)
+    concentration = transaction.rows("report_concentration", **liquid)
+    symbols = sorted({row["symbol"] for row in [*largest, *moves, *concentration]})
+    return {
+        "week": week,
+        "monday": week - timedelta(days=4),
+        "scope": scope,
+        "tiers": [tier for tier in TIERS if tier in tiers],
+        "tier_names": TIERS,
+        "liquid_trades": LIQUID_TRADES,
+        "liquid_weeks": LIQUID_WEEKS,
+        "sums": sums,
+        "symbol_count": transaction.rows("report_symbol_count", **asked)[0]["symbols"],
+        "coverage": coverage.coverage(transaction, states, week, now),
+        "boards": [
+            board for kind in dict.fromkeys(("ATS", scope)) for board in _boards(transaction, week, tiers, kind)
+        ],
+        "rising": [row for row in moves if row["change"] > 0],
+        "falling": [row for row in reversed(moves) if row["change"] < 0],
+        "concentrated": [row for row in concentration if row["from_top"] <= FEW],
+        "spread": sorted(
+            (row for row in concentration if row["from_bottom"] <= FEW), key=lambda row: int(row["from_bottom"])
+        ),
+        "levels": {
+            row["level"]: row["symbols"] for row in transaction.rows("report_levels", **_without(liquid, "limit"))
+        },
+        "restated": _restated(transaction, week),
+        "largest": largest,
+        "history_weeks": (dates := [first + number * metrics.WEEK for number in range(HISTORY_WEEKS)]),
+        "histories": _histories(transaction, dates, symbols, scope),
+        "names": {
+            row["symbol"]: row["issue_name"]
+            for row in transaction.rows("report_names", week_ending=week, symbols=symbols)
+        },
+    }
+
+
+def _without(values: Row, name: str) -> Row:
+    return {other: value for other, value in values.items() if other != name}
+
+
+def _boards(transaction: Transaction, week: date, tiers: list[str], scope: str) -> list[Row]:
+    """The leading venues, of all tiers where they are all loaded, else of each."""
+    found = []
+    for tier in [ALL_TIERS] if len(tiers) == len(TIERS) else tiers:
+        place = {"week_ending": week, "tier": tier, "scope": scope}
+        venues = transaction.rows("report_venues", **place, limit=MORE)
+        is_compared = transaction.rows("report_compared", **place)[0]["is_compared"]
+        found.append({"tier": tier, "scope": scope, "venues": venues, "is_compared": is_compared})
+    return found
+
+
+def _restated(transaction: Transaction, week: date) -> Row:
+    """How many records changed after the first capture, and those whose volume changed most."""
+    changes = transaction.rows("revisions", week_ending=week, symbol=None)
+    for row in changes:
+        row["difference"] = (row["share_volume_after"] or 0) - (row["share_volume_before"] or 0)
+    return {
+        "count": len(changes),
+        "kinds": {kind: sum(row["change"] == kind for row in changes) for kind in ("changed", "added", "withdrawn")},
+        "largest": sorted(changes, key=lambda row: -abs(row["difference"]))[:FEW],
+        "unknown": transaction.rows("report_unknown", week_ending=week)[0]["records"],
+    }
+
+
+def _histories(transaction: Transaction, weeks: list[date], symbols: list[str], scope: str) -> dict[str, list[Any]]:
+    """Each symbol's shares by week; nothing where a week has none."""
+    rows = transaction.rows("report_histories", weeks=weeks, symbols=symbols, scope=scope)
+    volumes = {(row["symbol"], row["week_ending"]): row["volume"] for row in rows}
+    return {symbol: [volumes.get((symbol, week)) for week in weeks] for symbol in symbols}
