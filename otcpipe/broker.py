@@ -1,6 +1,8 @@
 """The broker with its middleware, and the way between runs of stages and its messages."""
 
 import functools
+import logging
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,7 +26,7 @@ from otcpipe.letters import Cause
 from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings
 from otcpipe.records import Output
 
-OUTAGES = (redis.ConnectionError, redis.TimeoutError)
+log = logging.getLogger(__name__)
 
 
 def connect(url: str) -> FailClosedBroker:
@@ -35,7 +37,7 @@ def connect(url: str) -> FailClosedBroker:
         socket_timeout=10,
         health_check_interval=30,
     )
-    rounds = Rounds(at_start=send_stranded, each=record_deaths)
+    rounds = Rounds(often=record_deaths, seldom=send_stranded)
     middleware = [
         CurrentMessage(),
         Logs(run_of),
@@ -84,7 +86,8 @@ def send(run: Run, seconds: float = 0) -> None:
         actor_name=run.stage.actor,
         args=(str(run.key),),
         kwargs={},
-        options={"generation": run.generation, "request": run.request, "is_last": run.is_last},
+        options={"generation": run.generation, "request": run.request, "is_last": run.is_last}
+        | ({"ours": str(run.ours)} if run.ours else {}),
         message_id=run.message_id,
     )
     with _reaching():
@@ -94,7 +97,7 @@ def send(run: Run, seconds: float = 0) -> None:
 
 def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
     """The run that a message asks for; raises Invalid for a key or an actor that is none."""
-    options = message.options
+    options: dict[str, Any] = message.options
     key = keys.parse(str(*message.args[:1]), services.settings()["S3_PREFIX"])
     return Run(
         stages.named(message.actor_name),
@@ -102,6 +105,7 @@ def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
         options.get("generation", 0),
         options.get("request"),
         is_last=options.get("is_last", False),
+        ours=uuid.UUID(options["ours"]) if options.get("ours") else None,
     )
 
 
@@ -118,10 +122,17 @@ def note_cause(redis_message_id: str, cause: Cause) -> None:
 
 
 def record_deaths() -> None:
-    """Bring dead messages from Redis into Postgres, from where they never go."""
+    """Bring dead messages from Redis into Postgres, from where they never go; one that cannot holds up no other."""
     with _reaching():
         for death in list(traffic.deaths(_with_all_queues())):
-            if letters.record(services.warehouse(), death, read):
+            try:
+                is_recorded = letters.record(services.warehouse(), death, read)
+            except Unreachable:
+                raise
+            except Exception:  # whatever is the matter with one, the others are to be told
+                log.exception("the death of %s cannot be recorded", death.redis_message_id)
+                continue
+            if is_recorded:
                 traffic.forget(broker(), death)
 
 
@@ -149,7 +160,9 @@ def _with_all_queues() -> FailClosedBroker:
 def _reaching() -> Iterator[None]:
     try:
         yield
-    except OUTAGES as error:
+    except redis.ResponseError as error:
+        raise Unreachable(f"Redis refuses: {error}.") from error
+    except redis.RedisError as error:
         raise Unreachable("Redis does not answer.") from error
 
 

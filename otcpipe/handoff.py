@@ -1,21 +1,22 @@
 """What happens around every stage: claim, run, note, hand on; the message comes after the ledger, never before."""
 
 import logging
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 
 from otcpipe import keys, ledger, stages
 from otcpipe.errors import Damaged, OnHold, Permanent, TooSoon, Unreachable
-from otcpipe.ledger import Held, Lease, Run
+from otcpipe.ledger import Claim, Held, Lease, Run
 from otcpipe.records import Output
 from otcpipe.store import Store
 from otcpipe.warehouse import Warehouse
 
 Body = Callable[[Run], Output]  # a stage's own work
 log = logging.getLogger(__name__)
-OUTAGE_SECONDS = 3
+OUTAGE_SECONDS, REMAKE_SECONDS = 3, 1
 
 
 @dataclass(frozen=True)
@@ -32,27 +33,34 @@ class Carrier:
 
         A server that is down is waited for: that is no fault of the run, and uses up none of its attempts.
         """
+        claimed = run
         try:
-            following = self._carried(run, body)
+            found = self._claimed(run)
+            if isinstance(found, Claim):
+                claimed = replace(run, ours=found.worker)
+                output = self._output(found, body)
+            else:
+                output = found
         except TooSoon as wait:
             self.send(run, wait.seconds)
         except OnHold as hold:
             log.warning("%s %s is held: %s", run.stage.name, run.key, hold)
         except Unreachable as outage:
             log.warning("%s %s waits: %s", run.stage.name, run.key, outage)
-            self.send(run, OUTAGE_SECONDS)
+            self.send(claimed, OUTAGE_SECONDS)
         else:
+            following = run.following(output) if output else None
             if following:
                 self.send(following, 0)
 
-    def _carried(self, run: Run, body: Body) -> Run | None:
-        claimed = ledger.claim(self.warehouse, run, self.lease)
-        if isinstance(claimed, Held):
-            raise TooSoon("Another worker is at it.", claimed.seconds + 1)
-        output = claimed if isinstance(claimed, Output) else self._output(claimed, body)
-        return run.following(output) if output else None
+    def _claimed(self, run: Run) -> Claim | Output:
+        """The claim, or the output of what is done already."""
+        found = ledger.claim(self.warehouse, run, self.lease)
+        if isinstance(found, Held):
+            raise TooSoon("Another worker is at it.", found.seconds + 1)
+        return found
 
-    def _output(self, claim: ledger.Claim, body: Body) -> Output | None:
+    def _output(self, claim: Claim, body: Body) -> Output | None:
         """The stage's own work under its lease; nothing when the lease was lost, since another worker has it then."""
         run, started = claim.run, monotonic()
         with Lease(self.warehouse, claim):
@@ -60,7 +68,7 @@ class Carrier:
                 output = body(run)
             except Damaged as damage:
                 self._remake(run, damage)
-                raise
+                raise TooSoon(f"{damage} It is being made again.", REMAKE_SECONDS) from damage
         counts = ", ".join(f"{count:,} {name}" for name, count in output.counts.items()) or "nothing to count"
         seconds = monotonic() - started
         extra = {"generation": run.generation, "counts": output.counts, "seconds": round(seconds, 3)}
@@ -68,21 +76,19 @@ class Carrier:
         return output if ledger.finish(self.warehouse, claim, output) else None
 
     def _remake(self, run: Run, damage: Damaged) -> None:
-        """Have a derived object that is missing or damaged made again; raw bytes cannot be."""
+        """Have a derived object that is missing or damaged made again; raises Permanent where that cannot be."""
         key = run.key.beside(damage.key)
         if key.kind == "rejected":
             key = key.sibling("normalized", key.digest)
         producer = ledger.producer(self.warehouse, str(key))
         if key.kind not in ("parsed", "normalized") or producer is None:
             raise Permanent(f"{damage} It cannot be made again.") from damage
+        if producer["state"] == "failed":
+            raise Permanent(f"{damage} What would make it again failed: {producer['reason']}") from damage
+        if producer["state"] != "done":
+            return  # it is being made
         for damaged in (damage.key, str(key)):
             self.store.discard(damaged)
-        again = Run(
-            stages.named(producer["stage"]),
-            keys.parse(producer["key"], key.prefix),
-            producer["generation"],
-            request=f"remake {run.message_id}",
-            is_last=True,
-        )
-        ledger.request(self.warehouse, again)
-        self.send(again, 0)
+        stage, source = stages.named(producer["stage"]), keys.parse(producer["key"], key.prefix)
+        again = Run(stage, source, producer["generation"], request=f"remake {uuid.uuid4()}", is_last=True)
+        self.send(ledger.request(self.warehouse, again), 0)

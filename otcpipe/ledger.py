@@ -1,18 +1,19 @@
 """The ledger of stage runs in Postgres: the truth of what is due, running, done and failed."""
 
 import json
+import logging
 import threading
 import uuid
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from otcpipe.errors import OnHold, OtcpipeError, Poisonous, Unreachable
+from otcpipe.errors import OnHold, OtcpipeError, Poisonous
 from otcpipe.keys import Key, parse
 from otcpipe.records import Output
 from otcpipe.stages import Stage, after
 from otcpipe.warehouse import Row, Warehouse
 
+log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=15)
 RENEWALS = 3  # of a lease before it runs out
 MOST_UNENDED = 3  # claims in a row: the fourth is one too many
@@ -27,6 +28,7 @@ class Run:
     generation: int = 0
     request: str | None = None
     is_last: bool = False
+    ours: uuid.UUID | None = field(default=None, compare=False)  # the claim of who put it off, alive
 
     @property
     def message_id(self) -> str:
@@ -41,7 +43,7 @@ class Run:
             return None
         key, generation = self.key.beside(output.key), output.generation or self.generation
         request = None if self.stage.reads == "partition" else self.request  # a new observation is new work anyway
-        return replace(self, stage=stage, key=key, generation=generation, request=request)
+        return replace(self, stage=stage, key=key, generation=generation, request=request, ours=None)
 
     def identity(self) -> dict[str, object]:
         return {"stage": self.stage.name, "key": str(self.key), "generation": self.generation}
@@ -80,16 +82,18 @@ def request(warehouse: Warehouse, run: Run) -> Run:
     with warehouse.transaction() as transaction:
         if transaction.run("request_run", **run.entry()):
             return run
-        return replace(run, request=transaction.rows("run", **run.identity(), most=MOST_UNENDED)[0]["request"])
+        return replace(
+            run, request=transaction.rows("run", **run.identity(), most=MOST_UNENDED, ours=None)[0]["request"]
+        )
 
 
 def claim(warehouse: Warehouse, run: Run, lease: timedelta = LEASE) -> Claim | Output | Held:
     """The claim; or the output of a run that is done; or who holds it. Raises Poisonous for a run that kills."""
-    worker = uuid.uuid4()
+    worker, values = uuid.uuid4(), {"most": MOST_UNENDED, "ours": run.ours}
     with warehouse.transaction() as transaction:
-        if transaction.row("claim_run", **run.entry(), worker=worker, lease=lease, most=MOST_UNENDED):
+        if transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease):
             return Claim(run, worker, lease)
-        found = transaction.rows("run", **run.identity(), most=MOST_UNENDED)[0]
+        found = transaction.rows("run", **run.identity(), **values)[0]
         if found["is_poison"]:
             raise Poisonous(f"{MOST_UNENDED} workers in a row died at it, or never came back.")
         if found["state"] == "done":
@@ -118,14 +122,22 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._over.wait(self._held.lease.total_seconds() / RENEWALS):
-            with suppress(Unreachable), self._warehouse.transaction() as transaction:
-                transaction.run("renew_lease", worker=self._held.worker, lease=self._held.lease)
+            try:
+                with self._warehouse.transaction() as transaction:
+                    transaction.run("renew_lease", worker=self._held.worker, lease=self._held.lease)
+            except OtcpipeError as error:
+                log.warning("A lease could not be renewed: %s", error)
 
 
 def sentence(error: BaseException) -> str:
     """What went wrong, for people: our errors are sentences already."""
-    text = str(error).strip()
+    text = legible(str(error).strip())
     return text if isinstance(error, OtcpipeError) else f"{type(error).__name__}: {text or 'no message'}"
+
+
+def legible(text: str) -> str:
+    """Text that Postgres takes: what is no character of UTF-8, and the null character, are replaced."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:

@@ -22,11 +22,12 @@ class Cause:
     reason: str
     traceback: str | None
     attempts: int
+    code_version: int | None = None  # of the stage that failed
 
     @classmethod
-    def of(cls, error: BaseException, attempts: int) -> "Cause":
+    def of(cls, error: BaseException, attempts: int, code_version: int | None = None) -> "Cause":
         trace = "".join(traceback.format_exception(error, limit=-FRAMES))
-        return cls(type(error).__name__, ledger.sentence(error), trace, attempts)
+        return cls(type(error).__name__, ledger.sentence(error), ledger.legible(trace), attempts, code_version)
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ def record(warehouse: Warehouse, death: Death, read: Read) -> bool:
         **asdict(cause),
     }
     with warehouse.transaction() as transaction:
-        if run:
-            state = transaction.row("lease_of", **run.identity())
-            if state and state["is_held"]:
-                return False
+        found = transaction.row("lease_of", **run.identity()) if run else None
+        if found and found["is_held"]:
+            return False
+        is_new = transaction.run("add_letter", **letter, is_done=bool(found and found["is_done"]))
+        if run and is_new:
             transaction.run("note_failure", **run.identity(), state="failed", reason=cause.reason, worker=None)
-        transaction.run("add_letter", **letter)
     return True
 
 

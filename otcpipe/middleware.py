@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,10 +14,11 @@ from otcpipe import logs, services
 from otcpipe.errors import Invalid, OtcpipeError, Permanent
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
+from otcpipe.stages import PIPELINE
 
 log = logging.getLogger(__name__)
 IDLE_MS = 100
-ROUND_SECONDS = 5.0
+ROUND_SECONDS, SELDOM_SECONDS = 5.0, 60.0
 
 
 class Settings(Middleware):
@@ -72,26 +74,27 @@ class DeadLetters(Middleware):
         retries = message.options.get("retries", 0)
         attempts = retries + 1 if isinstance(error, Permanent | Invalid) else max(retries, 1)
         if error:
-            self._note(message.options["redis_message_id"], Cause.of(error, attempts))
+            version = next((one.code_version for one in PIPELINE if one.actor == message.actor_name), None)
+            self._note(message.options["redis_message_id"], Cause.of(error, attempts, version))
 
     def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         self._record()
 
 
 class Rounds(Middleware):
-    """Does chores while a worker lives: some once at its start, others every few seconds and when asked.
+    """Does chores while a worker lives: some every few seconds and when asked, others at its start and each minute.
 
     What fails, as when a server is down, waits for the next round.
     """
 
-    def __init__(self, at_start: Callable[[], object], each: Callable[[], object]) -> None:
-        self._at_start = at_start
-        self._each = each
+    def __init__(self, often: Callable[[], object], seldom: Callable[[], object]) -> None:
+        self._often = often
+        self._seldom = seldom
         self._over = False
         self._bell = threading.Event()
 
     def ring(self) -> None:
-        """Do the round now."""
+        """Do a round now."""
         self._bell.set()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
@@ -102,10 +105,11 @@ class Rounds(Middleware):
         self.ring()
 
     def _go(self) -> None:
-        waiting = [self._at_start]
+        due = time.monotonic()
         while not self._over:
-            waiting = [chore for chore in waiting if not self._done(chore)]
-            self._done(self._each)
+            if time.monotonic() >= due and self._done(self._seldom):
+                due = time.monotonic() + SELDOM_SECONDS
+            self._done(self._often)
             self._bell.wait(ROUND_SECONDS)
             self._bell.clear()
 

@@ -38,6 +38,18 @@ def raw(store: Store, key: Key) -> bytes:
     return content
 
 
+def put_raw(store: Store, key: Key, content: bytes) -> bool:
+    """Keep bytes for ever; an object that is there and damaged is replaced by the bytes that its key tells of."""
+    if store.put_once(str(key), gz.compress(content)):
+        return True
+    try:
+        raw(store, key)
+    except Damaged:
+        store.discard(str(key))
+        return store.put_once(str(key), gz.compress(content))
+    return False
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", compression_level=1, store_schema=False)

@@ -1,16 +1,21 @@
-"""What is due and nobody is at: found by comparing the ledger with Redis and with the stored objects."""
+"""What is due and nobody is at: found by comparing the ledger with Redis, the stored objects and the calendar."""
 
+import logging
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from otcpipe import keys, ledger, stages, weeks
+from otcpipe import due, keys, ledger, stages, weeks
+from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
+from otcpipe.records import Partition
 from otcpipe.store import Store
 from otcpipe.warehouse import Row, Warehouse
 
+log = logging.getLogger(__name__)
 PATIENCE = timedelta(seconds=5)  # between the ledger's commit and the message
 ASK_AGAIN = timedelta(hours=1)
+FRESH = {"generation": 0, "request": None, "is_last": False}
 VERSIONS = {stage.name: stage.code_version for stage in stages.PIPELINE}
 
 
@@ -24,15 +29,28 @@ class Finding:
 
 def find(
     warehouse: Warehouse, store: Store, prefix: str, message_ids: Container[str], now: datetime
-) -> list[Finding]:
-    """All that is due without a message and without a worker; what is dead is not among it."""
+) -> Iterator[Finding]:
+    """All that is due without a message and without a worker, the surest first; what is dead is not among it."""
     with warehouse.transaction() as transaction:
-        waiting = [(_run(row, prefix), row["why"]) for row in transaction.rows("stranded", patience=PATIENCE)]
-    return [
-        *(Finding(run, why) for run, why in waiting if run.message_id not in message_ids),
-        *(Finding(run, "its object is in no ledger") for run in _unknown(warehouse, store, prefix)),
-        *(Finding(run, "it was not published when last asked for") for run in _absent(warehouse, prefix, now)),
-    ]
+        rows = transaction.rows("stranded", patience=PATIENCE)
+    for row in rows:
+        run = _run(row, prefix)
+        if run and run.message_id not in message_ids:
+            yield Finding(run, row["why"])
+    for run in _unknown(warehouse, store, prefix):
+        yield Finding(run, "its object is in no ledger")
+    for run in _absent(warehouse, prefix, now):
+        yield Finding(run, "it was not published when last asked for")
+
+
+def unasked(warehouse: Warehouse, prefix: str, since: date | None, now: datetime) -> Iterator[Finding]:
+    """Partitions that the calendar says are due, since the first that was ever asked for, and that never were."""
+    wanted = due.wanted(warehouse, now, since, due.asked_tiers(warehouse, since))
+    states = {Partition(row["week_ending"], row["tier"]) for row in ledger.partitions(warehouse)}
+    for partition in wanted:
+        if partition not in states:
+            key = keys.of_partition(prefix, partition)
+            yield Finding(Run(stages.named("fetch"), key), "it is due and was never asked for")
 
 
 def send_stranded(
@@ -43,10 +61,11 @@ def send_stranded(
     now: datetime,
     send: Callable[[Run], None],
 ) -> list[Finding]:
-    """Send what `find` finds; a message too many changes nothing."""
-    found = find(warehouse, store, prefix, message_ids, now)
-    for finding in found:
+    """Send what `find` finds, each at once; a message too many changes nothing."""
+    found = []
+    for finding in find(warehouse, store, prefix, message_ids, now):
         send(ledger.request(warehouse, finding.run))
+        found.append(finding)
     return found
 
 
@@ -54,15 +73,18 @@ def stale(warehouse: Warehouse, prefix: str, request: str) -> list[Finding]:
     """For each capture the first stage that an older version of its code did; the stages after it follow."""
     with warehouse.transaction() as transaction:
         rows = transaction.rows("stale", stages=list(VERSIONS), versions=list(VERSIONS.values()))
-    return [
-        Finding(_run(row | {"request": request, "is_last": False}, prefix), f"made by version {row['code_version']}")
-        for row in rows
-    ]
+    runs = [(_run(row | {"request": request, "is_last": False}, prefix), row["code_version"]) for row in rows]
+    return [Finding(run, f"made by version {version}") for run, version in runs if run]
 
 
-def _run(row: Row, prefix: str) -> Run:
-    key = keys.parse(row["key"], prefix)
-    return Run(stages.named(row["stage"]), key, row["generation"], row["request"], is_last=row["is_last"])
+def _run(row: Row, prefix: str) -> Run | None:
+    """The run of a ledger's row; none, and a warning, where it is of another prefix or of a stage that is gone."""
+    try:
+        key = keys.parse(row["key"], prefix)
+        return Run(stages.named(row["stage"]), key, row["generation"], row["request"], is_last=row["is_last"])
+    except Invalid as error:
+        log.warning("A row of the ledger is passed over: %s", error)
+        return None
 
 
 def _unknown(warehouse: Warehouse, store: Store, prefix: str) -> Iterator[Run]:
@@ -71,8 +93,9 @@ def _unknown(warehouse: Warehouse, store: Store, prefix: str) -> Iterator[Run]:
     with warehouse.transaction() as transaction:
         known = {row["key"] for row in transaction.rows("cached_keys")}
     for key in stored:
-        if key not in known:
-            yield Run(stages.named("cache"), keys.parse(key, prefix))
+        run = None if key in known else _run({"stage": "cache", "key": key, **FRESH}, prefix)
+        if run:
+            yield run
 
 
 def _absent(warehouse: Warehouse, prefix: str, now: datetime) -> Iterator[Run]:

@@ -10,12 +10,13 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from otcpipe.errors import Damaged, Unreachable
+from otcpipe.errors import Damaged, Permanent, Unreachable
 from otcpipe.keys import sha256
 from otcpipe.settings import Settings
 
 DIGEST = "x-amz-meta-sha256"  # of the stored bytes
 CONNECT_SECONDS, READ_SECONDS = 5, 60
+HOPELESS = ("EntityTooLarge", "InvalidArgument", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed")
 
 
 class Store:
@@ -117,7 +118,10 @@ def _reaching(address: str) -> Iterator[None]:
         how = f"fails: {reason}" if is_answered else "does not answer"
         raise Unreachable(f"S3 at {address} {how}.") from error
     except MinioException as error:
-        raise Unreachable(f"S3 at {address} refuses: {getattr(error, 'code', error)}.") from error
+        code = getattr(error, "code", str(error))
+        if code in HOPELESS:
+            raise Permanent(f"S3 at {address} refuses this request however often it is made: {code}.") from error
+        raise Unreachable(f"S3 at {address} refuses: {code}.") from error
 
 
 def is_up(environment: Mapping[str, str]) -> bool:

@@ -12,10 +12,12 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from otcpipe import copies, queries
-from otcpipe.errors import Invalid, Unreachable
+from otcpipe.errors import Unreachable, Unready
 
 Row = dict[str, Any]
 CONNECT_SECONDS = 5
+LONGEST = "30 min"  # a statement: no thread can be interrupted while it waits for one
+OUTAGES = ("08", "40", "53", "55", "57P")  # SQLSTATE: connections, conflicts, resources, locks, shutdowns
 
 
 class Transaction:
@@ -78,6 +80,7 @@ class Warehouse:
             timeout=seconds,
             open=False,
             check=ConnectionPool.check_connection,
+            configure=_limit,
             kwargs={
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_SECONDS,
@@ -93,10 +96,12 @@ class Warehouse:
             with self._pool.connection() as connection:
                 yield Transaction(connection)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise Invalid("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
+            raise Unready("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
         except psycopg.errors.InsufficientPrivilege as error:
-            raise Invalid(f"The role in OTCPIPE_DATABASE_URL lacks rights: {_first_line(str(error))}.") from error
+            raise Unready(f"The role in OTCPIPE_DATABASE_URL lacks rights: {_first_line(str(error))}.") from error
         except psycopg.OperationalError as error:
+            if error.sqlstate and not error.sqlstate.startswith(OUTAGES):
+                raise  # a limit of Postgres itself, or the time limit: waiting mends nothing
             reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
             how = "cannot" if error.sqlstate else "does not answer"
             raise Unreachable(f"PostgreSQL at {self.address} {how}: {_first_line(reason)}") from error
@@ -158,6 +163,11 @@ def is_up(environment: Mapping[str, str]) -> bool:
 def _around(frame: str, name: str) -> bytes:
     """One named statement inside another."""
     return queries.statements()[frame].replace("{query}", queries.statements()[name].removesuffix(";")).encode()
+
+
+def _limit(connection: psycopg.Connection[Row]) -> None:
+    connection.execute("select set_config('statement_timeout', %s, false)", [LONGEST])
+    connection.commit()
 
 
 def _first_line(text: str) -> str:

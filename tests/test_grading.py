@@ -60,7 +60,7 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
 
 def test_nobody_sends_a_held_run_again_or_fetches_its_partition(held: Run, sql: Sql) -> None:
     sql("update otc.stage_run set queued_at = now() - interval '1 hour', finished_at = now() - interval '1 hour'")
-    assert reconcile.find(services.warehouse(), services.store(), held.key.prefix, (), NOON) == []
+    assert list(reconcile.find(services.warehouse(), services.store(), held.key.prefix, (), NOON)) == []
     assert "held" in due.hindrance(OTCE, "held", NOON)
     assert due.hindrance(OTCE, "held", NOON, refresh=True) == ""
     drive(held)  # a message that comes again changes nothing

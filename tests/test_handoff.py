@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from otcpipe import handoff, keys, ledger, services, stages
-from otcpipe.errors import Damaged, Permanent, Poisonous, Unreachable
+from otcpipe import handoff, ledger, services, stages
+from otcpipe.errors import Permanent, Poisonous, Unreachable
 from otcpipe.ledger import Claim, Held, Lease, Run
 from otcpipe.records import Output, Partition
 from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
@@ -85,14 +85,54 @@ def test_a_derived_object_that_is_gone_or_corrupt_is_made_again(
     reader = carried[2] if kind == "parsed" else carried[3]
     if kind == "parsed":
         services.store().discard(next(key for key in stored if "/normalized/" in key))
-    with pytest.raises(Damaged):
-        drive(again(reader))
-    waiting = sql("select stage, key, generation, request from otc.stage_run where starts_with(request, 'remake')")
-    prefix = environment["OTCPIPE_S3_PREFIX"]
-    remakes = [Run(stages.named(row[0]), keys.parse(row[1], prefix), row[2], row[3], is_last=True) for row in waiting]
-    drive(*remakes)
     drive(again(reader))
     assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+
+
+def test_a_damaged_object_is_waited_for_while_it_is_made_and_given_up_when_that_failed(
+    carried: list[Run], environment: dict[str, str], sql: Sql
+) -> None:
+    services.store().discard(str(carried[2].key))
+    services.store().discard(str(carried[3].key))
+    sent: list[Run] = []
+    stage = functions()["normalize"]
+    reader = again(carried[2])
+    carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+    assert [run.stage.name for run in sent] == ["parse", "normalize"]
+    carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+    assert [run.stage.name for run in sent[2:]] == ["normalize"], "it is being made already"
+    ledger.note_failure(services.warehouse(), sent[0], "no such luck", state="failed")
+    with pytest.raises(Permanent, match="What would make it again failed: no such luck"):
+        carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+
+
+def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sent = observe(CONTENT, OTCE), list[Run]()
+
+    def cut_off(_: Run) -> Output:
+        monkeypatch.setattr(services.warehouse(), "_url", "postgresql://127.0.0.1:9/")
+        raise Unreachable("PostgreSQL does not answer.")
+
+    for _ in range(5):
+        held = ledger.claim(services.warehouse(), run)
+        assert isinstance(held, Claim), "its own lease hinders nobody"
+        run = replace(run, ours=held.worker)
+    assert sql("select unended from otc.stage_run") == [(0,)]
+    carrier(lambda run, _: sent.append(run)).carry(run, cut_off)
+    assert sent == [run] and sent[0].ours is not None
+
+
+def test_text_that_postgres_refuses_is_made_legible(environment: dict[str, str], sql: Sql) -> None:
+    def fails(_: Run) -> Output:
+        raise OSError("a null \0 and half a pair \ud800")
+
+    with pytest.raises(OSError, match="a null"):
+        carrier(lambda *_: None).carry(observe(CONTENT, OTCE), fails)
+    assert sql("select state, reason from otc.stage_run") == [
+        ("queued", "OSError: a null \N{REPLACEMENT CHARACTER} and half a pair ?")
+    ]
 
 
 def test_a_raw_object_that_is_gone_is_a_permanent_error_that_names_it(

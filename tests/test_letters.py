@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
     assert [states[letter_id] for letter_id in mended] == ["resolved"] * 4
     unread = otcpipe("dlq", "replay", told["DecodeError"]["letter_id"], told["ActorNotFound"]["letter_id"])
     assert unread.returncode == 1
-    assert "2 of 2 letters cannot be replayed" in unread.stderr
+    assert "2 letters of 2 cannot be replayed" in unread.stderr
     assert "cache_nothing" in unread.stdout and "cannot be decoded" in unread.stdout
 
 
@@ -144,7 +145,7 @@ def drive_to_raw(run: Run) -> Run:
 
 def services_rows(run: Run) -> list[tuple[str, int]]:
     with services.warehouse().transaction() as transaction:
-        row = transaction.rows("run", **run.identity(), most=3)[0]
+        row = transaction.rows("run", **run.identity(), most=3, ours=None)[0]
     return [(row["output_key"], row["output_generation"])]
 
 
@@ -174,6 +175,35 @@ def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(death: Callabl
         ("OSError", 3, "open", "OSError: no space")
     ]
     assert sql("select state, reason from otc.stage_run") == [("failed", "OSError: no space")]
+
+
+def test_a_death_that_is_told_again_undoes_no_replay(death: Callable[..., Death], sql: Sql) -> None:
+    told = death(observed())
+    letters.record(services.warehouse(), told, broker.read)
+    letters.replay(services.warehouse(), letters.find(services.warehouse())[0], broker.read)
+    letters.record(services.warehouse(), told, broker.read)
+    assert sql("select state from otc.stage_run") == [("queued",)]
+
+
+def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..., Death], sql: Sql) -> None:
+    run = observed()
+    told = death(run)
+    drive(run)
+    letters.record(services.warehouse(), told, broker.read)
+    assert sql("select state from otc.letter") == [("resolved",)]
+
+
+def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., Death], sql: Sql) -> None:
+    odd, plain = observed("T1"), observed("T2")
+    push(replace(odd, request="a null \0"))
+    push(plain)
+    with broker.broker().client as client:
+        for name in client.lrange("otcpipe:cache", 0, -1):
+            client.zadd("otcpipe:cache.XQ", {name: 1})
+            client.hset("otcpipe:cache.XQ.msgs", name, client.hget("otcpipe:cache.msgs", name))
+    broker.record_deaths()
+    assert sql("select tier from otc.letter") == [("T2",)]
+    assert broker.broker().client.zcard("otcpipe:cache.XQ") == 1
 
 
 def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., Death], sql: Sql) -> None:
@@ -243,7 +273,7 @@ def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], otcp
 
 def test_old_letters_go_only_when_told_so(death: Callable[..., Death], otcpipe: Command, sql: Sql) -> None:
     letters.record(services.warehouse(), death(observed()), broker.read)
-    assert "1 letters" in otcpipe("dlq", "purge", "--older-than", "0").stdout
+    assert "1 letter of" in otcpipe("dlq", "purge", "--older-than", "0").stdout
     assert sql("select count(*) from otc.letter") == [(1,)]
     assert otcpipe("dlq", "purge", "--older-than", "1", "--yes").returncode == 0
     assert sql("select count(*) from otc.letter") == [(1,)]

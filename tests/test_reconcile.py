@@ -141,9 +141,9 @@ def test_the_command_says_what_it_would_do_and_does_it(otcpipe: Command, found: 
     (row,) = json.loads(otcpipe("reconcile", "--dry-run", "--json").stdout)
     assert (row["stage"], row["key"], row["why"]) == ("cache", str(run.key), "its message is gone")
     assert broker.message_ids() == set()
-    assert "1 runs were due without anybody at them and are sent again." in otcpipe("reconcile").stdout
+    assert "1 run due without anybody at it sent again." in otcpipe("reconcile").stdout
     assert broker.message_ids() == {run.message_id}
-    assert "No runs are due" in otcpipe("reconcile").stdout
+    assert "Nothing is due" in otcpipe("reconcile").stdout
 
 
 def test_many_keys_can_be_run_again_at_once(otcpipe: Command, found: Found, sql: Sql) -> None:
@@ -152,7 +152,7 @@ def test_many_keys_can_be_run_again_at_once(otcpipe: Command, found: Found, sql:
     dry = otcpipe("reprocess", "--prefix", "raw/OTCE/2025-11", "--dry-run").stdout
     assert "parse would run again on 2 keys, and the stages after it." in dry
     one = otcpipe("reprocess", "--prefix", "normalized/OTCE", "--stage", "compute", "--limit", "1", "--only").stdout
-    assert "compute runs again on 1 keys." in one
+    assert "compute runs again on 1 key." in one
     assert sql("select week_ending, stage from otc.stage_run where state = 'queued'") == [(weeks[2], "compute")]
     for wrong in (("--prefix", "raw/T2"), ("--prefix", "cooked/T2"), (), ("x", "--prefix", "y")):
         assert otcpipe("reprocess", *wrong).returncode == 2

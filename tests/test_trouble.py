@@ -2,24 +2,27 @@
 
 import io
 import json
+import os
 import resource
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 import redis
 
-from otcpipe import handoff, keys, objects, services, stages
-from otcpipe.errors import Damaged, Permanent
+from otcpipe import handoff, keys, objects, services
+from otcpipe.errors import Permanent
 from otcpipe.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
 from tests.conftest import DATA, kill
-from tests.pipeline import WEEK, carrier, drive, file_text, functions, observe
+from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -158,6 +161,14 @@ def parsed_key(sql: Sql) -> str:
     return str(key)
 
 
+def test_bytes_that_come_again_replace_a_damaged_raw_object(environment: dict[str, str], sql: Sql) -> None:
+    raw = drive(observe(CONTENT, OTCE))[1]
+    whole = services.store().get(str(raw.key))
+    overwrite(str(raw.key), flipped(whole))
+    drive(observe(CONTENT, OTCE, NOON + timedelta(days=1)))
+    assert services.store().get(str(raw.key)) == whole
+
+
 @pytest.mark.parametrize("damage", [flipped, halved])
 def test_a_damaged_parquet_is_not_read_but_made_again(
     damage: Callable[[bytes], bytes], environment: dict[str, str], sql: Sql
@@ -167,12 +178,8 @@ def test_a_damaged_parquet_is_not_read_but_made_again(
     whole = services.store().get(str(persist.key))
     overwrite(str(persist.key), damage(whole))
     again = Run(persist.stage, persist.key, persist.generation, request="again")
-    with pytest.raises(Damaged, match=persist.key.digest):
-        drive(again)
-    row = sql("select stage, key, generation, request from otc.stage_run where starts_with(request, 'remake')")[0]
-    drive(Run(stages.named(row[0]), persist.key.beside(row[1]), row[2], row[3], is_last=True))
-    assert services.store().get(str(persist.key)) == whole
     drive(again)
+    assert services.store().get(str(persist.key)) == whole
     assert objects.normalized(services.store(), persist.key).records.num_rows == 2
     assert sql("select count(*) from otc.volume_record") == [(2,)]
 
@@ -196,11 +203,27 @@ def test_after_the_loss_of_all_that_redis_has_reconcile_finishes_the_work(
     environment: dict[str, str], workers: Workers, otcpipe: Command, sql: Sql
 ) -> None:
     assert otcpipe("import", *FILES).returncode == 0
+    worker = workers(OTCPIPE_LEASE="1")
+    wait(lambda: sql("select 1 from otc.stage_run where stage in ('parse', 'normalize')"))
+    os.killpg(worker.pid, signal.SIGSTOP)
     with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
-        workers()
-        wait(lambda: sql("select 1 from otc.stage_run where stage in ('parse', 'normalize')"))
         client.flushall()
-        wait(lambda: otcpipe("reconcile").returncode == 0 and sql(DONE) == [(2,)])
+    sql("update otc.stage_run set queued_at = queued_at - interval '1 minute', lease_until = now()")
+    left = sql("select count(*) from otc.stage_run where state <> 'done'")[0][0]
+    assert left and f"{left} run" in otcpipe("reconcile").stdout
+    os.killpg(worker.pid, signal.SIGCONT)
+    wait(lambda: sql(DONE) == [(2,)])
+
+
+def test_a_worker_finds_by_itself_what_redis_lost(
+    environment: dict[str, str], workers: Workers, otcpipe: Command, sql: Sql
+) -> None:
+    assert otcpipe("import", FILES[0]).returncode == 0
+    with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
+        client.flushall()
+    sql("update otc.stage_run set queued_at = queued_at - interval '1 minute'")
+    workers()
+    wait(lambda: sql(DONE) == [(1,)])
 
 
 def test_what_a_killed_worker_held_runs_again_within_thirty_seconds(

@@ -25,6 +25,11 @@ def say(sentence: str) -> None:
     console.print(Text(_plain(sentence)), soft_wrap=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as "1 run" or "2,000 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def print_json(rows: Sequence[Row]) -> None:
     """A list of objects: decimals as text, dates ISO."""
     json.dump(list(rows), sys.stdout, default=_text, indent=2)

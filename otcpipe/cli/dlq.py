@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from otcpipe import broker, letters, services, stages, weeks
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import counted, print_json, print_table, say
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.ledger import Run
 from otcpipe.warehouse import Row
@@ -74,14 +74,14 @@ def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: i
     if not found:
         say("No open dead letters fit.")
     if failures:
-        raise OtcpipeError(f"{len(failures)} of {len(found)} letters cannot be replayed.")
+        raise OtcpipeError(f"{counted(len(failures), 'letter')} of {len(found)} cannot be replayed.")
 
 
 def purge(days: int, *, yes: bool) -> None:
     """Remove old letters for good."""
     before = services.settings().now() - timedelta(days=days)
     counts = letters.purge(services.warehouse(), before, is_dry=not yes)
-    what = f"{counts['letters']:,} letters of before {before:%Y-%m-%d}, {counts['open']:,} of them open"
+    what = f"{counted(counts['letters'], 'letter')} of before {before:%Y-%m-%d}, {counts['open']:,} of them open"
     say(f"Removed {what}." if yes else f"Would remove {what}: say --yes.")
 
 
@@ -96,7 +96,7 @@ def _replay(letter: Row, *, is_dry: bool) -> bool:
         say(f"{where} stays: {error} If its run is due, `otcpipe reconcile` sends it again.")
         return False
     if run is None:
-        say(f"{where} was replayed by somebody else.")
+        say(f"{where} was replayed, or came through, meanwhile.")
     else:
         say(f"{where}: {run.stage.name} {'would run' if is_dry else 'runs'} again on {run.key}.")
     return True

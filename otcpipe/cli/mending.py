@@ -1,10 +1,10 @@
 """Commands that set work going again."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from otcpipe import broker, due, grading, keys, ledger, reconcile, services, stages, weeks
-from otcpipe.cli.console import print_json, say
+from otcpipe.cli.console import counted, print_json, say
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.reconcile import Finding
@@ -15,28 +15,30 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     """Send the messages of all that is due and that nobody is at, or of all that an older version made."""
     prefix = services.settings()["S3_PREFIX"]
     broker.reach()
-    if stale:
-        found = reconcile.stale(services.warehouse(), prefix, f"stale {uuid.uuid4()}")
-    else:
-        found = reconcile.find(
-            services.warehouse(), services.store(), prefix, broker.message_ids(), services.settings().now()
-        )
-    if not is_dry:
-        for finding in found:
+    found = []
+    for finding in reconcile.stale(services.warehouse(), prefix, f"stale {uuid.uuid4()}") if stale else _due(prefix):
+        if not is_dry:
             _submit(finding.run)
+        found.append(finding)
+        if not as_json:
+            say(f"{finding.run.stage.name} {finding.run.key}: {finding.why}.")
     if as_json:
         print_json([_row(finding) for finding in found])
-        return
-    for finding in found:
-        say(f"{finding.run.stage.name} {finding.run.key}: {finding.why}.")
-    say(_summary(found, stale=stale, is_dry=is_dry))
+    else:
+        say(_summary(len(found), stale=stale, is_dry=is_dry))
 
 
-def _summary(found: Sequence[Finding], *, stale: bool, is_dry: bool) -> str:
-    what = "made by another version of their code" if stale else "due without anybody at them"
-    if not found:
-        return f"No runs are {what}."
-    return f"{len(found):,} runs {'are' if is_dry else 'were'} {what}{'' if is_dry else ' and are sent again'}."
+def _due(prefix: str) -> Iterator[Finding]:
+    settings, warehouse = services.settings(), services.warehouse()
+    yield from reconcile.find(warehouse, services.store(), prefix, broker.message_ids(), settings.now())
+    yield from reconcile.unasked(warehouse, prefix, settings.since, settings.now())
+
+
+def _summary(number: int, *, stale: bool, is_dry: bool) -> str:
+    what = "made by another version of its code" if stale else "due without anybody at it"
+    if not number:
+        return f"Nothing is {what}."
+    return f"{counted(number, 'run')} {what}{' would be' if is_dry else ''} sent again."
 
 
 def _row(finding: Finding) -> dict[str, object]:
@@ -88,13 +90,13 @@ def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None
     if is_dry:
         for run in found:
             say(f"{run.key}")
-        say(f"{stage.name} would run again on {len(found):,} keys{_and_after(only=only)}")
+        say(f"{stage.name} would run again on {counted(len(found), 'key')}{_and_after(only=only)}")
         return
     broker.reach()
     request = f"reprocess {uuid.uuid4()}"
     for run in found:
         _submit(Run(run.stage, run.key, run.generation, request=request, is_last=only))
-    say(f"{stage.name} runs again on {len(found):,} keys{_and_after(only=only)}")
+    say(f"{stage.name} runs again on {counted(len(found), 'key')}{_and_after(only=only)}")
 
 
 def _and_after(*, only: bool) -> str:

@@ -23,10 +23,16 @@ values (
 on conflict (stage, key, generation) do update set
     state = 'running', request = excluded.request, is_last = excluded.is_last, code_version = excluded.code_version,
     attempts = r.attempts + 1, worker = excluded.worker, lease_until = excluded.lease_until, started_at = now(),
-    finished_at = null, unended = case when r.state = 'running' then r.unended + 1 else 0 end
+    finished_at = null,
+    unended = case
+        when r.state <> 'running' then 0
+        when r.worker = %(ours)s then r.unended -- who put it off while Postgres was away has not died
+        else r.unended + 1
+    end
 where
     r.state in ('queued', 'failed', 'held')
     or (r.state = 'running' and r.lease_until < now() and r.unended + 1 < %(most)s)
+    or (r.state = 'running' and r.worker = %(ours)s)
     or (r.state = 'done' and excluded.request is not null and excluded.request is distinct from r.request)
 returning r.attempts;
 
@@ -36,7 +42,8 @@ update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker
 -- name: run
 select
     state, request, output_key, output_generation, counts,
-    state = 'running' and lease_until < now() and unended + 1 >= %(most)s as is_poison,
+    state = 'running' and lease_until < now() and unended + 1 >= %(most)s
+    and coalesce(worker <> %(ours)s::uuid, true) as is_poison,
     greatest(extract(epoch from lease_until - now()), 0)::float as lease_left
 from otc.stage_run
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
@@ -59,7 +66,7 @@ where
 
 -- name: producer
 -- The run that makes an object.
-select stage, key, generation
+select stage, key, generation, state, reason
 from otc.stage_run
 where output_key = %(key)s and key <> output_key -- persist and compute hand on what they read
 order by generation desc

@@ -1,18 +1,19 @@
 -- name: lease_of
 -- Whether somebody is at a run right now: the death of its message is told when that is over.
-select state = 'running' and lease_until > now() as is_held
+select state = 'running' and lease_until > now() as is_held, state = 'done' as is_done
 from otc.stage_run
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
 
 -- name: add_letter
 insert into otc.dead_letter (
     redis_message_id, queue, actor, stage, key, generation, week_ending, tier, request, is_last, code_version,
-    message, error_class, reason, traceback, attempts, first_at, last_at
+    message, error_class, reason, traceback, attempts, first_at, last_at, resolved_at
 )
 values (
     %(redis_message_id)s, %(queue)s, %(actor)s, %(stage)s, %(key)s, %(generation)s, %(week_ending)s, %(tier)s,
     %(request)s, %(is_last)s, %(code_version)s,
-    %(message)s, %(error_class)s, %(reason)s, %(traceback)s, %(attempts)s, %(first_at)s, %(last_at)s
+    %(message)s, %(error_class)s, %(reason)s, %(traceback)s, %(attempts)s, %(first_at)s, %(last_at)s,
+    case when %(is_done)s then now() end
 )
 on conflict (redis_message_id) do nothing;
 

@@ -121,4 +121,6 @@ def _send_again() -> None:
         with services.warehouse().transaction() as transaction:
             rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
         for row in rows:
-            broker.send(reconcile._run(row, services.settings()["S3_PREFIX"]))
+            run = reconcile._run(row, services.settings()["S3_PREFIX"])
+            if run:
+                broker.send(run)

@@ -7,6 +7,7 @@ import typer
 from otcpipe.cli.options import Json, Week
 from otcpipe.errors import Invalid
 
+LAST_ID = 2**63 - 1
 commands = typer.Typer()
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that died, why, and how to replay them.")
 commands.add_typer(dlq, name="dlq")
@@ -63,7 +64,7 @@ def reprocess(
         raise Invalid("Give one KEY, or the beginning of many with --prefix.")
     if key:
         mending.reprocess(key, stage, only=only, is_dry=dry_run)
-    elif prefix:
+    elif prefix is not None:
         mending.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
 
 
@@ -84,7 +85,9 @@ def dlq_list(
 
 
 @dlq.command("show")
-def dlq_show(letter: Annotated[int, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
+def dlq_show(
+    letter: Annotated[int, typer.Argument(metavar="ID", min=1, max=LAST_ID)], *, as_json: Json = False
+) -> None:
     """All that is known of a letter: its message, its last error with the traceback."""
     from otcpipe.cli import dlq
 
@@ -93,7 +96,7 @@ def dlq_show(letter: Annotated[int, typer.Argument(metavar="ID")], *, as_json: J
 
 @dlq.command("replay")
 def dlq_replay(
-    letters: Annotated[list[int] | None, typer.Argument(metavar="[ID]...")] = None,
+    letters: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, max=LAST_ID)] = None,
     *,
     stage: StageName = None,
     error: ErrorClass = None,
@@ -109,7 +112,7 @@ def dlq_replay(
 @dlq.command("purge")
 def dlq_purge(
     *,
-    older_than: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Died so many days ago or more.")],
+    older_than: Annotated[int, typer.Option(metavar="DAYS", min=0, max=36500, help="Died so many days ago or more.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
 ) -> None:
     """Remove old letters for good; without --yes, only say how many."""
