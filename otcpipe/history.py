@@ -56,9 +56,9 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
         _set_persisted(transaction, capture, key, rows, now)
         made_anew = [capture_id] if capture["normalized_key"] not in (None, key) else []  # by newer code
         _take_back(transaction, partition, made_anew + [row["capture_id"] for row in later])
-        counts = _apply(transaction, capture, key, rows)
+        counts = apply(transaction, capture, key, rows)
         for row in later:
-            _apply(transaction, row, row["normalized_key"], load(row["normalized_key"]))
+            apply(transaction, row, row["normalized_key"], load(row["normalized_key"]))
         place = Partition(**partition)
         if later or any(counts.values()) or not grading.is_judged(transaction, place, capture["digest"]):
             grading.grade(transaction, place, now)
@@ -79,9 +79,10 @@ def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows:
         first.rows("make_room", week_ending=capture["week_ending"])
         first.run("add_names", names=_names(rows.records))
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
+    transaction.run("use_records")
 
 
-def _apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -> dict[str, int]:
+def apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -> dict[str, int]:
     """Compare a capture with the records current at its time, inside what both cover."""
     before = transaction.row("capture_before", capture_id=capture["capture_id"])
     if before and before["normalized_key"] == key:
@@ -134,22 +135,8 @@ def _names(records: pa.Table) -> list[str]:
 
 
 def _set_persisted(transaction: Transaction, capture: Row, key: str, rows: Normalized, now: datetime) -> None:
-    sizes = {
-        "records": rows.records.num_rows,
-        "totals": rows.totals.num_rows,
-        "rejects": rows.rejects.num_rows,
-    }
-    apart = totals.unreconciled(rows)
-    transaction.run(
-        "set_persisted",
-        capture_id=capture["capture_id"],
-        normalized_key=key,
-        rows=sum(sizes.values()),
-        **sizes,
-        reconciled=None if apart is None else not apart,
-        unreconciled=apart,
-        now=now,
-    )
+    account = totals.account(rows)
+    transaction.run("set_persisted", capture_id=capture["capture_id"], normalized_key=key, **account, now=now)
     transaction.run("drop_rejects", raw_key=capture["raw_key"])
     place = {"raw_key": capture["raw_key"], "week_ending": capture["week_ending"], "tier": capture["tier"]}
     columns = {name: pa.repeat(pa.scalar(value), rows.rejects.num_rows) for name, value in place.items()}

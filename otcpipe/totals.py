@@ -10,6 +10,14 @@ SYMBOL_TOTALS = pa.array(["ATS_W_SMBL", "OTC_W_SMBL"])
 FIRM_TOTALS = pa.array(["ATS_W_FIRM", "OTC_W_FIRM"])
 
 
+def account(rows: Normalized) -> dict[str, object]:
+    """What became of a capture's rows, in the columns of `otc.capture`."""
+    sizes = {"records": rows.records.num_rows, "totals": rows.totals.num_rows, "rejects": rows.rejects.num_rows}
+    apart = unreconciled(rows)
+    reconciled = None if apart is None else not apart
+    return {"rows": sum(sizes.values()), **sizes, "reconciled": reconciled, "unreconciled": apart}
+
+
 def unreconciled(rows: Normalized) -> list[str] | None:
     """The symbols and firms whose rows do not add up, exactly in trades and nearly in shares; None without totals."""
     by_symbol = rows.totals.filter(pc.is_in(rows.totals["summary_type"], SYMBOL_TOTALS))

@@ -84,14 +84,18 @@ where week_ending = %(week_ending)s and tier = %(tier)s and brought_by = any(%(c
 update otc.volume_record set ended_by = null
 where week_ending = %(week_ending)s and tier = %(tier)s and ended_by = any(%(captures)s);
 
+-- name: use_records
+-- The statements from here to `copy_records` name the records without a schema: `verify` lets them work on a copy.
+set local search_path = otc, pg_temp;
+
 -- name: has_current
 select exists (
-    select from otc.volume_record
+    select from volume_record
     where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
 ) as has_current;
 
 -- name: create_incoming
-create temporary table incoming (like otc.volume_record) on commit drop;
+create temporary table incoming (like volume_record) on commit drop;
 
 -- name: analyze_incoming
 analyze incoming;
@@ -103,7 +107,7 @@ drop table incoming;
 -- Take from the incoming rows those that are current already, and mark the current rows that match none as ended.
 with unchanged as (
     delete from incoming as i
-    using otc.volume_record as r
+    using volume_record as r
     where
         r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
         and coalesce(i.symbol, '') = coalesce(r.symbol, '')
@@ -120,7 +124,7 @@ with unchanged as (
         and i.notional is not distinct from r.notional
     returning r.tableoid, r.ctid
 )
-update otc.volume_record as r set ended_by = %(capture_id)s
+update volume_record as r set ended_by = %(capture_id)s
 where
     r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
     and not exists (select from unchanged as u where u.tableoid = r.tableoid and u.ctid = r.ctid);
@@ -134,7 +138,7 @@ with current as (
         r.ctid as at,
         r.*,
         count(*) over (partition by r.symbol, r.issue_name_id, r.mpid) as products
-    from otc.volume_record as r
+    from volume_record as r
     where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
 ),
 matched as (
@@ -163,14 +167,14 @@ inherited as (
     update incoming as i set product_type = m.product_type, published_on = m.published_on
     from matched as m where i.ctid = m.incoming_at and not m.is_unchanged
 )
-update otc.volume_record as r set ended_by = %(capture_id)s
+update volume_record as r set ended_by = %(capture_id)s
 from matched as m
 where
     r.week_ending = %(week_ending)s and r.tier = %(tier)s
     and r.tableoid = m.in_table and r.ctid = m.at and m.is_unchanged is not true;
 
 -- name: add_incoming
-insert into otc.volume_record select * from incoming;
+insert into volume_record select * from incoming;
 
 -- name: set_persisted
 update otc.capture set
@@ -193,7 +197,7 @@ select coalesce((
 delete from otc.reject where raw_key = %(raw_key)s;
 
 -- name: copy_records
-copy otc.volume_record (
+copy volume_record (
     week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format csv);
