@@ -16,12 +16,13 @@ LOCKS = 7_001  # the advisory locks' first number; the second is the week
 WEEK = timedelta(days=7)
 PAUSE_SECONDS = 0.5
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?$", re.MULTILINE)
+_FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
 _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One file of `schema/metrics`: how many following weeks it reaches, and the metrics that it reads.
+    """One file of `schema/metrics`: how many following weeks it reaches, the metrics that it reads, its formula.
 
     Of a metric that goes over stored rows, a reached week is computed without a look at the week's records.
     """
@@ -30,6 +31,7 @@ class Metric:
     reaches: int
     goes_over_stored: bool
     reads: frozenset[str]
+    formula: str
 
 
 @cache
@@ -41,10 +43,16 @@ def metrics() -> tuple[Metric, ...]:
 
 
 def _metric(name: str, text: str) -> Metric:
-    reaches, reads = _REACHES.search(text), _READS.search(text)
+    reaches, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
     if not reaches:
         raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
-    return Metric(name, int(reaches[1]), bool(reaches[2]), frozenset(reads[1].split(", ") if reads else ()))
+    return Metric(
+        name,
+        int(reaches[1]),
+        bool(reaches[2]),
+        frozenset(reads[1].split(", ") if reads else ()),
+        formula[1] if formula else "",
+    )
 
 
 def reach() -> int:
@@ -117,3 +125,24 @@ def _earliest_due(warehouse: Warehouse, first: date, last: date) -> date | None:
     with warehouse.transaction() as transaction:
         found: date | None = transaction.rows("earliest_due", first=first, last=last)[0]["week_ending"]
         return found
+
+
+def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], set[str]]:
+    """A few rows of each metric that are not what the records give, and the metrics that wait to be computed.
+
+    Nothing is changed: it is a runner's work, which is then given up.
+    """
+    with warehouse.transaction() as transaction:
+        transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
+        transaction.run("plan_by_hash")
+        transaction.run("fill_working_week", week=week)
+        found = {}
+        for metric in metrics():
+            found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)
+            if found[metric.name]:  # the next one shall not build on what is wrong
+                transaction.rows("store_metric", metric=metric.name, week=week)
+        # asked last: records that changed meanwhile have left their mark by now, and no runner can take it away
+        waiting = {row["metric"] for row in transaction.rows("due_metrics", week=week)}
+        transaction.connection.rollback()
+    warehouse.maintain("vacuum_working_week")
+    return found, waiting

@@ -74,5 +74,10 @@ def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bo
         return False
     rows = make()
     store.put_once(str(key.sibling("rejected", key.digest)), parquet_bytes(rows.rejects))
+    return store.put_once(str(key), parquet_bytes(by_line(rows)))
+
+
+def by_line(rows: Normalized) -> pa.Table:
+    """Records and totals in one table, as a normalized object holds them."""
     both = pa.concat_tables([rows.records, rows.totals])
-    return store.put_once(str(key), parquet_bytes(both.sort_by("line") if rows.totals.num_rows else both))
+    return both.sort_by("line") if rows.totals.num_rows else both

@@ -1,6 +1,7 @@
 -- symbol_rolling_avg: a symbol's week against its mean over six calendar weeks ending with it, all tiers together.
 -- The mean is over the weeks in which the symbol has records. A week without records counts as 0 only where every
 -- tier in which the symbol traded in the window is loaded: absence of a tier is not absence of trading.
+-- formula: avg_6w = sum over six weeks / weeks with records; volume_vs_avg_pct = 100 (current - avg) / avg
 -- reaches: 5, over stored rows
 -- reads: symbol_summary
 

@@ -1,4 +1,5 @@
 -- symbol_summary: what was traded of a symbol in one week, on one tier, by scope.
+-- formula: total_volume, total_trades = the sums of share_volume, trade_count; avg_trade_size = volume / trades
 -- reaches: 0
 
 -- name: table

@@ -66,3 +66,50 @@ begin
     alter table asked drop column computed_at;
 end
 $$;
+
+-- What two versions of a row do not share: column: [of the first, of the second], as text.
+create function otc.differences(one jsonb, other jsonb) returns jsonb language sql immutable parallel safe as $$
+select jsonb_object_agg(a.key, jsonb_build_array(a.value, b.value))
+from jsonb_each_text(one) as a
+inner join jsonb_each_text(other) as b on b.key = a.key
+where a.value is distinct from b.value
+$$;
+
+-- The rows of a metric's week that are not those that its own function tells from the working week, a few of them.
+create function otc.differing_metric(name text, week date)
+returns table (place text, is_stored boolean, is_computed boolean, differences jsonb, differing bigint)
+language plpgsql as $$
+declare
+    metric regclass := format('otc.%I', name);
+    columns text;
+    keys text;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+    from pg_attribute
+    where attrelid = metric and attnum > 0 and not attisdropped and attname <> 'computed_at';
+
+    select string_agg(quote_ident(a.attname), ', ' order by array_position(i.indkey::int2[], a.attnum)) into keys
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = metric and i.indisunique and a.attname <> 'week_ending';
+
+    return query execute format(
+        'with stored as (select %1$s from %2$s where week_ending = $1),
+        computed as (select %1$s from otc.%3$I(null, $1, $1)),
+        wrong as (
+            select true as is_there, * from (select * from stored except all select * from computed) as s
+            union all
+            select false, * from (select * from computed except all select * from stored) as c
+        )
+        select
+            concat_ws(chr(32), %4$s), bool_or(is_there), not bool_and(is_there),
+            otc.differences(
+                (array_agg(to_jsonb(w) - ''is_there'') filter (where is_there))[1],
+                (array_agg(to_jsonb(w) - ''is_there'') filter (where not is_there))[1]
+            ),
+            count(*) over ()
+        from wrong as w group by %4$s order by 1 limit 5',
+        columns, metric, name || '_as_of', coalesce(keys, 'week_ending')
+    ) using week;
+end
+$$;

@@ -76,3 +76,6 @@ $$;
     assert sql(busiest) == [("AAA", 80), ("AAA", 90)]
     drive(taken(WEEK, 5))
     assert sql(busiest) == [("CCC", 30), ("CCC", 60)]
+    sql("update otc.busiest_symbol set volume = 7 where week_ending = %s", NEXT)
+    (wrong,) = metrics.differing(services.warehouse(), NEXT)[0]["busiest_symbol"]
+    assert wrong["differences"] == {"volume": ["7", "60.000000"]}

@@ -68,6 +68,19 @@ def reprocess(
         mending.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
 
 
+@commands.command()
+def verify(
+    *,
+    week: Week = None,
+    every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Recompute what is stored from its raw bytes, and tell what differs; nothing is changed."""
+    from otcpipe.cli import proof
+
+    proof.verify(week, every=every, as_json=as_json)
+
+
 @dlq.command("list")
 def dlq_list(
     *,

@@ -1,0 +1,76 @@
+-- name: verifiable
+-- Partitions whose captures are known, or were.
+select week_ending, tier
+from (
+    select c.week_ending, c.tier from otc.capture as c
+    union
+    select r.week_ending, r.tier from otc.stage_run as r where r.stage = 'persist' and r.state = 'done'
+) as places
+where %(week)s::date is null or week_ending = %(week)s
+order by week_ending, array_position(array['T1', 'T2', 'OTCE'], tier);
+
+-- name: captures
+-- A partition's captures in the order of observation.
+select *
+from otc.capture
+where week_ending = %(week_ending)s and tier = %(tier)s
+order by observed_at, fetched_key;
+
+-- name: lost_captures
+-- Captures whose records the ledger says are in, and that are not there.
+select distinct r.generation as capture_id, r.key
+from otc.stage_run as r
+where
+    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.stage = 'persist' and r.state = 'done'
+    and not exists (select from otc.capture as c where c.capture_id = r.generation)
+order by capture_id;
+
+-- name: stored_rejects
+select raw_key, line, reason, text
+from otc.reject
+where week_ending = %(week_ending)s and tier = %(tier)s
+order by raw_key, line;
+
+-- name: create_stand_in
+-- Comes before the real records wherever a statement names them without a schema.
+create temporary table volume_record (like otc.volume_record) on commit drop;
+
+-- name: use_stand_in
+set local search_path = pg_temp, otc;
+
+-- name: count_stand_in
+select count(*) filter (where ended_by is null) as records, count(*) as revisions from volume_record;
+
+-- name: differing_records
+-- Revisions that only one of the two holds, and what they do not share; a few of them.
+with stored as (
+    select * from otc.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
+),
+missing as (select * from volume_record except all select * from stored),
+extra as (select * from stored except all select * from volume_record)
+select
+    coalesce(m.symbol, e.symbol) as symbol,
+    coalesce(m.mpid, e.mpid, m.firm_crd::text, e.firm_crd::text, v.name) as venue,
+    coalesce(m.brought_by, e.brought_by) as capture_id,
+    e.tier is not null as is_stored,
+    m.tier is not null as is_computed,
+    otc.differences(to_jsonb(e), to_jsonb(m)) as differences,
+    count(*) over () as differing
+from missing as m
+full join extra as e
+    on coalesce(e.symbol, '') = coalesce(m.symbol, '')
+    and coalesce(e.mpid, '') = coalesce(m.mpid, '')
+    and coalesce(e.firm_crd, -1) = coalesce(m.firm_crd, -1)
+    and coalesce(e.issue_name_id, -1) = coalesce(m.issue_name_id, -1)
+    and coalesce(e.product_type, '') = coalesce(m.product_type, '')
+    and e.venue_type = m.venue_type
+    and e.brought_by = m.brought_by
+left join otc.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)
+order by symbol, venue, capture_id
+limit 5;
+
+-- name: differing_metric
+select * from otc.differing_metric(%(metric)s, %(week)s);
+
+-- name: due_metrics
+select metric from otc.metric_due where week_ending = %(week)s;
