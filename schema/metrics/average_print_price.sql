@@ -1,7 +1,7 @@
 -- average_print_price: what a share of a symbol cost on average in a week, all tiers together: notional / shares.
 -- No row where there are no shares, where a tier of the symbol lacks the notional of a record (as files do), or where
 -- it tells ATS volume only and the scope is another.
--- formula: average_print_price = total_notional / total_volume
+-- formula: average_price = total_notional / total_volume
 -- reaches: 0
 -- reads: symbol_summary
 

@@ -113,3 +113,16 @@ begin
     ) using week;
 end
 $$;
+
+-- A symbol's rows of metrics that are by symbol, each metric's in the order of its columns.
+create function otc.metrics_of(metrics text[], of_symbol text, first_week date, last_week date)
+returns table (metric text, told json) language plpgsql stable as $$
+begin
+    foreach metric in array metrics loop
+        return query execute format(
+            'select %1$L::text, row_to_json(m) from otc.%1$I as m
+            where m.symbol = $1 and m.week_ending between $2 and $3 order by m', metric
+        ) using of_symbol, first_week, last_week;
+    end loop;
+end
+$$;

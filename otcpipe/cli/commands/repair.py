@@ -81,6 +81,20 @@ def verify(
     proof.verify(week, every=every, as_json=as_json)
 
 
+@commands.command()
+def explain(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="In its own case.")],
+    *,
+    week: Annotated[str, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")],
+    metric: Annotated[str | None, typer.Option(help="One metric; all that are by symbol by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A symbol's numbers, down to the lines of the stored files behind them."""
+    from otcpipe.cli import explain
+
+    explain.explain(symbol, week, metric, as_json=as_json)
+
+
 @dlq.command("list")
 def dlq_list(
     *,

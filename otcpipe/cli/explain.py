@@ -1,0 +1,120 @@
+"""The command that shows a number down to the lines behind it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import groupby
+
+from otcpipe import explain as _explain
+from otcpipe import metrics, services, weeks
+from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.proof import counted
+from otcpipe.errors import OtcpipeError
+from otcpipe.explain import Explanation, Proof, Told
+from otcpipe.records import ATTRIBUTION
+from otcpipe.warehouse import Row
+
+SAME = ("week_ending", "symbol", "computed_at")  # columns that are the same for all rows shown
+PLACE = ("tier", "scope")
+OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "request_ids")
+
+
+def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> None:
+    """The rows of a symbol's metrics, the lines behind them, and their sums."""
+    friday = weeks.parse_week(week, services.settings().now())
+    prefix = services.settings()["S3_PREFIX"]
+    found = _explain.explain(services.warehouse(), services.store(), prefix, symbol, friday, metric)
+    if as_json:
+        print_json([_as_object(symbol, found) | {"week_ending": friday}])
+    else:
+        say(f"{symbol}, week ending {friday}.")
+        _say_metrics(found)
+        _say_lines(found.told)
+        for proof in found.proofs:
+            say(_sentence(proof))
+        say(ATTRIBUTION)
+    wrong = sum(not proof.agrees for proof in found.proofs) + sum(not told.is_proven for told in found.told)
+    if wrong:
+        raise OtcpipeError(f"{counted(wrong, 'number')} cannot be proven: see `otcpipe verify --week {friday}`.")
+
+
+def _say_metrics(found: Explanation) -> None:
+    """Each metric by its formula and its values, a column a tier and scope."""
+    formulas = {metric.name: metric.formula for metric in metrics.metrics()}
+    for metric, rows in groupby(found.rows, key=lambda row: row[0]):
+        shown = {f"row{number}": row for number, (_, row) in enumerate(rows)}
+        headings = {at: " ".join(str(row[name]) for name in PLACE if name in row) for at, row in shown.items()}
+        names = [name for name in shown["row0"] if name not in (*SAME, *PLACE)]
+        say(f"\n{metric}: {formulas[metric]}")
+        values = ({"name": name} | {at: row[name] for at, row in shown.items()} for name in names)
+        print_table({"name": ""} | headings, list(values))
+
+
+def _say_lines(told: Sequence[Told]) -> None:
+    """The lines under the raw object that they stand in."""
+    for raw_key, of_raw in groupby(told, key=lambda one: str(one.record["raw_key"])):
+        lines = list(of_raw)
+        capture = lines[0].record
+        source = "FINRA's API" if capture["source"] == "api" else "a file"
+        requests = f" in {counted(len(capture['request_ids']), 'request')}" if capture["request_ids"] else ""
+        say(f"\n{raw_key}")
+        say(f"from {source}{requests}, observed {_moment(capture['observed_at'])}, SHA-256 {capture['digest']}")
+        for one in lines:
+            _say_line(one)
+    say("")
+
+
+def _say_line(one: Told) -> None:
+    if one.line is None:
+        say(f"        no line tells of {_record(one.record)}")
+        return
+    say(f"{one.line.number:>7} {one.line.text}")
+    if not one.is_proven:
+        say(f"        but the record says {_record(one.record)}")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _record(record: Row) -> str:
+    venue = record["mpid"] or record["venue_name"]
+    return f"{_volume(record['share_volume'], record['trade_count'])} at {venue}"
+
+
+def _sentence(proof: Proof) -> str:
+    where = f"{proof.tier} {proof.week_ending}, {proof.scope}"
+    add = "adds" if proof.lines == 1 else "add"
+    sums = f"{counted(proof.lines, 'line')} {add} up to {_volume(proof.shares, proof.trades)}"
+    if proof.agrees:
+        return f"{where}: {sums}, as {_explain.TOTALS} says."
+    return f"{where}: {sums}, but {_explain.TOTALS} says {_shares(proof.stored_shares)} in {proof.stored_trades:,}."
+
+
+def _volume(shares: Decimal, trades: int) -> str:
+    return f"{_shares(shares)} share{'' if shares == 1 else 's'} in {counted(trades, 'trade')}"
+
+
+def _shares(shares: Decimal) -> str:
+    """Without the zeros of a table's six decimals."""
+    whole, _, fraction = f"{shares:,f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0')}".removesuffix(".")
+
+
+def _as_object(symbol: str, found: Explanation) -> Row:
+    captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.told}
+    formulas = {metric.name: metric.formula for metric in metrics.metrics()}
+    return {
+        "symbol": symbol,
+        "metrics": [{"metric": metric, "formula": formulas[metric]} | row for metric, row in found.rows],
+        "records": [_told(one) for one in found.told],
+        "captures": list(captures.values()),
+        "proofs": [asdict(proof) | {"agrees": proof.agrees} for proof in found.proofs],
+    }
+
+
+def _told(one: Told) -> Row:
+    line = {"line": one.line.number, "text": one.line.text} if one.line else {"line": None, "text": None}
+    kept = {name: value for name, value in one.record.items() if name != "request_ids"}
+    return kept | line | {"agrees": one.is_proven}
