@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from otcpipe import broker, services, store, warehouse
+from otcpipe.cli import app
 from otcpipe.stack import Supervisor, start_servers
 from otcpipe.warehouse import Warehouse
 
@@ -123,5 +124,22 @@ def otcpipe(environment: dict[str, str]) -> Callable[..., subprocess.CompletedPr
         return subprocess.run(
             command, env=os.environ | environment | more, capture_output=True, text=True, timeout=100, check=False
         )
+
+    return run
+
+
+@pytest.fixture
+def here(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line in this process, which is quicker."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["otcpipe", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            app()
+        printed = capsys.readouterr()
+        code = exited.value.code
+        return subprocess.CompletedProcess([], code if isinstance(code, int) else 1, printed.out, printed.err)
 
     return run

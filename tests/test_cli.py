@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from otcpipe.cli import app, console
+from otcpipe.cli import console
 from tests.conftest import DATA
 from tests.pipeline import file_text
 
@@ -32,21 +32,6 @@ def file(tmp_path: Path) -> Callable[[bytes], Path]:
         return path
 
     return write
-
-
-@pytest.fixture
-def here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process, which is quicker."""
-
-    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        monkeypatch.setattr(sys, "argv", ["otcpipe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
-            app()
-        printed = capsys.readouterr()
-        code = exited.value.code
-        return subprocess.CompletedProcess([], code if isinstance(code, int) else 1, printed.out, printed.err)
-
-    return run
 
 
 BAD_FILES = {

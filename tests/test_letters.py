@@ -74,7 +74,7 @@ def death(environment: dict[str, str]) -> Callable[..., Death]:
 
 
 def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
-    environment: dict[str, str], otcpipe: Command, workers: Workers, sql: Sql
+    environment: dict[str, str], here: Command, workers: Workers, sql: Sql
 ) -> None:
     week = timedelta(days=7)
     spent, late = observed("OTCE"), observed("T1")
@@ -105,8 +105,8 @@ def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
         workers()
         time.sleep(3)
         other.rollback()
-        wait(lambda: len(json.loads(otcpipe("dlq", "list", "--json").stdout)) == 6)
-    told = {row["error_class"]: row for row in json.loads(otcpipe("dlq", "list", "--json").stdout)}
+        wait(lambda: len(json.loads(here("dlq", "list", "--json").stdout)) == 6)
+    told = {row["error_class"]: row for row in json.loads(here("dlq", "list", "--json").stdout)}
     assert {name: (row["stage"], row["attempts"], row["reason"]) for name, row in told.items()} == {
         "RaiseException": ("cache", 2, told["RaiseException"]["reason"]),
         "TimeLimitExceeded": ("cache", 1, "TimeLimitExceeded: no message"),
@@ -117,19 +117,19 @@ def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
     }
     assert "the quota is used up" in told["RaiseException"]["reason"]
     assert "cannot be decoded" in told["DecodeError"]["reason"]
-    shown = otcpipe("dlq", "show", told["RaiseException"]["letter_id"]).stdout
+    shown = here("dlq", "show", told["RaiseException"]["letter_id"]).stdout
     assert "Traceback" in shown and "add_capture" in shown and str(spent.key) in shown
-    listed = otcpipe("dlq", "list").stdout
+    listed = here("dlq", "list").stdout
     assert all(name in listed for name in told)
 
     sql("drop trigger refuse on otc.capture")
     services.store().put_once(str(raw.key), gone)
     mended = [told[name]["letter_id"] for name in ("RaiseException", "TimeLimitExceeded", "Poisonous", "Permanent")]
-    assert otcpipe("dlq", "replay", *mended).returncode == 0
+    assert here("dlq", "replay", *mended).returncode == 0
     wait(lambda: sql(DONE) == [(4,)])
-    states = {row["letter_id"]: row["state"] for row in json.loads(otcpipe("dlq", "list", "--all", "--json").stdout)}
+    states = {row["letter_id"]: row["state"] for row in json.loads(here("dlq", "list", "--all", "--json").stdout)}
     assert [states[letter_id] for letter_id in mended] == ["resolved"] * 4
-    unread = otcpipe("dlq", "replay", told["DecodeError"]["letter_id"], told["ActorNotFound"]["letter_id"])
+    unread = here("dlq", "replay", told["DecodeError"]["letter_id"], told["ActorNotFound"]["letter_id"])
     assert unread.returncode == 1
     assert "2 letters of 2 cannot be replayed" in unread.stderr
     assert "cache_nothing" in unread.stdout and "cannot be decoded" in unread.stdout
@@ -154,7 +154,7 @@ def redis_client(environment: dict[str, str]) -> "redis.Redis":
 
 
 def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one(
-    environment: dict[str, str], otcpipe: Command, workers: Workers, sql: Sql
+    environment: dict[str, str], here: Command, workers: Workers, sql: Sql
 ) -> None:
     broker.send(observed())
     command = [sys.executable, "-m", "dramatiq", "tests.old_worker", "--processes", "1", "--threads", "1"]
@@ -162,7 +162,7 @@ def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one
         wait(lambda: sql("select error_class, stage from otc.letter") == [("ActorNotFound", "compute")])
         old.terminate()
     workers()
-    assert otcpipe("dlq", "replay", "--stage", "compute", "--error", "ActorNotFound").returncode == 0
+    assert here("dlq", "replay", "--stage", "compute", "--error", "ActorNotFound").returncode == 0
     wait(lambda: sql("select state from otc.letter") == [("resolved",)])
     assert sql(DONE) == [(1,)]
 
@@ -241,7 +241,7 @@ def test_a_message_that_cannot_be_read_stays_as_it_is(death: Callable[..., Death
     assert sql("select state, stage from otc.letter") == [("open", None)]
 
 
-def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Death], otcpipe: Command) -> None:
+def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Death], here: Command) -> None:
     for tier, error in (("T1", OSError("a")), ("T2", ValueError("b")), ("OTCE", OSError("c"))):
         letters.record(services.warehouse(), death(observed(tier), error=error), broker.read)
     asked = [
@@ -253,31 +253,31 @@ def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Dea
         ("--since", "2020-01-01"),
         ("--since", "2099-01-01"),
     ]
-    found = [len(json.loads(otcpipe("dlq", "list", *question, "--json").stdout)) for question in asked]
+    found = [len(json.loads(here("dlq", "list", *question, "--json").stdout)) for question in asked]
     assert found == [2, 3, 0, 3, 0, 3, 0]
-    wrong = otcpipe("dlq", "list", "--stage", "cook")
+    wrong = here("dlq", "list", "--stage", "cook")
     assert (wrong.returncode, "is not a stage" in wrong.stderr) == (2, True)
 
 
-def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], otcpipe: Command, sql: Sql) -> None:
+def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], here: Command, sql: Sql) -> None:
     for tier in TIERS:
         letters.record(services.warehouse(), death(observed(tier)), broker.read)
-    dry = otcpipe("dlq", "replay", "--error", "OSError", "--limit", "2", "--dry-run")
+    dry = here("dlq", "replay", "--error", "OSError", "--limit", "2", "--dry-run")
     assert dry.stdout.count("would run again") == 2
     assert sql("select count(*) from otc.letter where state = 'open'") == [(3,)]
-    assert otcpipe("dlq", "replay", "--error", "OSError", "--limit", "2").returncode == 0
+    assert here("dlq", "replay", "--error", "OSError", "--limit", "2").returncode == 0
     assert sql("select count(*) from otc.letter where state = 'open'") == [(1,)]
-    assert otcpipe("dlq", "replay").returncode == 2
-    assert otcpipe("dlq", "replay", "999").returncode == 2
+    assert here("dlq", "replay").returncode == 2
+    assert here("dlq", "replay", "999").returncode == 2
 
 
-def test_old_letters_go_only_when_told_so(death: Callable[..., Death], otcpipe: Command, sql: Sql) -> None:
+def test_old_letters_go_only_when_told_so(death: Callable[..., Death], here: Command, sql: Sql) -> None:
     letters.record(services.warehouse(), death(observed()), broker.read)
-    assert "1 letter of" in otcpipe("dlq", "purge", "--older-than", "0").stdout
+    assert "1 letter of" in here("dlq", "purge", "--older-than", "0").stdout
     assert sql("select count(*) from otc.letter") == [(1,)]
-    assert otcpipe("dlq", "purge", "--older-than", "1", "--yes").returncode == 0
+    assert here("dlq", "purge", "--older-than", "1", "--yes").returncode == 0
     assert sql("select count(*) from otc.letter") == [(1,)]
-    assert otcpipe("dlq", "purge", "--older-than", "0", "--yes").returncode == 0
+    assert here("dlq", "purge", "--older-than", "0", "--yes").returncode == 0
     assert sql("select count(*) from otc.letter") == [(0,)]
 
 

@@ -135,24 +135,24 @@ def test_a_partition_that_was_late_is_asked_for_again_after_an_hour(found: Found
     assert found() == [], "a file brought it"
 
 
-def test_the_command_says_what_it_would_do_and_does_it(otcpipe: Command, found: Found, sql: Sql) -> None:
+def test_the_command_says_what_it_would_do_and_does_it(here: Command, found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     pass_time(sql)
-    (row,) = json.loads(otcpipe("reconcile", "--dry-run", "--json").stdout)
+    (row,) = json.loads(here("reconcile", "--dry-run", "--json").stdout)
     assert (row["stage"], row["key"], row["why"]) == ("cache", str(run.key), "its message is gone")
     assert broker.message_ids() == set()
-    assert "1 run due without anybody at it sent again." in otcpipe("reconcile").stdout
+    assert "1 run due without anybody at it sent again." in here("reconcile").stdout
     assert broker.message_ids() == {run.message_id}
-    assert "Nothing is due" in otcpipe("reconcile").stdout
+    assert "Nothing is due" in here("reconcile").stdout
 
 
-def test_many_keys_can_be_run_again_at_once(otcpipe: Command, found: Found, sql: Sql) -> None:
+def test_many_keys_can_be_run_again_at_once(here: Command, found: Found, sql: Sql) -> None:
     weeks = [WEEK, WEEK - timedelta(days=7), WEEK - timedelta(days=14)]
     drive(*(observe(file_text([("A", "AAAA", n, 1)]), Partition(week, "OTCE")) for n, week in enumerate(weeks)))
-    dry = otcpipe("reprocess", "--prefix", "raw/OTCE/2025-11", "--dry-run").stdout
+    dry = here("reprocess", "--prefix", "raw/OTCE/2025-11", "--dry-run").stdout
     assert "parse would run again on 2 keys, and the stages after it." in dry
-    one = otcpipe("reprocess", "--prefix", "normalized/OTCE", "--stage", "compute", "--limit", "1", "--only").stdout
+    one = here("reprocess", "--prefix", "normalized/OTCE", "--stage", "compute", "--limit", "1", "--only").stdout
     assert "compute runs again on 1 key." in one
     assert sql("select week_ending, stage from otc.stage_run where state = 'queued'") == [(weeks[2], "compute")]
     for wrong in (("--prefix", "raw/T2"), ("--prefix", "cooked/T2"), (), ("x", "--prefix", "y")):
-        assert otcpipe("reprocess", *wrong).returncode == 2
+        assert here("reprocess", *wrong).returncode == 2

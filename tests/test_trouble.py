@@ -129,13 +129,13 @@ def carried(run: Run) -> list[Run]:
 
 
 def test_a_bucket_that_is_read_only_puts_the_run_off_with_the_reason(
-    environment: dict[str, str], otcpipe: Command, sql: Sql
+    environment: dict[str, str], here: Command, sql: Sql
 ) -> None:
     run, client = observe(CONTENT, OTCE), services.store()._client
     client.set_bucket_policy(bucket_name="otcpipe", policy=json.dumps(READ_ONLY))
     try:
         assert put_off(run) == [run]
-        (row,) = json.loads(otcpipe("status", "--json").stdout)
+        (row,) = json.loads(here("status", "--json").stdout)
         assert (row["state"], row["stage"]) == ("queued", "cache")
         assert "refuses: AccessDenied" in row["reason"]
     finally:
@@ -185,24 +185,24 @@ def test_a_damaged_parquet_is_not_read_but_made_again(
 
 
 def test_a_table_that_is_locked_for_longer_than_a_lease_is_waited_for(
-    environment: dict[str, str], workers: Workers, otcpipe: Command, sql: Sql
+    environment: dict[str, str], workers: Workers, here: Command, sql: Sql
 ) -> None:
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("lock table otc.volume_record in exclusive mode")
         workers(OTCPIPE_LEASE="1")
-        assert otcpipe("import", FILES[0]).returncode == 0
+        assert here("import", FILES[0]).returncode == 0
         wait(lambda: sql("select 1 from otc.stage_run where stage = 'persist' and state = 'running'"))
         time.sleep(4)
-        (row,) = json.loads(otcpipe("status", "--json").stdout)
+        (row,) = json.loads(here("status", "--json").stdout)
         assert (row["state"], row["stage"]) == ("running", "persist")
     wait(lambda: sql(DONE) == [(1,)])
     assert sql("select attempts from otc.stage_run where stage = 'persist'") == [(1,)]
 
 
 def test_after_the_loss_of_all_that_redis_has_reconcile_finishes_the_work(
-    environment: dict[str, str], workers: Workers, otcpipe: Command, sql: Sql
+    environment: dict[str, str], workers: Workers, here: Command, sql: Sql
 ) -> None:
-    assert otcpipe("import", *FILES).returncode == 0
+    assert here("import", *FILES).returncode == 0
     worker = workers(OTCPIPE_LEASE="1")
     wait(lambda: sql("select 1 from otc.stage_run where stage in ('parse', 'normalize')"))
     os.killpg(worker.pid, signal.SIGSTOP)
@@ -210,15 +210,15 @@ def test_after_the_loss_of_all_that_redis_has_reconcile_finishes_the_work(
         client.flushall()
     sql("update otc.stage_run set queued_at = queued_at - interval '1 minute', lease_until = now()")
     left = sql("select count(*) from otc.stage_run where state <> 'done'")[0][0]
-    assert left and f"{left} run" in otcpipe("reconcile").stdout
+    assert left and f"{left} run" in here("reconcile").stdout
     os.killpg(worker.pid, signal.SIGCONT)
     wait(lambda: sql(DONE) == [(2,)])
 
 
 def test_a_worker_finds_by_itself_what_redis_lost(
-    environment: dict[str, str], workers: Workers, otcpipe: Command, sql: Sql
+    environment: dict[str, str], workers: Workers, here: Command, sql: Sql
 ) -> None:
-    assert otcpipe("import", FILES[0]).returncode == 0
+    assert here("import", FILES[0]).returncode == 0
     with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
         client.flushall()
     sql("update otc.stage_run set queued_at = queued_at - interval '1 minute'")
@@ -227,12 +227,12 @@ def test_a_worker_finds_by_itself_what_redis_lost(
 
 
 def test_what_a_killed_worker_held_runs_again_within_thirty_seconds(
-    environment: dict[str, str], workers: Workers, otcpipe: Command, sql: Sql
+    environment: dict[str, str], workers: Workers, here: Command, sql: Sql
 ) -> None:
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("lock table otc.capture in share mode")
         first = workers()
-        assert otcpipe("import", *FILES).returncode == 0
+        assert here("import", *FILES).returncode == 0
         wait(lambda: sql("select count(*) from otc.stage_run where state = 'running'") == [(2,)])
         workers()
         kill(first)
