@@ -35,6 +35,7 @@ FIGURES = {
     "rows": "Rows of all captures.",
     "partitions": "Partitions by state.",
     "unreconciled_partitions": "Partitions that differ from FINRA's own totals.",
+    "quality_score": "The score, 0 to 100, of the newest week of a tier that was graded.",
     "weeks_behind": "Weeks that were published since the newest that is done.",
 }
 QUANTILES = [0.5, 0.95, 1.0]
@@ -76,6 +77,8 @@ class Figures(Collector):
                 yield "captures", row["captures"], {"tier": row["tier"]}
                 for kind in ("records", "totals", "rejects"):
                     yield "rows", row[kind], {"tier": row["tier"], "kind": kind}
+            for row in transaction.rows("newest_grades"):
+                yield "quality_score", float(row["score"]), {"tier": row["tier"], "grade": row["grade"]}
         yield from self._of_partitions(ledger.partitions(self._warehouse))
 
     def _of_partitions(self, rows: list[Row]) -> Iterator[Sample]:

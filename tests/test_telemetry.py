@@ -92,6 +92,7 @@ def test_the_figures_are_those_of_the_work_that_was_done(environment: dict[str, 
     }
     assert {name: found.get(name) for name in expected} == expected
     assert found["finra_requests_total",] >= 3
+    assert [name[1:] for name in found if name[0] == "quality_score"] == [("D", "OTCE")]
     assert 300 <= found["oldest_queued_seconds", "cache"] < 360
     assert 0 < found["stage_seconds", "0.5", "persist"] <= found["stage_seconds", "1.0", "persist"] < 20
     assert found["weeks_behind", "T1"] > 500, "no week of it is there"

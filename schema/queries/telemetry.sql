@@ -39,3 +39,8 @@ select queue as stage, count(*) as letters
 from otc.letter
 where state = 'open'
 group by queue;
+
+-- name: newest_grades
+select distinct on (tier) tier, grade, score
+from otc.weekly_quality
+order by tier, week_ending desc;
