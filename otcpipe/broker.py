@@ -1,17 +1,14 @@
-"""The broker with its middleware, and the way between runs of stages and its messages."""
+"""The broker with its middleware, the actors on it, and what is done with its messages beside their stages."""
 
 import functools
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import dramatiq
 import redis
-from dramatiq.errors import DecodeError
 from dramatiq.middleware import CurrentMessage, ShutdownNotifications, TimeLimit
 from dramatiq.middleware.retries import Retries
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -23,6 +20,7 @@ from otcpipe.failclosed import FailClosedBroker
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
+from otcpipe.messages import message_of, read, run_of
 from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings
 from otcpipe.records import Output
 
@@ -81,40 +79,9 @@ def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
 
 def send(run: Run, seconds: float = 0) -> None:
     """Enqueue the message of a run; raises Unreachable when Redis is down."""
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=run.stage.name,
-        actor_name=run.stage.actor,
-        args=(str(run.key),),
-        kwargs={},
-        options={"generation": run.generation, "request": run.request, "is_last": run.is_last}
-        | ({"ours": str(run.ours)} if run.ours else {}),
-        message_id=run.message_id,
-    )
     with _reaching():
         broker().declare_queue(run.stage.name)
-        broker().enqueue(message, delay=round(1000 * seconds) or None)
-
-
-def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
-    """The run that a message asks for; raises Invalid for a key or an actor that is none."""
-    options: dict[str, Any] = message.options
-    key = keys.parse(str(*message.args[:1]), services.settings()["S3_PREFIX"])
-    return Run(
-        stages.named(message.actor_name),
-        key,
-        options.get("generation", 0),
-        options.get("request"),
-        is_last=options.get("is_last", False),
-        ours=uuid.UUID(options["ours"]) if options.get("ours") else None,
-    )
-
-
-def read(body: bytes) -> Run:
-    """The run that a message as Redis holds it asks for; raises Invalid."""
-    try:
-        return run_of(dramatiq.Message.decode(body))
-    except DecodeError as error:
-        raise Invalid(f"The message cannot be decoded: {error.__cause__}.") from error
+        broker().enqueue(message_of(run), delay=round(1000 * seconds) or None)
 
 
 def note_cause(redis_message_id: str, cause: Cause) -> None:

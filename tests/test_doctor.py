@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from otcpipe import broker, checks, doctor, letters, services, settings
+from otcpipe import checks, doctor, letters, messages, services, settings
 from otcpipe.broker import send
 from otcpipe.checks import Place
 from otcpipe.queues import consumer_key, this_host
@@ -109,7 +109,7 @@ def test_a_run_without_a_message_is_told_from_one_that_waits(environment: dict[s
 
 
 def test_a_dead_letter_is_a_warning(environment: dict[str, str]) -> None:
-    assert letters.record(services.warehouse(), letters.Death("1", "parse", b"", NOON, None), broker.read)
+    assert letters.record(services.warehouse(), letters.Death("1", "parse", b"", NOON, None), messages.read)
     found = examined(environment)["letters"]
     assert (found.verdict, "seen to: 1, of parse." in found.finding) == ("warn", True)
 

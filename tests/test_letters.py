@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from otcpipe import broker, keys, ledger, letters, services, stages
+from otcpipe import broker, keys, ledger, letters, messages, services, stages
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause, Death
@@ -169,8 +169,8 @@ def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one
 
 def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(death: Callable[..., Death], sql: Sql) -> None:
     told = death(observed())
-    assert letters.record(services.warehouse(), told, broker.read)
-    assert letters.record(services.warehouse(), told, broker.read)
+    assert letters.record(services.warehouse(), told, messages.read)
+    assert letters.record(services.warehouse(), told, messages.read)
     assert sql("select error_class, attempts, state, reason from otc.letter") == [
         ("OSError", 3, "open", "OSError: no space")
     ]
@@ -179,9 +179,9 @@ def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(death: Callabl
 
 def test_a_death_that_is_told_again_undoes_no_replay(death: Callable[..., Death], sql: Sql) -> None:
     told = death(observed())
-    letters.record(services.warehouse(), told, broker.read)
-    letters.replay(services.warehouse(), letters.find(services.warehouse())[0], broker.read)
-    letters.record(services.warehouse(), told, broker.read)
+    letters.record(services.warehouse(), told, messages.read)
+    letters.replay(services.warehouse(), letters.find(services.warehouse())[0], messages.read)
+    letters.record(services.warehouse(), told, messages.read)
     assert sql("select state from otc.stage_run") == [("queued",)]
 
 
@@ -189,7 +189,7 @@ def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..
     run = observed()
     told = death(run)
     drive(run)
-    letters.record(services.warehouse(), told, broker.read)
+    letters.record(services.warehouse(), told, messages.read)
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
@@ -209,16 +209,16 @@ def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., 
 def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., Death], sql: Sql) -> None:
     run = observed()
     assert isinstance(ledger.claim(services.warehouse(), run), ledger.Claim)
-    assert not letters.record(services.warehouse(), death(run), broker.read)
+    assert not letters.record(services.warehouse(), death(run), messages.read)
     assert sql("select count(*) from otc.letter") == [(0,)]
 
 
 def test_a_second_replay_changes_nothing(death: Callable[..., Death], sql: Sql) -> None:
-    letters.record(services.warehouse(), death(observed()), broker.read)
+    letters.record(services.warehouse(), death(observed()), messages.read)
     (letter,) = letters.find(services.warehouse())
-    run = letters.replay(services.warehouse(), letter, broker.read)
+    run = letters.replay(services.warehouse(), letter, messages.read)
     assert run is not None
-    assert letters.replay(services.warehouse(), letter, broker.read) is None
+    assert letters.replay(services.warehouse(), letter, messages.read) is None
     assert sql("select state from otc.stage_run") == [("queued",)]
     drive(run)
     assert sql("select state from otc.letter") == [("resolved",)]
@@ -228,22 +228,22 @@ def test_a_letter_is_resolved_too_when_its_run_comes_through_without_a_replay(
     death: Callable[..., Death], sql: Sql
 ) -> None:
     run = observed()
-    letters.record(services.warehouse(), death(run), broker.read)
+    letters.record(services.warehouse(), death(run), messages.read)
     drive(Run(run.stage, run.key, request="anew"))
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
 def test_a_message_that_cannot_be_read_stays_as_it_is(death: Callable[..., Death], sql: Sql) -> None:
-    letters.record(services.warehouse(), Death("x", "cache", b"{", datetime.now(UTC), None), broker.read)
+    letters.record(services.warehouse(), Death("x", "cache", b"{", datetime.now(UTC), None), messages.read)
     (letter,) = letters.find(services.warehouse())
     with pytest.raises(Invalid, match="cannot be decoded"):
-        letters.replay(services.warehouse(), letter, broker.read)
+        letters.replay(services.warehouse(), letter, messages.read)
     assert sql("select state, stage from otc.letter") == [("open", None)]
 
 
 def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Death], here: Command) -> None:
     for tier, error in (("T1", OSError("a")), ("T2", ValueError("b")), ("OTCE", OSError("c"))):
-        letters.record(services.warehouse(), death(observed(tier), error=error), broker.read)
+        letters.record(services.warehouse(), death(observed(tier), error=error), messages.read)
     asked = [
         ("--error", "OSError"),
         ("--stage", "cache"),
@@ -261,7 +261,7 @@ def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Dea
 
 def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], here: Command, sql: Sql) -> None:
     for tier in TIERS:
-        letters.record(services.warehouse(), death(observed(tier)), broker.read)
+        letters.record(services.warehouse(), death(observed(tier)), messages.read)
     dry = here("dlq", "replay", "--error", "OSError", "--limit", "2", "--dry-run")
     assert dry.stdout.count("would run again") == 2
     assert sql("select count(*) from otc.letter where state = 'open'") == [(3,)]
@@ -272,7 +272,7 @@ def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], here
 
 
 def test_old_letters_go_only_when_told_so(death: Callable[..., Death], here: Command, sql: Sql) -> None:
-    letters.record(services.warehouse(), death(observed()), broker.read)
+    letters.record(services.warehouse(), death(observed()), messages.read)
     assert "1 letter of" in here("dlq", "purge", "--older-than", "0").stdout
     assert sql("select count(*) from otc.letter") == [(1,)]
     assert here("dlq", "purge", "--older-than", "1", "--yes").returncode == 0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from otcpipe import broker, letters, services, settings, telemetry
+from otcpipe import letters, messages, services, settings, telemetry
 from otcpipe.broker import send
 from otcpipe.errors import Invalid
 from otcpipe.rate import Rate
@@ -60,7 +60,7 @@ def test_the_figures_are_those_of_the_work_that_was_done(environment: dict[str, 
     send(late, seconds=600)
     sql("update otc.stage_run set queued_at = now() - interval '5 minutes' where state = 'queued'")
     death = letters.Death("1", "parse", b"no message", NOON, None)
-    assert letters.record(services.warehouse(), death, broker.read)
+    assert letters.record(services.warehouse(), death, messages.read)
     rate = Rate(environment["OTCPIPE_REDIS_URL"], 1000)
     for _ in range(3):
         rate.wait_turn()

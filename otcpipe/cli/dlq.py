@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
-from otcpipe import broker, letters, services, stages, weeks
+from otcpipe import broker, letters, messages, services, stages, weeks
 from otcpipe.cli.console import counted, print_json, print_table, say
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.ledger import Run
@@ -91,7 +91,7 @@ def _replay(letter: Row, *, is_dry: bool) -> bool:
         say(f"{where} is {letter['state']} already.")
         return True
     try:
-        run = broker.read(bytes(letter["message"])) if is_dry else _run_of(letter)
+        run = messages.read(bytes(letter["message"])) if is_dry else _run_of(letter)
     except Invalid as error:
         say(f"{where} stays: {error} If its run is due, `otcpipe reconcile` sends it again.")
         return False
@@ -103,7 +103,7 @@ def _replay(letter: Row, *, is_dry: bool) -> bool:
 
 
 def _run_of(letter: Row) -> Run | None:
-    run = letters.replay(services.warehouse(), letter, broker.read)
+    run = letters.replay(services.warehouse(), letter, messages.read)
     if run:
         broker.send(run)
     return run

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from otcpipe import broker, due, letters, reconcile, services
+from otcpipe import broker, due, letters, messages, reconcile, services
 from otcpipe.errors import OtcpipeError
 from otcpipe.records import Partition
 from otcpipe.stack import Program, Supervisor
@@ -86,7 +86,7 @@ def _unsettled() -> list[object]:
 
 
 def _replay(letter: Row) -> str:
-    run = letters.replay(services.warehouse(), letter, broker.read)
+    run = letters.replay(services.warehouse(), letter, messages.read)
     if run:
         broker.send(run)
     return f"replayed {letter['error_class']}: {letter['reason']}"
