@@ -16,7 +16,11 @@ from otcpipe.errors import Unreachable, Unready
 
 Row = dict[str, Any]
 CONNECT_SECONDS = 5
-LONGEST = "30 min"  # a statement: no thread can be interrupted while it waits for one
+LIMITS = {
+    "statement_timeout": "30 min",  # no thread can be interrupted while it waits for a statement
+    "idle_in_transaction_session_timeout": "10 min",
+    "tcp_keepalives_idle": "60",
+}
 OUTAGES = ("08", "40", "53", "55", "57P")  # SQLSTATE: connections, conflicts, resources, locks, shutdowns
 
 
@@ -166,7 +170,9 @@ def _around(frame: str, name: str) -> bytes:
 
 
 def _limit(connection: psycopg.Connection[Row]) -> None:
-    connection.execute("select set_config('statement_timeout', %s, false)", [LONGEST])
+    """No statement lasts for ever, and no transaction outlives a client that vanished without a word."""
+    for name, value in LIMITS.items():
+        connection.execute("select set_config(%s, %s, false)", [name, value])
     connection.commit()
 
 

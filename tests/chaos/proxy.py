@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import Self
 
 CHUNK = 65536
@@ -69,11 +68,13 @@ class Wire:
             end.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(CHUNK):
-            writer.write(piece)
-            await writer.drain()
-        with suppress(OSError):
+        try:
+            while piece := await reader.read(CHUNK):
+                writer.write(piece)
+                await writer.drain()
             writer.write_eof()
+        except OSError:
+            writer.transport.abort()  # as the kernel would tell the server that its client is gone
 
     async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(CHUNK):

@@ -32,6 +32,7 @@ SEEDS = [
 ]
 CAUSES = {"Poisonous"}  # what a letter may tell after this: a run in which three workers were killed in a row
 SETTLED_SECONDS = 60
+ACTIVITY = "select pid, state, wait_event, now() - xact_start, left(query, 99) from pg_stat_activity"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -64,7 +65,7 @@ def settle(world: World) -> list[str]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     while unsettled := _unsettled():
-        assert time.monotonic() < deadline, unsettled
+        assert time.monotonic() < deadline, "\n".join(map(str, [*unsettled, *run_query(ACTIVITY), *told]))
         world.keep_alive()
         try:
             told += [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in broker.send_stranded()]
