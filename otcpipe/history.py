@@ -80,7 +80,7 @@ def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows:
         first.run("add_names", names=_names(rows.records))
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")
-    transaction.run("plan_by_hash")
+    transaction.rows("plan_by_hash")
 
 
 def apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -> dict[str, int]:

@@ -100,7 +100,7 @@ def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> 
         if earlier:
             transaction.connection.rollback()
             return earlier
-        transaction.run("plan_by_hash")
+        transaction.rows("plan_by_hash")
         is_filled = _fill_working_week(transaction, week, due)
         for metric in metrics():
             if metric.name in {row["metric"] for row in due}:
@@ -134,7 +134,7 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
     """
     with warehouse.transaction() as transaction:
         transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
-        transaction.run("plan_by_hash")
+        transaction.rows("plan_by_hash")
         transaction.run("fill_working_week", week=week)
         found = {}
         for metric in metrics():

@@ -42,7 +42,7 @@ delete from otc.metric_due where week_ending = %(week)s returning metric, is_rea
 -- name: plan_by_hash
 -- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap: a
 -- capture right after the first load of its quarter took minutes.
-set local enable_nestloop = off;
+select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true); -- a week fits
 
 -- name: fill_working_week
 insert into otc.working_week select * from otc.summed_as_of(null, %(week)s, %(week)s);
