@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark import stagewise, usual, weeks, whole
+from benchmark import fetching, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, show
 from otcpipe.stack import Supervisor, start_servers
@@ -31,16 +31,23 @@ def main() -> int:
 
 
 def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iterator[Line]:
+    with (
+        fetching.finra(is_small=asked.small) as url,
+        place(servers, folder, OTCPIPE_FINRA_URL=url, OTCPIPE_FINRA_RATE=fetching.RATE),
+    ):
+        stagewise.warm()
+        yield Line("fetch", *_fetched(asked))
     with place(servers, folder):
         yield from _history(asked)
         yield from _stages(asked, folder)
         yield from _again(asked)
     for number in (1, 2):
         with place(servers, folder), whole.workers(number, folder):
-            yield _whole(asked, number)
+            line = _whole(asked, number)
+            yield line
     if not asked.quick:
         with place(servers, folder):
-            yield from _usual(asked)
+            yield from _usual(asked, line.cost)
 
 
 def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:
@@ -57,6 +64,11 @@ def _history(asked: argparse.Namespace) -> Iterator[Line]:
         if number in (1, asked.history - 1):
             yield Line(f"week {number + 1}", _sum(costs), _rows(contents))
         print(f"week {number + 1} of {asked.history}: {_sum(costs).seconds:.1f} s", file=sys.stderr)
+
+
+def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
+    cost, floor = fetching.fetch()
+    return cost, _rows(_contents(asked, 0)), floor, "the same pages, nothing checked or stored"
 
 
 def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
@@ -83,12 +95,12 @@ def _whole(asked: argparse.Namespace, number: int) -> Line:
     )
 
 
-def _usual(asked: argparse.Namespace) -> Iterator[Line]:
+def _usual(asked: argparse.Namespace, ours: Cost) -> Iterator[Line]:
     contents = _contents(asked, 0)
     for name, way in (("csv and executemany", usual.many_at_once), ("csv and a row at a time", usual.row_by_row)):
         cost = Cost()
         way(list(contents.values()), cost)
-        yield Line(f"usual: {name}", cost, _rows(contents))
+        yield Line(f"usual: {name}", cost, _rows(contents), ours, "raw to metrics, 2 workers")
 
 
 def _rows(contents: Contents) -> int:

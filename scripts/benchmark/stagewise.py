@@ -12,6 +12,7 @@ from otcpipe import fetched, history, ledger, objects, services, stages
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.records import Manifest, Output, Partition
+from otcpipe.weeks import published_on
 
 Costs = dict[str, Cost]
 OBSERVED = datetime(2025, 1, 6, 12, tzinfo=UTC)
@@ -26,6 +27,12 @@ def deposit(partition: Partition, content: bytes, day: int = 0) -> Run:
     run = Run(stages.named("cache"), key)
     ledger.request(services.warehouse(), run)
     return run
+
+
+def warm() -> None:
+    """What happens once in a process or a server: libraries are imported, S3 makes room for its first object."""
+    published_on(weeks.FIRST, "T1")
+    services.store().put_once(f"{services.settings()['S3_PREFIX']}/warm", b"warm")
 
 
 def bodies() -> dict[str, Callable[[Run], Output]]:

@@ -1,0 +1,47 @@
+"""The fetch stage, against the stand-in for FINRA in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import repeat
+
+from benchmark import weeks
+from benchmark.measure import Cost, measured
+from benchmark.stagewise import bodies
+from otcpipe import keys, services, stages
+from otcpipe.download import AT_ONCE
+from otcpipe.handoff import Carrier
+from otcpipe.ledger import Run
+
+LIMIT = 5000
+RATE = "1000"  # the feed's own limit would be all that is measured
+
+
+@contextmanager
+def finra(*, is_small: bool) -> Iterator[str]:
+    """The address of a server that has the first week."""
+    size = [] if is_small else ["--full"]
+    command = [sys.executable, "-m", "tests.finra_server", "--weeks", "1", "--from", str(weeks.FIRST), *size]
+    process = subprocess.Popen([*command, "--folder", str(weeks.HERE)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield (process.stdout.readline() if process.stdout else "").strip().removeprefix("OTCPIPE_FINRA_URL=")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def fetch() -> tuple[Cost, Cost]:
+    """The stage for all three partitions; and the same pages, asked for as many at once, with nothing checked."""
+    cost, floor, work = Cost(), Cost(), bodies()["fetch"]
+    for partition in weeks.partitions(0):
+        client = services.finra()
+        total = client.page(partition, 0, LIMIT).total  # and the server has it ready
+        with measured(floor), ThreadPoolExecutor(AT_ONCE) as pool:
+            offsets = range(0, total, LIMIT)
+            list(pool.map(client.page, repeat(partition), offsets, repeat(LIMIT)))
+        run = Run(stages.named("fetch"), keys.of_partition(services.settings()["S3_PREFIX"], partition))
+        with measured(cost):
+            Carrier(services.store(), services.warehouse(), lambda *_: None).carry(run, work)
+    return cost, floor
