@@ -89,6 +89,9 @@ class Warehouse:
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "otcpipe",
+                "keepalives_idle": 30,  # a server that vanished without a word is noticed within a minute
+                "keepalives_interval": 10,
+                "keepalives_count": 3,
             },
         )
 

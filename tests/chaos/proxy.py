@@ -77,11 +77,12 @@ class Wire:
             writer.transport.abort()  # as the kernel would tell the server that its client is gone
 
     async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(CHUNK):
-            if self.delay:
+        try:
+            while piece := await reader.read(CHUNK):
                 await asyncio.sleep(self.delay)
-            if self.swallows:
-                break
-            writer.write(piece)
-            await writer.drain()
-        writer.transport.abort()
+                if self.swallows:
+                    return
+                writer.write(piece)
+                await writer.drain()
+        finally:
+            writer.transport.abort()  # and the client that its server is

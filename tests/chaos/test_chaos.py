@@ -118,10 +118,14 @@ def _worker(number: int, home: Path, environment: dict[str, str]) -> Child:
 
 def _send_again() -> None:
     """A second message for whatever the ledger knows."""
-    if READY["postgres"](os.environ) and READY["valkey"](os.environ):
+    if not (READY["postgres"](os.environ) and READY["valkey"](os.environ)):
+        return
+    try:
         with services.warehouse().transaction() as transaction:
             rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
         for row in rows:
             run = reconcile._run(row, services.settings()["S3_PREFIX"])
             if run:
                 broker.send(run)
+    except OtcpipeError:
+        return  # a server went away meanwhile
