@@ -30,7 +30,7 @@ TABLES = [
 
 
 def test_the_actors_and_their_queues_are_these(environment: dict[str, str]) -> None:
-    broker = import_module("actors").broker()
+    broker = import_module("actors").fetch_week.broker
     assert {name: broker.get_actor(name).queue_name for name in broker.get_declared_actors()} == {
         "fetch_week": "fetch",
         "cache_file": "cache",

@@ -15,7 +15,7 @@ from tests.finra_server import FinraServer
 from tests.pipeline import drive
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def victims(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     supervisor = start_servers(tmp_path_factory.mktemp("victims"), durable=False, environ={}, ready=READY)
     template = Warehouse(supervisor.environment["OTCPIPE_DATABASE_URL"])
@@ -25,7 +25,7 @@ def victims(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> It
     supervisor.stop(quick=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def undisturbed(victims: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """The scenario's tables when all goes well, made in this process."""
     dataset, home = scenario.dataset(), tmp_path_factory.mktemp("undisturbed")

@@ -88,7 +88,7 @@ def inside(home: Path) -> list[int]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     home = tmp_path_factory.mktemp("shared") / "home"
     supervisor = start_servers(home, durable=False, environ=os.environ, ready=READY)
@@ -96,7 +96,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     supervisor.stop(quick=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(stack: Supervisor) -> Path:
     """The home of the shared stack."""
     return Path(f"/proc/{stack.pid('valkey')}/cwd").readlink().parent
