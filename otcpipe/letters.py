@@ -76,12 +76,11 @@ def find(
     error: str | None = None,
     since: datetime | None = None,
     every: bool = True,
-    limit: int | None = None,
 ) -> list[Row]:
     """The letters that fit, the newest first; without `every` the open ones alone."""
     asked = {"stage": stage, "week_ending": week_ending, "error": error, "since": since}
     with warehouse.transaction() as transaction:
-        return transaction.rows("letters", ids=list(ids) if ids else None, every=every, limit=limit, **asked)
+        return transaction.rows("letters", ids=list(ids) if ids else None, every=every, **asked)
 
 
 def replay(warehouse: Warehouse, letter: Row, read: Read) -> Run | None:

@@ -32,8 +32,7 @@ where
     and (%(error)s::text is null or error_class = %(error)s)
     and (%(since)s::timestamptz is null or last_at >= %(since)s)
     and (%(every)s or state = 'open')
-order by last_at desc, letter_id desc
-limit %(limit)s;
+order by last_at desc, letter_id desc;
 
 -- name: take_letter
 -- One of several who replay a letter gets it.
