@@ -104,7 +104,7 @@ def record_deaths() -> None:
 
 
 def message_ids() -> set[str]:
-    """The ids of all messages that wait, or that a living worker has."""
+    """The ids of all messages that wait, that a living worker has, or whose death is to be recorded."""
     with _reaching():
         return traffic.message_ids(_with_all_queues())
 

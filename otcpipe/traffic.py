@@ -16,23 +16,26 @@ CAUSES = "otcpipe:causes"  # of deaths, by the message's id in Redis
 
 
 def message_ids(broker: FailClosedBroker) -> set[str]:
-    """The ids of the messages that wait in a queue or that a living worker has."""
+    """The ids of the messages that wait in a queue, that a living worker has, or whose death is to be recorded."""
     client: Any = broker.client
     space = broker.namespace
     oldest = datetime.now(UTC).timestamp() * 1000 - broker.heartbeat_timeout
     living = [name.decode() for name in client.zrangebyscore(f"{space}:__heartbeats__", oldest, "+inf")]
-    found = set[str]()
-    for queue in sorted(broker.queues | broker.delay_queues):
-        with client.pipeline() as pipeline:  # one moment's picture
+    queues = sorted(broker.queues | broker.delay_queues)
+    with client.pipeline() as pipeline:  # one moment's picture: messages move from queue to queue
+        for queue in queues:
             pipeline.hgetall(f"{space}:{queue}.msgs")
+            pipeline.hvals(f"{space}:{queue}.XQ.msgs")
             pipeline.lrange(f"{space}:{queue}", 0, -1)
             for name in living:
                 pipeline.smembers(f"{space}:__acks__.{name}.{queue}")
-            bodies, waiting, *held = pipeline.execute()
-        for known in set(waiting).union(*held) & bodies.keys():
-            message = _decode(bodies[known])
-            found |= {message.message_id} if message else set()
-    return found
+        replies = iter(pipeline.execute())
+    found = list[bytes]()
+    for _ in queues:
+        bodies, dead, waiting, *held = (next(replies) for _ in range(3 + len(living)))
+        known = set(waiting).union(*held)
+        found += [*dead, *(body for name, body in bodies.items() if name in known)]
+    return {message.message_id for message in map(_decode, found) if message}
 
 
 def note_cause(broker: FailClosedBroker, redis_message_id: str, cause: Cause) -> None:

@@ -95,6 +95,20 @@ def test_only_messages_that_wait_or_that_a_living_worker_has_count(
     assert broker.message_ids() == {run.message_id}, "a delayed one too"
 
 
+def test_a_dead_message_counts_until_its_death_is_in_the_ledger(found: Found, sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+    pass_time(sql)
+    broker.send(run)
+    consumer = broker.broker().consume("cache", prefetch=1, timeout=100)
+    message = next(consumer)
+    assert message is not None
+    consumer.nack(message)
+    assert broker.message_ids() == {run.message_id}
+    broker.record_deaths()
+    assert broker.message_ids() == set()
+    assert found() == []
+
+
 def test_after_the_loss_of_postgres_all_is_made_again_from_the_stored_objects(found: Found, sql: Sql) -> None:
     drive(observe(CONTENT, OTCE), observe(LATER, OTCE, NOON + timedelta(days=1)))
     before = sql(RECORDS)
