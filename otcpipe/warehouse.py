@@ -134,6 +134,7 @@ class Warehouse:
     def migrate(self) -> list[str]:
         """Apply what is not yet applied, each migration in its own transaction; the names of those."""
         with self.transaction() as transaction:
+            transaction.rows("lock_migrations")  # two would collide even at `create ... if not exists`
             transaction.script(queries.statements()["create_migrations"])
         applied = [name for name, text in queries.migrations() if self._apply(name, text)]
         with self.transaction() as transaction:
