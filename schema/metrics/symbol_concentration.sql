@@ -27,40 +27,33 @@ create table if not exists otc.symbol_concentration (
 create or replace function otc.symbol_concentration_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_concentration language sql stable parallel safe as $$
-with venue as (
-    select
-        week_ending,
-        symbol,
-        venue_type,
-        is_named,
-        sum(volume) as volume,
-        bool_and(covers_all) as covers_all
+with venue as ( -- its volume on all tiers stands on the first of its records
+    select week_ending, symbol, venue_type, is_named, symbol_volume as volume, covers_all
     from otc.week_volume($1, $2, $3)
     where symbol is not null
-    group by week_ending, symbol, mpid, firm_crd, venue_type, is_named, unnumbered
 ),
 summed as ( -- one pass for the three scopes
     select
         week_ending,
         symbol,
         bool_and(covers_all) as covers_all, -- where one tier tells ATS volume only, other scopes are not known
-        count(*) filter (where is_named and venue_type = 'ATS') as ats_count,
+        count(volume) filter (where is_named and venue_type = 'ATS') as ats_count,
         sum(volume) filter (where venue_type = 'ATS') as ats_total,
         sum(volume * volume) filter (where is_named and venue_type = 'ATS') as ats_squares,
         sum(volume) filter (where not is_named and venue_type = 'ATS') as ats_de_minimis,
-        (array_agg(volume order by volume desc) filter (where is_named and venue_type = 'ATS'))[1:3] as ats_top,
-        count(*) filter (where is_named and venue_type = 'NON_ATS') as other_count,
+        (array_agg(volume order by volume desc nulls last) filter (where is_named and venue_type = 'ATS'))[1:3] as ats_top,
+        count(volume) filter (where is_named and venue_type = 'NON_ATS') as other_count,
         sum(volume) filter (where venue_type = 'NON_ATS') as other_total,
         sum(volume * volume) filter (where is_named and venue_type = 'NON_ATS') as other_squares,
         sum(volume) filter (where not is_named and venue_type = 'NON_ATS') as other_de_minimis,
-        (array_agg(volume order by volume desc) filter (where is_named and venue_type = 'NON_ATS'))[1:3] as other_top,
-        count(*) filter (where is_named) as all_count,
+        (array_agg(volume order by volume desc nulls last) filter (where is_named and venue_type = 'NON_ATS'))[1:3] as other_top,
+        count(volume) filter (where is_named) as all_count,
         sum(volume) as all_total,
         sum(volume * volume) filter (where is_named) as all_squares,
         sum(volume) filter (where not is_named) as all_de_minimis,
-        (array_agg(volume order by volume desc) filter (where is_named))[1:3] as all_top
+        (array_agg(volume order by volume desc nulls last) filter (where is_named))[1:3] as all_top
     from venue
-    group by week_ending, symbol
+    group by symbol, week_ending -- sorted in this order, which is quicker
 ),
 scoped as (
     select
@@ -82,22 +75,22 @@ scoped as (
     ) as scope (name, venue_count, total, squares, de_minimis, top)
     where scope.total > 0 and (scope.name = 'ATS' or s.covers_all)
 ),
-banded as (
+indexed as ( -- whole points are enough to judge by, and exact
     select
         *,
         squares + de_minimis * de_minimis as squares_upper,
-        (10000 * squares >= 1500 * square_of_total)::int + (10000 * squares >= 2500 * square_of_total)::int as band,
-        (10000 * squares >= 1000 * square_of_total)::int + (10000 * squares >= 1800 * square_of_total)::int as band_2023
+        div(10000 * squares, square_of_total) as points,
+        div(10000 * (squares + de_minimis * de_minimis), square_of_total) as points_upper
     from scoped
 ),
-judged as (
+banded as (
     select
         *,
-        (10000 * squares_upper >= 1500 * square_of_total)::int
-        + (10000 * squares_upper >= 2500 * square_of_total)::int as band_upper,
-        (10000 * squares_upper >= 1000 * square_of_total)::int
-        + (10000 * squares_upper >= 1800 * square_of_total)::int as band_2023_upper
-    from banded
+        (points >= 1500)::int + (points >= 2500)::int as band,
+        (points >= 1000)::int + (points >= 1800)::int as band_2023,
+        (points_upper >= 1500)::int + (points_upper >= 2500)::int as band_upper,
+        (points_upper >= 1000)::int + (points_upper >= 1800)::int as band_2023_upper
+    from indexed
 )
 select
     week_ending,
@@ -119,5 +112,5 @@ select
         else 'indeterminate'
     end as concentration_level_2023,
     now() as computed_at
-from judged
+from banded
 $$;

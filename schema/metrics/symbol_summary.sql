@@ -48,18 +48,18 @@ from (
             when count(*) filter (where venue_type = 'ATS' and notional is null) = 0
                 then sum(notional) filter (where venue_type = 'ATS')
         end as ats_notional,
-        count(*) filter (where venue_type = 'ATS' and is_named) as ats_venues,
+        count(*) filter (where venue_type = 'ATS' and is_named and is_first_on_tier) as ats_venues,
         sum(volume) filter (where venue_type = 'NON_ATS') as other_volume,
         sum(trades) filter (where venue_type = 'NON_ATS') as other_trades,
         case
             when count(*) filter (where venue_type = 'NON_ATS' and notional is null) = 0
                 then sum(notional) filter (where venue_type = 'NON_ATS')
         end as other_notional,
-        count(*) filter (where venue_type = 'NON_ATS' and is_named) as other_venues,
+        count(*) filter (where venue_type = 'NON_ATS' and is_named and is_first_on_tier) as other_venues,
         sum(volume) as volume,
         sum(trades) as trades,
         case when count(notional) = count(*) then sum(notional) end as notional,
-        count(*) filter (where is_named) as venues
+        count(*) filter (where is_named and is_first_on_tier) as venues
     from otc.week_volume($1, $2, $3)
     where symbol is not null
     group by week_ending, tier, symbol

@@ -47,7 +47,7 @@ week as ( -- those asked for, and those to compare with
 volume as (
     select * from otc.working_week where $1 is null
     union all
-    select v.* from week as w cross join lateral otc.summed_as_of($1, w.week_ending, w.week_ending) as v
+    select v.* from week as w cross join lateral otc.counted_as_of($1, w.week_ending, w.week_ending) as v
 ),
 venue as (
     select
@@ -61,7 +61,10 @@ venue as (
         max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
         sum(volume) as total_volume,
         sum(trades) as total_trades,
-        count(distinct symbol) as symbol_count
+        case
+            when grouping(tier) = 0 then count(symbol) filter (where is_first_on_tier)
+            else count(symbol) filter (where symbol_volume is not null)
+        end as symbol_count
     from volume
     group by grouping sets (
         (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),

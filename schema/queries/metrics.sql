@@ -45,7 +45,7 @@ delete from otc.metric_due where week_ending = %(week)s returning metric, is_rea
 select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true); -- a week fits
 
 -- name: fill_working_week
-insert into otc.working_week select * from otc.summed_as_of(null, %(week)s, %(week)s);
+insert into otc.working_week select * from otc.counted_as_of(null, %(week)s, %(week)s);
 
 -- name: clear_working_week
 delete from otc.working_week;
