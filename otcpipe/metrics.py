@@ -117,8 +117,13 @@ def _fill_working_week(transaction: Transaction, week: date, due: list[Row]) -> 
     over_stored = {metric.name for metric in metrics() if metric.goes_over_stored}
     if all(row["is_reached"] and row["metric"] in over_stored for row in due):
         return False
-    transaction.run("fill_working_week", week=week)
+    _fill(transaction, week)
     return True
+
+
+def _fill(transaction: Transaction, week: date) -> None:
+    tangled = [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
+    transaction.run("fill_working_week", week=week, tangled=tangled)
 
 
 def _earliest_due(warehouse: Warehouse, first: date, last: date) -> date | None:
@@ -135,7 +140,7 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
     with warehouse.transaction() as transaction:
         transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
         transaction.rows("plan_by_hash")
-        transaction.run("fill_working_week", week=week)
+        _fill(transaction, week)
         found = {}
         for metric in metrics():
             found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)

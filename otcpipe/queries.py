@@ -32,6 +32,11 @@ def migrations() -> Iterator[tuple[str, str]]:
         yield path.stem, path.read_text()
 
 
+def functions() -> list[str]:
+    """Texts of the functions that each migration states anew."""
+    return [path.read_text() for path in sorted((SCHEMA / "functions").glob("*.sql"))]
+
+
 def metric_files() -> dict[str, str]:
     """Text of each metric's file by the metric's name."""
     return {path.stem: path.read_text() for path in sorted((SCHEMA / "metrics").glob("*.sql"))}

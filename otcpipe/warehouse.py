@@ -140,6 +140,8 @@ class Warehouse:
         with self.transaction() as transaction:
             transaction.rows("lock_migrations")
             transaction.script(queries.statements()["trust_functions"])
+            for text in queries.functions():
+                transaction.script(text)
             for part in ("table", "function"):
                 for metric in queries.metric_files():
                     transaction.script(queries.named(f"metrics/{metric}.sql")[part])

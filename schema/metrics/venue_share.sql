@@ -49,6 +49,27 @@ volume as (
     union all
     select v.* from week as w cross join lateral otc.counted_as_of($1, w.week_ending, w.week_ending) as v
 ),
+by_name as ( -- one pass over the records; the names join what little it leaves
+    select
+        week_ending,
+        tier,
+        venue_type,
+        mpid,
+        firm_crd,
+        is_named,
+        venue_name_id,
+        sum(volume) as volume,
+        sum(trades) as trades,
+        count(symbol) filter (where is_first_on_tier) as symbols_on_tier,
+        count(symbol) filter (where symbol_volume is not null) as symbols
+    from volume
+    group by week_ending, tier, venue_type, mpid, firm_crd, is_named, venue_name_id
+),
+named as (
+    select v.*, n.name as venue_name, case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered
+    from by_name as v
+    left join otc.name as n on n.name_id = v.venue_name_id
+),
 venue as (
     select
         week_ending,
@@ -61,11 +82,8 @@ venue as (
         max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
         sum(volume) as total_volume,
         sum(trades) as total_trades,
-        case
-            when grouping(tier) = 0 then count(symbol) filter (where is_first_on_tier)
-            else count(symbol) filter (where symbol_volume is not null)
-        end as symbol_count
-    from volume
+        case when grouping(tier) = 0 then sum(symbols_on_tier) else sum(symbols) end as symbol_count
+    from named
     group by grouping sets (
         (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),
         (week_ending, venue_type, mpid, firm_crd, is_named, unnumbered)

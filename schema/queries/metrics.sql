@@ -44,8 +44,43 @@ delete from otc.metric_due where week_ending = %(week)s returning metric, is_rea
 -- capture right after the first load of its quarter took minutes.
 select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true); -- a week fits
 
+-- name: tangled_symbols
+-- Symbols of which a venue may have several records: they stand on several tiers, or under several products or names.
+select symbol
+from otc.volume_record
+where week_ending = %(week)s and ended_by is null and symbol is not null
+group by symbol
+having
+    min(tier) < max(tier)
+    or min(coalesce(issue_name_id, 0)) < max(coalesce(issue_name_id, 0))
+    or min(coalesce(product_type, '')) < max(coalesce(product_type, ''));
+
 -- name: fill_working_week
-insert into otc.working_week select * from otc.counted_as_of(null, %(week)s, %(week)s);
+-- The key of records says that a venue has one record of any other symbol, so that those need no sort.
+insert into otc.working_week
+select
+    r.week_ending,
+    r.tier,
+    r.symbol,
+    r.mpid,
+    r.firm_crd,
+    r.venue_type,
+    r.venue_name_id,
+    (
+        coalesce(r.firm_crd = 0, false)
+        or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
+    ) is false as is_named,
+    l.covers_all,
+    r.share_volume,
+    r.trade_count,
+    r.notional,
+    true as is_first_on_tier,
+    r.share_volume as symbol_volume
+from otc.volume_record as r
+inner join otc.loaded_partition as l on l.week_ending = r.week_ending and l.tier = r.tier
+where r.week_ending = %(week)s and r.ended_by is null and r.symbol <> all(%(tangled)s)
+union all
+select * from otc.counted_as_of(null, %(week)s, %(week)s) where symbol is null or symbol = any(%(tangled)s);
 
 -- name: clear_working_week
 delete from otc.working_week;

@@ -12,7 +12,7 @@ select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) or
 with week as (
     select d::date as week_ending from generate_series(%(first)s::date, %(last)s::date, '7 days') as d
 ),
-record as (
+record as materialized ( -- as others here: what looks like one row would be computed anew for each
     select
         week_ending,
         max(first_published_on) as published_on,
@@ -33,7 +33,7 @@ summary as (
     select * from otc.symbol_summary_as_of(%(at)s, %(first)s, %(last)s)
     where symbol = %(symbol)s and %(at)s::timestamptz is not null
 ),
-covered as ( -- whether every tier of the symbol tells all its volume
+covered as materialized ( -- whether every tier of the symbol tells all its volume
     select
         week_ending,
         count(distinct tier) = count(*) filter (where scope = 'ALL') as is_known,
@@ -52,7 +52,7 @@ summed as (
     from summary
     group by week_ending, scope
 ),
-rolling as (
+rolling as materialized (
     select r.* from week as w
     inner join otc.symbol_rolling_avg as r on r.week_ending = w.week_ending and r.symbol = %(symbol)s
     where %(at)s::timestamptz is null
@@ -60,7 +60,7 @@ rolling as (
     select * from otc.symbol_rolling_avg_as_of(%(at)s, %(first)s, %(last)s)
     where symbol = %(symbol)s and %(at)s::timestamptz is not null
 ),
-concentration as (
+concentration as materialized (
     select c.* from week as w
     inner join otc.symbol_concentration as c on c.week_ending = w.week_ending and c.symbol = %(symbol)s
     where %(at)s::timestamptz is null
@@ -68,7 +68,7 @@ concentration as (
     select * from otc.symbol_concentration_as_of(%(at)s, %(first)s, %(last)s)
     where symbol = %(symbol)s and %(at)s::timestamptz is not null
 ),
-price as (
+price as materialized (
     select p.* from week as w
     inner join otc.average_print_price as p on p.week_ending = w.week_ending and p.symbol = %(symbol)s
     where %(at)s::timestamptz is null

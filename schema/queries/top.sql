@@ -30,21 +30,6 @@ largest as (
     order by volume desc, s.symbol
     limit %(among)s
 ),
-split as ( -- known where every tier of the symbol tells all its volume
-    select
-        l.symbol,
-        round(
-            coalesce(sum(s.total_volume) filter (where s.scope = 'ATS'), 0)
-            / nullif(sum(s.total_volume) filter (where s.scope = 'ALL'), 0), 6
-        ) as ats_fraction
-    from largest as l
-    cross join (values ('T1'), ('T2'), ('OTCE')) as t (tier)
-    inner join otc.symbol_summary as s
-        on s.week_ending = l.week_ending and s.tier = t.tier and s.symbol = l.symbol and s.scope in ('ATS', 'ALL')
-    where s.tier = coalesce(%(tier)s, s.tier)
-    group by l.symbol
-    having count(distinct s.tier) = count(*) filter (where s.scope = 'ALL')
-),
 ranked as (
     select
         l.week_ending,
@@ -69,7 +54,18 @@ ranked as (
                 l.volume desc, l.symbol
         ) as place
     from largest as l
-    left join split as a on a.symbol = l.symbol
+    cross join lateral ( -- by symbol: of a week newer than the statistics nothing tells that it has many
+        select case
+            when count(distinct s.tier) = count(*) filter (where s.scope = 'ALL') then round(
+                coalesce(sum(s.total_volume) filter (where s.scope = 'ATS'), 0)
+                / nullif(sum(s.total_volume) filter (where s.scope = 'ALL'), 0), 6
+            )
+        end as ats_fraction -- known where every tier of the symbol tells all its volume
+        from (values ('T1'), ('T2'), ('OTCE')) as t (tier)
+        inner join otc.symbol_summary as s
+            on s.week_ending = l.week_ending and s.tier = t.tier and s.symbol = l.symbol and s.scope in ('ATS', 'ALL')
+        where s.tier = coalesce(%(tier)s, s.tier)
+    ) as a
     left join otc.symbol_rolling_avg as r
         on r.week_ending = l.week_ending and r.symbol = l.symbol and r.scope = l.scope
     left join otc.symbol_concentration as c
