@@ -38,39 +38,74 @@ summary as (
     from otc.symbol_summary_as_of($1, $2 - 35, $3)
     where $1 is not null
 ),
-weekly as (
+pair as materialized ( -- a partition in the window of a week
     select
         target.week_ending,
-        s.symbol,
-        s.scope,
-        s.week_ending as traded_week,
-        -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
-        s.scope = 'ATS'
-        or bool_and(bool_and(l.covers_all)) over (partition by target.week_ending, s.symbol, s.week_ending) as is_known,
-        sum(s.total_volume) as volume,
-        sum(s.total_trades) as trades,
-        bool_and(now.tier is not null) as is_loaded_now,
-        bool_and(coalesce(now.covers_all, false)) as is_covered_now
+        l.week_ending as traded_week,
+        l.tier,
+        l.covers_all,
+        now.tier is not null as is_loaded_now,
+        coalesce(now.covers_all, false) as is_covered_now
     from (select distinct week_ending from loaded where week_ending >= $2) as target
-    inner join summary as s on s.week_ending between target.week_ending - 35 and target.week_ending
-    inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier
-    left join loaded as now on now.week_ending = target.week_ending and now.tier = s.tier
-    group by target.week_ending, s.symbol, s.scope, s.week_ending
+    inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
+    left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
-summed as (
+weekly as ( -- a symbol's week by scope, all its tiers together
+    select
+        p.week_ending,
+        s.symbol,
+        s.week_ending as traded_week,
+        sum(s.total_volume) filter (where s.scope = 'ATS') as ats_volume,
+        sum(s.total_trades) filter (where s.scope = 'ATS') as ats_trades,
+        -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+        case when bool_and(p.covers_all) then sum(s.total_volume) filter (where s.scope = 'NON_ATS') end as other_volume,
+        case when bool_and(p.covers_all) then sum(s.total_trades) filter (where s.scope = 'NON_ATS') end as other_trades,
+        case when bool_and(p.covers_all) then sum(s.total_volume) filter (where s.scope = 'ALL') end as volume,
+        case when bool_and(p.covers_all) then sum(s.total_trades) filter (where s.scope = 'ALL') end as trades,
+        bool_and(p.is_loaded_now) as is_loaded_now,
+        bool_and(p.is_covered_now) as is_covered_now
+    from summary as s
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier
+    group by s.symbol, p.week_ending, s.week_ending -- sorted in this order, which is quicker
+),
+window_of as (
     select
         week_ending,
         symbol,
-        scope,
-        sum(volume) filter (where is_known) as volume,
-        sum(trades) filter (where is_known) as trades,
-        count(*) filter (where is_known) as weeks,
-        sum(volume) filter (where is_known and traded_week = week_ending) as current_volume,
-        -- the tiers of all scopes count: volume of one shows that the symbol is traded there
-        bool_and(bool_and(is_loaded_now)) over (partition by week_ending, symbol) as is_loaded_now,
-        bool_and(bool_and(is_covered_now)) over (partition by week_ending, symbol) as is_covered_now
+        sum(ats_volume) as ats_volume,
+        sum(ats_trades) as ats_trades,
+        count(ats_volume) as ats_weeks,
+        sum(ats_volume) filter (where traded_week = week_ending) as ats_now,
+        sum(other_volume) as other_volume,
+        sum(other_trades) as other_trades,
+        count(other_volume) as other_weeks,
+        sum(other_volume) filter (where traded_week = week_ending) as other_now,
+        sum(volume) as volume,
+        sum(trades) as trades,
+        count(volume) as weeks,
+        sum(volume) filter (where traded_week = week_ending) as volume_now,
+        bool_and(is_loaded_now) as is_loaded_now, -- each tier where the symbol traded in any scope
+        bool_and(is_covered_now) as is_covered_now
     from weekly
-    group by week_ending, symbol, scope
+    group by symbol, week_ending
+),
+summed as (
+    select
+        w.week_ending,
+        w.symbol,
+        scope.name as scope,
+        scope.volume,
+        scope.trades,
+        scope.weeks,
+        scope.volume_now as current_volume
+    from window_of as w
+    cross join lateral (
+        values
+        ('ATS', w.ats_volume, w.ats_trades, w.ats_weeks, w.ats_now, w.is_loaded_now),
+        ('NON_ATS', w.other_volume, w.other_trades, w.other_weeks, w.other_now, w.is_covered_now),
+        ('ALL', w.volume, w.trades, w.weeks, w.volume_now, w.is_covered_now)
+    ) as scope (name, volume, trades, weeks, volume_now, is_zero_known)
+    where scope.weeks > 0 and (scope.volume_now is not null or scope.is_zero_known)
 ),
 whole as (
     select
@@ -102,5 +137,4 @@ select
     now() as computed_at
 from summed as w
 left join whole as n on n.week_ending = w.week_ending
-where w.weeks > 0 and (w.current_volume is not null or case when w.scope = 'ATS' then is_loaded_now else is_covered_now end)
 $$;
