@@ -14,6 +14,7 @@ from otcpipe.records import Manifest, Normalized, Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
 from otcpipe.weeks import published_on
 
+KEY = ("symbol", "mpid", "firm_crd")  # within a partition, as the index of current records has it
 Load = Callable[[str], Normalized]  # a normalized key's rows
 
 
@@ -77,7 +78,7 @@ def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows:
     """Names and room come first and for good, so that no other partition waits for this one's end."""
     with warehouse.transaction() as first:
         first.rows("make_room", week_ending=capture["week_ending"])
-        first.run("add_names", names=_names(rows.records))
+        _add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")
     transaction.rows("plan_by_hash")
@@ -104,10 +105,12 @@ def apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) ->
 
 
 def in_columns(transaction: Transaction, capture: Row, records: pa.Table) -> pa.Table:
-    """The records in the columns of `otc.volume_record`, names as numbers."""
-    found = transaction.rows("name_ids", names=_names(records))
-    names = pa.array([row["name"] for row in found], pa.string())
-    ids = pa.array([row["name_id"] for row in found], pa.int32())
+    """The records in the columns of `otc.volume_record`, names as numbers; in the order of their key.
+
+    In that order an index grows at its end: COPY takes a quarter less, and a symbol's rows are read at one place.
+    """
+    known = transaction.table("names").combine_chunks()
+    names, ids = known["name"], known["name_id"]
     count = records.num_rows
     columns = {
         "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
@@ -127,12 +130,15 @@ def in_columns(transaction: Transaction, capture: Row, records: pa.Table) -> pa.
         "product_type": records["product_type"],
         "mpid": records["mpid"],
     }
-    return pa.table(columns)
+    return pa.table(columns).sort_by([(name, "ascending") for name in KEY])
 
 
-def _names(records: pa.Table) -> list[str]:
-    issues, venues = pc.unique(records["issue_name"]), pc.unique(records["venue_name"])
-    return sorted({name for name in issues.to_pylist() + venues.to_pylist() if name is not None})
+def _add_names(transaction: Transaction, records: pa.Table) -> None:
+    known = transaction.table("names")["name"]
+    told = pa.chunked_array([*records["issue_name"].chunks, *records["venue_name"].chunks], pa.string()).unique()
+    new = told.filter(pc.invert(pc.is_in(told, known, skip_nulls=True))).drop_null()
+    if len(new):
+        transaction.run("add_names", names=sorted(new.to_pylist()))
 
 
 def _set_persisted(transaction: Transaction, capture: Row, key: str, rows: Normalized, now: datetime) -> None:

@@ -50,8 +50,8 @@ where not exists (select from otc.name as known where known.name = n)
 order by n
 on conflict do nothing;
 
--- name: name_ids
-select name, name_id from otc.name where name = any(%(names)s::text[]);
+-- name: names
+select name, name_id from otc.name;
 
 -- name: later_captures
 -- Captures of the partition that are in already and were observed after this one, oldest first.

@@ -78,7 +78,7 @@ select
     r.share_volume as symbol_volume
 from otc.volume_record as r
 inner join otc.loaded_partition as l on l.week_ending = r.week_ending and l.tier = r.tier
-where r.week_ending = %(week)s and r.ended_by is null and r.symbol <> all(%(tangled)s)
+where r.week_ending = %(week)s and r.ended_by is null and r.symbol is not null and r.symbol <> all(%(tangled)s)
 union all
 select * from otc.counted_as_of(null, %(week)s, %(week)s) where symbol is null or symbol = any(%(tangled)s);
 
