@@ -138,12 +138,24 @@ def _check_venues(lines: _Rows, typed: pa.Table) -> None:
 
 def _check_repeats(lines: _Rows, typed: pa.Table) -> None:
     """Two good rows of one identity cannot both stand: the later line is set aside."""
-    good = pc.is_null(lines.reason)
-    identities = typed.select(IDENTITY).append_column("at", pa.array(np.arange(typed.num_rows))).filter(good)
-    first = identities.group_by(IDENTITY, use_threads=False).aggregate([("at", "min")])
-    is_first = np.zeros(typed.num_rows, dtype=bool)
-    is_first[first["at_min"].to_numpy()] = True
-    lines.reject(pc.and_(good, pa.array(~is_first)), "the same row, by its identity, stands on an earlier line")
+    good = np.flatnonzero(pc.is_null(lines.reason))
+    _, first = np.unique(_numbered(typed.select(IDENTITY).take(good)), return_index=True)
+    is_repeat = np.zeros(typed.num_rows, dtype=bool)
+    is_repeat[np.delete(good, first)] = True
+    lines.reject(pa.array(is_repeat), "the same row, by its identity, stands on an earlier line")
+
+
+def _numbered(table: pa.Table) -> np.ndarray:
+    """A number for each row, the same for equal rows; a null equals a null."""
+    numbers, count = np.zeros(table.num_rows, dtype=np.int64), 1
+    for column in table.itercolumns():
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        if count * len(encoded.dictionary) > np.iinfo(np.int64).max:
+            known, numbers = np.unique(numbers, return_inverse=True)
+            count = len(known)
+        numbers = numbers * len(encoded.dictionary) + encoded.indices.to_numpy()
+        count *= len(encoded.dictionary)
+    return numbers
 
 
 def _rejects(lines: _Rows, bad: pa.Array) -> pa.Table:
