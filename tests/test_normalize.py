@@ -166,3 +166,12 @@ def test_a_download_says_nothing_of_what_it_does_not_hold() -> None:
     assert {records[name].null_count for name in ("product_type", "notional", "published_on", "firm_crd")} == {1}
     assert normalize.is_download(parse.rows(joined(FILE_FIELDS) + b"\n"))
     assert not normalize.is_download(parse.rows(joined(API_FIELDS) + b"\n"))
+
+
+def test_rows_are_told_apart_by_more_values_than_64_bits_count() -> None:
+    parts = ("issueSymbolIdentifier", "issueName", "productTypeCode", "MPID", "firmCRDNumber")
+    rows: list[dict[str, object]] = [dict.fromkeys(parts, at) for at in range(1, 2**16 + 1)]
+    other = rows[0] | {"issueSymbolIdentifier": 2}
+    found = normalized(api_text([*rows, other, rows[0]], OTCE))
+    assert found.records.num_rows == 2**16 + 1
+    assert rejects(found) == [(2**16 + 3, "the same row, by its identity, stands on an earlier line")]
