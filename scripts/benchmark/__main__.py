@@ -17,6 +17,7 @@ from otcpipe.warehouse import Warehouse
 from tests.conftest import READY, place
 
 Contents = dict[Any, bytes]
+BACKFILL = 6  # weeks
 
 
 def main() -> int:
@@ -42,9 +43,11 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         yield from _stages(asked, folder)
         yield from _again(asked)
     for number in (1, 2):
-        with place(servers, folder), whole.workers(number, folder):
-            line = _whole(asked, number)
+        with place(servers, folder), whole.workers(number, folder) as processes:
+            line = _whole(asked, processes, range(1))
             yield line
+    with place(servers, folder), whole.workers(2, folder) as processes:
+        yield _whole(asked, processes, range(BACKFILL))
     if not asked.quick:
         with place(servers, folder):
             yield from _usual(asked, line.cost)
@@ -87,12 +90,15 @@ def _again(asked: argparse.Namespace) -> Iterator[Line]:
         yield Line(name, costs["persist"], _rows(contents))
 
 
-def _whole(asked: argparse.Namespace, number: int) -> Line:
-    contents = _contents(asked, 0)
-    cached = stagewise.cached([stagewise.deposit(one, content) for one, content in contents.items()])
-    return Line(
-        f"raw to metrics, {number} worker{'s' if number > 1 else ''}", Cost(whole.seconds(cached)), _rows(contents)
-    )
+def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range) -> Line:
+    cached, rows = [], 0
+    for number in numbers:
+        contents = _contents(asked, number)
+        rows += _rows(contents)
+        cached += stagewise.cached([stagewise.deposit(one, content) for one, content in contents.items()])
+    what = "raw to metrics" if len(numbers) == 1 else f"{len(numbers)} weeks"
+    workers = f"{len(processes)} worker{'s' if len(processes) > 1 else ''}"
+    return Line(f"{what}, {workers}", whole.cost(cached, processes), rows)
 
 
 def _usual(asked: argparse.Namespace, ours: Cost) -> Iterator[Line]:

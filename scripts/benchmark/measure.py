@@ -24,9 +24,12 @@ def measured(cost: Cost) -> Iterator[None]:
     started = time.perf_counter()
     yield
     cost.seconds += time.perf_counter() - started
-    cost.megabytes = max(cost.megabytes, _peak())
+    cost.megabytes = max(cost.megabytes, peak(ME))
 
 
-def _peak() -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", (ME / "status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+def peak(process: Path) -> float:
+    """The peak of resident memory in MB of a process's folder in /proc, and of the largest that it started."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
+    started = (process / "task" / process.resolve().name / "children").read_text().split()
+    own = int(found[1]) / 1024 if found else 0.0
+    return max([own, *(peak(process.parent / child) for child in started)])

@@ -1,4 +1,4 @@
-"""A whole week through real worker processes, from raw objects to metrics."""
+"""Whole weeks through real worker processes, from raw objects to metrics."""
 
 import os
 import subprocess
@@ -9,19 +9,21 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+from benchmark.measure import Cost, peak
 from otcpipe import broker, due, services, stages
 from otcpipe.ledger import Run
 
+Processes = list["subprocess.Popen[bytes]"]
 LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
 SPAN = """
     select extract(epoch from max(finished_at) - min(queued_at))::float as seconds,
         count(*) filter (where stage = 'compute' and state = 'done') as computed
-    from otc.stage_run where week_ending = %s and stage in ('parse', 'normalize', 'persist', 'compute')
+    from otc.stage_run where week_ending = any(%s) and stage in ('parse', 'normalize', 'persist', 'compute')
 """
 
 
 @contextmanager
-def workers(number: int, home: Path) -> Iterator[list["subprocess.Popen[bytes]"]]:
+def workers(number: int, home: Path) -> Iterator[Processes]:
     """So many worker processes, each ready for work."""
     command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "1"]
     started = []
@@ -38,21 +40,22 @@ def workers(number: int, home: Path) -> Iterator[list["subprocess.Popen[bytes]"]
             process.wait()
 
 
-def seconds(cached: list[Run]) -> float:
-    """Send the parse stage of each cached partition and wait for the last metric; by the ledger's own times."""
-    week = cached[0].key.partition.week_ending
+def cost(cached: list[Run], processes: Processes) -> Cost:
+    """Send the parse stage of each cached partition and wait for the last metric.
+
+    Seconds by the ledger's own times; the memory is that of the largest worker process.
+    """
+    weeks = sorted({run.key.partition.week_ending for run in cached})
     for run in cached:
         due.submit(services.warehouse(), Run(stages.named("parse"), run.key, run.generation), broker.send)
-    while True:
-        found = _span(week)
-        if found["computed"] == len(cached):
-            return float(found["seconds"])
+    while (found := _span(weeks))["computed"] < len(cached):
         time.sleep(0.05)
+    return Cost(float(found["seconds"]), max(peak(Path("/proc", str(process.pid))) for process in processes))
 
 
-def _span(week: date) -> dict[str, float]:
+def _span(weeks: list[date]) -> dict[str, float]:
     with services.warehouse().transaction() as transaction:
-        return transaction.connection.execute(SPAN.encode(), [week]).fetchall()[0]
+        return transaction.connection.execute(SPAN.encode(), [weeks]).fetchall()[0]
 
 
 def _wait_for_heartbeats(number: int) -> None:
