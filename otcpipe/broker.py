@@ -68,6 +68,7 @@ def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
         broker=broker(),
         actor_name=policy.actor,
         queue_name=policy.name,
+        priority=-stages.PIPELINE.index(policy),  # what is nearest to its end goes first: a week before the next
         max_retries=policy.max_retries,
         min_backoff=_milliseconds(policy.min_backoff),
         max_backoff=_milliseconds(policy.max_backoff),

@@ -76,7 +76,9 @@ def wait_for_others(warehouse: Warehouse, partition: Partition) -> None:
 def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[str, int]:
     """Recompute what is due of the week and of the weeks that it reaches, oldest first; changed rows by metric.
 
-    Another runner's weeks are waited for, and done already when their turn comes. With `again`, all of it is due.
+    Raises TooSoon while another runner has one of these weeks, or more records of an earlier one are on their way. A
+    later one of which more records are on their way is left to the message that follows them, with those after it.
+    With `again`, all of it is due.
     """
     if again:
         with warehouse.transaction() as transaction:
@@ -85,6 +87,10 @@ def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[st
     first, last = week - reach() * WEEK, week + reach() * WEEK
     due = _earliest_due(warehouse, first, last)
     while due:
+        if due != week and _is_coming(warehouse, due):
+            if due > week:
+                break
+            raise TooSoon(f"Waits for more records of the week ending {due}.", PAUSE_SECONDS)
         due = _compute_week(warehouse, due, changed) or _earliest_due(warehouse, first, last)
     return changed
 
@@ -92,7 +98,8 @@ def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[st
 def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> date | None:
     """Recompute one week; or return an earlier week that is due, whose numbers this one would read too soon."""
     with warehouse.transaction() as transaction:
-        transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
+        if not transaction.rows("try_weeks", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
+            raise TooSoon(f"Another worker computes the week ending {week} or one that it reads.", PAUSE_SECONDS)
         due = transaction.rows("take_due", week=week)
         earlier: date | None = transaction.rows("earliest_due", first=week - reach() * WEEK, last=week - WEEK)[0][
             "week_ending"
@@ -110,6 +117,11 @@ def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> 
     if is_filled:
         warehouse.maintain("vacuum_working_week")
     return None
+
+
+def _is_coming(warehouse: Warehouse, week: date) -> bool:
+    with warehouse.transaction() as transaction:
+        return bool(transaction.rows("coming_to_due", week=week))
 
 
 def _fill_working_week(transaction: Transaction, week: date, due: list[Row]) -> bool:

@@ -19,13 +19,39 @@ where
         or (state = 'running' and lease_until > now())
     );
 
+-- name: coming_to_due
+-- Whether a week some of whose records changed has more on their way.
+select week_ending from otc.stage_run
+where
+    week_ending = %(week)s and stage in ('cache', 'parse', 'normalize', 'persist')
+    and (
+        (state = 'queued' and queued_at > now() - interval '30 seconds')
+        or (state = 'running' and lease_until > now())
+    )
+    and exists (select from otc.metric_due where week_ending = %(week)s and not is_reached)
+limit 1;
+
 -- name: earliest_due
 select min(week_ending) as week_ending
 from otc.metric_due
 where week_ending between %(first)s and %(last)s;
 
+-- name: try_weeks
+-- One runner a week; the earlier weeks that it reads stand still meanwhile.
+select
+    bool_and(
+        case
+            when week_ending = %(week)s then pg_try_advisory_xact_lock(%(space)s, week_ending - date '2000-01-01')
+            else pg_try_advisory_xact_lock_shared(%(space)s, week_ending - date '2000-01-01')
+        end
+    ) as is_locked
+from (
+    select (%(week)s::date - 7 * back) as week_ending
+    from generate_series(%(reach)s::int, 0, -1) as back
+) as weeks;
+
 -- name: lock_weeks
--- One runner a week; the earlier weeks that it reads stand still meanwhile. Ascending, so that no two wait in a ring.
+-- The same, waited for. Ascending, so that no two wait in a ring.
 select
     case
         when week_ending = %(week)s then pg_advisory_xact_lock(%(space)s, week_ending - date '2000-01-01')

@@ -15,10 +15,9 @@ from otcpipe.ledger import Run
 
 Processes = list["subprocess.Popen[bytes]"]
 LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
-SPAN = """
-    select extract(epoch from max(finished_at) - min(queued_at))::float as seconds,
-        count(*) filter (where stage = 'compute' and state = 'done') as computed
-    from otc.stage_run where week_ending = any(%s) and stage in ('parse', 'normalize', 'persist', 'compute')
+COMPUTED = b"""
+    select count(*) as computed from otc.stage_run
+    where week_ending = any(%s) and stage = 'compute' and state = 'done'
 """
 
 
@@ -41,21 +40,19 @@ def workers(number: int, home: Path) -> Iterator[Processes]:
 
 
 def cost(cached: list[Run], processes: Processes) -> Cost:
-    """Send the parse stage of each cached partition and wait for the last metric.
-
-    Seconds by the ledger's own times; the memory is that of the largest worker process.
-    """
+    """Send the parse stage of each cached partition and wait for the last metric; the largest process's memory."""
     weeks = sorted({run.key.partition.week_ending for run in cached})
+    started = time.perf_counter()
     for run in cached:
         due.submit(services.warehouse(), Run(stages.named("parse"), run.key, run.generation), broker.send)
-    while (found := _span(weeks))["computed"] < len(cached):
+    while _computed(weeks) < len(cached):
         time.sleep(0.05)
-    return Cost(float(found["seconds"]), max(peak(Path("/proc", str(process.pid))) for process in processes))
+    return Cost(time.perf_counter() - started, max(peak(Path("/proc", str(process.pid))) for process in processes))
 
 
-def _span(weeks: list[date]) -> dict[str, float]:
+def _computed(weeks: list[date]) -> int:
     with services.warehouse().transaction() as transaction:
-        return transaction.connection.execute(SPAN.encode(), [weeks]).fetchall()[0]
+        return int(transaction.connection.execute(COMPUTED, [weeks]).fetchall()[0]["computed"])
 
 
 def _wait_for_heartbeats(number: int) -> None:
