@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmark import fetching, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
-from benchmark.report import Line, check, show
+from benchmark.report import Line, check, medians, show
+from otcpipe.ledger import Run
 from otcpipe.stack import Supervisor, start_servers
 from otcpipe.warehouse import Warehouse
 from tests.conftest import READY, place
@@ -23,7 +24,7 @@ BACKFILL = 6  # weeks
 def main() -> int:
     asked = _arguments()
     with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder, _servers(Path(folder)) as servers:
-        lines = [line for _ in range(asked.times) for line in _lines(asked, servers, Path(folder))]
+        lines = medians([line for _ in range(asked.times) for line in _lines(asked, servers, Path(folder))])
     if asked.json:
         json.dump([line.told() for line in lines], sys.stdout, indent=2)
         return 0
@@ -58,14 +59,18 @@ def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Conte
     return {one: weeks.content(one, is_small=small, changed=changed) for one in weeks.partitions(number)}
 
 
+def _deposited(asked: argparse.Namespace, number: int, changed: int = 0, day: int = 0) -> list[Run]:
+    """The contents are let go of, so that they do not count for the memory of the stages."""
+    return [stagewise.deposit(one, content, day) for one, content in _contents(asked, number, changed).items()]
+
+
 def _history(asked: argparse.Namespace) -> Iterator[Line]:
     """Weeks that are there before: the second is the yardstick of the one after them."""
     for number in range(asked.history):
         costs: stagewise.Costs = {}
-        contents = _contents(asked, number)
-        stagewise.carry([stagewise.deposit(one, content) for one, content in contents.items()], costs)
+        stagewise.carry(_deposited(asked, number), costs)
         if number in (1, asked.history - 1):
-            yield Line(f"week {number + 1}", _sum(costs), _rows(contents))
+            yield Line(f"week {number + 1}", _sum(costs), _rows(_contents(asked, number)))
         print(f"week {number + 1} of {asked.history}: {_sum(costs).seconds:.1f} s", file=sys.stderr)
 
 
@@ -75,8 +80,9 @@ def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
 
 
 def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
-    contents, costs = _contents(asked, asked.history), stagewise.Costs()
-    carried = stagewise.carry([stagewise.deposit(one, content) for one, content in contents.items()], costs)
+    costs = stagewise.Costs()
+    carried = stagewise.carry(_deposited(asked, asked.history), costs)
+    contents = _contents(asked, asked.history)
     floors = stagewise.floor(carried, contents, folder)
     for name, cost in costs.items():
         yield Line(name, cost, _rows(contents), floors[name], stagewise.MEANING[name])
@@ -85,17 +91,16 @@ def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
 def _again(asked: argparse.Namespace) -> Iterator[Line]:
     """The same week observed once more: as it was, and with some rows restated."""
     for name, changed, day in (("persist, unchanged", 0, 1), ("persist, 50 rows restated", 50, 2)):
-        contents, costs = _contents(asked, asked.history, changed), stagewise.Costs()
-        stagewise.carry([stagewise.deposit(one, content, day) for one, content in contents.items()], costs)
-        yield Line(name, costs["persist"], _rows(contents))
+        costs = stagewise.Costs()
+        stagewise.carry(_deposited(asked, asked.history, changed, day), costs)
+        yield Line(name, costs["persist"], _rows(_contents(asked, asked.history)))
 
 
 def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range) -> Line:
     cached, rows = [], 0
     for number in numbers:
-        contents = _contents(asked, number)
-        rows += _rows(contents)
-        cached += stagewise.cached([stagewise.deposit(one, content) for one, content in contents.items()])
+        rows += _rows(_contents(asked, number))
+        cached += stagewise.cached(_deposited(asked, number))
     what = "raw to metrics" if len(numbers) == 1 else f"{len(numbers)} weeks"
     workers = f"{len(processes)} worker{'s' if len(processes) > 1 else ''}"
     return Line(f"{what}, {workers}", whole.cost(cached, processes), rows)
@@ -133,7 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
     parser.add_argument("--history", type=int, default=0, metavar="N", help="fill so many weeks first")
-    parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat all of it")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat all of it, and tell medians")
     parser.add_argument("--quick", action="store_true", help="leave out the usual ways, which take a minute or two")
     parser.add_argument("--small", action="store_true", help="some hundred rows instead of 264,000: a rehearsal")
     parser.add_argument("--check", action="store_true", help="fail where a ratio is worse than it was by a third")

@@ -28,8 +28,9 @@ def measured(cost: Cost) -> Iterator[None]:
 
 
 def peak(process: Path) -> float:
-    """The peak of resident memory in MB of a process's folder in /proc, and of the largest that it started."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
-    started = (process / "task" / process.resolve().name / "children").read_text().split()
-    own = int(found[1]) / 1024 if found else 0.0
-    return max([own, *(peak(process.parent / child) for child in started)])
+    """The peak of resident memory in MB, by a process's folder in /proc; 0 where it has ended."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
+    except FileNotFoundError:
+        return 0.0
+    return int(found[1]) / 1024 if found else 0.0

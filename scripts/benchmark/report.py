@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +25,7 @@ class Line:
     rows: int
     floor: Cost | None = None
     floor_is: str = ""
+    spread: tuple[float, ...] = ()  # the seconds of each repetition, ascending
 
     @property
     def ratio(self) -> float | None:
@@ -34,6 +35,7 @@ class Line:
         return {
             "name": self.name,
             "seconds": round(self.cost.seconds, 3),
+            "seconds_each": [round(seconds, 3) for seconds in self.spread],
             "rows": self.rows,
             "rows_per_second": round(self.rows / self.cost.seconds),
             "peak_megabytes": round(self.cost.megabytes),
@@ -43,6 +45,16 @@ class Line:
         }
 
 
+def medians(lines: list[Line]) -> list[Line]:
+    """For each name the repetition of median ratio, or of median seconds where there is no floor."""
+    found = []
+    for name in dict.fromkeys(line.name for line in lines):
+        same = sorted((line for line in lines if line.name == name), key=lambda line: line.ratio or line.cost.seconds)
+        seconds = tuple(sorted(line.cost.seconds for line in same))
+        found.append(replace(same[len(same) // 2], spread=seconds))
+    return found
+
+
 def show(lines: list[Line]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "seconds", "rows/s", "peak MB", "floor s", "ratio", "the floor"):
@@ -50,7 +62,8 @@ def show(lines: list[Line]) -> None:
     for line in lines:
         table.add_row(
             line.name,
-            f"{line.cost.seconds:.2f}",
+            f"{line.cost.seconds:.2f}"
+            + (f" ({line.spread[0]:.2f}-{line.spread[-1]:.2f})" if len(line.spread) > 1 else ""),
             f"{line.rows / line.cost.seconds:,.0f}",
             f"{line.cost.megabytes:.0f}" if line.cost.megabytes else "",
             f"{line.floor.seconds:.2f}" if line.floor else "",

@@ -47,7 +47,14 @@ def cost(cached: list[Run], processes: Processes) -> Cost:
         due.submit(services.warehouse(), Run(stages.named("parse"), run.key, run.generation), broker.send)
     while _computed(weeks) < len(cached):
         time.sleep(0.05)
-    return Cost(time.perf_counter() - started, max(peak(Path("/proc", str(process.pid))) for process in processes))
+    return Cost(time.perf_counter() - started, max(map(peak, _started_by(processes))))
+
+
+def _started_by(processes: Processes) -> list[Path]:
+    """The folders in /proc of the processes that do the work: a dramatiq command starts them."""
+    folders = [Path("/proc", str(process.pid)) for process in processes]
+    started = [(folder / "task" / folder.name / "children").read_text().split() for folder in folders]
+    return [Path("/proc", child) for children in started for child in children]
 
 
 def _computed(weeks: list[date]) -> int:
