@@ -96,7 +96,6 @@ def apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) ->
         return {"came": incoming.num_rows, "ended": 0}
     transaction.run("create_incoming")
     transaction.copy("copy_incoming", incoming)
-    transaction.run("analyze_incoming")
     compare = "drop_unchanged" if capture["covers"] == "all" else "drop_unchanged_ats"
     ended = transaction.run(compare, **partition, capture_id=capture["capture_id"])
     came = transaction.run("add_incoming")

@@ -97,9 +97,6 @@ select exists (
 -- name: create_incoming
 create temporary table incoming (like volume_record) on commit drop;
 
--- name: analyze_incoming
-analyze incoming;
-
 -- name: drop_incoming
 drop table incoming;
 
