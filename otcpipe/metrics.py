@@ -120,8 +120,10 @@ def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> 
 
 
 def _is_coming(warehouse: Warehouse, week: date) -> bool:
+    """Whether a week some of whose records changed has more on their way."""
     with warehouse.transaction() as transaction:
-        return bool(transaction.rows("coming_to_due", week=week))
+        has_changed = not all(row["is_reached"] for row in transaction.rows("due_metrics", week=week))
+        return has_changed and bool(transaction.rows("coming", week=week, tier=None))
 
 
 def _fill_working_week(transaction: Transaction, week: date, due: list[Row]) -> bool:

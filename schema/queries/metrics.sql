@@ -8,28 +8,16 @@ order by p.week_ending, m.metric
 on conflict do nothing;
 
 -- name: coming
--- Other partitions of the week whose records are on their way: one computation for all of them is enough. What was
--- queued long ago may have been lost, and is not waited for.
+-- Partitions of the week, all or other than one, whose records are on their way: one computation for all of them is
+-- enough. What was queued long ago may have been lost, and is not waited for.
 select distinct tier
 from otc.stage_run
 where
-    week_ending = %(week)s and tier <> %(tier)s and stage in ('cache', 'parse', 'normalize', 'persist')
+    week_ending = %(week)s and tier is distinct from %(tier)s and stage in ('cache', 'parse', 'normalize', 'persist')
     and (
-        (state = 'queued' and queued_at > now() - interval '30 seconds')
+        (state = 'queued' and queued_at > now() - interval '10 minutes')
         or (state = 'running' and lease_until > now())
     );
-
--- name: coming_to_due
--- Whether a week some of whose records changed has more on their way.
-select week_ending from otc.stage_run
-where
-    week_ending = %(week)s and stage in ('cache', 'parse', 'normalize', 'persist')
-    and (
-        (state = 'queued' and queued_at > now() - interval '30 seconds')
-        or (state = 'running' and lease_until > now())
-    )
-    and exists (select from otc.metric_due where week_ending = %(week)s and not is_reached)
-limit 1;
 
 -- name: earliest_due
 select min(week_ending) as week_ending
