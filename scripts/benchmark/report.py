@@ -70,7 +70,7 @@ def show(lines: list[Line]) -> None:
             f"{line.ratio:.1f}" if line.ratio else "",
             line.floor_is,
         )
-    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
+    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
     timed = [line for line in lines if line.ratio and line.name in STAGES]
     slowest = max(timed, key=lambda line: line.cost.seconds)
     print(f"The slowest stage is {slowest.name}: {slowest.cost.seconds:.2f} s, {slowest.ratio:.1f} times its floor.")
