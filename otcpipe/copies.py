@@ -1,12 +1,14 @@
-"""Rows as PostgreSQL copies them out: CSV, a line a row, into Arrow batches."""
+"""Rows as PostgreSQL copies them: Arrow batches in, in its binary format; CSV, a line a row, out to Arrow batches."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.csv
+from pgpq import ArrowToPostgresBinaryEncoder
 
 BLOCK = 8 << 20  # bytes of CSV to a batch: memory does not grow with the rows
+ROWS = 65_536  # to a batch on the way in
 TYPES: dict[str, pa.DataType] = {
     "int2": pa.int16(),
     "int4": pa.int32(),
@@ -24,6 +26,15 @@ def arrow_type(name: str) -> pa.DataType:
     """The Arrow type of a PostgreSQL type such as `numeric(20,6)`; raises KeyError where there is none."""
     digits = _NUMERIC.fullmatch(name)
     return pa.decimal128(int(digits[1]), int(digits[2])) if digits else TYPES[name]
+
+
+def encoded(table: pa.Table) -> Iterator[bytes]:
+    """A table for `copy ... from stdin (format binary)`, whose columns have just the types of the Arrow ones."""
+    encoder = ArrowToPostgresBinaryEncoder(table.schema)
+    yield encoder.write_header()
+    for batch in table.to_batches(max_chunksize=ROWS):
+        yield encoder.write_batch(batch)
+    yield encoder.finish()
 
 
 def batches(rows: Iterable[bytes], columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:

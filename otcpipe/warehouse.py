@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -47,12 +46,10 @@ class Transaction:
             cursor.execute(text, values or None)
 
     def copy(self, name: str, rows: pa.Table) -> None:
-        """COPY an Arrow table in as CSV: a null is nothing, and no text of ours is empty."""
+        """COPY an Arrow table in, whose columns have the types of the statement's."""
         with self.connection.cursor() as cursor, cursor.copy(queries.statements()[name]) as copy:
-            for batch in rows.to_batches(max_chunksize=65536):
-                sink = pa.BufferOutputStream()
-                pa.csv.write_csv(batch, sink, pa.csv.WriteOptions(include_header=False))
-                copy.write(sink.getvalue().to_pybytes())
+            for block in copies.encoded(rows):
+                copy.write(block)
 
     def columns(self, name: str, /, **values: object) -> dict[str, pa.DataType]:
         """What a query would tell, without its rows."""

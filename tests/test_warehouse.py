@@ -77,3 +77,14 @@ def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: 
         "firm_crd",
     ]:
         assert column in definition
+
+
+@pytest.mark.parametrize("kept", ["ended_by is null", "ended_by is not null"])
+def test_an_index_leads_to_the_records_of_a_symbol(environment: dict[str, str], sql: Sql, kept: str) -> None:
+    sql("select otc.make_room('2024-01-05')")
+    with services.warehouse().transaction() as transaction:
+        transaction.connection.execute("set local enable_seqscan = off")
+        plan = transaction.connection.execute(
+            f"explain select from otc.volume_record where symbol = 'TAPE' and {kept}".encode()
+        ).fetchall()
+    assert any("Index Cond" in row["QUERY PLAN"] and "symbol" in row["QUERY PLAN"] for row in plan)

@@ -197,13 +197,13 @@ delete from otc.reject where raw_key = %(raw_key)s;
 copy volume_record (
     week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
-) from stdin (format csv);
+) from stdin (format binary);
 
 -- name: copy_incoming
 copy incoming (
     week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
-) from stdin (format csv);
+) from stdin (format binary);
 
 -- name: copy_rejects
-copy otc.reject (raw_key, week_ending, tier, line, reason, text) from stdin (format csv);
+copy otc.reject (raw_key, week_ending, tier, line, reason, text) from stdin (format binary);

@@ -6,19 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 
 from benchmark.measure import Cost, measured
-from otcpipe import gz, objects, services
+from otcpipe import copies, gz, objects, services
 from otcpipe.keys import sha256
 from otcpipe.records import Normalized
-
-INDEXES = (
-    """create unique index on bare
-    (week_ending, tier, symbol, mpid, firm_crd, issue_name_id, product_type, venue_type)
-    nulls not distinct where ended_by is null""",
-    "create index on bare (symbol, week_ending)",
-)
 
 
 def cache(content: bytes, folder: Path, cost: Cost) -> None:
@@ -44,22 +36,16 @@ def normalize(rows: Normalized, cost: Cost) -> None:
 
 
 def persist(incoming: pa.Table, cost: Cost) -> None:
-    """A bare COPY of the same rows, as text that is ready, into a table with the same indexes."""
-    sink = pa.BufferOutputStream()
-    pa.csv.write_csv(incoming, sink, pa.csv.WriteOptions(include_header=False))
-    text = sink.getvalue().to_pybytes()
+    """A bare COPY of the same rows, ready in the same format, into a table with the same indexes."""
+    encoded = b"".join(copies.encoded(incoming))
     with services.warehouse().transaction() as transaction:
-        run = transaction.connection.execute
-        if not run("select to_regclass('bare') is not null as is_there").fetchall()[0]["is_there"]:
-            run("create table bare (like otc.volume_record)")
-            for index in INDEXES:
-                run(index.encode())
+        transaction.connection.execute("create table if not exists bare (like otc.volume_record including indexes)")
     with (
         measured(cost),
         services.warehouse().transaction() as transaction,
-        transaction.connection.cursor().copy("copy bare from stdin (format csv)") as copy,
+        transaction.connection.cursor().copy("copy bare from stdin (format binary)") as copy,
     ):
-        copy.write(text)
+        copy.write(encoded)
 
 
 def compute(week: date, cost: Cost) -> None:
