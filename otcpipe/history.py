@@ -1,6 +1,7 @@
 """Captures and their records: what each capture changed, in the order of observation."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime
 
@@ -8,14 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe import exchange, grading, metrics, totals
-from otcpipe.errors import Permanent
+from otcpipe.equality import lacking
+from otcpipe.errors import Damaged, Permanent
 from otcpipe.keys import Key
-from otcpipe.records import Manifest, Normalized, Partition
+from otcpipe.records import RECORD, Manifest, Normalized, Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
 from otcpipe.weeks import published_on
 
 KEY = ("symbol", "mpid", "firm_crd")  # within a partition, as the index of current records has it
+QUANTITIES = ("share_volume", "trade_count", "notional")
+TOLD = tuple(name for name in RECORD.names if name not in ("line", "summary_type"))  # the venue's type says as much
 Load = Callable[[str], Normalized]  # a normalized key's rows
+
+
+class _Unlike(Exception):
+    """The tables do not hold what the capture before told."""
 
 
 def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest, added_columns: list[str]) -> int:
@@ -46,7 +54,7 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
     with warehouse.transaction() as transaction:
         capture = transaction.rows("capture", capture_id=capture_id)[0]
         partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
-        _prepare(warehouse, transaction, capture, rows)
+        names = _prepare(warehouse, transaction, capture, rows)
         capture = transaction.rows("capture", capture_id=capture_id)[0]  # as it is now that the partition is ours
         if not rows.records.num_rows and transaction.rows("has_current", **partition)[0]["has_current"]:
             raise Permanent("No row of the capture is a record; the records that are there stay as they are.")
@@ -57,9 +65,9 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
         _set_persisted(transaction, capture, key, rows, now)
         made_anew = [capture_id] if capture["normalized_key"] not in (None, key) else []  # by newer code
         _take_back(transaction, partition, made_anew + [row["capture_id"] for row in later])
-        counts = apply(transaction, capture, key, rows)
+        counts = apply(transaction, names, capture, key, rows, load)
         for row in later:
-            apply(transaction, row, row["normalized_key"], load(row["normalized_key"]))
+            apply(transaction, names, row, row["normalized_key"], load(row["normalized_key"]), load)
         place = Partition(**partition)
         if later or any(counts.values()) or not grading.is_judged(transaction, place, capture["digest"]):
             grading.grade(transaction, place, now)
@@ -74,23 +82,32 @@ def _take_back(transaction: Transaction, partition: Row, captures: list[int]) ->
         transaction.run("revive_ended_by", **partition, captures=captures)
 
 
-def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows: Normalized) -> None:
-    """Names and room come first and for good, so that no other partition waits for this one's end."""
+def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows: Normalized) -> pa.Table:
+    """Names and room come first and for good, so that no other partition waits for this one's end; all names."""
     with warehouse.transaction() as first:
         first.rows("make_room", week_ending=capture["week_ending"])
-        _add_names(first, rows.records)
+        names = _add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")
     transaction.rows("plan_by_hash")
+    return names
 
 
-def apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) -> dict[str, int]:
-    """Compare a capture with the records current at its time, inside what both cover."""
+def apply(
+    transaction: Transaction, names: pa.Table, capture: Row, key: str, rows: Normalized, load: Load | None = None
+) -> dict[str, int]:
+    """Compare a capture with the records current at its time, inside what both cover.
+
+    With `load`, it is first compared with the capture before it, which is quicker, where the tables hold just that.
+    """
     before = transaction.row("capture_before", capture_id=capture["capture_id"])
     if before and before["normalized_key"] == key:
         return {"came": 0, "ended": 0}
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
-    incoming = in_columns(transaction, capture, rows.records)
+    if load and before and before["covers"] == capture["covers"] == "all":
+        with suppress(Damaged, _Unlike), transaction.attempt():
+            return _replace(transaction, names, capture, load(before["normalized_key"]).records, rows.records)
+    incoming = in_columns(names, capture, rows.records)
     if not transaction.rows("has_current", **partition)[0]["has_current"]:
         transaction.copy("copy_records", incoming)
         return {"came": incoming.num_rows, "ended": 0}
@@ -103,13 +120,36 @@ def apply(transaction: Transaction, capture: Row, key: str, rows: Normalized) ->
     return {"came": came, "ended": ended}
 
 
-def in_columns(transaction: Transaction, capture: Row, records: pa.Table) -> pa.Table:
+def _replace(
+    transaction: Transaction, names: pa.Table, capture: Row, known: pa.Table, told: pa.Table
+) -> dict[str, int]:
+    """End what only the capture before told and add what only this one tells; raises where the sum is another."""
+    partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
+    came, gone = lacking(told, known, TOLD), lacking(known, told, TOLD)
+    transaction.run("create_outgoing")
+    transaction.copy("copy_outgoing", in_columns(names, capture, gone))
+    transaction.rows("plan_by_size")
+    ended = transaction.run("end_outgoing", **partition, capture_id=capture["capture_id"])
+    transaction.rows("plan_by_hash")
+    transaction.run("drop_outgoing")
+    if ended != gone.num_rows:
+        raise _Unlike
+    transaction.copy("copy_records", in_columns(names, capture, came))
+    if transaction.rows("current_sums", **partition)[0] != _sums(told):
+        raise _Unlike
+    return {"came": came.num_rows, "ended": ended}
+
+
+def _sums(records: pa.Table) -> Row:
+    return {"records": records.num_rows} | {name: pc.sum(records[name]).as_py() or 0 for name in QUANTITIES}
+
+
+def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
     """The records in the columns of `otc.volume_record`, names as numbers; in the order of their key.
 
     In that order an index grows at its end: COPY takes a quarter less, and a symbol's rows are read at one place.
     """
-    known = transaction.table("names").combine_chunks()
-    names, ids = known["name"], known["name_id"]
+    known, ids = names["name"], names["name_id"]
     count = records.num_rows
     columns = {
         "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
@@ -120,8 +160,8 @@ def in_columns(transaction: Transaction, capture: Row, records: pa.Table) -> pa.
         "notional": records["notional"],
         "published_on": records["published_on"],
         "updated_on": records["updated_on"],
-        "issue_name_id": pc.take(ids, pc.index_in(records["issue_name"], names)),
-        "venue_name_id": pc.take(ids, pc.index_in(records["venue_name"], names)),
+        "issue_name_id": pc.take(ids, pc.index_in(records["issue_name"], known)),
+        "venue_name_id": pc.take(ids, pc.index_in(records["venue_name"], known)),
         "firm_crd": records["firm_crd"],
         "tier": pa.repeat(capture["tier"], count),
         "venue_type": records["venue_type"],
@@ -132,12 +172,19 @@ def in_columns(transaction: Transaction, capture: Row, records: pa.Table) -> pa.
     return pa.table(columns).sort_by([(name, "ascending") for name in KEY])
 
 
-def _add_names(transaction: Transaction, records: pa.Table) -> None:
-    known = transaction.table("names")["name"]
+def names_of(transaction: Transaction) -> pa.Table:
+    """All names and their numbers."""
+    return transaction.table("names").combine_chunks()
+
+
+def _add_names(transaction: Transaction, records: pa.Table) -> pa.Table:
+    known = names_of(transaction)
     told = pa.chunked_array([*records["issue_name"].chunks, *records["venue_name"].chunks], pa.string()).unique()
-    new = told.filter(pc.invert(pc.is_in(told, known, skip_nulls=True))).drop_null()
-    if len(new):
-        transaction.run("add_names", names=sorted(new.to_pylist()))
+    new = told.filter(pc.invert(pc.is_in(told, known["name"], skip_nulls=True))).drop_null()
+    if not len(new):
+        return known
+    transaction.run("add_names", names=sorted(new.to_pylist()))
+    return names_of(transaction)
 
 
 def _set_persisted(transaction: Transaction, capture: Row, key: str, rows: Normalized, now: datetime) -> None:

@@ -34,6 +34,8 @@ class _Rows:
         return self.table[name].combine_chunks()
 
     def reject(self, wrong: pa.Array, reason: str) -> None:
+        if not pc.any(wrong).as_py():
+            return
         blamed = pc.if_else(pc.fill_null(wrong, False), pa.scalar(reason), pa.scalar(None, pa.string()))
         self.reason = pc.coalesce(self.reason, blamed)
 

@@ -129,7 +129,7 @@ def _empty_lines(table: pa.Table) -> list[int]:
 
 def _with_malformed(table: pa.Table, aside: list[tuple[int, str, str]]) -> pa.Table:
     lines, reasons, texts = ([entry[at] for entry in aside] for at in range(3))
-    kept = table.filter(pc.invert(pc.is_in(table[LINE], pa.array(lines, pa.int32()))))
+    kept = table.filter(pc.invert(pc.is_in(table[LINE], pa.array(lines, pa.int32())))) if aside else table
     kept = kept.append_column(REASON, pa.nulls(kept.num_rows, pa.string()))
     kept = kept.append_column(TEXT, pa.nulls(kept.num_rows, pa.string()))
     bad = pa.table(

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from otcpipe.equality import without_nulls
 from otcpipe.records import Normalized
 
 TOLERANCE = 1e-6  # shares a row: FINRA's totals are rounded as its rows are
@@ -44,10 +45,10 @@ def _differing(records: pa.Table, totals: pa.Table, keys: list[str], join: str) 
 
 
 def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
-    for name in keys:
-        missing = pa.scalar("", pa.string()) if table[name].type == pa.string() else pa.scalar(-1, table[name].type)
-        table = table.set_column(table.column_names.index(name), name, pc.fill_null(table[name], missing))
-    summed = table.group_by(keys).aggregate(
+    quantities = table.select(["share_volume", "trade_count"])
+    for name, column in zip(keys, without_nulls(table, keys).itercolumns(), strict=True):
+        quantities = quantities.append_column(name, column)
+    summed = quantities.group_by(keys).aggregate(
         [("share_volume", "sum"), ("share_volume", "count"), ("trade_count", "sum")]
     )
     shares = pc.cast(summed["share_volume_sum"], pa.decimal128(30, 6))  # from 38 digits, to leave room to subtract

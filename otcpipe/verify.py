@@ -54,12 +54,12 @@ def _partition(warehouse: Warehouse, store: Store, prefix: str, partition: Parti
         transaction.rows("lock_partition", **place)
         for statement in ("plan_by_hash", "create_stand_in", "use_stand_in"):
             transaction.run(statement)
-        captures = transaction.rows("captures", **place)
+        names, captures = history.names_of(transaction), transaction.rows("captures", **place)
         for capture in captures:
             found = _capture(store, capture, keys.parse(capture["fetched_key"], prefix), recompute, verdict)
             if found:
                 rejects[capture["raw_key"]] = found.rows.rejects
-                history.apply(transaction, capture, capture["normalized_key"], found.rows)
+                history.apply(transaction, names, capture, capture["normalized_key"], found.rows)
             elif capture["persisted_at"]:
                 unknown.add(capture["raw_key"])
         for row in transaction.rows("lost_captures", **place):

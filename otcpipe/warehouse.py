@@ -29,6 +29,12 @@ class Transaction:
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A part that is taken back alone when it fails."""
+        with self.connection.transaction():
+            yield
+
     def rows(self, name: str, /, **values: object) -> list[Row]:
         return self.connection.execute(queries.statements()[name], values or None).fetchall()
 

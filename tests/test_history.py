@@ -12,6 +12,7 @@ from otcpipe import normalize, services
 from otcpipe.errors import Permanent
 from otcpipe.records import Partition
 from otcpipe.revisions import revisions
+from otcpipe.warehouse import Transaction
 from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -187,3 +188,74 @@ def test_files_and_the_apis_answers_in_any_order_give_the_same_tables(sql: Sql) 
     assert [dump[1:] for dump in dumps] == [dumps[0][1:]] * len(dumps)
     assert len(dumps) == 5
     assert len(dumps[0][1]) > 4
+
+
+ANSWERS: list[list[dict[str, object]]] = [
+    [{}, {"MPID": "BBBB"}, NON_ATS, {"issueSymbolIdentifier": ""}, {"productTypeCode": "CTS"}],
+    [{"totalNotionalSum": ""}, {"MPID": "DDDD"}, NON_ATS, {"issueSymbolIdentifier": "", "totalWeeklyTradeCount": 3}],
+    [
+        {"totalNotionalSum": "0"},
+        {"MPID": "CCCC"},
+        {"MPID": "DDDD"},
+        {"issueSymbolIdentifier": "", "totalWeeklyTradeCount": 3},
+    ],
+]
+
+
+def _answered(sql: Sql, meddle: Callable[[], object] = lambda: None) -> tuple[list[tuple[Any, ...]], ...]:
+    for day, rows in enumerate(ANSWERS):
+        drive(observe(api_text(rows, T1), T1, NOON + timedelta(days=day), covers="all"))
+        meddle()
+    return current(sql), sql(HISTORY), sql(METRICS)
+
+
+def test_what_changed_between_two_answers_is_found_without_the_tables(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive(observe(api_text([{}, {"MPID": "BBBB"}, NON_ATS], T1), T1, covers="all"))
+    compared, run = list[str](), Transaction.run
+
+    def noted(self: Transaction, name: str, /, **values: object) -> int:
+        compared.extend([name] if name.startswith("drop_unchanged") else [])
+        return run(self, name, **values)
+
+    monkeypatch.setattr(Transaction, "run", noted)
+    changed: list[dict[str, object]] = [{"totalNotionalSum": "0"}, {"MPID": "CCCC"}, NON_ATS]
+    drive(observe(api_text(changed, T1), T1, NOON + timedelta(days=1), covers="all"))
+    assert compared == []
+    assert sql("select mpid, notional, ended_by is null from otc.volume_record order by 1, 2 desc") == [
+        ("AAAA", 1000.5, False),
+        ("AAAA", 0, True),
+        ("BBBB", 1000.5, False),
+        ("CCCC", 1000.5, True),
+        (None, 1000.5, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "update otc.volume_record set share_volume = 1 where mpid = 'DDDD'",
+        "delete from otc.volume_record where ended_by is null",
+        "delete from otc.volume_record where mpid = 'AAAA'",
+        "update otc.volume_record set symbol = 'ODD' where mpid is null",
+    ],
+)
+def test_tables_that_do_not_hold_the_answer_before_are_mended_by_the_next(sql: Sql, harm: str) -> None:
+    unharmed = _answered(sql)[0]
+    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
+    drive(observe(api_text(ANSWERS[1], T1), T1, covers="all"))
+    sql(harm)
+    drive(observe(api_text(ANSWERS[2], T1), T1, NOON + timedelta(days=1), covers="all"))
+    assert current(sql) == unharmed
+
+
+def test_an_answer_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> None:
+    expected = _answered(sql)
+    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
+
+    def lose() -> None:
+        for (key,) in sql("select normalized_key from otc.capture"):
+            services.store().discard(key)
+
+    assert _answered(sql, lose) == expected

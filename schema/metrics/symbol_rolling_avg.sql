@@ -29,7 +29,7 @@ create or replace function otc.symbol_rolling_avg_as_of(
 with loaded as (
     select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 35 and $3
 ),
-summary as (
+summary as not materialized (
     select week_ending, tier, symbol, scope, total_volume, total_trades
     from otc.symbol_summary
     where $1 is null and week_ending between $2 - 35 and $3
@@ -43,69 +43,48 @@ pair as materialized ( -- a partition in the window of a week
         target.week_ending,
         l.week_ending as traded_week,
         l.tier,
-        l.covers_all,
+        l.week_ending = target.week_ending as is_now,
+        b'000001' << ((target.week_ending - l.week_ending) / 7) as week_bit,
         now.tier is not null as is_loaded_now,
         coalesce(now.covers_all, false) as is_covered_now
     from (select distinct week_ending from loaded where week_ending >= $2) as target
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
-weekly as ( -- a symbol's week by scope, all its tiers together
-    select
-        p.week_ending,
-        s.symbol,
-        s.week_ending as traded_week,
-        sum(s.total_volume) filter (where s.scope = 'ATS') as ats_volume,
-        sum(s.total_trades) filter (where s.scope = 'ATS') as ats_trades,
-        -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
-        case when bool_and(p.covers_all) then sum(s.total_volume) filter (where s.scope = 'NON_ATS') end as other_volume,
-        case when bool_and(p.covers_all) then sum(s.total_trades) filter (where s.scope = 'NON_ATS') end as other_trades,
-        case when bool_and(p.covers_all) then sum(s.total_volume) filter (where s.scope = 'ALL') end as volume,
-        case when bool_and(p.covers_all) then sum(s.total_trades) filter (where s.scope = 'ALL') end as trades,
-        bool_and(p.is_loaded_now) as is_loaded_now,
-        bool_and(p.is_covered_now) as is_covered_now
+untold as materialized ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+    select distinct s.symbol, s.week_ending
+    from summary as s
+    inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
+),
+told as (
+    select p.*, s.symbol, s.scope, s.total_volume, s.total_trades, s.scope = 'ATS' or u.symbol is null as is_known
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier
-    group by s.symbol, p.week_ending, s.week_ending -- sorted in this order, which is quicker
-),
-window_of as (
-    select
-        week_ending,
-        symbol,
-        sum(ats_volume) as ats_volume,
-        sum(ats_trades) as ats_trades,
-        count(ats_volume) as ats_weeks,
-        sum(ats_volume) filter (where traded_week = week_ending) as ats_now,
-        sum(other_volume) as other_volume,
-        sum(other_trades) as other_trades,
-        count(other_volume) as other_weeks,
-        sum(other_volume) filter (where traded_week = week_ending) as other_now,
-        sum(volume) as volume,
-        sum(trades) as trades,
-        count(volume) as weeks,
-        sum(volume) filter (where traded_week = week_ending) as volume_now,
-        bool_and(is_loaded_now) as is_loaded_now, -- each tier where the symbol traded in any scope
-        bool_and(is_covered_now) as is_covered_now
-    from weekly
-    group by symbol, week_ending
+    left join untold as u on u.week_ending = s.week_ending and u.symbol = s.symbol
 ),
 summed as (
     select
-        w.week_ending,
-        w.symbol,
-        scope.name as scope,
-        scope.volume,
-        scope.trades,
-        scope.weeks,
-        scope.volume_now as current_volume
-    from window_of as w
-    cross join lateral (
-        values
-        ('ATS', w.ats_volume, w.ats_trades, w.ats_weeks, w.ats_now, w.is_loaded_now),
-        ('NON_ATS', w.other_volume, w.other_trades, w.other_weeks, w.other_now, w.is_covered_now),
-        ('ALL', w.volume, w.trades, w.weeks, w.volume_now, w.is_covered_now)
-    ) as scope (name, volume, trades, weeks, volume_now, is_zero_known)
-    where scope.weeks > 0 and (scope.volume_now is not null or scope.is_zero_known)
+        week_ending,
+        symbol,
+        scope,
+        sum(total_volume) filter (where is_known) as volume,
+        sum(total_trades) filter (where is_known) as trades,
+        bit_count(bit_or(week_bit) filter (where is_known)) as weeks,
+        sum(total_volume) filter (where is_known and is_now) as current_volume,
+        bool_and(is_loaded_now) as is_loaded_now,
+        bool_and(is_covered_now) as is_covered_now
+    from told
+    group by symbol, scope, week_ending -- sorted in this order, which is quicker
+),
+judged as (
+    select
+        *,
+        case
+            when scope = 'ATS' then bool_and(is_loaded_now) over by_symbol
+            else bool_and(is_covered_now) over by_symbol
+        end as is_zero_known -- on each tier where the symbol traded in any scope
+    from summed
+    window by_symbol as (partition by week_ending, symbol)
 ),
 whole as (
     select
@@ -135,6 +114,7 @@ select
     coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0)::int as weeks_loaded,
     coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0) = 6 as is_complete,
     now() as computed_at
-from summed as w
+from judged as w
 left join whole as n on n.week_ending = w.week_ending
+where w.weeks > 0 and (w.current_volume is not null or w.is_zero_known)
 $$;

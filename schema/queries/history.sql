@@ -66,7 +66,7 @@ order by later.observed_at, later.fetched_key;
 
 -- name: capture_before
 -- The capture of the partition that was observed just before this one and is in.
-select before.capture_id, before.raw_key, before.normalized_key
+select before.capture_id, before.covers, before.raw_key, before.normalized_key
 from otc.capture as before
 inner join otc.capture as this on this.week_ending = before.week_ending and this.tier = before.tier
 where
@@ -93,6 +93,39 @@ select exists (
     select from volume_record
     where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
 ) as has_current;
+
+-- name: current_sums
+select
+    count(*) as records,
+    coalesce(sum(share_volume), 0) as share_volume,
+    coalesce(sum(trade_count), 0)::bigint as trade_count,
+    coalesce(sum(notional), 0) as notional
+from volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
+
+-- name: create_outgoing
+create temporary table outgoing (like volume_record) on commit drop;
+
+-- name: plan_by_size
+-- A few rows are sought one by one.
+select set_config('enable_nestloop', 'on', true);
+
+-- name: end_outgoing
+-- Those without a symbol no index would lead to: they stay, and the sum tells.
+update volume_record as r set ended_by = %(capture_id)s
+from outgoing as o
+where
+    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+    and o.symbol = r.symbol
+    and coalesce(o.mpid, '') = coalesce(r.mpid, '')
+    and coalesce(o.firm_crd, -1) = coalesce(r.firm_crd, -1)
+    and o.venue_type = r.venue_type
+    and o.issue_name_id is not distinct from r.issue_name_id
+    and o.venue_name_id is not distinct from r.venue_name_id
+    and o.product_type is not distinct from r.product_type;
+
+-- name: drop_outgoing
+drop table outgoing;
 
 -- name: create_incoming
 create temporary table incoming (like volume_record) on commit drop;
@@ -201,6 +234,12 @@ copy volume_record (
 
 -- name: copy_incoming
 copy incoming (
+    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
+) from stdin (format binary);
+
+-- name: copy_outgoing
+copy outgoing (
     week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);

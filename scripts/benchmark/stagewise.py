@@ -65,7 +65,7 @@ def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) ->
             floors.normalize(rows, costs["normalize"])
             with services.warehouse().transaction() as transaction:
                 capture = transaction.rows("capture", capture_id=run.generation)[0]
-                incoming = history.in_columns(transaction, capture, rows.records)
+                incoming = history.in_columns(history.names_of(transaction), capture, rows.records)
             floors.persist(incoming, costs["persist"])
     floors.compute(carried[0].key.partition.week_ending, costs["compute"])
     return costs
