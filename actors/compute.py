@@ -1,4 +1,4 @@
-from otcpipe import grading, metrics, services
+from otcpipe import grading, ledger, metrics, services
 from otcpipe.broker import stage
 from otcpipe.ledger import Run
 from otcpipe.records import Output
@@ -10,6 +10,6 @@ def compute_metrics(run: Run) -> Output:
     partition, warehouse = run.key.partition, services.warehouse()
     grading.require(warehouse, partition)
     metrics.wait_for_others(warehouse, partition)
-    return Output(
-        str(run.key), counts=metrics.compute(warehouse, partition.week_ending, again=run.request is not None)
-    )
+    counts = metrics.compute(warehouse, partition.week_ending, again=run.request is not None)
+    ledger.settle(warehouse, metrics.reach())
+    return Output(str(run.key), counts=counts)

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from otcpipe.errors import OnHold, OtcpipeError, Poisonous
+from otcpipe.errors import OnHold, OtcpipeError, Poisonous, TooSoon
 from otcpipe.keys import Key, parse
 from otcpipe.records import Output
 from otcpipe.stages import Stage, after
@@ -117,8 +117,16 @@ class Lease:
         self._over.set()
         self._renewal.join()
         if error:
-            state = "held" if isinstance(error, OnHold) else "queued"
-            note_failure(self._warehouse, self._held.run, sentence(error), worker=self._held.worker, state=state)
+            self._give_back(error)
+
+    def _give_back(self, error: BaseException) -> None:
+        values = {
+            "state": "held" if isinstance(error, OnHold) else "queued",
+            "reason": sentence(error),
+            "is_put_off": isinstance(error, TooSoon),
+        }
+        with self._warehouse.transaction() as transaction:
+            transaction.run("give_back_run", **self._held.run.identity(), worker=self._held.worker, **values)
 
     def _renew(self) -> None:
         while not self._over.wait(self._held.lease.total_seconds() / RENEWALS):
@@ -158,12 +166,10 @@ def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
         return True
 
 
-def note_failure(
-    warehouse: Warehouse, run: Run, reason: str, *, worker: uuid.UUID | None = None, state: str = "queued"
-) -> None:
-    """Give a claim back to be tried again; `failed` once its message is dead, `held` until somebody accepts it."""
+def settle(warehouse: Warehouse, reach: int) -> None:
+    """Note as done what waits to compute weeks that another run computed, with so many weeks after them."""
     with warehouse.transaction() as transaction:
-        transaction.run("note_failure", **run.identity(), state=state, reason=reason, worker=worker)
+        transaction.run("settle_computed", reach=reach)
 
 
 def producer(warehouse: Warehouse, key: str) -> Row | None:

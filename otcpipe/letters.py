@@ -63,7 +63,7 @@ def record(warehouse: Warehouse, death: Death, read: Read) -> bool:
             return False
         is_new = transaction.run("add_letter", **letter, is_done=bool(found and found["is_done"]))
         if run and is_new:
-            transaction.run("note_failure", **run.identity(), state="failed", reason=cause.reason, worker=None)
+            transaction.run("fail_run", **run.identity(), reason=cause.reason)
     return True
 
 

@@ -12,10 +12,10 @@ from otcpipe.records import Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
 
 VERSION = 1
-LOCKS = 7_001  # the advisory locks' first number; the second is the week
+LOCKS = 7_001  # the advisory locks' first number; the second tells the week
 WEEK = timedelta(days=7)
-PAUSE_SECONDS = 0.5
-_REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?$", re.MULTILINE)
+COMING_SECONDS, BUSY_SECONDS = 5, 2
+_REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
 _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
@@ -24,14 +24,22 @@ _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 class Metric:
     """One file of `schema/metrics`: how many following weeks it reaches, the metrics that it reads, its formula.
 
-    Of a metric that goes over stored rows, a reached week is computed without a look at the week's records.
+    What goes over stored rows needs the records of its own week alone, or not even those. It is computed when the
+    records' metrics of all weeks that it reads are stored.
     """
 
     name: str
     reaches: int
     goes_over_stored: bool
+    needs_records: bool
     reads: frozenset[str]
     formula: str
+
+    def marks(self) -> list[tuple[str, bool, int]]:
+        """What a change of a week's records makes due: name, whether over stored rows, how many following weeks."""
+        if not self.goes_over_stored:
+            return [(self.name, False, self.reaches)]
+        return [(self.name, False, 0)] * self.needs_records + [(self.name, True, self.reaches)]
 
 
 @cache
@@ -50,6 +58,7 @@ def _metric(name: str, text: str) -> Metric:
         name,
         int(reaches[1]),
         bool(reaches[2]),
+        not reaches[3],
         frozenset(reads[1].split(", ") if reads else ()),
         formula[1] if formula else "",
     )
@@ -61,8 +70,8 @@ def reach() -> int:
 
 def mark_due(transaction: Transaction, week: date) -> None:
     """Note all that a change of the week reaches, in the transaction that makes the change."""
-    names, reaches = [m.name for m in metrics()], [m.reaches for m in metrics()]
-    transaction.run("mark_due", week=week, metrics=names, reaches=reaches)
+    names, over_stored, reaches = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
+    transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*reaches])
 
 
 def wait_for_others(warehouse: Warehouse, partition: Partition) -> None:
@@ -70,7 +79,7 @@ def wait_for_others(warehouse: Warehouse, partition: Partition) -> None:
     with warehouse.transaction() as transaction:
         coming = transaction.rows("coming", week=partition.week_ending, tier=partition.tier)
     if coming:
-        raise TooSoon(f"Waits for {', '.join(row['tier'] for row in coming)} of the same week.", PAUSE_SECONDS)
+        raise TooSoon(f"Waits for {', '.join(row['tier'] for row in coming)} of the same week.", COMING_SECONDS)
 
 
 def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[str, int]:
@@ -84,66 +93,82 @@ def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[st
         with warehouse.transaction() as transaction:
             mark_due(transaction, week)
     changed = {metric.name: 0 for metric in metrics()}
-    first, last = week - reach() * WEEK, week + reach() * WEEK
-    due = _earliest_due(warehouse, first, last)
-    while due:
-        if due != week and _is_coming(warehouse, due):
-            if due > week:
-                break
-            raise TooSoon(f"Waits for more records of the week ending {due}.", PAUSE_SECONDS)
-        due = _compute_week(warehouse, due, changed) or _earliest_due(warehouse, first, last)
+    while not _is_over(warehouse, week, changed):
+        pass
     return changed
 
 
-def _compute_week(warehouse: Warehouse, week: date, changed: dict[str, int]) -> date | None:
-    """Recompute one week; or return an earlier week that is due, whose numbers this one would read too soon."""
+def _is_over(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
+    """Recompute the first of what is due that can be; whether nothing is left."""
+    waits: TooSoon | None = None
     with warehouse.transaction() as transaction:
-        if not transaction.rows("try_weeks", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
-            raise TooSoon(f"Another worker computes the week ending {week} or one that it reads.", PAUSE_SECONDS)
-        due = transaction.rows("take_due", week=week)
-        earlier: date | None = transaction.rows("earliest_due", first=week - reach() * WEEK, last=week - WEEK)[0][
-            "week_ending"
-        ]
-        if earlier:
-            transaction.connection.rollback()
-            return earlier
+        due = transaction.rows("due_weeks", first=week - reach() * WEEK, last=week + reach() * WEEK)
+    for each in due:
+        found: date = each["week_ending"]
+        if each["over_stored"]:
+            if found < week:
+                continue  # this week reads nothing of it
+            if _compute_stored(warehouse, found, changed):
+                return False
+        elif found != week and _is_coming(warehouse, found):
+            if found > week:
+                break
+            waits = TooSoon(f"Waits for more records of the week ending {found}.", COMING_SECONDS)
+            continue
+        elif _compute_records(warehouse, found, changed):
+            return False
+        waits = waits or TooSoon(
+            f"Another worker computes the week ending {found} or one that it reads.", BUSY_SECONDS
+        )
+    if waits:
+        raise waits
+    return True
+
+
+def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
+    """Recompute what the week's records tell; false while another runner has them."""
+    with warehouse.transaction() as transaction:
+        if not transaction.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
+            return False
+        due = transaction.rows("take_due", week=week, over_stored=False)
+        if not due:
+            return True
         transaction.rows("plan_by_hash")
-        is_filled = _fill_working_week(transaction, week, due)
-        for metric in metrics():
-            if metric.name in {row["metric"] for row in due}:
-                stored = transaction.rows("store_metric", metric=metric.name, week=week)
-                changed[metric.name] += stored[0]["changed"]
+        _fill(transaction, week)
+        _store(transaction, week, due, changed)
         transaction.run("clear_working_week")
-    if is_filled:
-        warehouse.maintain("vacuum_working_week")
-    return None
+    warehouse.maintain("vacuum_working_week")
+    return True
+
+
+def _compute_stored(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
+    """Recompute the week over stored rows; false until those of its own records and of earlier ones are there."""
+    with warehouse.transaction() as transaction:
+        if not transaction.rows("try_stored", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
+            return False
+        read = transaction.rows("due_weeks", first=week - reach() * WEEK, last=week)
+        if not all(row["over_stored"] for row in read):
+            return False
+        due = transaction.rows("take_due", week=week, over_stored=True)
+        transaction.rows("plan_by_hash")
+        _store(transaction, week, due, changed)
+    return True
+
+
+def _store(transaction: Transaction, week: date, due: list[Row], changed: dict[str, int]) -> None:
+    for metric in metrics():
+        if metric.name in {row["metric"] for row in due}:
+            changed[metric.name] += transaction.rows("store_metric", metric=metric.name, week=week)[0]["changed"]
 
 
 def _is_coming(warehouse: Warehouse, week: date) -> bool:
-    """Whether a week some of whose records changed has more on their way."""
     with warehouse.transaction() as transaction:
-        has_changed = not all(row["is_reached"] for row in transaction.rows("due_metrics", week=week))
-        return has_changed and bool(transaction.rows("coming", week=week, tier=None))
-
-
-def _fill_working_week(transaction: Transaction, week: date, due: list[Row]) -> bool:
-    """Sum the week's records, unless all that is due goes over stored rows: most of a backfill's work is saved so."""
-    over_stored = {metric.name for metric in metrics() if metric.goes_over_stored}
-    if all(row["is_reached"] and row["metric"] in over_stored for row in due):
-        return False
-    _fill(transaction, week)
-    return True
+        return bool(transaction.rows("coming", week=week, tier=None))
 
 
 def _fill(transaction: Transaction, week: date) -> None:
     tangled = [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
     transaction.run("fill_working_week", week=week, tangled=tangled)
-
-
-def _earliest_due(warehouse: Warehouse, first: date, last: date) -> date | None:
-    with warehouse.transaction() as transaction:
-        found: date | None = transaction.rows("earliest_due", first=first, last=last)[0]["week_ending"]
-        return found
 
 
 def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], set[str]]:
@@ -152,7 +177,7 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
     Nothing is changed: it is a runner's work, which is then given up.
     """
     with warehouse.transaction() as transaction:
-        transaction.rows("lock_weeks", week=week, reach=reach(), space=LOCKS)
+        transaction.rows("lock_week", week=week, reach=reach(), space=LOCKS)
         transaction.rows("plan_by_hash")
         _fill(transaction, week)
         found = {}

@@ -31,6 +31,12 @@ def drive(*runs: Run) -> list[Run]:
     return carried
 
 
+def fail(run: Run, reason: str) -> None:
+    """As when its message is dead."""
+    with services.warehouse().transaction() as transaction:
+        transaction.run("fail_run", **run.identity(), reason=reason)
+
+
 def carrier(send: Callable[[Run, float], None]) -> Carrier:
     return Carrier(services.store(), services.warehouse(), send)
 

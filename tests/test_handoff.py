@@ -3,16 +3,17 @@
 import io
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from otcpipe import handoff, ledger, services, stages
-from otcpipe.errors import Permanent, Poisonous, Unreachable
+from otcpipe.errors import Permanent, Poisonous, TooSoon, Unreachable
 from otcpipe.ledger import Claim, Held, Lease, Run
 from otcpipe.records import Output, Partition
-from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
+from tests.pipeline import NOON, WEEK, carrier, drive, fail, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE = Partition(WEEK, "OTCE")
@@ -101,7 +102,7 @@ def test_a_damaged_object_is_waited_for_while_it_is_made_and_given_up_when_that_
     assert [run.stage.name for run in sent] == ["parse", "normalize"]
     carrier(lambda run, _: sent.append(run)).carry(reader, stage)
     assert [run.stage.name for run in sent[2:]] == ["normalize"], "it is being made already"
-    ledger.note_failure(services.warehouse(), sent[0], "no such luck", state="failed")
+    fail(sent[0], "no such luck")
     with pytest.raises(Permanent, match="What would make it again failed: no such luck"):
         carrier(lambda run, _: sent.append(run)).carry(reader, stage)
 
@@ -231,7 +232,18 @@ def test_workers_that_die_between_failures_make_no_poison(environment: dict[str,
             sql("update otc.stage_run set lease_until = now() - interval '1 second'")
         held = ledger.claim(services.warehouse(), run)
         assert isinstance(held, Claim)
-        ledger.note_failure(services.warehouse(), run, "it failed in good order", worker=held.worker)
+        with suppress(OSError), Lease(services.warehouse(), held):
+            raise OSError("it failed in good order")
+
+
+def test_to_be_put_off_is_no_attempt(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+    for error in (TooSoon("not yet", 1), TooSoon("not yet", 1), OSError("it failed")):
+        held = ledger.claim(services.warehouse(), run)
+        assert isinstance(held, Claim)
+        with suppress(TooSoon, OSError), Lease(services.warehouse(), held):
+            raise error
+    assert sql("select state, attempts, reason from otc.stage_run") == [("queued", 1, "OSError: it failed")]
 
 
 def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) -> None:

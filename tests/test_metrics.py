@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from otcpipe import metrics, services
+from otcpipe import ledger, metrics, services
 from otcpipe.errors import TooSoon
 from otcpipe.ledger import Run
 from otcpipe.records import TIERS, Partition
@@ -51,10 +51,18 @@ def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(s
     drive(*[taken(WEEKS[number]) for number in (0, 2, 3, 5, 7)])
     with services.warehouse().transaction() as transaction:
         metrics.mark_due(transaction, WEEKS[2])
-    due = sql("select metric, array_agg(week_ending order by week_ending) from otc.metric_due group by metric")
+    due = sql(
+        "select metric, over_stored, array_agg(week_ending order by week_ending) from otc.metric_due group by 1, 2"
+    )
     loaded = [WEEKS[number] for number in (2, 3, 5, 7)]
-    assert {metric.reaches for metric in metrics.metrics()} == {0, 5, 13}
-    assert dict(due) == {metric.name: loaded if metric.reaches else loaded[:1] for metric in metrics.metrics()}
+    assert sorted(due) == [
+        ("average_print_price", False, loaded[:1]),
+        ("symbol_concentration", False, loaded[:1]),
+        ("symbol_rolling_avg", True, loaded),
+        ("symbol_summary", False, loaded[:1]),
+        ("venue_share", False, loaded[:1]),
+        ("venue_share", True, loaded),
+    ]
     assert not any(metrics.compute(services.warehouse(), WEEKS[2]).values())
     assert sql("select * from otc.metric_due") == []
 
@@ -93,9 +101,24 @@ def test_what_is_withdrawn_leaves_the_tables(sql: Sql) -> None:
 
 def test_partitions_of_a_week_that_come_together_are_computed_once(sql: Sql) -> None:
     drive(*[taken(WEEK, tier) for tier in TIERS])
-    counts = [row[0] for row in sql("select counts from otc.stage_run where stage = 'compute' order by finished_at")]
-    assert [any(of_run.values()) for of_run in counts] == [True, False, False]
-    assert counts[0]["symbol_summary"] == len(TIERS) * len(SHARES)
+    runs = sql("select state, attempts, counts from otc.stage_run where stage = 'compute' order by counts = '{}'")
+    assert [(state, bool(counts)) for state, _, counts in runs] == [("done", True), ("done", False), ("done", False)]
+    assert runs[0][2]["symbol_summary"] == len(TIERS) * len(SHARES)
+
+
+def test_a_run_that_is_held_or_was_asked_for_or_has_a_week_that_is_due_is_not_settled(sql: Sql) -> None:
+    drive(*[taken(week, tier) for week in WEEKS[:3] for tier in ("T1", "OTCE")])
+    sql("update otc.stage_run set state = 'queued' where stage = 'compute'")
+    sql("update otc.stage_run set request = 'again' where stage = 'compute' and week_ending = %s", WEEKS[1])
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, WEEKS[0])
+    sql("delete from otc.metric_due where week_ending <> %s", WEEKS[0])
+    settled = "select distinct week_ending from otc.stage_run where stage = 'compute' and state = 'done'"
+    ledger.settle(services.warehouse(), metrics.reach())
+    assert sql(settled) == [(WEEKS[2],)]
+    metrics.compute(services.warehouse(), WEEKS[0])
+    ledger.settle(services.warehouse(), metrics.reach())
+    assert {week for (week,) in sql(settled)} == {WEEKS[0], WEEKS[2]}
 
 
 def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
@@ -123,7 +146,46 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (metrics.LOCKS, held))
         with pytest.raises(TooSoon, match=f"computes the week ending {WEEKS[1]} or one that it reads"):
             metrics.compute(services.warehouse(), WEEKS[1], again=True)
-    assert metrics.compute(services.warehouse(), WEEKS[1])["symbol_summary"] == len(SHARES)
+        due = sql("select distinct over_stored from otc.metric_due where week_ending = %s", WEEKS[1])
+        assert (False,) in due or held != WEEKS[1], "its records are the other's"
+        assert (True,) in due, "what it reads is not there yet"
+    metrics.compute(services.warehouse(), WEEKS[1])
+    summed = "select distinct total_volume::int from otc.symbol_summary where week_ending = %s order by 1"
+    assert sql(summed, WEEKS[1]) == [(20,), (40,), (60,)]
+    assert sql("select * from otc.metric_due") == []
+
+
+def test_what_is_due_already_is_not_taken_before_a_change_that_is_under_way_is_there(sql: Sql) -> None:
+    drive(taken(WEEK))
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, WEEK)
+    with ThreadPoolExecutor() as runner:
+        with services.warehouse().transaction() as transaction:
+            metrics.mark_due(transaction, WEEK)
+            running = runner.submit(metrics.compute, services.warehouse(), WEEK)
+            sleep(0.5)
+            transaction.connection.execute("update otc.volume_record set share_volume = 7")
+        running.result()
+    assert sql("select distinct total_volume::int from otc.symbol_summary") == [(14,)]
+
+
+def test_records_of_two_weeks_are_computed_at_once_and_their_order_shows_nowhere(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    drive(*[taken(week, AAA=7 * number) for number, week in enumerate(WEEKS[:3])])
+    in_order = tables()
+    for metric in metrics.metrics():
+        sql(f"truncate otc.{metric.name}")
+    with services.warehouse().transaction() as transaction:
+        for week in WEEKS[:3]:
+            metrics.mark_due(transaction, week)
+    with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
+        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (metrics.LOCKS, WEEKS[0]))
+        with pytest.raises(TooSoon):
+            metrics.compute(services.warehouse(), WEEKS[1])
+    assert sql("select distinct week_ending from otc.symbol_summary order by 1") == [(week,) for week in WEEKS[1:3]]
+    compute_all(WEEKS[:3])
+    assert tables() == in_order
 
 
 def test_a_later_week_is_left_to_its_own_message_while_records_of_it_are_on_their_way(sql: Sql) -> None:
@@ -155,7 +217,9 @@ def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
     sql("update otc.symbol_summary set total_volume = 0")
     for week in WEEKS[:2]:
         sql(
-            "insert into otc.metric_due select %s, unnest(%s::text[])", week, ["symbol_summary", "symbol_rolling_avg"]
+            "insert into otc.metric_due values (%s, 'symbol_summary', false), (%s, 'symbol_rolling_avg', true)",
+            week,
+            week,
         )
     metrics.compute(services.warehouse(), WEEKS[1])
     assert sql("select avg_6w_volume::int from otc.symbol_rolling_avg where symbol = 'AAA'") == [(20,), (20,)]

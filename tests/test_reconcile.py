@@ -14,7 +14,7 @@ from otcpipe import broker, keys, ledger, reconcile, services, stages
 from otcpipe.ledger import Run
 from otcpipe.records import Output, Partition
 from otcpipe.stages import PIPELINE
-from tests.pipeline import NOON, WEEK, drive, file_text, observe
+from tests.pipeline import NOON, WEEK, drive, fail, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -71,7 +71,7 @@ def test_a_run_under_a_live_lease_is_left_alone_and_found_when_the_lease_is_over
 
 def test_a_dead_run_is_left_to_whoever_mends_its_cause(found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
-    ledger.note_failure(services.warehouse(), run, "dead", state="failed")
+    fail(run, "dead")
     pass_time(sql)
     assert found() == []
 

@@ -2,7 +2,7 @@
 -- The mean is over the weeks in which the symbol has records. A week without records counts as 0 only where every
 -- tier in which the symbol traded in the window is loaded: absence of a tier is not absence of trading.
 -- formula: avg_6w = sum over six weeks / weeks with records; volume_vs_avg_pct = 100 (current - avg) / avg
--- reaches: 5, over stored rows
+-- reaches: 5, over stored rows only
 -- reads: symbol_summary
 
 -- name: table

@@ -1,6 +1,7 @@
 -- venue_share: each named venue's share of a week's volume, by tier and scope, its rank, and how both changed.
 -- The unnamed firms (de minimis) are in the total and are no venue. ALL_TIERS where all three tiers are loaded.
--- A change is null where the venue had no row in the week to compare with.
+-- A change is null where the venue had no row in the week to compare with. Other weeks read only a row's share and rank,
+-- which its own records tell.
 -- formula: market_share_pct = 100 x the venue's volume / the volume of its tier and scope
 -- reaches: 13, over stored rows
 -- reads: venue_share

@@ -56,13 +56,40 @@ update otc.stage_run set
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s and worker = %(worker)s and state = 'running'
 returning stage;
 
--- name: note_failure
+-- name: settle_computed
+-- Runs that wait to compute weeks of which nothing is due any more, nor of those that they reach, are done: another one
+-- computed for them.
+with settled as (
+    update otc.stage_run as r set
+        state = 'done', output_key = r.key, counts = '{}', finished_at = now(), reason = null
+    where
+        r.stage = 'compute' and r.state = 'queued' and r.request is null
+        and not exists (
+            select from otc.metric_due as d
+            where d.week_ending between r.week_ending and r.week_ending + 7 * %(reach)s
+        )
+        and (r.week_ending, r.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
+    returning r.stage, r.key, r.generation
+)
+update otc.dead_letter as d set resolved_at = now()
+from settled as s
+where d.stage = s.stage and d.key = s.key and d.generation = s.generation and d.resolved_at is null;
+
+-- name: give_back_run
+-- To be tried again, or held until somebody accepts it. To be put off is no attempt.
 update otc.stage_run set
-    state = %(state)s, reason = %(reason)s, lease_until = null, finished_at = now()
+    state = %(state)s, reason = %(reason)s, lease_until = null, finished_at = now(),
+    attempts = attempts - %(is_put_off)s::int
 where
-    stage = %(stage)s and key = %(key)s and generation = %(generation)s
-    and state <> 'done'
-    and (worker = %(worker)s or (%(worker)s::uuid is null and not (state = 'running' and lease_until > now())));
+    stage = %(stage)s and key = %(key)s and generation = %(generation)s and state <> 'done' and worker = %(worker)s;
+
+-- name: fail_run
+-- Its message is dead.
+update otc.stage_run set
+    state = 'failed', reason = %(reason)s, lease_until = null, finished_at = now()
+where
+    stage = %(stage)s and key = %(key)s and generation = %(generation)s and state <> 'done'
+    and not (state = 'running' and lease_until > now());
 
 -- name: producer
 -- The run that makes an object.

@@ -1,11 +1,13 @@
 -- name: mark_due
--- The week and the later loaded weeks that each metric reaches.
-insert into otc.metric_due (week_ending, metric, is_reached)
-select distinct p.week_ending, m.metric, p.week_ending > %(week)s
-from unnest(%(metrics)s::text[], %(reaches)s::int[]) as m (metric, reach)
-inner join otc.loaded_partition as p on p.week_ending between %(week)s and %(week)s::date + 7 * m.reach
-order by p.week_ending, m.metric
-on conflict do nothing;
+-- The week and the later loaded weeks that each metric reaches. Marks that stand are locked: who takes one of them
+-- waits until the change that it is to compute is there.
+insert into otc.metric_due (week_ending, metric, over_stored)
+select p.week_ending, m.metric, m.over_stored
+from unnest(%(metrics)s::text[], %(over_stored)s::boolean[], %(reaches)s::int[]) as m (metric, over_stored, reach)
+inner join (select distinct week_ending from otc.loaded_partition) as p
+    on p.week_ending between %(week)s and %(week)s::date + 7 * m.reach
+order by p.week_ending, m.metric, m.over_stored
+on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;
 
 -- name: coming
 -- Partitions of the week, all or other than one, whose records are on their way: one computation for all of them is
@@ -19,39 +21,45 @@ where
         or (state = 'running' and lease_until > now())
     );
 
--- name: earliest_due
-select min(week_ending) as week_ending
+-- name: due_weeks
+select distinct week_ending, over_stored
 from otc.metric_due
-where week_ending between %(first)s and %(last)s;
+where week_ending between %(first)s and %(last)s
+order by week_ending, over_stored;
 
--- name: try_weeks
--- One runner a week; the earlier weeks that it reads stand still meanwhile.
+-- name: try_records
+-- One runner has the metrics of a week's records.
+select pg_try_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01') as is_locked;
+
+-- name: try_stored
+-- One runner has a week's metrics over stored rows; of the weeks that it reads nobody computes the records meanwhile.
 select
-    bool_and(
-        case
-            when week_ending = %(week)s then pg_try_advisory_xact_lock(%(space)s, week_ending - date '2000-01-01')
-            else pg_try_advisory_xact_lock_shared(%(space)s, week_ending - date '2000-01-01')
-        end
-    ) as is_locked
-from (
-    select (%(week)s::date - 7 * back) as week_ending
-    from generate_series(%(reach)s::int, 0, -1) as back
-) as weeks;
+    pg_try_advisory_xact_lock(%(space)s, date '2000-01-01' - %(week)s::date - 1)
+    and bool_and(pg_try_advisory_xact_lock_shared(%(space)s, %(week)s::date - 7 * back - date '2000-01-01')) as is_locked
+from generate_series(0, %(reach)s::int) as back;
 
--- name: lock_weeks
--- The same, waited for. Ascending, so that no two wait in a ring.
+-- name: lock_week
+-- Both, waited for. Ascending, so that no two wait in a ring.
 select
     case
-        when week_ending = %(week)s then pg_advisory_xact_lock(%(space)s, week_ending - date '2000-01-01')
-        else pg_advisory_xact_lock_shared(%(space)s, week_ending - date '2000-01-01')
+        when back = 0 then pg_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01')
+        when back < 0 then pg_advisory_xact_lock(%(space)s, date '2000-01-01' - %(week)s::date - 1)
+        else pg_advisory_xact_lock_shared(%(space)s, %(week)s::date - 7 * back - date '2000-01-01')
     end
-from (
-    select (%(week)s::date - 7 * back) as week_ending
-    from generate_series(%(reach)s::int, 0, -1) as back
-) as weeks;
+from generate_series(%(reach)s::int, -1, -1) as back;
 
 -- name: take_due
-delete from otc.metric_due where week_ending = %(week)s returning metric, is_reached;
+-- In order, as they are marked.
+with taken as (
+    select metric
+    from otc.metric_due
+    where week_ending = %(week)s and over_stored = %(over_stored)s
+    order by metric
+    for update
+)
+delete from otc.metric_due as d using taken as t
+where d.week_ending = %(week)s and d.metric = t.metric and d.over_stored = %(over_stored)s
+returning d.metric;
 
 -- name: plan_by_hash
 -- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap: a

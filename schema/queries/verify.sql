@@ -73,4 +73,4 @@ limit 5;
 select * from otc.differing_metric(%(metric)s, %(week)s);
 
 -- name: due_metrics
-select metric, is_reached from otc.metric_due where week_ending = %(week)s;
+select distinct metric from otc.metric_due where week_ending = %(week)s;
