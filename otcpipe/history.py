@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe import exchange, grading, metrics, totals
-from otcpipe.equality import lacking
+from otcpipe.equality import apart
 from otcpipe.errors import Damaged, Permanent
 from otcpipe.keys import Key
 from otcpipe.records import RECORD, Manifest, Normalized, Partition
@@ -125,7 +125,7 @@ def _replace(
 ) -> dict[str, int]:
     """End what only the capture before told and add what only this one tells; raises where the sum is another."""
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
-    came, gone = lacking(told, known, TOLD), lacking(known, told, TOLD)
+    came, gone = apart(told, known, TOLD)
     transaction.run("create_outgoing")
     transaction.copy("copy_outgoing", in_columns(names, capture, gone))
     transaction.rows("plan_by_size")
