@@ -106,7 +106,7 @@ def test_partitions_of_a_week_that_come_together_are_computed_once(sql: Sql) -> 
     assert runs[0][2]["symbol_summary"] == len(TIERS) * len(SHARES)
 
 
-def test_a_run_that_is_held_or_was_asked_for_or_has_a_week_that_is_due_is_not_settled(sql: Sql) -> None:
+def test_a_run_that_was_asked_for_or_has_a_week_that_is_due_is_not_settled(sql: Sql) -> None:
     drive(*[taken(week, tier) for week in WEEKS[:3] for tier in ("T1", "OTCE")])
     sql("update otc.stage_run set state = 'queued' where stage = 'compute'")
     sql("update otc.stage_run set request = 'again' where stage = 'compute' and week_ending = %s", WEEKS[1])
