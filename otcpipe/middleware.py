@@ -10,7 +10,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import Middleware
 
-from otcpipe import logs, services
+from otcpipe import exchange, logs, services
 from otcpipe.errors import Invalid, OtcpipeError, Permanent
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
@@ -22,9 +22,13 @@ ROUND_SECONDS, SELDOM_SECONDS = 5.0, 60.0
 
 
 class Settings(Middleware):
-    """Worker settings that Dramatiq takes from the environment only: idle latency, and no hoarding of messages."""
+    """Worker settings that Dramatiq takes from the environment only: idle latency, and no hoarding of messages.
+
+    What is long to import is there before the first message.
+    """
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        exchange.closings()
         worker.worker_timeout = IDLE_MS
         worker.queue_prefetch = worker.worker_threads
 
