@@ -134,6 +134,7 @@ def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) 
         if not due:
             return True
         transaction.rows("plan_by_hash")
+        transaction.rows("plan_without_sort")
         _fill(transaction, week)
         _store(transaction, week, due, changed)
         transaction.run("clear_working_week")

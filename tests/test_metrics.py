@@ -106,19 +106,20 @@ def test_partitions_of_a_week_that_come_together_are_computed_once(sql: Sql) -> 
     assert runs[0][2]["symbol_summary"] == len(TIERS) * len(SHARES)
 
 
-def test_a_run_that_was_asked_for_or_has_a_week_that_is_due_is_not_settled(sql: Sql) -> None:
+def test_a_run_that_was_asked_for_is_held_or_has_a_week_that_is_due_is_not_settled(sql: Sql) -> None:
     drive(*[taken(week, tier) for week in WEEKS[:3] for tier in ("T1", "OTCE")])
     sql("update otc.stage_run set state = 'queued' where stage = 'compute'")
     sql("update otc.stage_run set request = 'again' where stage = 'compute' and week_ending = %s", WEEKS[1])
     with services.warehouse().transaction() as transaction:
         metrics.mark_due(transaction, WEEKS[0])
     sql("delete from otc.metric_due where week_ending <> %s", WEEKS[0])
-    settled = "select distinct week_ending from otc.stage_run where stage = 'compute' and state = 'done'"
+    sql("update otc.weekly_quality set grade = 'F' where week_ending = %s and tier = 'T1'", WEEKS[2])
+    settled = "select week_ending, tier from otc.stage_run where stage = 'compute' and state = 'done' order by 1, 2"
     ledger.settle(services.warehouse(), metrics.reach())
-    assert sql(settled) == [(WEEKS[2],)]
+    assert sql(settled) == [(WEEKS[2], "OTCE")]
     metrics.compute(services.warehouse(), WEEKS[0])
     ledger.settle(services.warehouse(), metrics.reach())
-    assert {week for (week,) in sql(settled)} == {WEEKS[0], WEEKS[2]}
+    assert sql(settled) == [(WEEKS[0], "OTCE"), (WEEKS[0], "T1"), (WEEKS[2], "OTCE")]
 
 
 def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:

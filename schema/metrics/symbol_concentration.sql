@@ -82,6 +82,7 @@ indexed as ( -- whole points are enough to judge by, and exact
         div(10000 * squares, square_of_total) as points,
         div(10000 * (squares + de_minimis * de_minimis), square_of_total) as points_upper
     from scoped
+    offset 0 -- each division once, not at every place that names it: a fifth of the time
 ),
 banded as (
     select
