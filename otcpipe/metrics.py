@@ -134,11 +134,11 @@ def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) 
         if not due:
             return True
         transaction.rows("plan_by_hash")
-        transaction.rows("plan_without_sort")
         _fill(transaction, week)
         _store(transaction, week, due, changed)
-        transaction.run("clear_working_week")
-    warehouse.maintain("vacuum_working_week")
+        transaction.run("clear_working_symbols")
+        transaction.run("clear_working_venues")
+    warehouse.maintain("vacuum_working")
     return True
 
 
@@ -169,7 +169,9 @@ def _is_coming(warehouse: Warehouse, week: date) -> bool:
 
 def _fill(transaction: Transaction, week: date) -> None:
     tangled = [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
-    transaction.run("fill_working_week", week=week, tangled=tangled)
+    transaction.run("fill_working_symbols", week=week, tangled=tangled)
+    transaction.rows("plan_without_sort")
+    transaction.run("fill_working_venues", week=week, tangled=tangled)
 
 
 def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], set[str]]:
@@ -189,5 +191,5 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
         # asked last: records that changed meanwhile have left their mark by now, and no runner can take it away
         waiting = {row["metric"] for row in transaction.rows("due_metrics", week=week)}
         transaction.connection.rollback()
-    warehouse.maintain("vacuum_working_week")
+    warehouse.maintain("vacuum_working")
     return found, waiting

@@ -44,9 +44,9 @@ pair as materialized ( -- a partition in the window of a week
         l.week_ending as traded_week,
         l.tier,
         l.week_ending = target.week_ending as is_now,
-        b'000001' << ((target.week_ending - l.week_ending) / 7) as week_bit,
-        now.tier is not null as is_loaded_now,
-        coalesce(now.covers_all, false) as is_covered_now
+        1 << ((target.week_ending - l.week_ending) / 7) as week_bit,
+        now.tier is null as is_unloaded,
+        coalesce(now.covers_all, false) is false as is_uncovered
     from (select distinct week_ending from loaded where week_ending >= $2) as target
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
@@ -56,35 +56,26 @@ untold as materialized ( -- where one of a symbol's tiers tells ATS volume only,
     from summary as s
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
 ),
-told as (
-    select p.*, s.symbol, s.scope, s.total_volume, s.total_trades, s.scope = 'ATS' or u.symbol is null as is_known
+absent as materialized ( -- where a tier on which a symbol traded in the window is not loaded, no records are not zero
+    select s.symbol, p.week_ending, bool_or(p.is_unloaded) as is_unloaded
     from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier
-    left join untold as u on u.week_ending = s.week_ending and u.symbol = s.symbol
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_uncovered
+    group by s.symbol, p.week_ending
 ),
 summed as (
     select
-        week_ending,
-        symbol,
-        scope,
-        sum(total_volume) filter (where is_known) as volume,
-        sum(total_trades) filter (where is_known) as trades,
-        bit_count(bit_or(week_bit) filter (where is_known)) as weeks,
-        sum(total_volume) filter (where is_known and is_now) as current_volume,
-        bool_and(is_loaded_now) as is_loaded_now,
-        bool_and(is_covered_now) as is_covered_now
-    from told
-    group by symbol, scope, week_ending -- sorted in this order, which is quicker
-),
-judged as (
-    select
-        *,
-        case
-            when scope = 'ATS' then bool_and(is_loaded_now) over by_symbol
-            else bool_and(is_covered_now) over by_symbol
-        end as is_zero_known -- on each tier where the symbol traded in any scope
-    from summed
-    window by_symbol as (partition by week_ending, symbol)
+        p.week_ending,
+        s.symbol,
+        s.scope,
+        sum(s.total_volume) as volume,
+        sum(s.total_trades) as trades,
+        bit_count(bit_or(p.week_bit)::bit(6)) as weeks,
+        sum(s.total_volume) filter (where p.is_now) as current_volume
+    from summary as s
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier
+    left join untold as u on u.week_ending = s.week_ending and u.symbol = s.symbol
+    where s.scope = 'ATS' or u.symbol is null
+    group by s.symbol, s.scope, p.week_ending -- sorted in this order, which is quicker
 ),
 whole as (
     select
@@ -114,7 +105,8 @@ select
     coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0)::int as weeks_loaded,
     coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0) = 6 as is_complete,
     now() as computed_at
-from judged as w
+from summed as w
+left join absent as a on a.week_ending = w.week_ending and a.symbol = w.symbol
 left join whole as n on n.week_ending = w.week_ending
-where w.weeks > 0 and (w.current_volume is not null or w.is_zero_known)
+where w.current_volume is not null or a.symbol is null or (w.scope = 'ATS' and not a.is_unloaded)
 $$;

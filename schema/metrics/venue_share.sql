@@ -45,50 +45,33 @@ week as ( -- those asked for, and those to compare with
     cross join (values (0), (7), (28), (91)) as back (days)
     where asked.week_ending between $2 and $3 and $1 is not null
 ),
-volume as (
-    select * from otc.working_week where $1 is null
+traded as ( -- the names join what little there is
+    select * from otc.working_venue where $1 is null
     union all
-    select v.* from week as w cross join lateral otc.counted_as_of($1, w.week_ending, w.week_ending) as v
-),
-by_name as ( -- one pass over the records; the names join what little it leaves
-    select
-        week_ending,
-        tier,
-        venue_type,
-        mpid,
-        firm_crd,
-        is_named,
-        venue_name_id,
-        sum(volume) as volume,
-        sum(trades) as trades,
-        count(symbol) filter (where is_first_on_tier) as symbols_on_tier,
-        count(symbol) filter (where symbol_volume is not null) as symbols
-    from volume
-    group by week_ending, tier, venue_type, mpid, firm_crd, is_named, venue_name_id
+    select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, true) as v
 ),
 named as (
     select v.*, n.name as venue_name, case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered
-    from by_name as v
+    from traded as v
     left join otc.name as n on n.name_id = v.venue_name_id
 ),
 venue as (
     select
-        week_ending,
-        coalesce(tier, 'ALL_TIERS') as tier,
-        venue_type,
-        mpid,
-        firm_crd,
-        is_named,
-        unnumbered,
-        max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
-        sum(volume) as total_volume,
-        sum(trades) as total_trades,
-        case when grouping(tier) = 0 then sum(symbols_on_tier) else sum(symbols) end as symbol_count
-    from named
-    group by grouping sets (
-        (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),
-        (week_ending, venue_type, mpid, firm_crd, is_named, unnumbered)
-    )
+        n.week_ending,
+        part.tier,
+        n.venue_type,
+        n.mpid,
+        n.firm_crd,
+        n.is_named,
+        n.unnumbered,
+        max(n.venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
+        sum(n.volume) as total_volume,
+        sum(n.trades) as total_trades,
+        sum(n.symbol_count) as symbol_count
+    from named as n
+    cross join lateral (values (n.tier, n.tier is not null), ('ALL_TIERS', n.is_whole)) as part (tier, counts)
+    where part.counts
+    group by n.week_ending, part.tier, n.venue_type, n.mpid, n.firm_crd, n.is_named, n.unnumbered
 ),
 scoped as (
     select
@@ -128,7 +111,7 @@ known as (
     where
         $1 is null
         and week_ending between $2 - 91 and $3
-        and (week_ending < $2 or not exists (select from otc.working_week))
+        and (week_ending < $2 or not exists (select from otc.working_venue))
 ),
 numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
     select *, array[mpid, firm_crd::text, case when mpid is null and firm_crd is null then venue_name end] as venue

@@ -67,8 +67,7 @@ returning d.metric;
 select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true); -- a week fits
 
 -- name: plan_without_sort
--- A working week looks empty as well while another runner's week keeps its pages, and to sort it looks cheap: the
--- summary and the shares of venues took half as long again and twice as long.
+-- The groups of a week's venues are few, which no statistics tell.
 select set_config('enable_sort', 'off', true);
 
 -- name: tangled_symbols
@@ -82,39 +81,27 @@ having
     or min(coalesce(issue_name_id, 0)) < max(coalesce(issue_name_id, 0))
     or min(coalesce(product_type, '')) < max(coalesce(product_type, ''));
 
--- name: fill_working_week
--- The key of records says that a venue has one record of any other symbol, so that those need no sort.
-insert into otc.working_week
-select
-    r.week_ending,
-    r.tier,
-    r.symbol,
-    r.mpid,
-    r.firm_crd,
-    r.venue_type,
-    r.venue_name_id,
-    (
-        coalesce(r.firm_crd = 0, false)
-        or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
-    ) is false as is_named,
-    l.covers_all,
-    r.share_volume,
-    r.trade_count,
-    r.notional,
-    true as is_first_on_tier,
-    r.share_volume as symbol_volume
-from otc.volume_record as r
-inner join otc.loaded_partition as l on l.week_ending = r.week_ending and l.tier = r.tier
-where r.week_ending = %(week)s and r.ended_by is null and r.symbol is not null and r.symbol <> all(%(tangled)s)
+-- name: fill_working_symbols
+insert into otc.working_symbol
+select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
 union all
-select * from otc.counted_as_of(null, %(week)s, %(week)s) where symbol is null or symbol = any(%(tangled)s);
+select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
 
--- name: clear_working_week
-delete from otc.working_week;
+-- name: fill_working_venues
+insert into otc.working_venue
+select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
+union all
+select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
 
--- name: vacuum_working_week
+-- name: clear_working_symbols
+delete from otc.working_symbol;
+
+-- name: clear_working_venues
+delete from otc.working_venue;
+
+-- name: vacuum_working
 -- What runners left behind would be read by every metric of the next week.
-vacuum (skip_locked) otc.working_week;
+vacuum (skip_locked) otc.working_symbol, otc.working_venue;
 
 -- name: store_metric
 select otc.store_metric(%(metric)s, %(week)s) as changed;
