@@ -168,9 +168,10 @@ def _is_coming(warehouse: Warehouse, week: date) -> bool:
 
 
 def _fill(transaction: Transaction, week: date) -> None:
+    transaction.rows("plan_in_order")
     tangled = [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
     transaction.run("fill_working_symbols", week=week, tangled=tangled)
-    transaction.rows("plan_without_sort")
+    transaction.rows("plan_by_groups")
     transaction.run("fill_working_venues", week=week, tangled=tangled)
 
 

@@ -27,16 +27,18 @@ create table if not exists otc.symbol_concentration (
 create or replace function otc.symbol_concentration_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_concentration language sql stable parallel safe as $$
-with indexed as ( -- whole points are enough to judge by, and exact
-    select
-        *,
-        volume * volume as square_of_total,
-        squares + de_minimis * de_minimis as squares_upper,
-        div(10000 * squares, volume * volume) as points,
-        div(10000 * (squares + de_minimis * de_minimis), volume * volume) as points_upper
-    from otc.week_symbols($1, $2, $3)
-    where is_whole and volume > 0
-    offset 0 -- each division once, not at every place that names it: a fifth of the time
+with indexed as (
+    select s.*, i.*
+    from otc.week_symbols($1, $2, $3) as s
+    cross join lateral ( -- whole points are enough to judge by, and exact
+        select
+            s.volume * s.volume as square_of_total,
+            s.squares + s.de_minimis * s.de_minimis as squares_upper,
+            div(10000 * s.squares, s.volume * s.volume) as points,
+            div(10000 * (s.squares + s.de_minimis * s.de_minimis), s.volume * s.volume) as points_upper
+        offset 0 -- each division once, not at every place that names it: a fifth of the time
+    ) as i
+    where s.is_whole and s.volume > 0
 ),
 banded as (
     select

@@ -51,12 +51,12 @@ pair as materialized ( -- a partition in the window of a week
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
-untold as materialized ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+untold as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
     select distinct s.symbol, s.week_ending
     from summary as s
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
 ),
-absent as materialized ( -- where a tier on which a symbol traded in the window is not loaded, no records are not zero
+absent as ( -- where a tier on which a symbol traded in the window is not loaded, no records are not zero
     select s.symbol, p.week_ending, bool_or(p.is_unloaded) as is_unloaded
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_uncovered

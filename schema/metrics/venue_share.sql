@@ -57,21 +57,22 @@ named as (
 ),
 venue as (
     select
-        n.week_ending,
-        part.tier,
-        n.venue_type,
-        n.mpid,
-        n.firm_crd,
-        n.is_named,
-        n.unnumbered,
-        max(n.venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
-        sum(n.volume) as total_volume,
-        sum(n.trades) as total_trades,
-        sum(n.symbol_count) as symbol_count
-    from named as n
-    cross join lateral (values (n.tier, n.tier is not null), ('ALL_TIERS', n.is_whole)) as part (tier, counts)
-    where part.counts
-    group by n.week_ending, part.tier, n.venue_type, n.mpid, n.firm_crd, n.is_named, n.unnumbered
+        week_ending,
+        coalesce(tier, 'ALL_TIERS') as tier,
+        venue_type,
+        mpid,
+        firm_crd,
+        is_named,
+        unnumbered,
+        max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
+        sum(volume) as total_volume,
+        sum(trades) as total_trades,
+        case when grouping(tier) = 0 then sum(symbols_on_tier) else sum(symbols) end as symbol_count
+    from named
+    group by grouping sets (
+        (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),
+        (week_ending, venue_type, mpid, firm_crd, is_named, unnumbered)
+    )
 ),
 scoped as (
     select

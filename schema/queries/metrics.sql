@@ -66,26 +66,38 @@ returning d.metric;
 -- capture right after the first load of its quarter took minutes.
 select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true); -- a week fits
 
--- name: plan_without_sort
--- The groups of a week's venues are few, which no statistics tell.
-select set_config('enable_sort', 'off', true);
+-- name: plan_in_order
+-- Records come in the order of their index, which is that of the symbols; no statistics tell that a week is better not
+-- sorted.
+select
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_sort', 'off', true);
 
 -- name: tangled_symbols
 -- Symbols of which a venue may have several records: they stand on several tiers, or under several products or names.
 select symbol
-from otc.volume_record
-where week_ending = %(week)s and ended_by is null and symbol is not null
+from (
+    select
+        symbol,
+        min(coalesce(issue_name_id, 0)) < max(coalesce(issue_name_id, 0))
+        or min(coalesce(product_type, '')) < max(coalesce(product_type, '')) as is_tangled
+    from otc.volume_record
+    where week_ending = %(week)s and ended_by is null and symbol is not null
+    group by week_ending, tier, symbol
+) as on_tier
 group by symbol
-having
-    min(tier) < max(tier)
-    or min(coalesce(issue_name_id, 0)) < max(coalesce(issue_name_id, 0))
-    or min(coalesce(product_type, '')) < max(coalesce(product_type, ''));
+having bool_or(is_tangled) or count(*) > 1;
 
 -- name: fill_working_symbols
 insert into otc.working_symbol
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
 union all
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
+
+-- name: plan_by_groups
+-- Venues are few, which no statistics tell either.
+select set_config('enable_incremental_sort', 'off', true);
 
 -- name: fill_working_venues
 insert into otc.working_venue
