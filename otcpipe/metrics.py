@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 
 from otcpipe import queries
 from otcpipe.errors import TooSoon
-from otcpipe.records import Partition
+from otcpipe.records import TIERS, Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
 
 VERSION = 1
@@ -170,9 +170,14 @@ def _is_coming(warehouse: Warehouse, week: date) -> bool:
 def _fill(transaction: Transaction, week: date) -> None:
     transaction.rows("plan_in_order")
     tangled = [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
-    transaction.run("fill_working_symbols", week=week, tangled=tangled)
+    of_week: Row = {"week": week, "tangled": tangled}
+    for tier in TIERS:
+        transaction.run("fill_working_symbols", **of_week, tier=tier)
     transaction.rows("plan_by_groups")
-    transaction.run("fill_working_venues", week=week, tangled=tangled)
+    for tier in TIERS:
+        transaction.run("fill_working_venues", **of_week, tier=tier)
+    transaction.run("fill_tangled_symbols", **of_week)
+    transaction.run("fill_tangled_venues", **of_week)
 
 
 def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], set[str]]:

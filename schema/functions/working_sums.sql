@@ -41,7 +41,7 @@ create or replace function otc.traded_as_of(
         r.symbol,
         r.mpid,
         r.firm_crd,
-        r.venue_type,
+        r.venue_type = 'ATS',
         r.venue_name_id,
         (
             coalesce(r.firm_crd = 0, false)
@@ -67,7 +67,7 @@ create or replace function otc.traded_as_of(
 )
 union all
 select
-    week_ending, tier, false, symbol, mpid, firm_crd, venue_type, venue_name_id, is_named, covers_all,
+    week_ending, tier, false, symbol, mpid, firm_crd, venue_type = 'ATS', venue_name_id, is_named, covers_all,
     volume, trades, notional, tier_before is distinct from tier, tier_before is null, null
 from (
     select *,
@@ -78,7 +78,7 @@ from (
 where $5
 union all
 select
-    week_ending, null, true, symbol, mpid, firm_crd, venue_type, venue_name_id, is_named, covers_all,
+    week_ending, null, true, symbol, mpid, firm_crd, venue_type = 'ATS', venue_name_id, is_named, covers_all,
     volume, trades, notional, place = 1, place = 1, case when place = 1 then venue_volume end
 from (
     select *, row_number() over by_venue as place, sum(volume) over by_venue as venue_volume
@@ -88,61 +88,93 @@ from (
 where $5
 $$;
 
+-- The three largest numbers, none below 0, of two lists, each in descending order.
+create or replace function otc.first_three(one numeric[], other numeric[])
+returns numeric[] language sql immutable parallel safe as $$
+select case
+    when one is null then other
+    when other is null then one
+    else array[
+        greatest(one[1], other[1]),
+        greatest(least(one[1], other[1]), coalesce(one[2], 0), coalesce(other[2], 0)),
+        greatest(
+            least(coalesce(one[2], 0), other[1]),
+            least(one[1], coalesce(other[2], 0)),
+            coalesce(one[3], 0),
+            coalesce(other[3], 0)
+        )
+    ]
+end
+$$;
+
 -- By symbol and scope, as far as the scope is known: where one of the symbol's tiers tells ATS volume only, the others are
 -- not.
 create or replace function otc.symbols_as_of(
     at timestamptz, first_week date, last_week date, tangled text[], is_tangled boolean
 ) returns setof otc.working_symbol language sql stable parallel safe as $$
-with by_type as (
+with by_symbol as ( -- one pass for all scopes
     select
         week_ending,
         tier,
         symbol,
         is_whole,
-        venue_type,
-        sum(volume) as volume,
-        sum(trades) as trades,
-        case when count(notional) = count(*) then sum(notional) end as notional,
-        count(*) filter (where is_named and is_venue) as venue_count,
-        sum(volume) filter (where not is_named) as de_minimis,
-        sum(venue_volume * venue_volume) filter (where is_named) as squares,
-        (array_agg(venue_volume order by venue_volume desc nulls last) filter (where is_named))[1:3] as top,
-        bool_and(covers_all) as covers_all
+        bool_and(covers_all) as covers_all,
+        sum(volume) filter (where is_ats) as ats_volume,
+        sum(trades) filter (where is_ats) as ats_trades,
+        sum(notional) filter (where is_ats) as ats_notional,
+        count(*) filter (where is_ats and notional is null) as ats_lacking,
+        count(*) filter (where is_ats and is_named and is_venue) as ats_venues,
+        sum(volume) filter (where is_ats and not is_named) as ats_de_minimis,
+        sum(venue_volume * venue_volume) filter (where is_ats and is_named) as ats_squares,
+        (array_agg(venue_volume order by venue_volume desc nulls last) filter (where is_ats and is_named))[1:3] as ats_top,
+        sum(volume) filter (where not is_ats) as other_volume,
+        sum(trades) filter (where not is_ats) as other_trades,
+        sum(notional) filter (where not is_ats) as other_notional,
+        count(*) filter (where not is_ats and notional is null) as other_lacking,
+        count(*) filter (where not is_ats and is_named and is_venue) as other_venues,
+        sum(volume) filter (where not is_ats and not is_named) as other_de_minimis,
+        sum(venue_volume * venue_volume) filter (where not is_ats and is_named) as other_squares,
+        (array_agg(venue_volume order by venue_volume desc nulls last) filter (where not is_ats and is_named))[1:3] as other_top
     from otc.traded_as_of($1, $2, $3, $4, $5)
     where symbol is not null
-    group by week_ending, tier, symbol, is_whole, venue_type
-),
-led as ( -- the volume of the largest venue, of the two largest, of the three largest
-    select *, array[top[1], top[1] + coalesce(top[2], 0), top[1] + coalesce(top[2], 0) + coalesce(top[3], 0)] as leaders
-    from by_type
-),
-scoped as (
-    select
-        v.week_ending,
-        v.tier,
-        v.symbol,
-        scope.name as scope,
-        v.is_whole,
-        sum(v.volume) as volume,
-        sum(v.trades)::bigint as trades,
-        case when count(v.notional) = count(*) then sum(v.notional) end as notional,
-        sum(v.venue_count)::int as venue_count,
-        coalesce(sum(v.volume) filter (where v.venue_type = 'ATS'), 0) as ats_volume,
-        coalesce(sum(v.de_minimis), 0) as de_minimis,
-        coalesce(sum(v.squares), 0) as squares,
-        max(v.leaders) filter (where v.venue_type = 'ATS') as ats,
-        max(v.leaders) filter (where v.venue_type = 'NON_ATS') as other,
-        bool_and(bool_and(v.covers_all)) over (partition by v.week_ending, v.tier, v.symbol, v.is_whole) as covers_all
-    from led as v
-    cross join lateral (values (v.venue_type), ('ALL')) as scope (name)
-    group by v.week_ending, v.tier, v.symbol, v.is_whole, scope.name
+    group by week_ending, tier, symbol, is_whole
 )
 select
-    week_ending, tier, symbol, scope, is_whole, volume, trades, notional, venue_count, ats_volume, de_minimis, squares,
-    coalesce(greatest(ats[1], other[1]), 0),
-    coalesce(greatest(ats[3], ats[2] + other[1], ats[1] + other[2], other[3]), 0)
-from scoped
-where scope = 'ATS' or covers_all
+    s.week_ending,
+    s.tier,
+    s.symbol,
+    scope.name,
+    s.is_whole,
+    scope.volume,
+    scope.trades::bigint,
+    case when scope.lacking = 0 then scope.notional end,
+    scope.venues::int,
+    coalesce(s.ats_volume, 0),
+    coalesce(scope.de_minimis, 0),
+    coalesce(scope.squares, 0),
+    coalesce(scope.top[1], 0),
+    coalesce(scope.top[1], 0) + coalesce(scope.top[2], 0) + coalesce(scope.top[3], 0)
+from by_symbol as s
+cross join lateral (
+    values
+    ('ATS', ats_volume, ats_trades, ats_notional, ats_lacking, ats_venues, ats_de_minimis, ats_squares, ats_top),
+    (
+        'NON_ATS', other_volume, other_trades, other_notional, other_lacking, other_venues, other_de_minimis,
+        other_squares, other_top
+    ),
+    (
+        'ALL',
+        coalesce(ats_volume, 0) + coalesce(other_volume, 0),
+        coalesce(ats_trades, 0) + coalesce(other_trades, 0),
+        coalesce(ats_notional, 0) + coalesce(other_notional, 0),
+        ats_lacking + other_lacking,
+        ats_venues + other_venues,
+        coalesce(ats_de_minimis, 0) + coalesce(other_de_minimis, 0),
+        coalesce(ats_squares, 0) + coalesce(other_squares, 0),
+        otc.first_three(ats_top, other_top)
+    )
+) as scope (name, volume, trades, notional, lacking, venues, de_minimis, squares, top)
+where scope.volume is not null and (scope.name = 'ATS' or s.covers_all)
 $$;
 
 -- By venue and tier.
@@ -150,11 +182,11 @@ create or replace function otc.venues_as_of(
     at timestamptz, first_week date, last_week date, tangled text[], is_tangled boolean
 ) returns setof otc.working_venue language sql stable parallel safe as $$
 select
-    week_ending, tier, venue_type, mpid, firm_crd, venue_name_id, is_named,
+    week_ending, tier, case when is_ats then 'ATS' else 'NON_ATS' end, mpid, firm_crd, venue_name_id, is_named,
     sum(volume), sum(trades)::bigint, count(symbol) filter (where is_venue), count(symbol) filter (where is_first)
 from otc.traded_as_of($1, $2, $3, $4, $5)
 where tier is not null
-group by week_ending, tier, venue_type, mpid, firm_crd, venue_name_id, is_named
+group by week_ending, tier, is_ats, mpid, firm_crd, venue_name_id, is_named
 $$;
 
 -- The symbols from the runner's week where the moment is null: metrics have one definition for both.

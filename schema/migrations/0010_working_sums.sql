@@ -26,7 +26,7 @@ create type otc.traded as (
     symbol text collate "C",
     mpid text collate "C",
     firm_crd int,
-    venue_type text collate "C",
+    is_ats boolean,
     venue_name_id int,
     is_named boolean,
     covers_all boolean,

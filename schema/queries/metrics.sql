@@ -90,20 +90,25 @@ group by symbol
 having bool_or(is_tangled) or count(*) > 1;
 
 -- name: fill_working_symbols
+-- One tier, of all symbols but the tangled ones.
 insert into otc.working_symbol
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
-union all
-select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
+where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: plan_by_groups
--- Venues are few, which no statistics tell either.
-select set_config('enable_incremental_sort', 'off', true);
+-- Venues are few, and so are tangled symbols, which no statistics tell either.
+select set_config('enable_incremental_sort', 'off', true), set_config('enable_bitmapscan', 'on', true);
 
 -- name: fill_working_venues
 insert into otc.working_venue
 select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
-union all
-select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
+where week_ending = %(week)s and tier = %(tier)s;
+
+-- name: fill_tangled_symbols
+insert into otc.working_symbol select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
+
+-- name: fill_tangled_venues
+insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
 
 -- name: clear_working_symbols
 delete from otc.working_symbol;
