@@ -174,7 +174,8 @@ def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
 
 def names_of(transaction: Transaction) -> pa.Table:
     """All names and their numbers."""
-    return transaction.table("names").combine_chunks()
+    found = transaction.rows("names")[0]
+    return pa.table({"name": pa.array(found["names"], pa.string()), "name_id": pa.array(found["ids"], pa.int32())})
 
 
 def _add_names(transaction: Transaction, records: pa.Table) -> pa.Table:

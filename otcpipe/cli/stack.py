@@ -19,7 +19,12 @@ from otcpipe.stack.program import free_ports, is_free
 READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
 THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
 STOP_SECONDS = 60
-LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}  # what is freed goes back
+LEAN = {  # what is freed goes back: by itself the C library keeps large blocks once some were freed
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(256 << 10),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+}
 
 
 def up(workers: int) -> None:

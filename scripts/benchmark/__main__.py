@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark import fetching, stagewise, usual, weeks, whole
+from benchmark import fetching, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
 from otcpipe.ledger import Run
@@ -41,15 +41,22 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         yield Line("fetch", *_fetched(asked))
     with place(servers, folder):
         yield from _history(asked)
-        yield from _stages(asked, folder)
-        yield from _again(asked)
-    for number in (1, 2):
-        with place(servers, folder), whole.workers(number, folder) as processes:
-            _whole(asked, processes, range(1))  # as in any week but the first: nothing is loaded or connected for it
-            line = _whole(asked, processes, range(1, 2))
-            yield line
+        stages = list(_stages(asked, folder))
+        yield from stages
+        yield from _again(asked, next(line.floor for line in stages if line.name == "persist"))
+        yield Line("a record with its indexes", room=stagewise.room())
+        for number in (1, 2):
+            with whole.workers(number, folder) as processes:
+                first = asked.history + 2 * number - 1
+                _whole(asked, processes, range(first, first + 1))  # nothing is loaded or connected for the next
+                line = _whole(asked, processes, range(first + 1, first + 2))
+                yield line
     with place(servers, folder), whole.workers(2, folder) as processes:
         yield _whole(asked, processes, range(BACKFILL))
+    with place(servers, folder), whole.workers(1, folder):
+        yield Line("enqueue to start, idle", latency.start())
+    cost, floor = latency.helping()
+    yield Line("otcpipe --help", cost, floor=floor, floor_is="Python that does nothing")
     if not asked.quick:
         with place(servers, folder):
             yield from _usual(asked, line.cost)
@@ -66,13 +73,18 @@ def _deposited(asked: argparse.Namespace, number: int, changed: int = 0, day: in
 
 
 def _history(asked: argparse.Namespace) -> Iterator[Line]:
-    """Weeks that are there before: the second is the yardstick of the one after them."""
+    """Weeks that are there before: the second is the yardstick of the last."""
+    second: Cost | None = None
     for number in range(asked.history):
         costs: stagewise.Costs = {}
         stagewise.carry(_deposited(asked, number), costs)
+        cost = _sum(costs)
         if number in (1, asked.history - 1):
-            yield Line(f"week {number + 1}", _sum(costs), _rows(_contents(asked, number)))
-        print(f"week {number + 1} of {asked.history}: {_sum(costs).seconds:.1f} s", file=sys.stderr)
+            yield Line(
+                f"week {number + 1}", cost, _rows(_contents(asked, number)), second, "week 2" if second else ""
+            )
+            second = second or cost
+        print(f"week {number + 1} of {asked.history}: {cost.seconds:.1f} s", file=sys.stderr)
 
 
 def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
@@ -89,12 +101,14 @@ def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
         yield Line(name, cost, _rows(contents), floors[name], stagewise.MEANING[name])
 
 
-def _again(asked: argparse.Namespace) -> Iterator[Line]:
+def _again(asked: argparse.Namespace, floor: Cost | None) -> Iterator[Line]:
     """The same week observed once more: as it was, and with some rows restated."""
     for name, changed, day in (("persist, unchanged", 0, 1), ("persist, 50 rows restated", 50, 2)):
         costs = stagewise.Costs()
         stagewise.carry(_deposited(asked, asked.history, changed, day), costs)
-        yield Line(name, costs["persist"], _rows(_contents(asked, asked.history)))
+        yield Line(
+            name, costs["persist"], _rows(_contents(asked, asked.history)), floor, stagewise.MEANING["persist"]
+        )
 
 
 def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range) -> Line:

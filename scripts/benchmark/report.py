@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,31 +17,81 @@ STAGES = {stage.name for stage in PIPELINE}
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A bound of one of a line's figures, which the design asks for on two cores."""
+
+    figure: str
+    bound: float
+    unit: str
+    is_least: bool = False
+
+    def holds(self, line: "Line") -> bool:
+        found = getattr(line, self.figure)
+        return bool(found >= self.bound if self.is_least else found <= self.bound)
+
+    def __str__(self) -> str:
+        return f"{'at least' if self.is_least else 'at most'} {self.bound:,g} {self.unit}"
+
+
+ASKED = {
+    "persist": [Asked("ratio", 2, "x")],
+    "persist, 50 rows restated": [Asked("ratio", 1.2, "x")],
+    "compute": [Asked("seconds", 2, "s")],
+    "raw to metrics, 2 workers": [Asked("seconds", 4, "s"), Asked("megabytes", 500, "MB")],
+    "12 weeks, 2 workers": [Asked("pace", 60_000, "rows/s", is_least=True), Asked("megabytes", 500, "MB")],
+    "week 50": [Asked("ratio", 1.2, "x")],
+    "enqueue to start, idle": [Asked("seconds", 0.2, "s")],
+    "otcpipe --help": [Asked("seconds", 0.5, "s")],
+    "a record with its indexes": [Asked("room", 333, "bytes")],  # 16 GB for 48 million
+}
+
+
+@dataclass(frozen=True)
 class Line:
     """One thing that was timed, with what it could cost at least."""
 
     name: str
-    cost: Cost
-    rows: int
+    cost: Cost = field(default_factory=Cost)
+    rows: int = 0
     floor: Cost | None = None
     floor_is: str = ""
+    room: float = 0  # bytes on disk a row
     spread: tuple[float, ...] = ()  # the seconds of each repetition, ascending
 
     @property
+    def seconds(self) -> float:
+        return self.cost.seconds
+
+    @property
+    def megabytes(self) -> float:
+        return self.cost.megabytes
+
+    @property
+    def pace(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds else 0
+
+    @property
     def ratio(self) -> float | None:
-        return self.cost.seconds / self.floor.seconds if self.floor and self.floor.seconds else None
+        return self.seconds / self.floor.seconds if self.floor and self.floor.seconds else None
+
+    @property
+    def asked(self) -> list[Asked]:
+        return ASKED.get(self.name, [])
 
     def told(self) -> dict[str, object]:
         return {
             "name": self.name,
-            "seconds": round(self.cost.seconds, 3),
+            "seconds": round(self.seconds, 3),
             "seconds_each": [round(seconds, 3) for seconds in self.spread],
             "rows": self.rows,
-            "rows_per_second": round(self.rows / self.cost.seconds),
-            "peak_megabytes": round(self.cost.megabytes),
+            "rows_per_second": round(self.pace),
+            "peak_megabytes": round(self.megabytes),
+            "bytes_per_row": round(self.room),
             "floor_seconds": round(self.floor.seconds, 3) if self.floor else None,
             "ratio": round(self.ratio, 2) if self.ratio else None,
             "floor": self.floor_is,
+            "asked": [{"bound": str(asked), "holds": asked.holds(self)} for asked in self.asked],
         }
 
 
@@ -49,31 +99,33 @@ def medians(lines: list[Line]) -> list[Line]:
     """For each name the repetition of median ratio, or of median seconds where there is no floor."""
     found = []
     for name in dict.fromkeys(line.name for line in lines):
-        same = sorted((line for line in lines if line.name == name), key=lambda line: line.ratio or line.cost.seconds)
-        seconds = tuple(sorted(line.cost.seconds for line in same))
+        same = sorted((line for line in lines if line.name == name), key=lambda line: line.ratio or line.seconds)
+        seconds = tuple(sorted(line.seconds for line in same))
         found.append(replace(same[len(same) // 2], spread=seconds))
     return found
 
 
 def show(lines: list[Line]) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "seconds", "rows/s", "peak MB", "floor s", "ratio", "the floor"):
-        table.add_column(heading, justify="left" if heading in ("", "the floor") else "right", no_wrap=True)
+    for heading in ("", "seconds", "rows/s", "peak MB", "floor s", "ratio", "the floor", "asked for"):
+        is_text = heading in ("", "the floor", "asked for")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for line in lines:
+        spread = f" ({line.spread[0]:.2f}-{line.spread[-1]:.2f})" if len(line.spread) > 1 else ""
         table.add_row(
             line.name,
-            f"{line.cost.seconds:.2f}"
-            + (f" ({line.spread[0]:.2f}-{line.spread[-1]:.2f})" if len(line.spread) > 1 else ""),
-            f"{line.rows / line.cost.seconds:,.0f}",
-            f"{line.cost.megabytes:.0f}" if line.cost.megabytes else "",
+            f"{line.seconds:.2f}{spread}" if line.seconds else "",
+            f"{line.pace:,.0f}" if line.pace else "",
+            f"{line.megabytes:.0f}" if line.megabytes else "",
             f"{line.floor.seconds:.2f}" if line.floor else "",
             f"{line.ratio:.1f}" if line.ratio else "",
-            line.floor_is,
+            f"{line.room:.0f} bytes" if line.room else line.floor_is,
+            ", ".join(f"{asked}{'' if asked.holds(line) else ': NOT'}" for asked in line.asked),
         )
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+    Console(width=None if sys.stdout.isatty() else 180, highlight=False).print(table)
     timed = [line for line in lines if line.ratio and line.name in STAGES]
-    slowest = max(timed, key=lambda line: line.cost.seconds)
-    print(f"The slowest stage is {slowest.name}: {slowest.cost.seconds:.2f} s, {slowest.ratio:.1f} times its floor.")
+    slowest = max(timed, key=lambda line: line.seconds)
+    print(f"The slowest stage is {slowest.name}: {slowest.seconds:.2f} s, {slowest.ratio:.1f} times its floor.")
 
 
 def check(lines: list[Line]) -> int:

@@ -80,6 +80,18 @@ MEANING = {
 }
 
 
+ROOM = b"""
+    select sum(pg_total_relation_size(inhrelid)) / (select count(*) from otc.volume_record) as room
+    from pg_inherits where inhparent = 'otc.volume_record'::regclass
+"""
+
+
+def room() -> float:
+    """Bytes on disk that a record takes, indexes and all."""
+    with services.warehouse().transaction() as transaction:
+        return float(transaction.connection.execute(ROOM).fetchall()[0]["room"])
+
+
 def cached(runs: list[Run]) -> list[Run]:
     """Carry the cache stage alone; the runs of the parse stage that would follow."""
     following, work = list[Run](), bodies()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from benchmark.measure import Cost, peak
 from otcpipe import broker, due, services, stages
+from otcpipe.cli.stack import LEAN
 from otcpipe.ledger import Run
 
 Processes = list["subprocess.Popen[bytes]"]
-LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
 COMPUTED = b"""
     select count(*) as computed from otc.stage_run
     where week_ending = any(%s) and stage = 'compute' and state = 'done'

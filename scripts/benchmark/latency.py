@@ -1,0 +1,51 @@
+"""How long a person waits: for a stage to begin, and for the command line to say what it can."""
+
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+from benchmark import stagewise, weeks
+from benchmark.measure import Cost, measured
+from otcpipe import broker, due, services
+
+TIMES = 5
+STARTED = b"select started_at from otc.stage_run where key = %s and started_at is not null"
+
+
+def start() -> Cost:
+    """From sending a message to a worker that is idle until its stage begins; the median of some."""
+    seconds = []
+    for partition in weeks.partitions(0) + weeks.partitions(1):
+        run = stagewise.deposit(partition, weeks.content(partition, is_small=True))
+        time.sleep(0.5)  # idle again
+        sent = datetime.now(UTC)
+        due.submit(services.warehouse(), run, broker.send)
+        seconds.append((_started(str(run.key)) - sent).total_seconds())
+    return Cost(statistics.median(seconds))
+
+
+def _started(key: str) -> datetime:
+    while True:
+        with services.warehouse().transaction() as transaction:
+            rows = transaction.connection.execute(STARTED, [key]).fetchall()
+        if rows:
+            at: datetime = rows[0]["started_at"]
+            return at
+        time.sleep(0.01)
+
+
+def helping() -> tuple[Cost, Cost]:
+    """`otcpipe --help`, and Python that does nothing; the medians of some."""
+    return _median("-m", "otcpipe", "--help"), _median("-c", "pass")
+
+
+def _median(*arguments: str) -> Cost:
+    costs = []
+    for _ in range(TIMES):
+        cost = Cost()
+        with measured(cost):
+            subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+        costs.append(cost.seconds)
+    return Cost(statistics.median(costs))
