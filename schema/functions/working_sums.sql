@@ -27,13 +27,14 @@ $$;
 
 -- What metrics build on: the records of some weeks that count at a moment, as what they tell of a symbol on one tier, and
 -- of all of it (`is_whole`). Where a venue can have one record only of a symbol, a row is both: that is so for all but the
--- `tangled` symbols, whose records stand twice. Either those are told, which are all where there is null, or the others.
+-- `tangled` symbols, whose records stand twice. With a tier the others are told, of the first week and now; else those,
+-- which are all where there is null.
 -- No venue counts twice: `is_venue` marks the first of its records there, `is_first` that of the week, and `venue_volume` is
 -- what the venue traded of all of the symbol, where `is_venue` says so, else null.
 create or replace function otc.traded_as_of(
-    at timestamptz, first_week date, last_week date, tangled text[], is_tangled boolean
+    at timestamptz, first_week date, last_week date, tangled text[], one_tier text
 ) returns setof otc.traded language sql stable parallel safe as $$
-( -- of now only, from the table itself: so they come in the order of its index, and no week is sorted
+( -- in the order of the index of records, so that no week is sorted
     select
         r.week_ending,
         r.tier,
@@ -47,7 +48,7 @@ create or replace function otc.traded_as_of(
             coalesce(r.firm_crd = 0, false)
             or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
         ) is false,
-        (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_partition as l where l.covers_all),
+        (select l.covers_all from otc.loaded_partition as l where l.week_ending = $2 and l.tier = $5),
         r.share_volume,
         r.trade_count,
         r.notional,
@@ -56,14 +57,14 @@ create or replace function otc.traded_as_of(
         r.share_volume
     from otc.volume_record as r
     where
-        not $5
-        and $1 is null
-        and r.week_ending between $2 and $3
+        $5 is not null
+        and r.week_ending = $2
+        and r.tier = $5
         and r.ended_by is null
         and r.symbol is not null
         and r.symbol <> all($4)
-        and ((r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_partition as l)) is true -- no join
-    order by r.week_ending, r.tier, r.symbol
+        and (select l.covers_all from otc.loaded_partition as l where l.week_ending = $2 and l.tier = $5) is not null
+    order by r.symbol
 )
 union all
 select
@@ -75,7 +76,7 @@ from (
         as tier_before
     from otc.counted_as_of($1, $2, $3, $4)
 ) as by_tier
-where $5
+where $5 is null
 union all
 select
     week_ending, null, true, symbol, mpid, firm_crd, venue_type = 'ATS', venue_name_id, is_named, covers_all,
@@ -85,7 +86,7 @@ from (
     from otc.counted_as_of($1, $2, $3, $4)
     window by_venue as (partition by symbol, firm_crd, mpid, week_ending, venue_type, unnumbered, is_named)
 ) as by_week
-where $5
+where $5 is null
 $$;
 
 -- The three largest numbers, none below 0, of two lists, each in descending order.
@@ -110,7 +111,7 @@ $$;
 -- By symbol and scope, as far as the scope is known: where one of the symbol's tiers tells ATS volume only, the others are
 -- not.
 create or replace function otc.symbols_as_of(
-    at timestamptz, first_week date, last_week date, tangled text[], is_tangled boolean
+    at timestamptz, first_week date, last_week date, tangled text[], one_tier text
 ) returns setof otc.working_symbol language sql stable parallel safe as $$
 with by_symbol as ( -- one pass for all scopes
     select
@@ -145,41 +146,47 @@ select
     s.symbol,
     scope.name,
     s.is_whole,
-    scope.volume,
-    scope.trades::bigint,
-    case when scope.lacking = 0 then scope.notional end,
-    scope.venues::int,
-    coalesce(s.ats_volume, 0),
-    coalesce(scope.de_minimis, 0),
-    coalesce(scope.squares, 0),
-    coalesce(scope.top[1], 0),
-    coalesce(scope.top[1], 0) + coalesce(scope.top[2], 0) + coalesce(scope.top[3], 0)
+    case scope.name
+        when 'ATS' then ats_volume
+        when 'NON_ATS' then other_volume
+        else coalesce(ats_volume, 0) + coalesce(other_volume, 0)
+    end,
+    case scope.name
+        when 'ATS' then ats_trades
+        when 'NON_ATS' then other_trades
+        else coalesce(ats_trades, 0) + coalesce(other_trades, 0)
+    end::bigint,
+    case
+        when scope.name = 'ATS' then case when ats_lacking = 0 then ats_notional end
+        when scope.name = 'NON_ATS' then case when other_lacking = 0 then other_notional end
+        when ats_lacking + other_lacking = 0 then coalesce(ats_notional, 0) + coalesce(other_notional, 0)
+    end,
+    case scope.name when 'ATS' then ats_venues when 'NON_ATS' then other_venues else ats_venues + other_venues end::int,
+    coalesce(ats_volume, 0),
+    case scope.name
+        when 'ATS' then coalesce(ats_de_minimis, 0)
+        when 'NON_ATS' then coalesce(other_de_minimis, 0)
+        else coalesce(ats_de_minimis, 0) + coalesce(other_de_minimis, 0)
+    end,
+    case scope.name
+        when 'ATS' then coalesce(ats_squares, 0)
+        when 'NON_ATS' then coalesce(other_squares, 0)
+        else coalesce(ats_squares, 0) + coalesce(other_squares, 0)
+    end,
+    case scope.name when 'ATS' then ats_top when 'NON_ATS' then other_top else otc.first_three(ats_top, other_top) end
 from by_symbol as s
-cross join lateral (
-    values
-    ('ATS', ats_volume, ats_trades, ats_notional, ats_lacking, ats_venues, ats_de_minimis, ats_squares, ats_top),
-    (
-        'NON_ATS', other_volume, other_trades, other_notional, other_lacking, other_venues, other_de_minimis,
-        other_squares, other_top
-    ),
-    (
-        'ALL',
-        coalesce(ats_volume, 0) + coalesce(other_volume, 0),
-        coalesce(ats_trades, 0) + coalesce(other_trades, 0),
-        coalesce(ats_notional, 0) + coalesce(other_notional, 0),
-        ats_lacking + other_lacking,
-        ats_venues + other_venues,
-        coalesce(ats_de_minimis, 0) + coalesce(other_de_minimis, 0),
-        coalesce(ats_squares, 0) + coalesce(other_squares, 0),
-        otc.first_three(ats_top, other_top)
-    )
-) as scope (name, volume, trades, notional, lacking, venues, de_minimis, squares, top)
-where scope.volume is not null and (scope.name = 'ATS' or s.covers_all)
+cross join (select unnest(array['ATS', 'NON_ATS', 'ALL']) as name) as scope
+where
+    case scope.name
+        when 'ATS' then ats_volume is not null
+        when 'NON_ATS' then other_volume is not null and s.covers_all
+        else s.covers_all
+    end
 $$;
 
 -- By venue and tier.
 create or replace function otc.venues_as_of(
-    at timestamptz, first_week date, last_week date, tangled text[], is_tangled boolean
+    at timestamptz, first_week date, last_week date, tangled text[], one_tier text
 ) returns setof otc.working_venue language sql stable parallel safe as $$
 select
     week_ending, tier, case when is_ats then 'ATS' else 'NON_ATS' end, mpid, firm_crd, venue_name_id, is_named,
@@ -194,5 +201,5 @@ create or replace function otc.week_symbols(at timestamptz, first_week date, las
 returns setof otc.working_symbol language sql stable parallel safe as $$
 select * from otc.working_symbol where $1 is null
 union all
-select * from otc.symbols_as_of($1, $2, $3, null, true) where $1 is not null
+select * from otc.symbols_as_of($1, $2, $3, null, null) where $1 is not null
 $$;

@@ -57,8 +57,8 @@ select
     round(10000 * squares / square_of_total, 2) as hhi,
     round(10000 * squares_upper / square_of_total, 2) as hhi_upper,
     round(square_of_total / nullif(squares, 0), 4) as effective_venues,
-    round(100 * top_volume / volume, 2) as top_venue_share_pct,
-    round(100 * top3_volume / volume, 2) as top3_share_pct,
+    round(100 * coalesce(top[1], 0) / volume, 2) as top_venue_share_pct,
+    round(100 * (coalesce(top[1], 0) + coalesce(top[2], 0) + coalesce(top[3], 0)) / volume, 2) as top3_share_pct,
     round(100 * de_minimis / volume, 2) as de_minimis_share_pct,
     case
         when band = band_upper then (array['competitive', 'moderate', 'concentrated'])[band + 1]

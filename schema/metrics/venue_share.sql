@@ -48,7 +48,7 @@ week as ( -- those asked for, and those to compare with
 traded as ( -- the names join what little there is
     select * from otc.working_venue where $1 is null
     union all
-    select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, true) as v
+    select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, null) as v
 ),
 named as (
     select v.*, n.name as venue_name, case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered

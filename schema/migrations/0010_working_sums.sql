@@ -50,10 +50,9 @@ create unlogged table otc.working_symbol (
     venue_count int not null, -- named venues
     ats_volume numeric not null,
     de_minimis numeric not null, -- volume of unnamed firms
-    -- of named venues, in the row of all of the symbol; else 0:
+    -- of named venues, in the row of all of the symbol:
     squares numeric not null, -- the sum of each one's volume squared
-    top_volume numeric not null, -- of the largest
-    top3_volume numeric not null -- of the three largest
+    top numeric[] -- the volumes of the three largest, in descending order
 );
 comment on table otc.working_symbol is 'a runner puts its week here and takes it away in the same transaction';
 

@@ -92,7 +92,7 @@ having bool_or(is_tangled) or count(*) > 1;
 -- name: fill_working_symbols
 -- One tier, of all symbols but the tangled ones.
 insert into otc.working_symbol
-select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
+select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: plan_by_groups
@@ -101,14 +101,14 @@ select set_config('enable_incremental_sort', 'off', true), set_config('enable_bi
 
 -- name: fill_working_venues
 insert into otc.working_venue
-select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, false)
+select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: fill_tangled_symbols
-insert into otc.working_symbol select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
+insert into otc.working_symbol select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
 
 -- name: fill_tangled_venues
-insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, true);
+insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
 
 -- name: clear_working_symbols
 delete from otc.working_symbol;
