@@ -54,7 +54,7 @@ def recompute(store: Store, raw: Key) -> Evidence:
     derived = {
         raw.derived("parsed", "parse", parse.VERSION): table,
         key.sibling("rejected", key.digest): rows.rejects,
-        key: objects.by_line(rows),
+        key: rows.kept,
     }
     findings = [finding for key, table in derived.items() for finding in _compare(store, key, table)]
     columns = {"normalized_key": str(key), "added_columns": parse.added_columns(text)} | totals.account(rows)

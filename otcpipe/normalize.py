@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe.records import LINE, REASON, RECORD, REJECT, TEXT, TIERS, Normalized, Partition
+from otcpipe.records import FIRM_ROWS, LINE, REASON, RECORD, REJECT, TEXT, TIERS, Normalized, Partition
 
 VERSION = 1
 QUANTITY = r"^\d{1,14}(\.\d{1,6})?$"  # numeric(20,6)
@@ -12,7 +12,6 @@ NOTIONAL = r"^\d{1,18}(\.\d{1,6})?$"  # numeric(24,6)
 COUNT = r"^\d{1,18}$"
 CRD = r"^\d{1,9}$"
 DAY = r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
-FIRM_ROWS = {"ATS_W_SMBL_FIRM": "ATS", "OTC_W_SMBL_FIRM": "NON_ATS"}
 TOTAL_ROWS = {
     f"{feed}_W_{cut}": venue
     for feed, venue in (("ATS", "ATS"), ("OTC", "NON_ATS"))
@@ -67,12 +66,7 @@ def rows(table: pa.Table, partition: Partition) -> Normalized:
     _check_venues(lines, typed)
     _check_repeats(lines, typed)
     good = pc.is_null(lines.reason)
-    is_record = pc.is_in(typed["summary_type"], pa.array(list(FIRM_ROWS)))
-    return Normalized(
-        records=typed.filter(pc.and_(good, is_record)),
-        totals=typed.filter(pc.and_(good, pc.invert(is_record))),
-        rejects=_rejects(lines, pc.invert(good)),
-    )
+    return Normalized(kept=typed.filter(good), rejects=_rejects(lines, pc.invert(good)))
 
 
 def is_download(table: pa.Table) -> bool:

@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from otcpipe import gz
 from otcpipe.errors import Damaged
 from otcpipe.keys import Key, sha256
-from otcpipe.normalize import FIRM_ROWS
 from otcpipe.records import Manifest, Normalized
 from otcpipe.store import Store
 
@@ -62,22 +60,13 @@ def table(store: Store, key: str) -> pa.Table:
 
 def normalized(store: Store, key: Key) -> Normalized:
     """The rows of a normalized key and of the rejected key beside it."""
-    rows = table(store, str(key))
-    is_record = pc.is_in(rows["summary_type"], pa.array(list(FIRM_ROWS)))
-    rejects = table(store, str(key.sibling("rejected", key.digest)))
-    return Normalized(rows.filter(is_record), rows.filter(pc.invert(is_record)), rejects)
+    return Normalized(table(store, str(key)), table(store, str(key.sibling("rejected", key.digest))))
 
 
 def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bool:
-    """Store what `make` gives unless the key exists: the rejects first, records and totals by their lines after."""
+    """Store what `make` gives unless the key exists: the rejects first."""
     if store.exists(str(key)):
         return False
     rows = make()
     store.put_once(str(key.sibling("rejected", key.digest)), parquet_bytes(rows.rejects))
-    return store.put_once(str(key), parquet_bytes(by_line(rows)))
-
-
-def by_line(rows: Normalized) -> pa.Table:
-    """Records and totals in one table, as a normalized object holds them."""
-    both = pa.concat_tables([rows.records, rows.totals])
-    return both.sort_by("line") if rows.totals.num_rows else both
+    return store.put_once(str(key), parquet_bytes(rows.kept))

@@ -43,7 +43,7 @@ def rows(content: bytes) -> pa.Table:
 
 def header(content: bytes) -> tuple[str, ...]:
     """The columns that the first line names; raises Invalid unless they are those of the API or of a download."""
-    if not content.strip():
+    if not content or content.isspace():
         raise Invalid("The file is empty.")
     first = content.split(b"\n", 1)[0].removesuffix(b"\r")
     if first.lstrip().startswith(b"<"):
@@ -93,7 +93,8 @@ def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], s
 
 def _without_garbled(content: bytes) -> tuple[bytes, list[tuple[int, str, str]]]:
     """The content with lines that are not plain UTF-8 emptied, so that numbering stays; and those lines."""
-    content = content.replace(b"\r\n", b"\n")
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
     if b"\r" not in content and _is_utf8(content):
         return content, []
     lines, garbled = content.split(b"\n"), []

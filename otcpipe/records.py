@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
 TIERS = {"T1": "NMS Tier 1", "T2": "NMS Tier 2", "OTCE": "OTC"}  # identifier: FINRA's description
@@ -39,6 +41,10 @@ FILE_FIELDS = (
     "lastUpdateDate",
 )
 
+FIRM_ROWS = {
+    "ATS_W_SMBL_FIRM": "ATS",
+    "OTC_W_SMBL_FIRM": "NON_ATS",
+}  # what makes a row a record, and its venue's type
 LINE, REASON, TEXT = "_line", "_reason", "_text"  # what parse adds to the columns of FINRA's header
 
 RECORD = pa.schema(
@@ -116,11 +122,24 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Normalized:
-    """A capture's rows, sorted out: every line of the bytes is in just one of the three."""
+    """A capture's rows, sorted out: every line of the bytes is a record, a total or a reject."""
 
-    records: pa.Table  # of RECORD, the firm rows
-    totals: pa.Table  # of RECORD, the published aggregates
+    kept: pa.Table  # of RECORD, records and totals in the order of their lines
     rejects: pa.Table  # of REJECT
+
+    @cached_property
+    def records(self) -> pa.Table:
+        """The firm rows."""
+        return self.kept.filter(self._are_records)
+
+    @cached_property
+    def totals(self) -> pa.Table:
+        """The published aggregates."""
+        return self.kept.filter(pc.invert(self._are_records))
+
+    @cached_property
+    def _are_records(self) -> pa.ChunkedArray:
+        return pc.is_in(self.kept["summary_type"], pa.array(list(FIRM_ROWS)))
 
 
 @dataclass(frozen=True)

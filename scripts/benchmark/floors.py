@@ -30,9 +30,8 @@ def parse(content: bytes, cost: Cost) -> None:
 
 def normalize(rows: Normalized, cost: Cost) -> None:
     """The typed rows written as Parquet."""
-    both = pa.concat_tables([rows.records, rows.totals])
     with measured(cost):
-        objects.parquet_bytes(both)
+        objects.parquet_bytes(rows.kept)
 
 
 def persist(incoming: pa.Table, cost: Cost) -> None:
