@@ -96,8 +96,8 @@ select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: plan_by_groups
--- Venues are few, and so are tangled symbols, which no statistics tell either.
-select set_config('enable_incremental_sort', 'off', true), set_config('enable_bitmapscan', 'on', true);
+-- Venues are few, which no statistics tell either.
+select set_config('enable_incremental_sort', 'off', true);
 
 -- name: fill_working_venues
 insert into otc.working_venue
@@ -105,7 +105,9 @@ select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: fill_tangled_symbols
-insert into otc.working_symbol select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
+insert into otc.working_symbol
+select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, null)
+where week_ending = %(week)s and symbol = any(%(tangled)s);
 
 -- name: fill_tangled_venues
 insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
