@@ -5,6 +5,7 @@ body never arrived. Here such a message stays in the worker's set of unacked ids
 messages stay in Redis until somebody has recorded them: nothing expires.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -20,12 +21,14 @@ from otcpipe.queues import NAMESPACE, SEEN_SECONDS, consumer_key, this_host
 FOR_EVER_MS = 10**13
 MAINTENANCE_CHANCE = 100_000  # of a million commands
 SWEEP_SECONDS = 5
+PATIENCE_SECONDS, LOOK_SECONDS = 0.3, 0.02
 
 
 class FailClosedBroker(RedisBroker):
     """Marks a message unsettled when a hook after it raised, and knows which ids this process has in hand."""
 
     def __init__(self, client: "redis.Redis", middleware: list[dramatiq.Middleware], heartbeat: timedelta) -> None:
+        self.taking = threading.Lock()
         self.in_hand: dict[str, set[str]] = {}  # ids by queue; outlives the consumers, which come and go
         super().__init__(
             client=client,
@@ -51,28 +54,52 @@ class FailClosedBroker(RedisBroker):
 
 
 class FailClosedConsumer(_RedisConsumer):
-    """Takes back ids of its own that nobody has in hand: replies that got lost, and unsettled messages."""
+    """Takes back ids of its own that nobody has in hand: replies that got lost, and unsettled messages.
+
+    A process whose threads all have work leaves the next message to one that is idle, for as long as that would need
+    to take it: else the longest chain of a week waits behind a worker that has other work.
+    """
 
     def __init__(self, broker: FailClosedBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout)
+        super().__init__(broker, queue_name, prefetch, timeout=1)  # it would wait while nobody else could take one
+        self.idle_seconds = timeout / 1000
         self.in_hand = broker.in_hand.setdefault(queue_name, set())
         if queue_name.endswith(".DQ"):
             self.in_hand.clear()  # a new consumer means that the old one's delayed messages were dropped
         self.swept_at = 0.0
+        self.busy_since: float | None = None
 
     def __next__(self) -> dramatiq.MessageProxy | None:
         try:
             if time.monotonic() - self.swept_at > SWEEP_SECONDS:
                 self._sweep()
-            message: dramatiq.MessageProxy | None = super().__next__()
+            message = self._taken()
         except DecodeError:
             self.logger.exception("a message on %s cannot be decoded", self.queue_name)
             return None  # the sweep moves it to the dead letters
         except redis.TimeoutError as error:
             raise ConnectionClosed(error) from None
-        if message is not None:
-            self.in_hand.add(message.options["redis_message_id"])
+        if message is None:
+            time.sleep(LOOK_SECONDS if self.busy_since else self.idle_seconds)
         return message
+
+    def _taken(self) -> dramatiq.MessageProxy | None:
+        """The next message, if there is one and it is not left to others; one consumer of the process at a time."""
+        with self.broker.taking:
+            message: dramatiq.MessageProxy | None = None if self._leaves_it_to_others() else super().__next__()
+            if message is not None:
+                self.in_hand.add(message.options["redis_message_id"])
+        return message
+
+    def _leaves_it_to_others(self) -> bool:
+        """Whether the process has as many messages in hand as threads, and that since a moment ago only."""
+        in_hand = sum(len(ids) for name, ids in [*self.broker.in_hand.items()] if not name.endswith(".DQ"))
+        if in_hand < self.prefetch:  # which is the number of threads
+            self.busy_since = None
+            return False
+        now = time.monotonic()
+        self.busy_since = self.busy_since or now
+        return now - self.busy_since < PATIENCE_SECONDS
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
         self._settle(message, super().ack)

@@ -117,6 +117,46 @@ def test_a_message_that_is_in_hand_is_not_taken_back(work: Callable[..., FailClo
     assert seen == ["word"]
 
 
+def busy(work: Callable[..., FailClosedBroker], go: threading.Event) -> FailClosedBroker:
+    """A worker both of whose threads have a message of one queue, and one more waits in another."""
+    started: list[str] = []
+
+    def slow(word: str) -> None:
+        started.append(word)
+        go.wait(20)
+
+    made = work(slow)
+    dramatiq.actor(broker=made, actor_name="other", queue_name="other")(slow)
+    for word in ("one", "two"):
+        enqueue(made, word)
+    wait(lambda: len(started) == 2)
+    made.enqueue(made.get_actor("other").message("three"))
+    return made
+
+
+def test_a_worker_that_is_busy_leaves_a_message_to_one_that_is_idle(
+    work: Callable[..., FailClosedBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failclosed, "PATIENCE_SECONDS", 20)
+    go, seen = threading.Event(), list[str]()
+    first = busy(work, go)
+    time.sleep(1)
+    assert not first.in_hand["other"]
+    second = work(seen.append)
+    dramatiq.actor(broker=second, actor_name="other", queue_name="other")(seen.append)
+    wait(lambda: seen == ["three"])
+    go.set()
+
+
+def test_a_worker_that_stays_busy_takes_a_message_beforehand(work: Callable[..., FailClosedBroker]) -> None:
+    """Where all are busy, what is nearest to its end is to be chosen from what is there."""
+    go = threading.Event()
+    made = busy(work, go)
+    wait(lambda: len(made.in_hand["other"]) == 1)
+    go.set()
+    wait(lambda: made.do_qsize("other") == 0)
+
+
 def test_a_retry_and_a_new_message_survive_an_outage_of_redis(
     work: Callable[..., FailClosedBroker], client: "redis.Redis"
 ) -> None:
