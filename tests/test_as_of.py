@@ -217,3 +217,21 @@ def tables(sql: Sql, metric: str) -> dict[tuple[Any, ...], str]:
     key = "j->>'tier', j->>'symbol', j->>'scope', j->>'mpid'"
     rows = sql(f"select week_ending, {key}, (j - 'computed_at')::text from otc.{metric} m, to_jsonb(m) j")
     return {row[:-1]: row[-1] for row in rows}
+
+
+@pytest.mark.parametrize("metric", [name for name in METRICS if name != "venue_share"])
+def test_a_metric_of_one_symbol_as_of_a_moment_reads_no_other_symbols_records(sql: Sql, metric: str) -> None:
+    """With millions of records all others would take seconds, and once did."""
+    drive(observe(text(T1, {("ABC", "AAAA"): (1, PUBLISHED)}), T1, covers="all"))
+    asked = f"select * from otc.{metric}_as_of('2030-01-01', '{WEEK}', '{WEEK}') where symbol = 'ABC'"
+    scans = [node for node in nodes(sql(f"explain (format json) {asked}")[0][0][0]["Plan"]) if is_of_records(node)]
+    assert scans
+    assert all("symbol = 'ABC'::text" in node.get("Index Cond", "") + node.get("Filter", "") for node in scans)
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
+
+
+def is_of_records(node: dict[str, Any]) -> bool:
+    return str(node.get("Relation Name", "")).startswith("volume_record_")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from benchmark.measure import Cost
-from benchmark.report import RATIOS, Line, check, medians
+from benchmark.report import RATIOS, Line, check, medians, show
 
 from otcpipe.stages import PIPELINE
 
@@ -36,3 +36,26 @@ def test_of_several_repetitions_the_one_of_median_ratio_is_told_with_the_spread(
     )
     assert [(one.name, one.cost.seconds, one.ratio) for one in found] == [("parse", 2, 2), ("all", 9, None)]
     assert [one.spread for one in found] == [(1, 2, 3), (8, 9)]
+
+
+@pytest.mark.parametrize(
+    ("told", "holds"),
+    [
+        (Line("persist", Cost(2), 1, Cost(1)), True),
+        (Line("persist", Cost(2.01), 1, Cost(1)), False),
+        (Line("12 weeks, 2 workers", Cost(10, 500), 600_000), True),
+        (Line("12 weeks, 2 workers", Cost(10, 501), 600_000), False),
+        (Line("12 weeks, 2 workers", Cost(10, 500), 599_999), False),
+        (Line("a record with its indexes", room=334), False),
+    ],
+)
+def test_each_number_stands_beside_what_is_asked_for(told: Line, holds: bool) -> None:
+    assert told.asked
+    assert all(asked.holds(told) for asked in told.asked) is holds
+
+
+def test_what_is_not_reached_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    show([line("compute", 3, 1), line("persist", 2, 1)])
+    printed = capsys.readouterr().out
+    assert "at most 2 s: NOT" in printed
+    assert "at most 2 x\n" in printed.replace(" \n", "\n").replace("  ", "")
