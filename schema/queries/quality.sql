@@ -1,10 +1,8 @@
 -- name: quality_measures
 -- What a partition's current records and its newest capture tell. Records without a symbol count for their venues.
-with measured as ( -- by symbol, and by MPID, in one pass
+with by_symbol as (
     select
         symbol,
-        mpid,
-        grouping(symbol) = 0 as is_by_symbol,
         count(*) as records,
         sum(share_volume) as volume,
         sum(share_volume) filter (where venue_type = 'ATS') as ats_volume,
@@ -12,7 +10,12 @@ with measured as ( -- by symbol, and by MPID, in one pass
         count(*) filter (where share_volume <= 0 or trade_count <= 0 or notional <= 0) as zero_records
     from otc.volume_record
     where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
-    group by grouping sets (symbol, mpid)
+    group by symbol
+),
+by_venue as (
+    select distinct mpid
+    from otc.volume_record
+    where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null and mpid is not null
 ),
 newest as (
     select * from otc.capture
@@ -32,7 +35,7 @@ select
     n.rows,
     n.rejects,
     cardinality(n.unreconciled) as unreconciled,
-    (select coalesce(array_agg(mpid order by mpid), '{}') from measured where mpid is not null) as venues,
+    (select coalesce(array_agg(mpid order by mpid), '{}') from by_venue) as venues,
     s.*
 from newest as n
 cross join (
@@ -43,8 +46,7 @@ cross join (
         coalesce(sum(ats_volume), 0) as ats_volume,
         count(*) filter (where symbol is not null and is_doubled) as doubled_symbols,
         coalesce(sum(zero_records), 0)::bigint as zero_records
-    from measured
-    where is_by_symbol
+    from by_symbol
 ) as s;
 
 -- name: quality_around
