@@ -80,7 +80,7 @@ class FailClosedConsumer(_RedisConsumer):
         except redis.TimeoutError as error:
             raise ConnectionClosed(error) from None
         if message is None:
-            time.sleep(LOOK_SECONDS if self.busy_since else self.idle_seconds)
+            time.sleep(LOOK_SECONDS if self._leaves_it_to_others() else self.idle_seconds)
         return message
 
     def _taken(self) -> dramatiq.MessageProxy | None:
