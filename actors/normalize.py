@@ -11,6 +11,6 @@ def normalize_rows(run: Run) -> Output:
     made = objects.put_normalized(
         services.store(),
         normalized,
-        lambda: normalize.rows(objects.table(services.store(), str(run.key)), run.key.partition),
+        lambda: normalize.rows(objects.parsed(services.store(), run.key), run.key.partition),
     )
     return Output(str(normalized), counts={"objects made": int(made)})

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from otcpipe import logs, parse
 from otcpipe.errors import Defective, Permanent
-from otcpipe.records import API_FIELDS, REASON, Page, Partition, Whole
+from otcpipe.records import API_FIELDS, REASON, Page, Partition, Whole, plain
 
 VERSION = 1
 PAGE = 5000
@@ -63,7 +63,7 @@ def _read(partition: Partition, ask: Ask) -> Whole | None:
     rows = [row for page in pages for row in page.rows]
     if len(rows) != first.total:
         raise Moved(f"{len(rows):,} rows came of {first.total:,}")
-    content = _in_order(first.header, rows, partition)
+    content = in_order(first.header, rows, partition)
     ids = tuple(page.request_id for page in (*pages, again))
     return Whole(content, first.total, len(ids), ids)
 
@@ -96,10 +96,10 @@ def _check_columns(header: bytes) -> None:
         raise Permanent(f"FINRA's page lacks the column {', '.join(missing)}.")
 
 
-def _in_order(header: bytes, rows: list[bytes], partition: Partition) -> bytes:
+def in_order(header: bytes, rows: list[bytes], partition: Partition) -> bytes:
     """The text in the order of its rows' identities; raises Moved for a row of elsewhere or one that came twice."""
     text = header + b"\n" + b"\n".join(rows) + b"\n"
-    table = parse.rows(text)
+    table = plain(parse.rows(text))
     well_formed = table.filter(table[REASON].is_null())
     _check_belonging(well_formed, partition)
     identities = well_formed.select(IDENTITY)

@@ -145,10 +145,13 @@ def _sums(records: pa.Table) -> Row:
 
 
 def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
-    """The records in the columns of `otc.volume_record`, names as numbers; in the order of their key.
+    """The records in the columns of `otc.volume_record`, names as numbers; in the order of their symbols.
 
     In that order an index grows at its end: COPY takes a quarter less, and a symbol's rows are read at one place.
     """
+    symbols = records["symbol"].combine_chunks()
+    if not pc.all(pc.less_equal(symbols[:-1], symbols[1:])).as_py():  # the API's rows are
+        records = records.sort_by([(name, "ascending") for name in KEY])
     known, ids = names["name"], names["name_id"]
     count = records.num_rows
     columns = {
@@ -169,7 +172,7 @@ def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
         "product_type": records["product_type"],
         "mpid": records["mpid"],
     }
-    return pa.table(columns).sort_by([(name, "ascending") for name in KEY])
+    return pa.table(columns)
 
 
 def names_of(transaction: Transaction) -> pa.Table:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from otcpipe import gz
 from otcpipe.errors import Damaged
 from otcpipe.keys import Key, sha256
-from otcpipe.records import Manifest, Normalized
+from otcpipe.records import WORDS, Manifest, Normalized
 from otcpipe.store import Store
 
 
@@ -54,13 +54,14 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def table(store: Store, key: str) -> pa.Table:
-    return pq.read_table(io.BytesIO(store.get(key)))
+def parsed(store: Store, key: Key) -> pa.Table:
+    """The rows of text of a parsed key, as `parse.rows` gives them."""
+    return pq.read_table(io.BytesIO(store.get(str(key))), read_dictionary=[*WORDS])
 
 
 def normalized(store: Store, key: Key) -> Normalized:
     """The rows of a normalized key and of the rejected key beside it."""
-    return Normalized(table(store, str(key)), table(store, str(key.sibling("rejected", key.digest))))
+    return Normalized(*(_table(store, one) for one in (key, key.sibling("rejected", key.digest))))
 
 
 def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bool:
@@ -70,3 +71,7 @@ def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bo
     rows = make()
     store.put_once(str(key.sibling("rejected", key.digest)), parquet_bytes(rows.rejects))
     return store.put_once(str(key), parquet_bytes(rows.kept))
+
+
+def _table(store: Store, key: Key) -> pa.Table:
+    return pq.read_table(io.BytesIO(store.get(str(key))))

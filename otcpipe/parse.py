@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from otcpipe.errors import Invalid
-from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, TEXT
+from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, TEXT, WORD, WORDS, plain
 
 VERSION = 1
 BOM = b"\xef\xbb\xbf"
@@ -19,6 +19,7 @@ BOM = b"\xef\xbb\xbf"
 def rows(content: bytes) -> pa.Table:
     """One row a line of FINRA's delimited text, header apart, all columns text, in the order of the lines.
 
+    The columns of `records.WORDS` may be dictionaries, which `records.plain` spells out.
     `_line` counts from 1, the header's line. A malformed line has its `_reason` and `_text` and nulls elsewhere.
     Raises Invalid when the bytes are not FINRA's text.
     """
@@ -84,7 +85,7 @@ def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], s
             invalid_row_handler=set_aside,
         ),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()),
+            column_types={name: WORD if name in WORDS else pa.string() for name in columns},
             null_values=[""],  # the tickers NA and NAN are not nulls
             strings_can_be_null=True,
         ),
@@ -133,6 +134,8 @@ def _with_malformed(table: pa.Table, aside: list[tuple[int, str, str]]) -> pa.Ta
     kept = table.filter(pc.invert(pc.is_in(table[LINE], pa.array(lines, pa.int32())))) if aside else table
     kept = kept.append_column(REASON, pa.nulls(kept.num_rows, pa.string()))
     kept = kept.append_column(TEXT, pa.nulls(kept.num_rows, pa.string()))
+    if not aside:
+        return kept
     bad = pa.table(
         {
             LINE: pa.array(lines, pa.int32()),
@@ -140,5 +143,4 @@ def _with_malformed(table: pa.Table, aside: list[tuple[int, str, str]]) -> pa.Ta
             TEXT: pa.array(texts, pa.string()),
         }
     )
-    merged = pa.concat_tables([kept, bad], promote_options="default")
-    return merged.sort_by(LINE) if aside else merged
+    return pa.concat_tables([plain(kept), bad], promote_options="default").sort_by(LINE)

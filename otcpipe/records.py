@@ -47,6 +47,22 @@ FIRM_ROWS = {
 }  # what makes a row a record, and its venue's type
 LINE, REASON, TEXT = "_line", "_reason", "_text"  # what parse adds to the columns of FINRA's header
 
+WORDS = (
+    "tierDescription",
+    "tierIdentifier",
+    "summaryTypeCode",
+    "summaryStartDate",
+    "weekStartDate",
+    "initialPublishedDate",
+    "lastUpdateDate",
+    "lastReportedDate",
+    "productTypeCode",
+    "MPID",
+    "firmCRDNumber",
+    "marketParticipantName",
+)  # columns of few words, held as dictionaries: a word is read, judged and written once
+WORD = pa.dictionary(pa.int32(), pa.string())
+
 RECORD = pa.schema(
     [
         pa.field("line", pa.int32(), nullable=False),
@@ -72,6 +88,12 @@ REJECT = pa.schema(
         pa.field("text", pa.string(), nullable=False),
     ]
 )
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The table with its dictionaries spelled out."""
+    fields = [field.with_type(pa.string()) if field.type == WORD else field for field in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 @dataclass(frozen=True)
@@ -124,22 +146,22 @@ class Manifest:
 class Normalized:
     """A capture's rows, sorted out: every line of the bytes is a record, a total or a reject."""
 
-    kept: pa.Table  # of RECORD, records and totals in the order of their lines
+    kept: pa.Table  # of RECORD, its words not spelled out; records and totals in the order of their lines
     rejects: pa.Table  # of REJECT
 
     @cached_property
     def records(self) -> pa.Table:
         """The firm rows."""
-        return self.kept.filter(self._are_records)
+        return plain(self.kept.filter(self._are_records))
 
     @cached_property
     def totals(self) -> pa.Table:
         """The published aggregates."""
-        return self.kept.filter(pc.invert(self._are_records))
+        return plain(self.kept.filter(pc.invert(self._are_records)))
 
     @cached_property
     def _are_records(self) -> pa.ChunkedArray:
-        return pc.is_in(self.kept["summary_type"], pa.array(list(FIRM_ROWS)))
+        return pc.is_in(pc.cast(self.kept["summary_type"], pa.string()), pa.array(list(FIRM_ROWS)))
 
 
 @dataclass(frozen=True)

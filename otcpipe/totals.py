@@ -10,6 +10,9 @@ TOLERANCE = 1e-6  # shares a row: FINRA's totals are rounded as its rows are
 SYMBOL_TOTALS = pa.array(["ATS_W_SMBL", "OTC_W_SMBL"])
 FIRM_TOTALS = pa.array(["ATS_W_FIRM", "OTC_W_FIRM"])
 
+SYMBOL, FIRM = ["venue_type", "symbol"], ["venue_type", "mpid", "firm_crd", "venue_name"]
+QUANTITIES = ["share_volume", "trade_count"]
+
 
 def account(rows: Normalized) -> dict[str, object]:
     """What became of a capture's rows, in the columns of `otc.capture`."""
@@ -25,10 +28,10 @@ def unreconciled(rows: Normalized) -> list[str] | None:
     by_firm = rows.totals.filter(pc.is_in(rows.totals["summary_type"], FIRM_TOTALS))
     if not by_symbol.num_rows:
         return None
-    told = pc.unique(by_symbol["venue_type"])
-    records = rows.records.filter(pc.is_in(rows.records["venue_type"], told))
-    symbols = _differing(records, by_symbol, ["venue_type", "symbol"], "full outer")
-    firms = _differing(records, by_firm, ["venue_type", "mpid", "firm_crd", "venue_name"], "inner")
+    records = rows.records.select([*dict.fromkeys(SYMBOL + FIRM + QUANTITIES)])
+    records = records.filter(pc.is_in(records["venue_type"], pc.unique(by_symbol["venue_type"])))
+    symbols = _differing(records, by_symbol, SYMBOL, "full outer")
+    firms = _differing(records, by_firm, FIRM, "inner")
     return sorted({str(row["symbol"]) for row in symbols} | {str(row["venue_name"]) for row in firms})
 
 
@@ -45,7 +48,7 @@ def _differing(records: pa.Table, totals: pa.Table, keys: list[str], join: str) 
 
 
 def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
-    quantities = table.select(["share_volume", "trade_count"])
+    quantities = table.select(QUANTITIES)
     for name, column in zip(keys, without_nulls(table, keys).itercolumns(), strict=True):
         quantities = quantities.append_column(name, column)
     summed = quantities.group_by(keys).aggregate(

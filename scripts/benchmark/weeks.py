@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+from otcpipe.download import in_order
 from otcpipe.keys import sha256
 from otcpipe.records import API_FIELDS, TIERS, Partition
 from otcpipe.weeks import week_ending
@@ -31,7 +32,8 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
     step = max(len(lines) // changed, 1) if changed else 0
     if step:
         lines = [_traded_more(line) if at % step == 0 else line for at, line in enumerate(lines)]
-    text = "\n".join([HEADER, *sorted(lines)]) + "\n"
+    first = Partition(week_ending(FIRST), partition.tier)
+    text = in_order(HEADER.encode(), [line.encode() for line in lines], first).decode()
     days = (partition.week_start - FIRST).days
     for day in {FIRST, FIRST + timedelta(days=4), FIRST + timedelta(days=11)} if days else ():
         text = text.replace(str(day), str(day + timedelta(days=days)))
