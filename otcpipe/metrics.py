@@ -8,12 +8,13 @@ from graphlib import TopologicalSorter
 
 from otcpipe import queries
 from otcpipe.errors import TooSoon
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
 
 VERSION = 1
 LOCKS = 7_001  # the advisory locks' first number; the second tells the week
 WEEK = timedelta(days=7)
+PARTS = ("T2", "T1", "OTCE", None)  # of a week: its tiers, the longest first, and symbols that stand on several
 COMING_SECONDS, BUSY_SECONDS = 5, 2
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
@@ -126,58 +127,92 @@ def _is_over(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
 
 
 def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
-    """Recompute what the week's records tell; false while another runner has them."""
-    with warehouse.transaction() as transaction:
-        if not transaction.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
+    """Recompute what the week's records tell; false while another runner has them.
+
+    The marks are taken away last: until all is stored, all of it is due. No record of the week can change meanwhile,
+    since who changes one marks the week, and waits for the runner's transaction to end.
+    """
+    with warehouse.transaction() as runner:
+        if not runner.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
             return False
-        due = transaction.rows("take_due", week=week, over_stored=False)
+        due = runner.rows("take_due", week=week, over_stored=False)
         if not due:
             return True
-        transaction.rows("plan_by_hash")
-        _fill(transaction, week)
-        _store(transaction, week, due, changed)
-        transaction.run("clear_working_symbols")
-        transaction.run("clear_working_venues")
+        runner.run("wait_long")
+        _sum_up(warehouse, week)
+        _store(warehouse, week, due, changed)
+        _clear(warehouse, week)
     warehouse.maintain("vacuum_working")
     return True
 
 
 def _compute_stored(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
     """Recompute the week over stored rows; false until those of its own records and of earlier ones are there."""
-    with warehouse.transaction() as transaction:
-        if not transaction.rows("try_stored", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
+    with warehouse.transaction() as runner:
+        if not runner.rows("try_stored", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
             return False
-        read = transaction.rows("due_weeks", first=week - reach() * WEEK, last=week)
+        read = runner.rows("due_weeks", first=week - reach() * WEEK, last=week)
         if not all(row["over_stored"] for row in read):
             return False
-        due = transaction.rows("take_due", week=week, over_stored=True)
-        transaction.rows("plan_by_hash")
-        _store(transaction, week, due, changed)
+        due = runner.rows("take_due", week=week, over_stored=True)
+        runner.run("wait_long")
+        _clear(warehouse, week)
+        _store(warehouse, week, due, changed)
     return True
 
 
-def _store(transaction: Transaction, week: date, due: list[Row], changed: dict[str, int]) -> None:
-    for metric in metrics():
-        if metric.name in {row["metric"] for row in due}:
-            changed[metric.name] += transaction.rows("store_metric", metric=metric.name, week=week)[0]["changed"]
+def _sum_up(warehouse: Warehouse, week: date) -> None:
+    """Put the week's sums where its metrics find them."""
+    with warehouse.transaction() as transaction:
+        tangled = _tangled(transaction, week)
+    _clear(warehouse, week)
+    warehouse.side_by_side(lambda transaction, part: _sum_up_part(transaction, week, tangled, part), PARTS)
+
+
+def _tangled(transaction: Transaction, week: date) -> list[str]:
+    transaction.rows("plan_by_hash")
+    transaction.rows("plan_in_order")
+    return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
+
+
+def _sum_up_part(transaction: Transaction, week: date, tangled: list[str], tier: str | None) -> None:
+    """A tier without its tangled symbols; without a tier, those."""
+    of = "tier" if tier else "tangled"
+    values: Row = {"week": week, "tangled": tangled} | ({"tier": tier} if tier else {})
+    transaction.rows("plan_by_hash")
+    transaction.rows("plan_in_order")
+    transaction.run(f"sum_up_symbols_of_{of}", **values)
+    transaction.rows("plan_by_groups")
+    transaction.run(f"sum_up_venues_of_{of}", **values)
+
+
+def _clear(warehouse: Warehouse, week: date) -> None:
+    """Away with a week's sums, whoever left them."""
+    with warehouse.transaction() as transaction:
+        transaction.run("clear_working_symbols", week=week)
+        transaction.run("clear_working_venues", week=week)
+
+
+def _store(warehouse: Warehouse, week: date, due: list[Row], changed: dict[str, int]) -> None:
+    """Store the metrics side by side, each after those that it reads."""
+    names = {row["metric"] for row in due}
+    order = TopologicalSorter({one.name: one.reads & names - {one.name} for one in metrics() if one.name in names})
+    order.prepare()
+    while order.is_active():
+        ready = order.get_ready()
+        counts = warehouse.side_by_side(lambda transaction, name: _store_one(transaction, week, name), ready)
+        changed |= {name: changed[name] + count for name, count in zip(ready, counts, strict=True)}
+        order.done(*ready)
+
+
+def _store_one(transaction: Transaction, week: date, metric: str) -> int:
+    transaction.rows("plan_by_hash")
+    return int(transaction.rows("store_metric", metric=metric, week=week)[0]["changed"])
 
 
 def _is_coming(warehouse: Warehouse, week: date) -> bool:
     with warehouse.transaction() as transaction:
         return bool(transaction.rows("coming", week=week, tier=None))
-
-
-def _fill(transaction: Transaction, week: date) -> None:
-    transaction.rows("plan_in_order")
-    tangled = [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
-    of_week: Row = {"week": week, "tangled": tangled}
-    for tier in TIERS:
-        transaction.run("fill_working_symbols", **of_week, tier=tier)
-    transaction.rows("plan_by_groups")
-    for tier in TIERS:
-        transaction.run("fill_working_venues", **of_week, tier=tier)
-    transaction.run("fill_tangled_symbols", **of_week)
-    transaction.run("fill_tangled_venues", **of_week)
 
 
 def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], set[str]]:
@@ -187,8 +222,9 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
     """
     with warehouse.transaction() as transaction:
         transaction.rows("lock_week", week=week, reach=reach(), space=LOCKS)
-        transaction.rows("plan_by_hash")
-        _fill(transaction, week)
+        tangled = _tangled(transaction, week)
+        for part in PARTS:
+            _sum_up_part(transaction, week, tangled, part)
         found = {}
         for metric in metrics():
             found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)

@@ -1,8 +1,9 @@
 """PostgreSQL: named statements in transactions, COPY, migrations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -14,6 +15,9 @@ from otcpipe import copies, queries
 from otcpipe.errors import Unreachable, Unready
 
 Row = dict[str, Any]
+One = TypeVar("One")
+Result = TypeVar("Result")
+LANES = 2  # transactions at a time of all that a process does side by side
 CONNECT_SECONDS = 5
 LIMITS = {
     "statement_timeout": "30 min",  # no thread can be interrupted while it waits for a statement
@@ -80,6 +84,7 @@ class Warehouse:
 
     def __init__(self, url: str, connections: int = 16, seconds: float = CONNECT_SECONDS) -> None:
         self._url = url
+        self._lanes = ThreadPoolExecutor(LANES, "lane")
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
             url,
             min_size=0,
@@ -115,6 +120,17 @@ class Warehouse:
             reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
             how = "cannot" if error.sqlstate else "does not answer"
             raise Unreachable(f"PostgreSQL at {self.address} {how}: {_first_line(reason)}") from error
+
+    def side_by_side(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
+        """What the work gives of each, each in a transaction of its own; an error is raised when all have ended."""
+
+        def alone(one: One) -> Result:
+            with self.transaction() as transaction:
+                return work(transaction, one)
+
+        futures = [self._lanes.submit(alone, one) for one in over]
+        wait(futures)
+        return [future.result() for future in futures]
 
     def _refusal(self) -> str:
         """What the server says to one more attempt: a pool tells only that it waited in vain."""
@@ -160,6 +176,7 @@ class Warehouse:
             return True
 
     def close(self) -> None:
+        self._lanes.shutdown()
         self._pool.close()
 
 

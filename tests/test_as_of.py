@@ -14,6 +14,7 @@ from otcpipe.records import Partition
 from otcpipe.revisions import effects, revisions
 from otcpipe.weeks import due_at, published_on
 from tests.pipeline import api_text, drive, observe
+from tests.plans import is_of_records, nodes
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Rows = dict[tuple[str, str], tuple[int, date]]  # symbol and venue: shares, and when updated
@@ -227,11 +228,3 @@ def test_a_metric_of_one_symbol_as_of_a_moment_reads_no_other_symbols_records(sq
     scans = [node for node in nodes(sql(f"explain (format json) {asked}")[0][0][0]["Plan"]) if is_of_records(node)]
     assert scans
     assert all("symbol = 'ABC'::text" in node.get("Index Cond", "") + node.get("Filter", "") for node in scans)
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
-
-
-def is_of_records(node: dict[str, Any]) -> bool:
-    return str(node.get("Relation Name", "")).startswith("volume_record_")

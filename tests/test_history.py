@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from otcpipe import normalize, services
+from otcpipe import normalize, queries, services
 from otcpipe.errors import Permanent
 from otcpipe.records import Partition
 from otcpipe.revisions import revisions
 from otcpipe.warehouse import Transaction
 from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
+from tests.plans import is_of_records, nodes
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE = Partition(WEEK, "OTCE")
@@ -259,3 +260,18 @@ def test_an_answer_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> No
             services.store().discard(key)
 
     assert _answered(sql, lose) == expected
+
+
+@pytest.mark.parametrize("statement", ["has_current", "current_sums", "quality_measures"])
+def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, statement: str) -> None:
+    """Twelve other weeks would be read where statistics make a week look like all of them, and once were."""
+    drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
+    sql("analyze otc.volume_record")
+    with services.warehouse().transaction() as transaction:
+        transaction.run("use_records")
+        transaction.run("plan_by_hash")
+        asked = "explain (format json) " + queries.statements()[statement]
+        [row] = transaction.connection.execute(asked, {"week_ending": WEEK, "tier": "OTCE"}).fetchall()
+    scans = [node for node in nodes(row["QUERY PLAN"][0]["Plan"]) if is_of_records(node)]
+    assert scans
+    assert all("week_ending" in node.get("Index Cond", "") for node in scans)

@@ -1,3 +1,5 @@
+comment on table otc.working_symbol is 'a runner puts its week here and takes it away when its metrics are stored';
+
 -- The records of some weeks that count at a moment, where their partitions do; of some symbols and of none, or all.
 create or replace function otc.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
 returns setof otc.counted language sql stable parallel safe as $$
@@ -196,10 +198,10 @@ where tier is not null
 group by week_ending, tier, is_ats, mpid, firm_crd, venue_name_id, is_named
 $$;
 
--- The symbols from the runner's week where the moment is null: metrics have one definition for both.
+-- The symbols of a runner's week where the moment is null: metrics have one definition for both.
 create or replace function otc.week_symbols(at timestamptz, first_week date, last_week date)
 returns setof otc.working_symbol language sql stable parallel safe as $$
-select * from otc.working_symbol where $1 is null
+select * from otc.working_symbol where $1 is null and week_ending between $2 and $3
 union all
 select * from otc.symbols_as_of($1, $2, $3, null, null) where $1 is not null
 $$;

@@ -27,36 +27,35 @@ create table if not exists otc.symbol_concentration (
 create or replace function otc.symbol_concentration_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_concentration language sql stable parallel safe as $$
-with indexed as (
+with squared as (
     select s.*, i.*
     from otc.week_symbols($1, $2, $3) as s
-    cross join lateral ( -- whole points are enough to judge by, and exact
+    cross join lateral (
         select
-            s.volume * s.volume as square_of_total,
-            s.squares + s.de_minimis * s.de_minimis as squares_upper,
-            div(10000 * s.squares, s.volume * s.volume) as points,
-            div(10000 * (s.squares + s.de_minimis * s.de_minimis), s.volume * s.volume) as points_upper
-        offset 0 -- each division once, not at every place that names it: a fifth of the time
+            s.volume * s.volume as total,
+            10000 * s.squares as points,
+            10000 * (s.squares + s.de_minimis * s.de_minimis) as points_upper
+        offset 0 -- each product once, not at every place that names it
     ) as i
     where s.is_whole and s.volume > 0
 ),
-banded as (
+banded as ( -- by products, which are exact, and quicker than a quotient
     select
         *,
-        (points >= 1500)::int + (points >= 2500)::int as band,
-        (points >= 1000)::int + (points >= 1800)::int as band_2023,
-        (points_upper >= 1500)::int + (points_upper >= 2500)::int as band_upper,
-        (points_upper >= 1000)::int + (points_upper >= 1800)::int as band_2023_upper
-    from indexed
+        (points >= 1500 * total)::int + (points >= 2500 * total)::int as band,
+        (points >= 1000 * total)::int + (points >= 1800 * total)::int as band_2023,
+        (points_upper >= 1500 * total)::int + (points_upper >= 2500 * total)::int as band_upper,
+        (points_upper >= 1000 * total)::int + (points_upper >= 1800 * total)::int as band_2023_upper
+    from squared
 )
 select
     week_ending,
     symbol,
     scope,
     venue_count,
-    round(10000 * squares / square_of_total, 2) as hhi,
-    round(10000 * squares_upper / square_of_total, 2) as hhi_upper,
-    round(square_of_total / nullif(squares, 0), 4) as effective_venues,
+    round(points / total, 2) as hhi,
+    round(points_upper / total, 2) as hhi_upper,
+    round(total / nullif(squares, 0), 4) as effective_venues,
     round(100 * coalesce(top[1], 0) / volume, 2) as top_venue_share_pct,
     round(100 * (coalesce(top[1], 0) + coalesce(top[2], 0) + coalesce(top[3], 0)) / volume, 2) as top3_share_pct,
     round(100 * de_minimis / volume, 2) as de_minimis_share_pct,

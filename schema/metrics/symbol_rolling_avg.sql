@@ -27,7 +27,9 @@ create or replace function otc.symbol_rolling_avg_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_rolling_avg language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 35 and $3
+    select week_ending, tier, covers_all, bool_and(covers_all) over (partition by week_ending) as is_told
+    from otc.loaded_as_of($1)
+    where week_ending between $2 - 35 and $3
 ),
 summary as not materialized (
     select week_ending, tier, symbol, scope, total_volume, total_trades
@@ -43,6 +45,7 @@ pair as materialized ( -- a partition in the window of a week
         target.week_ending,
         l.week_ending as traded_week,
         l.tier,
+        l.is_told,
         l.week_ending = target.week_ending as is_now,
         1 << ((target.week_ending - l.week_ending) / 7) as week_bit,
         now.tier is null as is_unloaded,
@@ -62,20 +65,28 @@ absent as ( -- where a tier on which a symbol traded in the window is not loaded
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_uncovered
     group by s.symbol, p.week_ending
 ),
-summed as (
-    select
-        p.week_ending,
-        s.symbol,
-        s.scope,
-        sum(s.total_volume) as volume,
-        sum(s.total_trades) as trades,
-        bit_count(bit_or(p.week_bit)::bit(6)) as weeks,
-        sum(s.total_volume) filter (where p.is_now) as current_volume
+traded as (
+    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
     from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_told
+    union all -- apart, since all weeks but few are told
+    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
+    from summary as s
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_told
     left join untold as u on u.week_ending = s.week_ending and u.symbol = s.symbol
     where s.scope = 'ATS' or u.symbol is null
-    group by s.symbol, s.scope, p.week_ending -- sorted in this order, which is quicker
+),
+summed as (
+    select
+        week_ending,
+        symbol,
+        scope,
+        sum(total_volume) as volume,
+        sum(total_trades) as trades,
+        bit_count(bit_or(week_bit)::bit(6)) as weeks,
+        sum(total_volume) filter (where is_now) as current_volume
+    from traded
+    group by symbol, scope, week_ending -- sorted in this order, which is quicker
 ),
 whole as (
     select

@@ -90,7 +90,11 @@ from (
 group by symbol
 having bool_or(is_tangled) or count(*) > 1;
 
--- name: fill_working_symbols
+-- name: wait_long
+-- A runner's transaction is idle while others do its work side by side, and must outlive them: it has the lock.
+set local idle_in_transaction_session_timeout = 0;
+
+-- name: sum_up_symbols_of_tier
 -- One tier, of all symbols but the tangled ones.
 insert into otc.working_symbol
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
@@ -100,24 +104,24 @@ where week_ending = %(week)s and tier = %(tier)s;
 -- Venues are few, which no statistics tell either.
 select set_config('enable_incremental_sort', 'off', true);
 
--- name: fill_working_venues
+-- name: sum_up_venues_of_tier
 insert into otc.working_venue
 select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
--- name: fill_tangled_symbols
+-- name: sum_up_symbols_of_tangled
 insert into otc.working_symbol
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, null)
 where week_ending = %(week)s and symbol = any(%(tangled)s);
 
--- name: fill_tangled_venues
+-- name: sum_up_venues_of_tangled
 insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
 
 -- name: clear_working_symbols
-delete from otc.working_symbol;
+delete from otc.working_symbol where week_ending = %(week)s;
 
 -- name: clear_working_venues
-delete from otc.working_venue;
+delete from otc.working_venue where week_ending = %(week)s;
 
 -- name: vacuum_working
 -- What runners left behind would be read by every metric of the next week.
