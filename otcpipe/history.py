@@ -89,7 +89,7 @@ def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows:
         names = _add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")
-    transaction.rows("plan_by_hash")
+    transaction.rows("plan_for_a_week")
     return names
 
 
@@ -130,7 +130,7 @@ def _replace(
     transaction.copy("copy_outgoing", in_columns(names, capture, gone))
     transaction.rows("plan_by_size")
     ended = transaction.run("end_outgoing", **partition, capture_id=capture["capture_id"])
-    transaction.rows("plan_by_hash")
+    transaction.rows("plan_for_a_week")
     transaction.run("drop_outgoing")
     if ended != gone.num_rows:
         raise _Unlike

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import cache
 from graphlib import TopologicalSorter
 
-from otcpipe import queries
+from otcpipe import queries, sums
 from otcpipe.errors import TooSoon
 from otcpipe.records import Partition
 from otcpipe.warehouse import Row, Transaction, Warehouse
@@ -14,7 +14,6 @@ from otcpipe.warehouse import Row, Transaction, Warehouse
 VERSION = 1
 LOCKS = 7_001  # the advisory locks' first number; the second tells the week
 WEEK = timedelta(days=7)
-PARTS = ("T2", "T1", "OTCE", None)  # of a week: its tiers, the longest first, and symbols that stand on several
 COMING_SECONDS, BUSY_SECONDS = 5, 2
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
@@ -139,9 +138,9 @@ def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) 
         if not due:
             return True
         runner.run("wait_long")
-        _sum_up(warehouse, week)
+        sums.put(warehouse, week)
         _store(warehouse, week, due, changed)
-        _clear(warehouse, week)
+        sums.take_away(warehouse, week)
     warehouse.maintain("vacuum_working")
     return True
 
@@ -156,41 +155,9 @@ def _compute_stored(warehouse: Warehouse, week: date, changed: dict[str, int]) -
             return False
         due = runner.rows("take_due", week=week, over_stored=True)
         runner.run("wait_long")
-        _clear(warehouse, week)
+        sums.take_away(warehouse, week)
         _store(warehouse, week, due, changed)
     return True
-
-
-def _sum_up(warehouse: Warehouse, week: date) -> None:
-    """Put the week's sums where its metrics find them."""
-    with warehouse.transaction() as transaction:
-        tangled = _tangled(transaction, week)
-    _clear(warehouse, week)
-    warehouse.side_by_side(lambda transaction, part: _sum_up_part(transaction, week, tangled, part), PARTS)
-
-
-def _tangled(transaction: Transaction, week: date) -> list[str]:
-    transaction.rows("plan_by_hash")
-    transaction.rows("plan_in_order")
-    return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
-
-
-def _sum_up_part(transaction: Transaction, week: date, tangled: list[str], tier: str | None) -> None:
-    """A tier without its tangled symbols; without a tier, those."""
-    of = "tier" if tier else "tangled"
-    values: Row = {"week": week, "tangled": tangled} | ({"tier": tier} if tier else {})
-    transaction.rows("plan_by_hash")
-    transaction.rows("plan_in_order")
-    transaction.run(f"sum_up_symbols_of_{of}", **values)
-    transaction.rows("plan_by_groups")
-    transaction.run(f"sum_up_venues_of_{of}", **values)
-
-
-def _clear(warehouse: Warehouse, week: date) -> None:
-    """Away with a week's sums, whoever left them."""
-    with warehouse.transaction() as transaction:
-        transaction.run("clear_working_symbols", week=week)
-        transaction.run("clear_working_venues", week=week)
 
 
 def _store(warehouse: Warehouse, week: date, due: list[Row], changed: dict[str, int]) -> None:
@@ -206,7 +173,7 @@ def _store(warehouse: Warehouse, week: date, due: list[Row], changed: dict[str, 
 
 
 def _store_one(transaction: Transaction, week: date, metric: str) -> int:
-    transaction.rows("plan_by_hash")
+    transaction.rows("plan_for_a_week")
     return int(transaction.rows("store_metric", metric=metric, week=week)[0]["changed"])
 
 
@@ -222,9 +189,7 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
     """
     with warehouse.transaction() as transaction:
         transaction.rows("lock_week", week=week, reach=reach(), space=LOCKS)
-        tangled = _tangled(transaction, week)
-        for part in PARTS:
-            _sum_up_part(transaction, week, tangled, part)
+        sums.put_in(transaction, week)
         found = {}
         for metric in metrics():
             found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)

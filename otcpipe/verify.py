@@ -52,7 +52,7 @@ def _partition(warehouse: Warehouse, store: Store, prefix: str, partition: Parti
     rejects, unknown = dict[str, pa.Table](), set[str]()  # by raw keys
     with warehouse.transaction() as transaction:
         transaction.rows("lock_partition", **place)
-        for statement in ("plan_by_hash", "create_stand_in", "use_stand_in"):
+        for statement in ("plan_for_a_week", "create_stand_in", "use_stand_in"):
             transaction.run(statement)
         names, captures = history.names_of(transaction), transaction.rows("captures", **place)
         for capture in captures:

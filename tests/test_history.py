@@ -269,7 +269,7 @@ def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, 
     sql("analyze otc.volume_record")
     with services.warehouse().transaction() as transaction:
         transaction.run("use_records")
-        transaction.run("plan_by_hash")
+        transaction.run("plan_for_a_week")
         asked = "explain (format json) " + queries.statements()[statement]
         [row] = transaction.connection.execute(asked, {"week_ending": WEEK, "tier": "OTCE"}).fetchall()
     scans = [node for node in nodes(row["QUERY PLAN"][0]["Plan"]) if is_of_records(node)]

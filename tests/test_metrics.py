@@ -122,6 +122,43 @@ def test_a_run_that_was_asked_for_is_held_or_has_a_week_that_is_due_is_not_settl
     assert sql(settled) == [(WEEKS[0], "OTCE"), (WEEKS[0], "T1"), (WEEKS[2], "OTCE")]
 
 
+@pytest.mark.parametrize("metric", ["symbol_summary", "symbol_concentration", "symbol_rolling_avg"])
+def test_what_fails_half_way_is_due_until_all_of_it_is_stored(sql: Sql, metric: str) -> None:
+    """Metrics are stored side by side: one may be there when another fails."""
+    drive(taken(WEEKS[0]), taken(WEEKS[1]))
+    before = tables()
+    for name in before:
+        sql(f"truncate otc.{name}")
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, WEEKS[0])
+        metrics.mark_due(transaction, WEEKS[1])
+    sql(f"alter table otc.{metric} add constraint broken check (symbol <> 'BBB')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        metrics.compute(services.warehouse(), WEEKS[0])
+    assert (metric, WEEKS[0]) in sql("select metric, week_ending from otc.metric_due")
+    sql(f"alter table otc.{metric} drop constraint broken")
+    compute_all(WEEKS[:2])
+    assert tables() == before
+    assert sql("select count(*) from otc.metric_due") == [(0,)]
+    assert sql("select count(*) from otc.working_symbol") == sql("select count(*) from otc.working_venue") == [(0,)]
+
+
+def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
+    drive(taken(WEEKS[0]), taken(WEEKS[1]))
+    before = tables()
+    sql(
+        "insert into otc.working_venue select v.* from otc.venues_as_of(null, %s, %s, null, null) as v",
+        WEEKS[1],
+        WEEKS[1],
+    )
+    sql("update otc.working_venue set volume = 2 * volume where mpid = 'AAAA'")
+    assert not any(metrics.differing(services.warehouse(), WEEKS[1])[0].values())
+    drive(taken(WEEKS[0], later=1, AAA=11))
+    drive(taken(WEEKS[0], later=2))
+    assert tables() == before
+    assert sql("select count(*) from otc.working_venue") == [(0,)]
+
+
 def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
     drive(*[taken(week, AAA=7 * number) for number, week in enumerate(WEEKS[:6])])
     of_one = tables()

@@ -8,7 +8,7 @@ import pytest
 
 from otcpipe import queries, services
 from otcpipe.errors import Unreachable
-from otcpipe.warehouse import Warehouse
+from otcpipe.warehouse import Transaction, Warehouse
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 
@@ -48,6 +48,20 @@ def test_a_transaction_that_fails_changes_nothing(environment: dict[str, str], s
         transaction.run("add_names", names=["A", "B"])
         raise KeyError
     assert sql("select * from otc.name") == []
+
+
+def test_what_goes_side_by_side_ends_before_an_error_is_raised(environment: dict[str, str], sql: Sql) -> None:
+    def add(transaction: Transaction, name: str) -> str:
+        if name == "B":
+            raise KeyError(name)
+        transaction.connection.execute("select pg_sleep(0.3)")
+        transaction.run("add_names", names=[name])
+        return name
+
+    with pytest.raises(KeyError):
+        services.warehouse().side_by_side(add, ["B", "A", "C"])
+    assert sorted(sql("select name from otc.name")) == [("A",), ("C",)]
+    assert services.warehouse().side_by_side(add, ["E", "D"]) == ["E", "D"]
 
 
 def test_a_server_that_is_down_is_unreachable_and_its_password_stays_secret() -> None:

@@ -61,7 +61,7 @@ delete from otc.metric_due as d using taken as t
 where d.week_ending = %(week)s and d.metric = t.metric and d.over_stored = %(over_stored)s
 returning d.metric;
 
--- name: plan_by_hash
+-- name: plan_for_a_week
 -- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap: a
 -- capture right after the first load of its quarter took minutes. One that was looks as if a week were most of it, and
 -- to read all of it looks cheap: the index leads to the week alone, however many are there.
@@ -117,10 +117,10 @@ where week_ending = %(week)s and symbol = any(%(tangled)s);
 -- name: sum_up_venues_of_tangled
 insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
 
--- name: clear_working_symbols
+-- name: take_away_symbols
 delete from otc.working_symbol where week_ending = %(week)s;
 
--- name: clear_working_venues
+-- name: take_away_venues
 delete from otc.working_venue where week_ending = %(week)s;
 
 -- name: vacuum_working
