@@ -3,7 +3,9 @@
 from dataclasses import asdict, fields
 from datetime import datetime
 
-from otcpipe import quality
+import pyarrow as pa
+
+from otcpipe import measures, quality
 from otcpipe.errors import Invalid, OnHold
 from otcpipe.quality import Judgement, Measures
 from otcpipe.records import Partition
@@ -13,10 +15,12 @@ WEEKS_AROUND = 13  # before and after: the weeks that a partition is judged besi
 MEASURES = tuple(field.name for field in fields(Measures))
 
 
-def grade(transaction: Transaction, partition: Partition, now: datetime) -> Judgement:
-    """Judge a partition's current records, in the transaction that brought them."""
-    row = transaction.rows("quality_measures", **asdict(partition))[0]
-    beside = transaction.rows("quality_around", **asdict(partition), days=7 * WEEKS_AROUND)
+def grade(transaction: Transaction, partition: Partition, now: datetime, records: pa.Table | None) -> Judgement:
+    """Judge a partition's current records, in the transaction that brought them; without them, those of the tables."""
+    place = asdict(partition)
+    current = transaction.table("current_records", **place) if records is None else records
+    row = transaction.rows("newest_capture", **place)[0] | measures.of(current)
+    beside = transaction.rows("quality_around", **place, days=7 * WEEKS_AROUND)
     judgement = quality.judge(_measures(row), [_measures(other) for other in beside])
     verdict = asdict(judgement) | {"reasons": list(judgement.reasons)}
     transaction.run("store_quality", **row, **verdict, now=now)

@@ -67,10 +67,12 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
         _take_back(transaction, partition, made_anew + [row["capture_id"] for row in later])
         counts = apply(transaction, names, capture, key, rows, load)
         for row in later:
-            apply(transaction, names, row, row["normalized_key"], load(row["normalized_key"]), load)
+            rows = load(row["normalized_key"])
+            apply(transaction, names, row, row["normalized_key"], rows, load)
         place = Partition(**partition)
         if later or any(counts.values()) or not grading.is_judged(transaction, place, capture["digest"]):
-            grading.grade(transaction, place, now)
+            covers = (later or [capture])[-1]["covers"]  # what covers all is all that is current
+            grading.grade(transaction, place, now, rows.records if covers == "all" else None)
         if later or any(counts.values()) or transaction.rows("is_loaded", **partition) != loaded:
             metrics.mark_due(transaction, capture["week_ending"])
         return counts

@@ -262,7 +262,7 @@ def test_an_answer_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> No
     assert _answered(sql, lose) == expected
 
 
-@pytest.mark.parametrize("statement", ["has_current", "current_sums", "quality_measures"])
+@pytest.mark.parametrize("statement", ["has_current", "current_sums", "current_records"])
 def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, statement: str) -> None:
     """Twelve other weeks would be read where statistics make a week look like all of them, and once were."""
     drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))

@@ -109,7 +109,10 @@ create temporary table outgoing (like volume_record) on commit drop;
 
 -- name: plan_by_size
 -- A few rows are sought one by one.
-select set_config('enable_nestloop', 'on', true);
+select
+    set_config('enable_nestloop', 'on', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true);
 
 -- name: end_outgoing
 -- Those without a symbol no index would lead to: they stay, and the sum tells.

@@ -1,28 +1,5 @@
--- name: quality_measures
--- What a partition's current records and its newest capture tell. Records without a symbol count for their venues.
-with by_symbol as (
-    select
-        symbol,
-        count(*) as records,
-        sum(share_volume) as volume,
-        sum(share_volume) filter (where venue_type = 'ATS') as ats_volume,
-        min(issue_name_id) < max(issue_name_id) as is_doubled,
-        count(*) filter (where share_volume <= 0 or trade_count <= 0 or notional <= 0) as zero_records
-    from otc.volume_record
-    where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
-    group by symbol
-),
-by_venue as (
-    select distinct mpid
-    from otc.volume_record
-    where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null and mpid is not null
-),
-newest as (
-    select * from otc.capture
-    where week_ending = %(week_ending)s and tier = %(tier)s and persisted_at is not null
-    order by observed_at desc, fetched_key desc
-    limit 1
-)
+-- name: newest_capture
+-- What its rows came to, for the quality of a partition.
 select
     n.week_ending,
     n.tier,
@@ -34,20 +11,16 @@ select
     ) as covers_all,
     n.rows,
     n.rejects,
-    cardinality(n.unreconciled) as unreconciled,
-    (select coalesce(array_agg(mpid order by mpid), '{}') from by_venue) as venues,
-    s.*
-from newest as n
-cross join (
-    select
-        coalesce(sum(records), 0)::bigint as records,
-        count(symbol) as symbols,
-        coalesce(sum(volume), 0) as volume,
-        coalesce(sum(ats_volume), 0) as ats_volume,
-        count(*) filter (where symbol is not null and is_doubled) as doubled_symbols,
-        coalesce(sum(zero_records), 0)::bigint as zero_records
-    from by_symbol
-) as s;
+    cardinality(n.unreconciled) as unreconciled
+from otc.capture as n
+where n.week_ending = %(week_ending)s and n.tier = %(tier)s and n.persisted_at is not null
+order by n.observed_at desc, n.fetched_key desc
+limit 1;
+
+-- name: current_records
+select symbol, issue_name, venue_type, mpid, share_volume, trade_count, notional
+from otc.venue_volume
+where week_ending = %(week_ending)s and tier = %(tier)s;
 
 -- name: quality_around
 -- The tier's judged weeks near a week, without those that nobody trusts.
