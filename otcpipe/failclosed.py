@@ -29,6 +29,7 @@ class FailClosedBroker(RedisBroker):
 
     def __init__(self, client: "redis.Redis", middleware: list[dramatiq.Middleware], heartbeat: timedelta) -> None:
         self.taking = threading.Lock()
+        self.freed = threading.Condition()  # told when a thread is through with its message
         self.in_hand: dict[str, set[str]] = {}  # ids by queue; outlives the consumers, which come and go
         super().__init__(
             client=client,
@@ -80,7 +81,8 @@ class FailClosedConsumer(_RedisConsumer):
         except redis.TimeoutError as error:
             raise ConnectionClosed(error) from None
         if message is None:
-            time.sleep(LOOK_SECONDS if self._leaves_it_to_others() else self.idle_seconds)
+            with self.broker.freed:  # whose message is done looks for the next at once: a stage's output is one
+                self.broker.freed.wait(LOOK_SECONDS if self._leaves_it_to_others() else self.idle_seconds)
         return message
 
     def _taken(self) -> dramatiq.MessageProxy | None:
@@ -119,6 +121,8 @@ class FailClosedConsumer(_RedisConsumer):
             self.in_hand.discard(message.options["redis_message_id"])  # full, or read-only: the sweep tries again
             raise
         self.in_hand.discard(message.options["redis_message_id"])
+        with self.broker.freed:
+            self.broker.freed.notify_all()
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         messages = list(messages)

@@ -16,7 +16,7 @@ MEASURES = tuple(field.name for field in fields(Measures))
 
 
 def grade(transaction: Transaction, partition: Partition, now: datetime, records: pa.Table | None) -> Judgement:
-    """Judge a partition's current records, in the transaction that brought them; without them, those of the tables."""
+    """Judge a partition's current records, in the transaction that brought them; without any, the tables'."""
     place = asdict(partition)
     current = transaction.table("current_records", **place) if records is None else records
     row = transaction.rows("newest_capture", **place)[0] | measures.of(current)

@@ -58,7 +58,11 @@ def test_measures_are_those_of_a_plain_reference(rows: list[dict[str, Any]]) -> 
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_measures_of_a_capture_are_those_of_the_tables(sql: Sql, is_whole: bool) -> None:
     """What the API tells is all that is current; a file leaves what it does not tell of."""
-    rows = [{}, {"MPID": "BBBB", "issueName": "Abc Ltd"}, {"issueSymbolIdentifier": "", "totalNotionalSum": 0}]
+    rows: list[dict[str, object]] = [
+        {},
+        {"MPID": "BBBB", "issueName": "Abc Ltd"},
+        {"issueSymbolIdentifier": "", "totalNotionalSum": 0},
+    ]
     other = {"summaryTypeCode": "OTC_W_SMBL_FIRM", "MPID": "", "firmCRDNumber": 7}
     told = api_text([*rows, other], T1)
     drive(observe(file_text([("OLD", "AAAA", 1, 1)], "T1"), T1, NOON - timedelta(days=1)))
