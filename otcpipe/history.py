@@ -18,12 +18,13 @@ from otcpipe.weeks import published_on
 
 KEY = ("symbol", "mpid", "firm_crd")  # within a partition, as the index of current records has it
 QUANTITIES = ("share_volume", "trade_count", "notional")
+FEW = 1_000  # rows, which are sought one by one in no time
 TOLD = tuple(name for name in RECORD.names if name not in ("line", "summary_type"))  # the venue's type says as much
 Load = Callable[[str], Normalized]  # a normalized key's rows
 
 
-class _Unlike(Exception):
-    """The tables do not hold what the capture before told."""
+class _OfNoHelp(Exception):
+    """The capture before: the tables hold something else, or most rows changed, which are sought one by one."""
 
 
 def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest, added_columns: list[str]) -> int:
@@ -107,7 +108,7 @@ def apply(
         return {"came": 0, "ended": 0}
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
     if load and before and before["covers"] == capture["covers"] == "all":
-        with suppress(Damaged, _Unlike), transaction.attempt():
+        with suppress(Damaged, _OfNoHelp), transaction.attempt():
             return _replace(transaction, names, capture, load(before["normalized_key"]).records, rows.records)
     incoming = in_columns(names, capture, rows.records)
     if not transaction.rows("has_current", **partition)[0]["has_current"]:
@@ -128,17 +129,20 @@ def _replace(
     """End what only the capture before told and add what only this one tells; raises where the sum is another."""
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
     came, gone = apart(told, known, TOLD)
+    if gone.num_rows > max(FEW, known.num_rows // 2):
+        raise _OfNoHelp
     transaction.run("create_outgoing")
     transaction.copy("copy_outgoing", in_columns(names, capture, gone))
-    transaction.rows("plan_by_size")
-    ended = transaction.run("end_outgoing", **partition, capture_id=capture["capture_id"])
-    transaction.rows("plan_for_a_week")
+    places = transaction.rows("places_of_outgoing", **partition)[0]["places"]
     transaction.run("drop_outgoing")
+    transaction.rows("plan_by_place")
+    ended = transaction.run("end_at_places", **partition, capture_id=capture["capture_id"], places=places)
+    transaction.rows("plan_for_a_week")
     if ended != gone.num_rows:
-        raise _Unlike
+        raise _OfNoHelp
     transaction.copy("copy_records", in_columns(names, capture, came))
     if transaction.rows("current_sums", **partition)[0] != _sums(told):
-        raise _Unlike
+        raise _OfNoHelp
     return {"came": came.num_rows, "ended": ended}
 
 

@@ -270,8 +270,27 @@ def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, 
     with services.warehouse().transaction() as transaction:
         transaction.run("use_records")
         transaction.run("plan_for_a_week")
-        asked = "explain (format json) " + queries.statements()[statement]
-        [row] = transaction.connection.execute(asked, {"week_ending": WEEK, "tier": "OTCE"}).fetchall()
-    scans = [node for node in nodes(row["QUERY PLAN"][0]["Plan"]) if is_of_records(node)]
+        found = planned(transaction, statement, {"week_ending": WEEK, "tier": "OTCE"})
+    scans = [node for node in found if is_of_records(node)]
     assert scans
     assert all("week_ending" in node.get("Index Cond", "") for node in scans)
+
+
+def test_what_ends_is_sought_by_its_symbol_and_ended_at_its_place(sql: Sql) -> None:
+    """As a week's rows would be compared with each of those where no statistics tell of them, and once were."""
+    drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
+    place = {"week_ending": WEEK, "tier": "OTCE"}
+    with services.warehouse().transaction() as transaction:
+        transaction.run("use_records")
+        transaction.run("plan_for_a_week")
+        transaction.run("create_outgoing")
+        sought = planned(transaction, "places_of_outgoing", place)
+        transaction.run("plan_by_place")
+        ended = planned(transaction, "end_at_places", place | {"capture_id": 1, "places": ["(0,1)"]})
+    assert ["symbol = o.symbol" in node.get("Index Cond", "") for node in sought if is_of_records(node)] == [True]
+    assert "Tid Scan" in {node["Node Type"] for node in ended if is_of_records(node)}
+
+
+def planned(transaction: Transaction, statement: str, values: dict[str, object]) -> list[dict[str, Any]]:
+    asked = "explain (format json) " + queries.statements()[statement]
+    return nodes(transaction.connection.execute(asked, values).fetchall()[0]["QUERY PLAN"][0]["Plan"])

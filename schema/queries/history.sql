@@ -107,26 +107,32 @@ where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
 -- name: create_outgoing
 create temporary table outgoing (like volume_record) on commit drop;
 
--- name: plan_by_size
--- A few rows are sought one by one.
-select
-    set_config('enable_nestloop', 'on', true),
-    set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true);
-
--- name: end_outgoing
--- Those without a symbol no index would lead to: they stay, and the sum tells.
-update volume_record as r set ended_by = %(capture_id)s
+-- name: places_of_outgoing
+-- Each is sought by itself, whatever statistics tell. Those without a symbol no index would lead to: they stay, and the
+-- sum tells.
+select coalesce(array_agg(found.place), '{}') as places
 from outgoing as o
-where
-    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
-    and o.symbol = r.symbol
-    and coalesce(o.mpid, '') = coalesce(r.mpid, '')
-    and coalesce(o.firm_crd, -1) = coalesce(r.firm_crd, -1)
-    and o.venue_type = r.venue_type
-    and o.issue_name_id is not distinct from r.issue_name_id
-    and o.venue_name_id is not distinct from r.venue_name_id
-    and o.product_type is not distinct from r.product_type;
+cross join lateral (
+    select r.ctid::text as place
+    from volume_record as r
+    where
+        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+        and r.symbol = o.symbol
+        and coalesce(r.mpid, '') = coalesce(o.mpid, '')
+        and coalesce(r.firm_crd, -1) = coalesce(o.firm_crd, -1)
+        and r.venue_type = o.venue_type
+        and r.issue_name_id is not distinct from o.issue_name_id
+        and r.venue_name_id is not distinct from o.venue_name_id
+        and r.product_type is not distinct from o.product_type
+    offset 0
+) as found;
+
+-- name: plan_by_place
+select set_config('enable_indexscan', 'off', true);
+
+-- name: end_at_places
+update volume_record set ended_by = %(capture_id)s
+where week_ending = %(week_ending)s and tier = %(tier)s and ctid = any(%(places)s::tid[]);
 
 -- name: drop_outgoing
 drop table outgoing;

@@ -67,8 +67,7 @@ returning d.metric;
 -- to read all of it looks cheap: the index leads to the week alone, however many are there.
 select
     set_config('enable_nestloop', 'off', true),
-    set_config('enable_hashjoin', 'on', true),
-    set_config('enable_mergejoin', 'on', true),
+    set_config('enable_indexscan', 'on', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_bitmapscan', 'off', true),
     set_config('work_mem', '128MB', true); -- a week fits
