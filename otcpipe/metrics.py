@@ -141,7 +141,7 @@ def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) 
         sums.put(warehouse, week)
         _store(warehouse, week, due, changed)
         sums.take_away(warehouse, week)
-    warehouse.maintain("vacuum_working")
+    warehouse.maintain("vacuum_sums")
     return True
 
 
@@ -198,5 +198,5 @@ def differing(warehouse: Warehouse, week: date) -> tuple[dict[str, list[Row]], s
         # asked last: records that changed meanwhile have left their mark by now, and no runner can take it away
         waiting = {row["metric"] for row in transaction.rows("due_metrics", week=week)}
         transaction.connection.rollback()
-    warehouse.maintain("vacuum_working")
+    warehouse.maintain("vacuum_sums")
     return found, waiting

@@ -140,23 +140,23 @@ def test_what_fails_half_way_is_due_until_all_of_it_is_stored(sql: Sql, metric: 
     compute_all(WEEKS[:2])
     assert tables() == before
     assert sql("select count(*) from otc.metric_due") == [(0,)]
-    assert sql("select count(*) from otc.working_symbol") == sql("select count(*) from otc.working_venue") == [(0,)]
+    assert sql("select count(*) from otc.symbol_sum") == sql("select count(*) from otc.venue_sum") == [(0,)]
 
 
 def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
     before = tables()
     sql(
-        "insert into otc.working_venue select v.* from otc.venues_as_of(null, %s, %s, null, null) as v",
+        "insert into otc.venue_sum select v.* from otc.venues_as_of(null, %s, %s, null, null) as v",
         WEEKS[1],
         WEEKS[1],
     )
-    sql("update otc.working_venue set volume = 2 * volume where mpid = 'AAAA'")
+    sql("update otc.venue_sum set volume = 2 * volume where mpid = 'AAAA'")
     assert not any(metrics.differing(services.warehouse(), WEEKS[1])[0].values())
     drive(taken(WEEKS[0], later=1, AAA=11))
     drive(taken(WEEKS[0], later=2))
     assert tables() == before
-    assert sql("select count(*) from otc.working_venue") == [(0,)]
+    assert sql("select count(*) from otc.venue_sum") == [(0,)]
 
 
 def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:

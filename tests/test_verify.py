@@ -168,7 +168,7 @@ def test_weeks_that_are_well_are_passed_over_in_silence_and_nothing_is_changed(w
     assert found[0].compared == {"captures": 4, "records": 3, "revisions": 9}
     assert found[3].compared == {"metrics": len(queries.metric_files())}
     assert everything() == before
-    assert sql("select count(*) from otc.working_symbol") == sql("select count(*) from otc.working_venue") == [(0,)]
+    assert sql("select count(*) from otc.symbol_sum") == sql("select count(*) from otc.venue_sum") == [(0,)]
 
 
 DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {

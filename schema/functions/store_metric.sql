@@ -1,4 +1,4 @@
--- Store a week of a metric as its own function tells it from the working week. A row whose values are the same stays
+-- Store a week of a metric as its own function tells it from the week's sums. A row whose values are the same stays
 -- untouched, so that its computed_at moves only when a value does.
 create or replace function otc.store_metric(name text, week date) returns bigint language plpgsql as $$
 declare

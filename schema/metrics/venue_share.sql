@@ -46,7 +46,7 @@ week as ( -- those asked for, and those to compare with
     where asked.week_ending between $2 and $3 and $1 is not null
 ),
 traded as ( -- the names join what little there is
-    select * from otc.working_venue where $1 is null and week_ending between $2 and $3
+    select * from otc.venue_sum where $1 is null and week_ending between $2 and $3
     union all
     select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, null) as v
 ),
@@ -112,7 +112,7 @@ known as (
     where
         $1 is null
         and week_ending between $2 - 91 and $3
-        and (week_ending < $2 or not exists (select from otc.working_venue where week_ending between $2 and $3))
+        and (week_ending < $2 or not exists (select from otc.venue_sum where week_ending between $2 and $3))
 ),
 numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
     select *, array[mpid, firm_crd::text, case when mpid is null and firm_crd is null then venue_name end] as venue

@@ -97,7 +97,7 @@ set local idle_in_transaction_session_timeout = 0;
 
 -- name: sum_up_symbols_of_tier
 -- One tier, of all symbols but the tangled ones.
-insert into otc.working_symbol
+insert into otc.symbol_sum
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
@@ -106,27 +106,27 @@ where week_ending = %(week)s and tier = %(tier)s;
 select set_config('enable_incremental_sort', 'off', true);
 
 -- name: sum_up_venues_of_tier
-insert into otc.working_venue
+insert into otc.venue_sum
 select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: sum_up_symbols_of_tangled
-insert into otc.working_symbol
+insert into otc.symbol_sum
 select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, null)
 where week_ending = %(week)s and symbol = any(%(tangled)s);
 
 -- name: sum_up_venues_of_tangled
-insert into otc.working_venue select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
+insert into otc.venue_sum select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
 
 -- name: take_away_symbols
-delete from otc.working_symbol where week_ending = %(week)s;
+delete from otc.symbol_sum where week_ending = %(week)s;
 
 -- name: take_away_venues
-delete from otc.working_venue where week_ending = %(week)s;
+delete from otc.venue_sum where week_ending = %(week)s;
 
--- name: vacuum_working
+-- name: vacuum_sums
 -- What runners left behind would be read by every metric of the next week.
-vacuum (skip_locked) otc.working_symbol, otc.working_venue;
+vacuum (skip_locked) otc.symbol_sum, otc.venue_sum;
 
 -- name: store_metric
 select otc.store_metric(%(metric)s, %(week)s) as changed;

@@ -1,5 +1,3 @@
-comment on table otc.working_symbol is 'a runner puts its week here and takes it away when its metrics are stored';
-
 -- The records of some weeks that count at a moment, where their partitions do; of some symbols and of none, or all.
 create or replace function otc.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
 returns setof otc.counted language sql stable parallel safe as $$
@@ -114,7 +112,7 @@ $$;
 -- not.
 create or replace function otc.symbols_as_of(
     at timestamptz, first_week date, last_week date, tangled text[], one_tier text
-) returns setof otc.working_symbol language sql stable parallel safe as $$
+) returns setof otc.symbol_sum language sql stable parallel safe as $$
 with by_symbol as ( -- one pass for all scopes
     select
         week_ending,
@@ -189,7 +187,7 @@ $$;
 -- By venue and tier.
 create or replace function otc.venues_as_of(
     at timestamptz, first_week date, last_week date, tangled text[], one_tier text
-) returns setof otc.working_venue language sql stable parallel safe as $$
+) returns setof otc.venue_sum language sql stable parallel safe as $$
 select
     week_ending, tier, case when is_ats then 'ATS' else 'NON_ATS' end, mpid, firm_crd, venue_name_id, is_named,
     sum(volume), sum(trades)::bigint, count(symbol) filter (where is_venue), count(symbol) filter (where is_first)
@@ -200,8 +198,8 @@ $$;
 
 -- The symbols of a runner's week where the moment is null: metrics have one definition for both.
 create or replace function otc.week_symbols(at timestamptz, first_week date, last_week date)
-returns setof otc.working_symbol language sql stable parallel safe as $$
-select * from otc.working_symbol where $1 is null and week_ending between $2 and $3
+returns setof otc.symbol_sum language sql stable parallel safe as $$
+select * from otc.symbol_sum where $1 is null and week_ending between $2 and $3
 union all
 select * from otc.symbols_as_of($1, $2, $3, null, null) where $1 is not null
 $$;
