@@ -81,7 +81,7 @@ class FailClosedConsumer(_RedisConsumer):
         except redis.TimeoutError as error:
             raise ConnectionClosed(error) from None
         if message is None:
-            with self.broker.freed:  # whose message is done looks for the next at once: a stage's output is one
+            with self.broker.freed:  # told of a message that is done: a stage's output is the next
                 self.broker.freed.wait(LOOK_SECONDS if self._leaves_it_to_others() else self.idle_seconds)
         return message
 

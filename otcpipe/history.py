@@ -24,7 +24,7 @@ Load = Callable[[str], Normalized]  # a normalized key's rows
 
 
 class _OfNoHelp(Exception):
-    """The capture before: the tables hold something else, or most rows changed, which are sought one by one."""
+    """To know the capture before: the tables hold something else, or too many rows changed to seek each."""
 
 
 def add_capture(warehouse: Warehouse, fetched: Key, raw: Key, manifest: Manifest, added_columns: list[str]) -> int:
@@ -67,13 +67,14 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
         made_anew = [capture_id] if capture["normalized_key"] not in (None, key) else []  # by newer code
         _take_back(transaction, partition, made_anew + [row["capture_id"] for row in later])
         counts = apply(transaction, names, capture, key, rows, load)
+        told = rows
         for row in later:
-            rows = load(row["normalized_key"])
-            apply(transaction, names, row, row["normalized_key"], rows, load)
+            told = load(row["normalized_key"])
+            apply(transaction, names, row, row["normalized_key"], told, load)
         place = Partition(**partition)
         if later or any(counts.values()) or not grading.is_judged(transaction, place, capture["digest"]):
             covers = (later or [capture])[-1]["covers"]  # what covers all is all that is current
-            grading.grade(transaction, place, now, rows.records if covers == "all" else None)
+            grading.grade(transaction, place, now, told.records if covers == "all" else None)
         if later or any(counts.values()) or transaction.rows("is_loaded", **partition) != loaded:
             metrics.mark_due(transaction, capture["week_ending"])
         return counts

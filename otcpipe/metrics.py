@@ -9,10 +9,10 @@ from graphlib import TopologicalSorter
 from otcpipe import queries, sums
 from otcpipe.errors import TooSoon
 from otcpipe.records import Partition
+from otcpipe.runner import LOCKS, Runner, take_over
 from otcpipe.warehouse import Row, Transaction, Warehouse
 
 VERSION = 1
-LOCKS = 7_001  # the advisory locks' first number; the second tells the week
 WEEK = timedelta(days=7)
 COMING_SECONDS, BUSY_SECONDS = 5, 2
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
@@ -131,43 +131,43 @@ def _compute_records(warehouse: Warehouse, week: date, changed: dict[str, int]) 
     The marks are taken away last: until all is stored, all of it is due. No record of the week can change meanwhile,
     since who changes one marks the week, and waits for the runner's transaction to end.
     """
-    with warehouse.transaction() as runner:
-        if not runner.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
+    with warehouse.transaction() as transaction:
+        if not transaction.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
             return False
-        due = runner.rows("take_due", week=week, over_stored=False)
+        due = transaction.rows("take_due", week=week, over_stored=False)
         if not due:
             return True
-        runner.run("wait_long")
-        sums.put(warehouse, week)
-        _store(warehouse, week, due, changed)
-        sums.take_away(warehouse, week)
+        runner = take_over(warehouse, transaction, week)
+        sums.put(runner)
+        _store(runner, due, changed)
+        sums.take_away(transaction, week)
     warehouse.maintain("vacuum_sums")
     return True
 
 
 def _compute_stored(warehouse: Warehouse, week: date, changed: dict[str, int]) -> bool:
     """Recompute the week over stored rows; false until those of its own records and of earlier ones are there."""
-    with warehouse.transaction() as runner:
-        if not runner.rows("try_stored", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
+    with warehouse.transaction() as transaction:
+        if not transaction.rows("try_stored", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
             return False
-        read = runner.rows("due_weeks", first=week - reach() * WEEK, last=week)
+        read = transaction.rows("due_weeks", first=week - reach() * WEEK, last=week)
         if not all(row["over_stored"] for row in read):
             return False
-        due = runner.rows("take_due", week=week, over_stored=True)
-        runner.run("wait_long")
-        sums.take_away(warehouse, week)
-        _store(warehouse, week, due, changed)
+        due = transaction.rows("take_due", week=week, over_stored=True)
+        runner = take_over(warehouse, transaction, week)
+        runner.side_by_side(sums.take_away, [week])  # a killed one may have left some, which nobody shall read
+        _store(runner, due, changed)
     return True
 
 
-def _store(warehouse: Warehouse, week: date, due: list[Row], changed: dict[str, int]) -> None:
+def _store(runner: Runner, due: list[Row], changed: dict[str, int]) -> None:
     """Store the metrics side by side, each after those that it reads."""
     names = {row["metric"] for row in due}
     order = TopologicalSorter({one.name: one.reads & names - {one.name} for one in metrics() if one.name in names})
     order.prepare()
     while order.is_active():
         ready = order.get_ready()
-        counts = warehouse.side_by_side(lambda transaction, name: _store_one(transaction, week, name), ready)
+        counts = runner.side_by_side(lambda transaction, name: _store_one(transaction, runner.week, name), ready)
         changed |= {name: changed[name] + count for name, count in zip(ready, counts, strict=True)}
         order.done(*ready)
 

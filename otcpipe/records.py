@@ -146,7 +146,7 @@ class Manifest:
 class Normalized:
     """A capture's rows, sorted out: every line of the bytes is a record, a total or a reject."""
 
-    kept: pa.Table  # of RECORD, its words not spelled out; records and totals in the order of their lines
+    kept: pa.Table  # of RECORD, whose words may be dictionaries; records and totals in the order of their lines
     rejects: pa.Table  # of REJECT
 
     @cached_property

@@ -2,38 +2,33 @@
 
 from datetime import date
 
-from otcpipe.warehouse import Row, Transaction, Warehouse
+from otcpipe.runner import Runner
+from otcpipe.warehouse import Row, Transaction
 
 PARTS = ("T2", "T1", "OTCE", None)  # of a week: its tiers, the longest first, and symbols that stand on several
 
 
-def put(warehouse: Warehouse, week: date) -> None:
+def put(runner: Runner) -> None:
     """Put the week's sums where its metrics find them, whoever left some there."""
-    take_away(warehouse, week)
-    with warehouse.transaction() as transaction:
-        tangled = _tangled(transaction, week)
-    warehouse.side_by_side(lambda transaction, part: _put_part(transaction, week, tangled, part), PARTS)
+    [tangled] = runner.side_by_side(_clear, [runner.week])
+    runner.side_by_side(lambda transaction, part: _put_part(transaction, runner.week, tangled, part), PARTS)
 
 
 def put_in(transaction: Transaction, week: date) -> None:
     """The same in a transaction that is given up later: nobody else sees it."""
-    _take_away(transaction, week)
-    tangled = _tangled(transaction, week)
+    tangled = _clear(transaction, week)
     for part in PARTS:
         _put_part(transaction, week, tangled, part)
 
 
-def take_away(warehouse: Warehouse, week: date) -> None:
-    with warehouse.transaction() as transaction:
-        _take_away(transaction, week)
-
-
-def _take_away(transaction: Transaction, week: date) -> None:
+def take_away(transaction: Transaction, week: date) -> None:
     transaction.run("take_away_symbols", week=week)
     transaction.run("take_away_venues", week=week)
 
 
-def _tangled(transaction: Transaction, week: date) -> list[str]:
+def _clear(transaction: Transaction, week: date) -> list[str]:
+    """Away with what is there; the week's tangled symbols."""
+    take_away(transaction, week)
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
     return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]

@@ -1,7 +1,7 @@
 """PostgreSQL: named statements in transactions, COPY, migrations."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -128,8 +128,11 @@ class Warehouse:
             with self.transaction() as transaction:
                 return work(transaction, one)
 
-        futures = [self._lanes.submit(alone, one) for one in over]
-        wait(futures)
+        futures: list[Future[Result]] = []
+        try:
+            futures.extend(self._lanes.submit(alone, one) for one in over)  # one by one: what has begun is there
+        finally:
+            wait(futures)
         return [future.result() for future in futures]
 
     def _refusal(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from otcpipe import normalize, queries, services
+from otcpipe import history, normalize, queries, services
 from otcpipe.errors import Permanent
 from otcpipe.records import Partition
 from otcpipe.revisions import revisions
@@ -210,9 +210,11 @@ def _answered(sql: Sql, meddle: Callable[[], object] = lambda: None) -> tuple[li
     return current(sql), sql(HISTORY), sql(METRICS)
 
 
-def test_what_changed_between_two_answers_is_found_without_the_tables(
-    sql: Sql, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("few", "expected"), [(history.FEW, []), (0, ["drop_unchanged"])])
+def test_what_changed_between_two_answers_is_found_without_the_tables_unless_it_is_most(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch, few: int, expected: list[str]
 ) -> None:
+    monkeypatch.setattr(history, "FEW", few)
     drive(observe(api_text([{}, {"MPID": "BBBB"}, NON_ATS], T1), T1, covers="all"))
     compared, run = list[str](), Transaction.run
 
@@ -223,7 +225,7 @@ def test_what_changed_between_two_answers_is_found_without_the_tables(
     monkeypatch.setattr(Transaction, "run", noted)
     changed: list[dict[str, object]] = [{"totalNotionalSum": "0"}, {"MPID": "CCCC"}, NON_ATS]
     drive(observe(api_text(changed, T1), T1, NOON + timedelta(days=1), covers="all"))
-    assert compared == []
+    assert compared == expected
     assert sql("select mpid, notional, ended_by is null from otc.volume_record order by 1, 2 desc") == [
         ("AAAA", 1000.5, False),
         ("AAAA", 0, True),
@@ -294,3 +296,11 @@ def test_what_ends_is_sought_by_its_symbol_and_ended_at_its_place(sql: Sql) -> N
 def planned(transaction: Transaction, statement: str, values: dict[str, object]) -> list[dict[str, Any]]:
     asked = "explain (format json) " + queries.statements()[statement]
     return nodes(transaction.connection.execute(asked, values).fetchall()[0]["QUERY PLAN"][0]["Plan"])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_partition_is_judged_by_its_latest_capture_whatever_came_last(sql: Sql, order: tuple[int, ...]) -> None:
+    answers: list[list[dict[str, object]]] = [[{}, {"MPID": "BBBB"}], [{"totalWeeklyShareQuantity": 7}]]
+    for day in order:
+        drive(observe(api_text(answers[day], T1), T1, NOON + timedelta(days=day), covers="all"))
+    assert sql("select records, volume::int, venues from otc.weekly_quality") == [(1, 7, ["AAAA"])]

@@ -13,6 +13,7 @@ from otcpipe import ledger, metrics, services
 from otcpipe.errors import TooSoon
 from otcpipe.ledger import Run
 from otcpipe.records import TIERS, Partition
+from otcpipe.runner import LANE_LOCKS, LOCKS
 from tests.metrics.load import tables
 from tests.pipeline import NOON, WEEK, drive, file_text, observe
 
@@ -159,6 +160,47 @@ def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
     assert sql("select count(*) from otc.venue_sum") == [(0,)]
 
 
+def test_a_runner_that_was_cut_off_stores_nothing_more(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock is gone, and another one may have the week."""
+    drive(taken(WEEKS[0]))
+    before = tables()
+    for name in before:
+        sql(f"truncate otc.{name}")
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, WEEKS[0])
+    store = metrics._store
+
+    def cut_off(*given: Any) -> None:
+        sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid = %s", LOCKS)
+        store(*given)
+
+    monkeypatch.setattr(metrics, "_store", cut_off)
+    with pytest.raises(TooSoon, match="was cut off"):
+        metrics.compute(services.warehouse(), WEEKS[0])
+    assert not any(tables().values())
+    monkeypatch.undo()
+    compute_all(WEEKS[:1])
+    assert tables() == before
+
+
+def test_a_runner_waits_for_what_one_that_was_cut_off_still_stores(environment: dict[str, str], sql: Sql) -> None:
+    drive(taken(WEEKS[0]))
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, WEEKS[0])
+    with ThreadPoolExecutor() as pool:
+        with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as lane:
+            lane.execute(
+                "select pg_advisory_xact_lock_shared(%s, %s::date - date '2000-01-01')", (LANE_LOCKS, WEEKS[0])
+            )
+            running = pool.submit(metrics.compute, services.warehouse(), WEEKS[0])
+            sleep(0.5)
+            assert not running.done()
+        running.result()
+    assert sql("select count(*) from otc.metric_due") == [(0,)]
+
+
 def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
     drive(*[taken(week, AAA=7 * number) for number, week in enumerate(WEEKS[:6])])
     of_one = tables()
@@ -181,7 +223,7 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
     sql("update otc.symbol_summary set total_volume = 0 where week_ending = %s", WEEKS[1])
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
-        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (metrics.LOCKS, held))
+        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, held))
         with pytest.raises(TooSoon, match=f"computes the week ending {WEEKS[1]} or one that it reads"):
             metrics.compute(services.warehouse(), WEEKS[1], again=True)
         due = sql("select distinct over_stored from otc.metric_due where week_ending = %s", WEEKS[1])
@@ -218,7 +260,7 @@ def test_records_of_two_weeks_are_computed_at_once_and_their_order_shows_nowhere
         for week in WEEKS[:3]:
             metrics.mark_due(transaction, week)
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
-        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (metrics.LOCKS, WEEKS[0]))
+        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, WEEKS[0]))
         with pytest.raises(TooSoon):
             metrics.compute(services.warehouse(), WEEKS[1])
     assert sql("select distinct week_ending from otc.symbol_summary order by 1") == [(week,) for week in WEEKS[1:3]]

@@ -128,11 +128,13 @@ cross join lateral (
 ) as found;
 
 -- name: plan_by_place
+-- Rows are read where they are.
 select set_config('enable_indexscan', 'off', true);
 
 -- name: end_at_places
 update volume_record set ended_by = %(capture_id)s
-where week_ending = %(week_ending)s and tier = %(tier)s and ctid = any(%(places)s::tid[]);
+where week_ending = %(week_ending)s and tier = %(tier)s and ctid = any(%(places)s::tid[])
+    and ended_by is null;
 
 -- name: drop_outgoing
 drop table outgoing;

@@ -70,6 +70,7 @@ select
     set_config('enable_indexscan', 'on', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_bitmapscan', 'off', true),
+    set_config('jit', 'off', true), -- what is discouraged counts as costly, and would be compiled
     set_config('work_mem', '128MB', true); -- a week fits
 
 -- name: plan_in_order
@@ -92,8 +93,20 @@ group by symbol
 having bool_or(is_tangled) or count(*) > 1;
 
 -- name: wait_long
--- A runner's transaction is idle while others do its work side by side, and must outlive them: it has the lock.
-set local idle_in_transaction_session_timeout = 0;
+-- A runner's transaction is idle while others do its work side by side.
+set local idle_in_transaction_session_timeout = '1 h';
+
+-- name: number
+select pg_current_xact_id()::text as number;
+
+-- name: wait_for_lanes
+select pg_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01');
+
+-- name: enter_lane
+select pg_advisory_xact_lock_shared(%(space)s, %(week)s::date - date '2000-01-01');
+
+-- name: is_running
+select pg_xact_status(%(number)s::xid8) = 'in progress' as is_running;
 
 -- name: sum_up_symbols_of_tier
 -- One tier, of all symbols but the tangled ones.
@@ -125,7 +138,7 @@ delete from otc.symbol_sum where week_ending = %(week)s;
 delete from otc.venue_sum where week_ending = %(week)s;
 
 -- name: vacuum_sums
--- What runners left behind would be read by every metric of the next week.
+-- What runners took away would be passed by every metric of the next week.
 vacuum (skip_locked) otc.symbol_sum, otc.venue_sum;
 
 -- name: store_metric

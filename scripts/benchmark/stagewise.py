@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark import floors, weeks
 from benchmark.measure import Cost, measured
-from otcpipe import fetched, history, ledger, objects, services, stages
+from otcpipe import fetched, history, ledger, normalize, objects, services, stages
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.records import Manifest, Output, Partition
@@ -60,9 +60,11 @@ def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) ->
         if run.stage.name == "cache":
             floors.cache(content, folder, costs["cache"])
             floors.parse(content, costs["parse"])
+        if run.stage.name == "normalize":
+            parsed = objects.parsed(services.store(), run.key)
+            floors.normalize(normalize.rows(parsed, run.key.partition), costs["normalize"])
         if run.stage.name == "persist":
             rows = objects.normalized(services.store(), run.key)
-            floors.normalize(rows, costs["normalize"])
             with services.warehouse().transaction() as transaction:
                 capture = transaction.rows("capture", capture_id=run.generation)[0]
                 incoming = history.in_columns(history.names_of(transaction), capture, rows.records)

@@ -7,6 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from otcpipe import sums
+from otcpipe.records import TIERS
+
 Sql = Callable[..., list[tuple[Any, ...]]]
 LISTS = st.lists(st.decimals(0, 9, places=6), max_size=3).map(lambda numbers: sorted(numbers, reverse=True) or None)
 
@@ -20,3 +23,8 @@ def test_the_first_three_of_two_lists_are_the_three_largest(
     expected = sorted([*(one or []), *(other or [])], reverse=True)[:3]
     assert sum(found or []) == sum(expected)
     assert not expected or found[0] == expected[0]
+
+
+def test_each_tier_is_summed_up() -> None:
+    assert [*sums.PARTS].count(None) == 1
+    assert {*sums.PARTS} == {*TIERS, None}
