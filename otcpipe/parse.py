@@ -130,12 +130,11 @@ def _empty_lines(table: pa.Table) -> list[int]:
 
 
 def _with_malformed(table: pa.Table, aside: list[tuple[int, str, str]]) -> pa.Table:
-    lines, reasons, texts = ([entry[at] for entry in aside] for at in range(3))
-    kept = table.filter(pc.invert(pc.is_in(table[LINE], pa.array(lines, pa.int32())))) if aside else table
-    kept = kept.append_column(REASON, pa.nulls(kept.num_rows, pa.string()))
-    kept = kept.append_column(TEXT, pa.nulls(kept.num_rows, pa.string()))
+    for name in (REASON, TEXT):
+        table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
     if not aside:
-        return kept
+        return table
+    lines, reasons, texts = ([entry[at] for entry in aside] for at in range(3))
     bad = pa.table(
         {
             LINE: pa.array(lines, pa.int32()),
@@ -143,4 +142,5 @@ def _with_malformed(table: pa.Table, aside: list[tuple[int, str, str]]) -> pa.Ta
             TEXT: pa.array(texts, pa.string()),
         }
     )
-    return pa.concat_tables([plain(kept), bad], promote_options="default").sort_by(LINE)
+    good = plain(table.filter(pc.invert(pc.is_in(table[LINE], bad[LINE]))))
+    return pa.concat_tables([good, bad], promote_options="default").sort_by(LINE)
