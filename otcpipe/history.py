@@ -53,7 +53,9 @@ def persist(warehouse: Warehouse, capture_id: int, key: str, load: Load, now: da
     """
     rows = load(key)
     with warehouse.transaction() as transaction:
-        capture = transaction.rows("capture", capture_id=capture_id)[0]
+        capture = transaction.row("capture", capture_id=capture_id)
+        if capture is None:  # as after a restore from a backup
+            raise Permanent(f"Postgres has no capture {capture_id}: `otcpipe reconcile` finds what it lost.")
         partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
         names = _prepare(warehouse, transaction, capture, rows)
         capture = transaction.rows("capture", capture_id=capture_id)[0]  # as it is now that the partition is ours

@@ -13,6 +13,7 @@ from otcpipe.errors import Permanent
 from otcpipe.records import Partition
 from otcpipe.revisions import revisions
 from otcpipe.warehouse import Transaction
+from tests.lines import normalized
 from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 from tests.plans import is_of_records, nodes
 
@@ -304,3 +305,12 @@ def test_a_partition_is_judged_by_its_latest_capture_whatever_came_last(sql: Sql
     for day in order:
         drive(observe(api_text(answers[day], T1), T1, NOON + timedelta(days=day), covers="all"))
     assert sql("select records, volume::int, venues from otc.weekly_quality") == [(1, 7, ["AAAA"])]
+
+
+def test_a_capture_that_postgres_lost_is_told_and_changes_nothing(sql: Sql) -> None:
+    last = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-1]
+    before = sql(HISTORY)
+    rows = normalized(file_text([("A", "AAAA", 2, 1)]), OTCE)
+    with pytest.raises(Permanent, match="Postgres has no capture 999"):
+        history.persist(services.warehouse(), 999, str(last.key), lambda _: rows, NOON)
+    assert sql(HISTORY) == before
