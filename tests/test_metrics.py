@@ -173,7 +173,9 @@ def test_a_runner_that_was_cut_off_stores_nothing_more(
     store = metrics._store
 
     def cut_off(*given: Any) -> None:
-        sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid = %s", LOCKS)
+        sql(
+            "select pg_terminate_backend(pid, 9000) from pg_locks where locktype = 'advisory' and classid = %s", LOCKS
+        )
         store(*given)
 
     monkeypatch.setattr(metrics, "_store", cut_off)
