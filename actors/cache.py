@@ -1,4 +1,4 @@
-from otcpipe import fetched, history, objects, parse, services
+from otcpipe import captures, fetched, objects, services
 from otcpipe.broker import stage
 from otcpipe.ledger import Run
 from otcpipe.records import Output
@@ -10,5 +10,5 @@ def cache_file(run: Run) -> Output:
     manifest, content = fetched.collect(services.store(), run.key)
     raw = run.key.sibling("raw", manifest.digest)
     objects.put_raw(services.store(), raw, content)
-    capture = history.add_capture(services.warehouse(), run.key, raw, manifest, parse.added_columns(content))
+    capture = captures.add(services.warehouse(), run.key, manifest, content)
     return Output(str(raw), capture, {"bytes": len(content)})

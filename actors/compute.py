@@ -8,8 +8,8 @@ from otcpipe.records import Output
 def compute_metrics(run: Run) -> Output:
     """The metrics of the week and of the weeks that it reaches."""
     partition, warehouse = run.key.partition, services.warehouse()
-    grading.require(warehouse, partition)
     metrics.wait_for_others(warehouse, partition)
     counts = metrics.compute(warehouse, partition.week_ending, again=run.request is not None)
     ledger.settle(warehouse, metrics.reach())
+    grading.require(warehouse, partition)
     return Output(str(run.key), counts=counts)

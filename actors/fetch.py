@@ -1,4 +1,4 @@
-from otcpipe import fetch, history, services
+from otcpipe import captures, fetch, services
 from otcpipe.broker import stage
 from otcpipe.ledger import Run
 from otcpipe.records import Output
@@ -8,6 +8,6 @@ from otcpipe.records import Output
 def fetch_week(run: Run) -> Output:
     """One partition of FINRA's API, proven complete."""
     partition, settings = run.key.partition, services.settings()
-    is_captured = history.is_captured(services.warehouse(), partition)
+    is_captured = captures.is_captured(services.warehouse(), partition)
     found = fetch.observe(services.finra(), partition, settings.now(), is_captured=is_captured)
     return fetch.hand_over(services.store(), run.key.prefix, partition, found, settings.now())

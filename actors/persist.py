@@ -7,12 +7,11 @@ from otcpipe.records import Output
 @stage
 def persist_records(run: Run) -> Output:
     """What the capture changed, into Postgres."""
-    now = services.settings().now()
     counts = history.persist(
         services.warehouse(),
         run.generation,
-        str(run.key),
+        run.key,
         lambda key: objects.normalized(services.store(), run.key.beside(key)),
-        now,
+        services.settings().now(),
     )
     return Output(str(run.key), counts=counts)

@@ -1,12 +1,13 @@
 """What is due and missing, and asking for it: one answer for the command line, the schedule and repair."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from otcpipe import keys, ledger, stages, weeks
+from otcpipe import decisions, keys, ledger, stages, weeks
 from otcpipe.ledger import Run
 from otcpipe.records import TIERS, Partition
+from otcpipe.store import Store
 from otcpipe.warehouse import Warehouse
 
 Send = Callable[[Run], None]
@@ -42,8 +43,7 @@ def span(first: date, last: date, tiers: Iterable[str]) -> list[Partition]:
 
 def wanted(warehouse: Warehouse, now: datetime, since: date | None, tiers: Iterable[str]) -> list[Partition]:
     """All that ought to be there: from a first week, else the oldest ever asked for, to the newest published."""
-    with warehouse.transaction() as transaction:
-        asked = {row["tier"]: row["week_ending"] for row in transaction.rows("first_asked")}
+    asked = decisions.first_wanted(warehouse)
     found = []
     for tier in tiers:
         newest = weeks.newest_published(now, tier)
@@ -54,8 +54,7 @@ def wanted(warehouse: Warehouse, now: datetime, since: date | None, tiers: Itera
 
 def asked_tiers(warehouse: Warehouse, since: date | None) -> list[str]:
     """The tiers of which something ought to be there, since FINRA was asked for them, or a first week is set."""
-    with warehouse.transaction() as transaction:
-        asked = {row["tier"] for row in transaction.rows("first_asked")}
+    asked = decisions.first_wanted(warehouse)
     return [tier for tier in TIERS if since or tier in asked]
 
 
@@ -70,8 +69,11 @@ def states(warehouse: Warehouse, partitions: Iterable[Partition]) -> dict[Partit
     }
 
 
-def ask(warehouse: Warehouse, prefix: str, partitions: Iterable[Partition], send: Send) -> None:
-    """Have partitions fetched anew."""
+def ask(
+    warehouse: Warehouse, store: Store, prefix: str, partitions: Sequence[Partition], send: Send, now: datetime
+) -> None:
+    """Enqueue the fetch of partitions; which weeks are wanted is kept first."""
+    decisions.want(warehouse, store, prefix, partitions, now)
     for partition in partitions:
         key = keys.of_partition(prefix, partition)
         submit(warehouse, Run(stages.named("fetch"), key, request=f"fetch {uuid.uuid4()}"), send)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,9 +33,13 @@ def _normalized_key(raw: Key, of_parse: int, of_normalize: int) -> Key:
 
 def is_stale(raw: Key, key: str) -> bool:
     """Whether a normalized key is one that an older version of the code made."""
-    current = (parse.VERSION, normalize.VERSION)
-    known = ((first, second) for first in range(current[0] + 1) for second in range(current[1] + 1))
-    return any(key == str(_normalized_key(raw, *pair)) for pair in known if pair != current)
+    return follows(raw, key) and key != str(_normalized_key(raw, parse.VERSION, normalize.VERSION))
+
+
+def follows(raw: Key, key: str) -> bool:
+    """Return whether a raw key leads to this normalized key, by today's code or by an older version of it."""
+    versions = product(range(parse.VERSION + 1), range(normalize.VERSION + 1))
+    return any(key == str(_normalized_key(raw, *pair)) for pair in versions)
 
 
 def content(store: Store, raw: Key) -> bytes:

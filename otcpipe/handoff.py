@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 
-from otcpipe import keys, ledger, stages
+from otcpipe import captures, keys, ledger, stages
 from otcpipe.errors import Damaged, OnHold, Permanent, TooSoon, Unreachable
 from otcpipe.ledger import Claim, Held, Lease, Run
 from otcpipe.records import Output
@@ -35,6 +35,11 @@ class Carrier:
         """
         claimed = run
         try:
+            lost = self._lost_observation(run)
+            if lost:
+                log.warning("%s %s: its observation is not in Postgres; it is cached again.", run.stage.name, run.key)
+                self.send(ledger.request(self.warehouse, lost), 0)
+                return
             found = self._claimed(run)
             if isinstance(found, Claim):
                 claimed = replace(run, ours=found.worker)
@@ -52,6 +57,17 @@ class Carrier:
             following = run.following(output) if output else None
             if following:
                 self.send(following, 0)
+
+    def _lost_observation(self, run: Run) -> Run | None:
+        """The cache stage's run of an observation that the database does not know, as after a restore of an old dump.
+
+        None where it is known; raises Permanent where S3 does not have it either.
+        """
+        if not run.generation or captures.is_known(self.warehouse, run.generation):
+            return None
+        prefix, partition = run.key.prefix, run.key.partition
+        key = captures.observation_of(self.store, prefix, partition, run.generation)
+        return Run(stages.named("cache"), key, request=f"lost {run.generation}")
 
     def _claimed(self, run: Run) -> Claim | Output:
         """The claim, or the output of what is done already."""

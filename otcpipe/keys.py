@@ -14,6 +14,7 @@ EXTENSIONS = {
     "parsed": ("parquet",),
     "normalized": ("parquet",),
     "rejected": ("parquet",),
+    "decision": ("json",),
 }
 FRIDAY = 4
 _PATH = re.compile(

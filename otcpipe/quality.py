@@ -5,7 +5,7 @@ than a tenth of the rows set aside, more than a quarter of the symbols not addin
 tier's usual rows. All else warns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -19,6 +19,9 @@ ROWS = {"T1": 72_000, "T2": 168_000, "OTCE": 24_000}  # of an ordinary week, FIN
 FEW = 100  # rows or symbols, below which a share of them says nothing
 ENOUGH = 4  # weeks that make a median
 NAMED = 5  # venues that a reason names
+WEEKS_AROUND = 13  # before and after: the weeks that a partition is graded beside
+WEEKS_CHANGED = 2 * WEEKS_AROUND  # how far a change reaches: it may decide whether a week near it is trusted
+WEEKS_READ = 2 * WEEKS_CHANGED  # what is read to grade those
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,43 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Around:
-    """The tier's judged weeks of a quarter before and after; the one beside is that before, else that after."""
+    """The tier's trusted weeks of a quarter before and after; the one beside is that before.
+
+    So a week is compared with the next one never, and an odd new week does not spoil the grade of a sound older one.
+    """
 
     weeks: Sequence[Measures]
 
     def beside(self, one: Measures) -> Measures | None:
         by_week = {other.week_ending: other for other in self.weeks}
-        week = timedelta(days=7)
-        return by_week.get(one.week_ending - week) or by_week.get(one.week_ending + week)
+        return by_week.get(one.week_ending - timedelta(days=7))
 
 
 Finding = tuple[int, str]  # points off, and the reason
 Gate = Callable[[Measures, Around], Finding | None]
+
+
+def trusted(newest: Sequence[Measures], accepted: Container[date]) -> list[Measures]:
+    """Return the weeks that others are graded beside: those accepted, and those that no fatal finding is against.
+
+    What a week's own measures say comes first, then its number of rows beside the weeks left: the answer depends on
+    the set of weeks, not on the order in which they were graded.
+    """
+    sound = [one for one in newest if one.week_ending in accepted or not _is_fatal(one, OWN_GATES, ())]
+    return [
+        one
+        for one in sound
+        if one.week_ending in accepted or not _is_fatal(one, (row_count,), around(one.week_ending, sound))
+    ]
+
+
+def around(week: date, weeks: Sequence[Measures]) -> list[Measures]:
+    """Return the weeks of a quarter before and after a week."""
+    return [one for one in weeks if 0 < abs((one.week_ending - week).days) <= 7 * WEEKS_AROUND]
+
+
+def _is_fatal(one: Measures, gates: Sequence[Gate], others: Sequence[Measures]) -> bool:
+    return any(finding[0] >= FATAL for gate in gates if (finding := gate(one, Around(others))))
 
 
 def judge(one: Measures, around: Sequence[Measures]) -> Judgement:
@@ -152,10 +180,9 @@ def _listed(names: Sequence[str]) -> str:
     return " ".join(names[:NAMED]) + more
 
 
+OWN_GATES: tuple[Gate, ...] = (no_data, rejects, reconciliation)  # which look at no other week
 GATES: tuple[Gate, ...] = (
-    no_data,
-    rejects,
-    reconciliation,
+    *OWN_GATES,
     row_count,
     venue_count,
     venue_names,

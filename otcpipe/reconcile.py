@@ -1,11 +1,12 @@
 """What is due and nobody is at: found by comparing the ledger with Redis, the stored objects and the calendar."""
 
 import logging
+import uuid
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from otcpipe import due, keys, ledger, stages, weeks
+from otcpipe import decisions, due, keys, ledger, metrics, stages, weeks
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.records import Partition
@@ -30,7 +31,7 @@ class Finding:
 def find(
     warehouse: Warehouse, store: Store, prefix: str, message_ids: Container[str], now: datetime
 ) -> Iterator[Finding]:
-    """All that is due without a message and without a worker, the surest first; what is dead is not among it."""
+    """Find what is due without a message and without a worker, the surest first; what is dead is not among it."""
     with warehouse.transaction() as transaction:
         rows = transaction.rows("stranded", patience=PATIENCE)
     for row in rows:
@@ -39,6 +40,7 @@ def find(
             yield Finding(run, row["why"])
     for run in _unknown(warehouse, store, prefix):
         yield Finding(run, "its object is in no ledger")
+    yield from _unsettled(warehouse, prefix)
     for run in _absent(warehouse, prefix, now):
         yield Finding(run, "it was not published when last asked for")
 
@@ -63,6 +65,7 @@ def send_stranded(
 ) -> list[Finding]:
     """Send what `find` finds, each at once; a message too many changes nothing."""
     found = []
+    decisions.synchronize(warehouse, store, prefix, log.warning)
     for finding in find(warehouse, store, prefix, message_ids, now):
         send(ledger.request(warehouse, finding.run))
         found.append(finding)
@@ -96,6 +99,21 @@ def _unknown(warehouse: Warehouse, store: Store, prefix: str) -> Iterator[Run]:
         run = None if key in known else _run({"stage": "cache", "key": key, **FRESH}, prefix)
         if run:
             yield run
+
+
+def _unsettled(warehouse: Warehouse, prefix: str) -> Iterator[Finding]:
+    """What decisions, grades and restored tables leave to be done, although no stage asked for it."""
+    with warehouse.transaction() as transaction:
+        found = {
+            "it should count and does not, or the other way round": transaction.rows("misapplied"),
+            "it is no longer held": transaction.rows("freed"),
+            "its metrics are due": transaction.rows("uncomputed", reach=metrics.reach()),
+        }
+    for why, rows in found.items():
+        for row in rows:
+            run = _run(row | {"request": f"unsettled {uuid.uuid4()}", "is_last": False}, prefix)
+            if run:
+                yield Finding(run, why)
 
 
 def _absent(warehouse: Warehouse, prefix: str, now: datetime) -> Iterator[Run]:

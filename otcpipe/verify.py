@@ -8,7 +8,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from otcpipe import evidence, history, keys, metrics
+from otcpipe import apply, evidence, history, keys, metrics
 from otcpipe.errors import Damaged, Invalid
 from otcpipe.evidence import Evidence
 from otcpipe.keys import Key
@@ -54,14 +54,18 @@ def _partition(warehouse: Warehouse, store: Store, prefix: str, partition: Parti
         transaction.rows("lock_partition", **place)
         for statement in ("plan_for_a_week", "create_stand_in", "use_stand_in"):
             transaction.run(statement)
-        names, captures = history.names_of(transaction), transaction.rows("captures", **place)
+        names, captures = apply.names_of(transaction), transaction.rows("captures", **place)
+        counting, before = history.counting(captures), None
         for capture in captures:
             found = _capture(store, capture, keys.parse(capture["fetched_key"], prefix), recompute, verdict)
             if found:
                 rejects[capture["raw_key"]] = found.rows.rejects
-                history.apply(transaction, names, capture, capture["normalized_key"], found.rows)
-            elif capture["persisted_at"]:
+            elif capture["normalized_key"]:
                 unknown.add(capture["raw_key"])
+            if found and capture in counting:
+                apply.apply(transaction, names, capture, found.rows, before)
+                before = capture
+        verdict.findings += _misapplied(captures, counting)
         for row in transaction.rows("lost_captures", **place):
             verdict.findings.append(f"Capture {row['capture_id']}, which brought {row['key']}, is not in the table.")
         verdict.findings += _rejects(rejects, unknown, transaction.rows("stored_rejects", **place))
@@ -75,12 +79,22 @@ def _partition(warehouse: Warehouse, store: Store, prefix: str, partition: Parti
     return verdict
 
 
+def _misapplied(captures: Sequence[Row], counting: Sequence[Row]) -> Iterator[str]:
+    """Captures whose records are in although they should not be, or the other way round."""
+    for capture in captures:
+        if capture["persisted_at"] and capture not in counting:
+            why = "withdrawn" if capture["is_withdrawn"] else "without any record"
+            yield f"Capture {capture['capture_id']} is {why}, but its records are in."
+        elif capture in counting and not capture["persisted_at"]:
+            yield f"Capture {capture['capture_id']} counts, but its records are not in: see `otcpipe reconcile`."
+
+
 def _capture(store: Store, capture: Row, fetched: Key, recompute: Recompute, verdict: Verdict) -> Evidence | None:
     """What follows from a capture's bytes; nothing where they or the code are not those that it came from."""
     number, raw = capture["capture_id"], fetched.beside(capture["raw_key"])
     verdict.findings += evidence.of_observation(store, fetched, capture)
     try:
-        if capture["persisted_at"] is None:
+        if capture["normalized_key"] is None:
             evidence.content(store, raw)
             verdict.notes.append(f"Capture {number} is not in yet: see `otcpipe status`.")
             return None

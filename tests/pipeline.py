@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib import import_module
 
-from otcpipe import fetched, keys, ledger, services, stages
+from otcpipe import decisions, fetched, grading, keys, ledger, reconcile, services, stages
+from otcpipe.decisions import Decision
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.records import API_FIELDS, FILE_FIELDS, TIERS, Manifest, Output, Partition
@@ -35,6 +36,21 @@ def fail(run: Run, reason: str) -> None:
     """As when its message is dead."""
     with services.warehouse().transaction() as transaction:
         transaction.run("fail_run", **run.identity(), reason=reason)
+
+
+def accept(partition: Partition, reason: str = "an example", at: datetime = NOON) -> None:
+    """Accept a held partition, without computing it."""
+    grade = grading.held(services.warehouse(), partition)
+    decision = Decision("accept", partition, grade["digest"], reason, at, grade["grade"], grade["score"])
+    decisions.record(services.warehouse(), services.store(), services.settings()["S3_PREFIX"], decision)
+
+
+def reconciled() -> list[Run]:
+    """Copy decisions, and return all runs that are due, as `otcpipe reconcile` finds them; Redis holds no message."""
+    warehouse, store, prefix = services.warehouse(), services.store(), services.settings()["S3_PREFIX"]
+    decisions.synchronize(warehouse, store, prefix, print)
+    found = [finding.run for finding in reconcile.find(warehouse, store, prefix, (), NOON)]
+    return [ledger.request(warehouse, run) for run in found]
 
 
 def carrier(send: Callable[[Run, float], None]) -> Carrier:

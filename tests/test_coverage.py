@@ -75,7 +75,7 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
     environment: dict[str, str], sql: Sql
 ) -> None:
     asked = [Partition(FRIDAY + WEEK, "T1"), Partition(FRIDAY + 2 * WEEK, "T1")]
-    due.ask(services.warehouse(), "finra/otc", asked, lambda _: None)
+    due.ask(services.warehouse(), services.store(), "finra/otc", asked, lambda _: None, NOW)
     sql("update otc.stage_run set state = 'done', reason = 'not published yet'")
     assert [str(cells()[one]) for one in asked] == ["late 7d", "absent"]
     assert [sentence for sentence in coverage.troubles(list(cells().values())) if "11-21" in sentence] == [
@@ -86,7 +86,7 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
 def test_weeks_before_the_first_asked_for_are_not_missed_unless_a_setting_says_so(
     environment: dict[str, str],
 ) -> None:
-    due.ask(services.warehouse(), "finra/otc", [Partition(FRIDAY, "T1")], lambda _: None)
+    due.ask(services.warehouse(), services.store(), "finra/otc", [Partition(FRIDAY, "T1")], lambda _: None, NOW)
     weeks = {tier: [str(cell) for cell in _all(None) if cell.partition.tier == tier] for tier in ("T1", "T2")}
     assert weeks["T1"] == ["queued", "late 7d", "due", "not due", "not due"]
     assert weeks["T2"] == ["due", "not due", "not due", "not due", "not due"]

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from otcpipe import due, grading, keys, ledger, reconcile, services, stages
+from otcpipe import due, keys, ledger, reconcile, services, stages
 from otcpipe.cli import look, mending, watch
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.ledger import Run
 from otcpipe.records import Partition
-from tests.pipeline import NOON, WEEK, drive, file_text, observe
+from tests.pipeline import NOON, WEEK, accept, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE, T2 = Partition(WEEK, "OTCE"), Partition(WEEK, "T2")
@@ -74,7 +74,7 @@ def test_other_tiers_of_the_week_are_computed_without_the_held_one(held: Run, sq
 
 
 def test_an_acceptance_is_for_one_content_and_stays_with_it(held: Run, sql: Sql) -> None:
-    grading.accept(services.warehouse(), OTCE, "so it is", NOON)
+    accept(OTCE, "so it is")
     drive(replace(held, request="accepted"))
     assert sql(COMPUTED) == [("OTCE", 90)]
     later = NOON + timedelta(days=1)

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from otcpipe import history, normalize, queries, services
+from otcpipe import apply, normalize, queries, services
 from otcpipe.errors import Permanent
 from otcpipe.records import Partition
 from otcpipe.revisions import revisions
 from otcpipe.warehouse import Transaction
-from tests.lines import normalized
-from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe
+from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe, reconciled
 from tests.plans import is_of_records, nodes
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -211,11 +210,11 @@ def _answered(sql: Sql, meddle: Callable[[], object] = lambda: None) -> tuple[li
     return current(sql), sql(HISTORY), sql(METRICS)
 
 
-@pytest.mark.parametrize(("few", "expected"), [(history.FEW, []), (0, ["drop_unchanged"])])
+@pytest.mark.parametrize(("few", "expected"), [(apply.FEW, []), (0, ["drop_unchanged"])])
 def test_what_changed_between_two_answers_is_found_without_the_tables_unless_it_is_most(
     sql: Sql, monkeypatch: pytest.MonkeyPatch, few: int, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(history, "FEW", few)
+    monkeypatch.setattr(apply, "FEW", few)
     drive(observe(api_text([{}, {"MPID": "BBBB"}, NON_ATS], T1), T1, covers="all"))
     compared, run = list[str](), Transaction.run
 
@@ -307,10 +306,30 @@ def test_a_partition_is_judged_by_its_latest_capture_whatever_came_last(sql: Sql
     assert sql("select records, volume::int, venues from otc.weekly_quality") == [(1, 7, ["AAAA"])]
 
 
-def test_a_capture_that_postgres_lost_is_told_and_changes_nothing(sql: Sql) -> None:
-    last = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-1]
+def test_a_run_whose_capture_postgres_lost_takes_it_up_again_from_its_observation(sql: Sql) -> None:
+    runs = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
+    drive(observe(file_text([("A", "AAAA", 2, 1)]), OTCE, NOON + timedelta(days=1)))
+    before = sql(HISTORY), sql(METRICS)
+    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.symbol_summary, otc.capture_quality")
+    drive(replace(runs[-2], request="a message of before"))
+    assert [row[:3] for row in sql(HISTORY)] == [("A", "AAAA", 1)]
+    drive(*reconciled())
+    assert (sql(HISTORY), sql(METRICS)) == before
+
+
+def test_a_number_that_no_observation_has_is_refused(sql: Sql) -> None:
+    last = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-2]
     before = sql(HISTORY)
-    rows = normalized(file_text([("A", "AAAA", 2, 1)]), OTCE)
-    with pytest.raises(Permanent, match="Postgres has no capture 999"):
-        history.persist(services.warehouse(), 999, str(last.key), lambda _: rows, NOON)
+    with pytest.raises(Permanent, match="Neither Postgres nor S3 knows capture 999"):
+        drive(replace(last, generation=999, request="of an older database"))
+    assert sql(HISTORY) == before
+
+
+def test_a_normalized_key_of_another_capture_is_refused(sql: Sql) -> None:
+    first = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-2]
+    other = drive(observe(file_text([("A", "AAAA", 2, 1)], "T2"), Partition(WEEK, "T2")))[-2]
+    before = sql(HISTORY)
+    for run in (replace(first, key=other.key), replace(other, key=first.key)):
+        with pytest.raises(Permanent, match="does not follow from capture"):
+            drive(replace(run, request="mixed up"))
     assert sql(HISTORY) == before

@@ -114,7 +114,7 @@ def test_a_run_that_was_asked_for_is_held_or_has_a_week_that_is_due_is_not_settl
     with services.warehouse().transaction() as transaction:
         metrics.mark_due(transaction, WEEKS[0])
     sql("delete from otc.metric_due where week_ending <> %s", WEEKS[0])
-    sql("update otc.weekly_quality set grade = 'F' where week_ending = %s and tier = 'T1'", WEEKS[2])
+    sql("update otc.capture_quality set grade = 'F' where week_ending = %s and tier = 'T1'", WEEKS[2])
     settled = "select week_ending, tier from otc.stage_run where stage = 'compute' and state = 'done' order by 1, 2"
     ledger.settle(services.warehouse(), metrics.reach())
     assert sql(settled) == [(WEEKS[2], "OTCE")]

@@ -117,13 +117,29 @@ def test_a_file_is_compared_in_what_it_covers() -> None:
     assert quality.judge(replace(file, ats_volume=Decimal(400)), [before()]).grade == "C"
 
 
-def test_a_first_week_and_one_before_all_others_are_judged_too() -> None:
+def test_a_first_week_is_graded_by_itself_and_never_beside_the_week_after() -> None:
     assert quality.judge(USUAL, []).grade == "A"
     after = replace(USUAL, week_ending=FRIDAY + WEEK)
-    assert quality.judge(replace(USUAL, volume=Decimal(1)), [after]).grade == "C"
-    assert (
-        quality.judge(replace(USUAL, volume=Decimal(1)), [replace(after, week_ending=FRIDAY + 2 * WEEK)]).grade == "A"
-    )
+    assert quality.judge(replace(USUAL, volume=Decimal(1)), [after]).grade == "A"
+
+
+@given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.data())
+def test_which_weeks_are_trusted_depends_on_the_set_of_weeks_only(
+    order: list[int], accepted: set[int], data: st.DataObject
+) -> None:
+    def week(number: int) -> Measures:
+        rows = data.draw(st.sampled_from([0, 90, 1_000, 70_000, 72_000]))
+        rejects = data.draw(st.sampled_from([0, rows // 5]))
+        friday = FRIDAY + number * WEEK
+        return replace(USUAL, week_ending=friday, rows=rows, rejects=rejects, records=rows - rejects)
+
+    weeks = [week(number) for number in range(12)]
+    fridays = {FRIDAY + number * WEEK for number in accepted}
+    trusted = quality.trusted(weeks, fridays)
+    assert {one.week_ending for one in weeks if one.week_ending in fridays} <= {one.week_ending for one in trusted}
+    assert all(one.records or one.week_ending in fridays for one in trusted)
+    again = quality.trusted([weeks[number] for number in order], fridays)
+    assert sorted(again, key=lambda one: one.week_ending) == trusted
 
 
 COUNTS = st.integers(0, 10**9)

@@ -114,7 +114,7 @@ def jobs(calls: list[datetime]) -> list[Job]:
 
 
 def at(now: datetime) -> Occasion:
-    return Occasion(now, services.warehouse(), services.settings(), lambda _: None, list)
+    return Occasion(now, services.warehouse(), services.store(), services.settings(), lambda _: None, list)
 
 
 def test_a_job_fires_at_its_time_and_not_before_or_twice(
@@ -171,7 +171,9 @@ def test_a_fire_that_fails_or_whose_process_dies_is_done_later(
 
 def test_wednesdays_jobs_ask_for_the_due_and_missing_of_their_tiers(environment: dict[str, str]) -> None:
     sent: list[Run] = []
-    occasion = Occasion(WEDNESDAY + 2 * 60 * MINUTE, services.warehouse(), services.settings(), sent.append, list)
+    occasion = Occasion(
+        WEDNESDAY + 2 * 60 * MINUTE, services.warehouse(), services.store(), services.settings(), sent.append, list
+    )
     schedule.begin(services.warehouse(), TUESDAY)
     assert {"otc-tier1-weekly", "otc-tier2-weekly", "otc-rolling-weekly"} <= set(schedule.fire_due(occasion))
     assert {run.key.partition for run in sent} == {
@@ -187,7 +189,7 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
 ) -> None:
     def recompute() -> list[str]:
         sent: list[Run] = []
-        occasion = Occasion(WEDNESDAY, services.warehouse(), services.settings(), sent.append, list)
+        occasion = Occasion(WEDNESDAY, services.warehouse(), services.store(), services.settings(), sent.append, list)
         schedule.jobs.recompute_stale(occasion)
         return [run.stage.name for run in drive(*sent)]
 
@@ -208,7 +210,9 @@ def test_what_is_stranded_is_sent_again_every_few_minutes(environment: dict[str,
         asked.append("asked")
         return asked
 
-    occasion = Occasion(WEDNESDAY, services.warehouse(), services.settings(), lambda _: None, send_stranded)
+    occasion = Occasion(
+        WEDNESDAY, services.warehouse(), services.store(), services.settings(), lambda _: None, send_stranded
+    )
     schedule.begin(services.warehouse(), WEDNESDAY - 5 * MINUTE)
     assert "otc-reconcile" in schedule.fire_due(occasion)
     assert asked == ["asked"]

@@ -48,7 +48,7 @@ class Year:
         services.settings.cache_clear()
         sent: list[Run] = []
         occasion = schedule.Occasion(
-            now, services.warehouse(), services.settings(), sent.append, self._stranded(sent)
+            now, services.warehouse(), services.store(), services.settings(), sent.append, self._stranded(sent)
         )
         schedule.begin(services.warehouse(), now)
         for _ in range(2):

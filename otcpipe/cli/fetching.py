@@ -1,6 +1,6 @@
 """Commands that ask FINRA for partitions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from otcpipe import broker, due, rotation, services, weeks
@@ -70,13 +70,15 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
             say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} days ago.")
         return
     broker.reach()
-    ask(candidate.partition for candidate in chosen)
+    ask([candidate.partition for candidate in chosen])
     if wait:
         watch.until_done([candidate.partition for candidate in chosen])
 
 
-def ask(partitions: Iterable[Partition]) -> None:
-    due.ask(services.warehouse(), services.settings()["S3_PREFIX"], partitions, broker.send)
+def ask(partitions: Sequence[Partition]) -> None:
+    """Have partitions fetched, and keep which weeks are wanted."""
+    settings = services.settings()
+    due.ask(services.warehouse(), services.store(), settings["S3_PREFIX"], partitions, broker.send, settings.now())
 
 
 def _tiers(given: Sequence[str]) -> list[str]:

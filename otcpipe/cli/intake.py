@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from otcpipe import broker, downloads, due, fetched, gz, history, keys, services, stages, weeks
+from otcpipe import broker, captures, downloads, due, fetched, gz, keys, services, stages, weeks
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
@@ -64,8 +64,8 @@ def _check_order(file: Found, before: list[Found], moment: datetime | None) -> N
         raise Invalid(f"{file.path} has rows of {file.download.last_update}, so it was downloaded no earlier.")
     if any(other.partition == file.partition and other.content != file.content for other in before):
         raise Invalid(f"{file.path} is a second file of its partition: import one, then the other.")
-    newest = history.newest_update(services.warehouse(), file.partition)
-    known = history.find_content(services.warehouse(), file.partition, keys.sha256(file.content), moment)
+    newest = captures.newest_update(services.warehouse(), file.partition)
+    known = captures.find_content(services.warehouse(), file.partition, keys.sha256(file.content), moment)
     if moment is None and known is None and newest and newest > file.download.last_update:
         raise Invalid(
             f"{file.path}: its newest row is of {file.download.last_update}, but rows of {newest} are in already; "
@@ -77,7 +77,10 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
     """Put one file on its way; false when its content is there already."""
     partition, digest = file.partition, keys.sha256(file.content)
     where = f"{file.path.name}: {partition.tier}, week ending {partition.week_ending} ({file.reason})"
-    known = history.find_content(services.warehouse(), partition, digest, moment)
+    known = captures.find_content(services.warehouse(), partition, digest, moment)
+    if known and known["is_withdrawn"]:
+        say(f"{where}: withdrawn; `otcpipe withdraw {known['capture_id']} --undo` lets it count again.")
+        return False
     if known and known["is_persisted"]:
         at = known["observed_at"].astimezone(UTC)
         say(f"{where}: imported already, as observed at {at:%Y-%m-%d %H:%M:%S} UTC; nothing to do.")

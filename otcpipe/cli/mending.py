@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Iterator
 
-from otcpipe import broker, due, grading, keys, ledger, reconcile, services, stages, weeks
+from otcpipe import broker, decisions, due, grading, keys, ledger, reconcile, services, stages, weeks
 from otcpipe.cli.console import counted, print_json, say
+from otcpipe.decisions import Decision
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 from otcpipe.reconcile import Finding
@@ -15,6 +16,9 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     """Send the messages of all that is due and that nobody is at, or of all that an older version made."""
     prefix = services.settings()["S3_PREFIX"]
     broker.reach()
+    count = decisions.synchronize(services.warehouse(), services.store(), prefix, say, is_dry=is_dry)
+    if count and not as_json:
+        say(f"{counted(count, 'decision')} of people {'would be' if is_dry else ''} copied between S3 and Postgres.")
     found = []
     for finding in reconcile.stale(services.warehouse(), prefix, f"stale {uuid.uuid4()}") if stale else _due(prefix):
         if not is_dry:
@@ -57,11 +61,13 @@ def accept(week: str, tier: str, reason: str) -> None:
     if not reason.strip():
         raise Invalid("A reason is needed: it is kept beside the partition.")
     broker.reach()
-    judgement = grading.accept(warehouse, partition, reason.strip(), now)
+    grade = grading.held(warehouse, partition)
+    decision = Decision("accept", partition, grade["digest"], reason.strip(), now, grade["grade"], grade["score"])
+    decisions.record(warehouse, services.store(), services.settings()["S3_PREFIX"], decision)
     (row,) = [row for row in ledger.partitions(warehouse, partition.week_ending) if row["tier"] == partition.tier]
     key = keys.parse(row["normalized_key"], services.settings()["S3_PREFIX"])
     _submit(Run(stages.named("compute"), key, ledger.generation_of(warehouse, key), request=f"accept {uuid.uuid4()}"))
-    say(f"{partition.tier} {partition.week_ending}: accepted as it is ({'; '.join(judgement['reasons'])}).")
+    say(f"{partition.tier} {partition.week_ending}: accepted as it is ({'; '.join(grade['reasons'])}).")
 
 
 def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:

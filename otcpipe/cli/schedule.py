@@ -17,8 +17,9 @@ def run() -> None:
     logs.configure(services.settings())
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     schedule.begin(services.warehouse(), services.settings().now())
+    clock = _Clock()
     say("The scheduler runs; `otcpipe schedule --list` shows when what is due. Ctrl-C stops it.")
-    schedule.run(_wake, services.settings())
+    schedule.run(clock.tick, services.settings())
     say("The scheduler stopped.")
 
 
@@ -41,17 +42,27 @@ def show(*, as_json: bool) -> None:
     print_table(COLUMNS, rows)
 
 
-def _wake() -> None:
-    """A server that is down puts off what is due until the next time."""
-    try:
-        broker.reach()
-        schedule.fire_due(_occasion(services.settings().now()))
-    except OtcpipeError as error:
-        log.warning("Put off: %s", error)
+class _Clock:
+    """Fires what is due at each tick; a server that is down puts it off until the next."""
+
+    def __init__(self) -> None:
+        self._ticked_at = services.settings().now()
+
+    def tick(self) -> None:
+        now = services.settings().now()
+        try:
+            broker.reach()
+            schedule.begin(services.warehouse(), self._ticked_at)
+            schedule.fire_due(_occasion(now))
+        except OtcpipeError as error:
+            log.warning("Put off: %s", error)
+        else:
+            self._ticked_at = now
 
 
 def _occasion(now: datetime) -> schedule.Occasion:
-    return schedule.Occasion(now, services.warehouse(), services.settings(), broker.send, broker.send_stranded)
+    store, settings = services.store(), services.settings()
+    return schedule.Occasion(now, services.warehouse(), store, settings, broker.send, broker.send_stranded)
 
 
 def _told(moment: datetime | None) -> str:

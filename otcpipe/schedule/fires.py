@@ -25,10 +25,13 @@ class Upcoming:
     next: datetime | None
 
 
-def begin(warehouse: Warehouse, now: datetime) -> None:
-    """Count from now on what a job misses that was never heard of before."""
+def begin(warehouse: Warehouse, since: datetime) -> None:
+    """Note jobs that the table does not know, so that their fires after a moment are due.
+
+    At a process's first start that is now; later its last tick, since the rows may have been lost with the database.
+    """
     with warehouse.transaction() as transaction:
-        transaction.run("begin_fires", jobs=[job.name for job in JOBS], now=now)
+        transaction.run("begin_fires", jobs=[job.name for job in JOBS], now=since)
 
 
 def fire_due(occasion: Occasion, jobs: Sequence[Job] = JOBS) -> list[str]:

@@ -2,14 +2,16 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from otcpipe import coverage, due, keys, letters, metrics, revisions, rotation, stages, weeks
 from otcpipe.due import Send
 from otcpipe.ledger import Run
+from otcpipe.records import Partition
 from otcpipe.settings import Settings
+from otcpipe.store import Store
 from otcpipe.warehouse import Warehouse
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; what does not fit is more urgent the week after
@@ -23,6 +25,7 @@ class Occasion:
 
     now: datetime
     warehouse: Warehouse
+    store: Store
     settings: Settings
     send: Send
     send_stranded: Callable[[], Sized]
@@ -40,7 +43,7 @@ class Job:
 def fetch_missing(occasion: Occasion, *tiers: str) -> str:
     wanted = due.wanted(occasion.warehouse, occasion.now, occasion.settings.since, tiers)
     missing = due.missing(wanted, due.states(occasion.warehouse, wanted), occasion.now)
-    due.ask(occasion.warehouse, occasion.settings["S3_PREFIX"], missing, occasion.send)
+    _ask(occasion, missing)
     return f"{len(missing):,} partitions of {', '.join(tiers)} were due and missing."
 
 
@@ -65,8 +68,13 @@ def refresh(occasion: Occasion) -> str:
     idle = [one for one in known if states.get(one.partition) not in due.UNDER_WAY]
     chosen = rotation.chosen(idle, occasion.now, REFRESH_REQUESTS)
     partitions = [one.partition for one in chosen]
-    due.ask(occasion.warehouse, occasion.settings["S3_PREFIX"], partitions, occasion.send)
+    _ask(occasion, partitions)
     return f"{len(chosen):,} of {len(known):,} partitions are asked for again."
+
+
+def _ask(occasion: Occasion, partitions: Sequence[Partition]) -> None:
+    prefix = occasion.settings["S3_PREFIX"]
+    due.ask(occasion.warehouse, occasion.store, prefix, partitions, occasion.send, occasion.now)
 
 
 def check(occasion: Occasion) -> str:

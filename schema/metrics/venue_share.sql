@@ -112,7 +112,11 @@ known as (
     where
         $1 is null
         and week_ending between $2 - 91 and $3
-        and (week_ending < $2 or not exists (select from otc.venue_sum where week_ending between $2 and $3))
+        and (
+            week_ending < $2
+            or not exists (select from otc.venue_sum where week_ending between $2 and $3)
+            and (week_ending, tier) in (select s.week_ending, s.tier from sets as s) -- none where nothing counts
+        )
 ),
 numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
     select *, array[mpid, firm_crd::text, case when mpid is null and firm_crd is null then venue_name end] as venue

@@ -1,10 +1,17 @@
 -- name: add_capture
 insert into otc.capture
-(week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
-    record_total, pages, request_ids, added_columns)
+(capture_id, week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
+    record_total, pages, request_ids, added_columns, is_withdrawn)
 values (
-    %(week_ending)s, %(tier)s, %(source)s, %(covers)s, %(fetched_key)s, %(raw_key)s, %(digest)s, %(observed_at)s,
-    %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s, %(added_columns)s
+    %(capture_id)s, %(week_ending)s, %(tier)s, %(source)s, %(covers)s, %(fetched_key)s, %(raw_key)s, %(digest)s,
+    %(observed_at)s, %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s, %(added_columns)s,
+    coalesce((
+        select d.kind = 'withdraw'
+        from otc.decision as d
+        where d.subject = %(fetched_key)s and d.kind in ('withdraw', 'restore')
+        order by d.decided_at desc, d.decision_id desc
+        limit 1
+    ), false)
 )
 on conflict (fetched_key) do nothing;
 
@@ -21,14 +28,32 @@ select * from otc.capture where capture_id = %(capture_id)s;
 
 -- name: same_content
 -- Captures of this very content in its partition.
-select capture_id, observed_at, raw_key, persisted_at is not null as is_persisted
+select capture_id, observed_at, raw_key, persisted_at is not null as is_persisted, is_withdrawn
 from otc.capture
 where week_ending = %(week_ending)s and tier = %(tier)s and digest = %(digest)s
 order by observed_at desc;
 
+-- name: list_captures
+-- All observations, with how each was graded and why one was withdrawn.
+select c.*, q.grade, q.reasons, d.reason as withdrawn_because, d.decided_at as withdrawn_at
+from otc.capture as c
+left join otc.capture_quality as q on q.capture_id = c.capture_id
+left join lateral (
+    select reason, decided_at
+    from otc.decision
+    where subject = c.fetched_key and kind = 'withdraw' and c.is_withdrawn
+    order by decided_at desc, decision_id desc
+    limit 1
+) as d on true
+where
+    (%(week_ending)s::date is null or c.week_ending = %(week_ending)s)
+    and (%(tier)s::text is null or c.tier = %(tier)s)
+order by c.week_ending, array_position(array['T1', 'T2', 'OTCE'], c.tier), c.observed_at, c.fetched_key;
+
 -- name: is_captured
 select exists (
-    select from otc.capture where week_ending = %(week_ending)s and tier = %(tier)s and source = 'api'
+    select from otc.capture
+    where week_ending = %(week_ending)s and tier = %(tier)s and source = 'api' and not is_withdrawn
 ) as is_captured;
 
 -- name: newest_update
@@ -53,29 +78,6 @@ on conflict do nothing;
 -- name: names
 -- In one row: to take some 10,000 rows out one by one took longer than to look all names up.
 select coalesce(array_agg(name), '{}') as names, coalesce(array_agg(name_id), '{}') as ids from otc.name;
-
--- name: later_captures
--- Captures of the partition that are in already and were observed after this one, oldest first.
-select later.*
-from otc.capture as later
-inner join otc.capture as this on this.week_ending = later.week_ending and this.tier = later.tier
-where
-    this.capture_id = %(capture_id)s
-    and later.persisted_at is not null
-    and (later.observed_at, later.fetched_key) > (this.observed_at, this.fetched_key)
-order by later.observed_at, later.fetched_key;
-
--- name: capture_before
--- The capture of the partition that was observed just before this one and is in.
-select before.capture_id, before.covers, before.raw_key, before.normalized_key
-from otc.capture as before
-inner join otc.capture as this on this.week_ending = before.week_ending and this.tier = before.tier
-where
-    this.capture_id = %(capture_id)s
-    and before.persisted_at is not null
-    and (before.observed_at, before.fetched_key) < (this.observed_at, this.fetched_key)
-order by before.observed_at desc, before.fetched_key desc
-limit 1;
 
 -- name: drop_brought_by
 delete from otc.volume_record
@@ -124,6 +126,11 @@ cross join lateral (
         and r.issue_name_id is not distinct from o.issue_name_id
         and r.venue_name_id is not distinct from o.venue_name_id
         and r.product_type is not distinct from o.product_type
+        and r.share_volume = o.share_volume
+        and r.trade_count = o.trade_count
+        and r.notional is not distinct from o.notional
+        and r.published_on is not distinct from o.published_on
+        and r.updated_on is not distinct from o.updated_on
     offset 0
 ) as found;
 
@@ -218,7 +225,8 @@ where
 -- name: add_incoming
 insert into volume_record select * from incoming;
 
--- name: set_persisted
+-- name: note_rows
+-- What became of a capture's rows, whether or not it counts.
 update otc.capture set
     normalized_key = %(normalized_key)s,
     rows = %(rows)s,
@@ -226,9 +234,15 @@ update otc.capture set
     totals = %(totals)s,
     rejects = %(rejects)s,
     reconciled = %(reconciled)s,
-    unreconciled = %(unreconciled)s,
-    persisted_at = coalesce(persisted_at, %(now)s)
+    unreconciled = %(unreconciled)s
 where capture_id = %(capture_id)s;
+
+-- name: set_applied
+-- The captures of a partition whose records are in, and no others.
+update otc.capture set persisted_at = case when capture_id = any(%(captures)s) then coalesce(persisted_at, %(now)s) end
+where
+    week_ending = %(week_ending)s and tier = %(tier)s
+    and (capture_id = any(%(captures)s)) <> (persisted_at is not null);
 
 -- name: is_loaded
 select coalesce((

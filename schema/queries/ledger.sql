@@ -104,7 +104,7 @@ limit 1;
 with newest as (
     select distinct on (week_ending, tier) *
     from otc.capture
-    where %(week_ending)s::date is null or week_ending = %(week_ending)s
+    where (%(week_ending)s::date is null or week_ending = %(week_ending)s) and not is_withdrawn
     order by week_ending, tier, observed_at desc, fetched_key desc
 ),
 run as (
@@ -132,11 +132,16 @@ select
     r.tier,
     case
         when r.state = 'done' and r.stage = 'fetch' and n.capture_id is null then 'absent' -- not published yet
+        when r.state = 'done' and c.captures > 0 and n.capture_id is null then 'absent' -- all were withdrawn
+        when r.state = 'done' and h.tier is not null then 'held'
         when r.state = 'done' and computed.key is null and n.capture_id is not null then 'queued'
         else r.state
     end as state,
     r.stage,
     case
+        when r.state = 'done' and c.captures > 0 and n.capture_id is null then 'every capture was withdrawn'
+        when r.state = 'done' and h.tier is not null then
+            format('grade F: %%s; see `otcpipe accept`', array_to_string(q.reasons, '; '))
         when r.reason is null and n.reconciled is false then
             format(
                 '%%s symbols or firms do not add up to FINRA''s totals: %%s',
@@ -163,6 +168,7 @@ from run as r
 left join newest as n on n.week_ending = r.week_ending and n.tier = r.tier
 left join counted as c on c.week_ending = r.week_ending and c.tier = r.tier
 left join otc.weekly_quality as q on q.week_ending = r.week_ending and q.tier = r.tier
+left join otc.held_partition as h on h.week_ending = r.week_ending and h.tier = r.tier
 left join otc.stage_run as computed
     on computed.stage = 'compute' and computed.key = n.normalized_key and computed.generation = n.capture_id
     and computed.state = 'done'

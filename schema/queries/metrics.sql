@@ -1,10 +1,10 @@
 -- name: mark_due
--- The week and the later loaded weeks that each metric reaches. Marks that stand are locked: who takes one of them
--- waits until the change that it is to compute is there.
+-- The week, loaded or no longer, and the later loaded weeks that each metric reaches. Existing marks are locked: a
+-- transaction that takes one waits until this change is committed.
 insert into otc.metric_due (week_ending, metric, over_stored)
 select p.week_ending, m.metric, m.over_stored
 from unnest(%(metrics)s::text[], %(over_stored)s::boolean[], %(reaches)s::int[]) as m (metric, over_stored, reach)
-inner join (select distinct week_ending from otc.loaded_partition) as p
+inner join (select week_ending from otc.loaded_partition union select %(week)s::date) as p
     on p.week_ending between %(week)s and %(week)s::date + 7 * m.reach
 order by p.week_ending, m.metric, m.over_stored
 on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;

@@ -1,62 +1,59 @@
--- name: newest_capture
--- What its rows came to, for the quality of a partition.
-select
-    n.week_ending,
-    n.tier,
-    n.capture_id,
-    n.digest,
-    exists (
-        select from otc.capture as c
-        where c.week_ending = n.week_ending and c.tier = n.tier and c.persisted_at is not null and c.covers = 'all'
-    ) as covers_all,
-    n.rows,
-    n.rejects,
-    cardinality(n.unreconciled) as unreconciled
-from otc.capture as n
-where n.week_ending = %(week_ending)s and n.tier = %(tier)s and n.persisted_at is not null
-order by n.observed_at desc, n.fetched_key desc
-limit 1;
-
 -- name: current_records
 select symbol, issue_name, venue_type, mpid, share_volume, trade_count, notional
 from otc.venue_volume
 where week_ending = %(week_ending)s and tier = %(tier)s;
 
--- name: quality_around
--- The tier's judged weeks near a week, without those that nobody trusts.
-select q.*
-from otc.weekly_quality as q
-where
-    q.tier = %(tier)s
-    and q.week_ending <> %(week_ending)s
-    and q.week_ending between %(week_ending)s::date - %(days)s::int and %(week_ending)s::date + %(days)s::int
-    and (q.week_ending, q.tier) not in (select h.week_ending, h.tier from otc.held_partition as h);
+-- name: lock_grades
+-- Grades of a tier depend on each other: one transaction at a time gives them.
+select pg_advisory_xact_lock(hashtext('otc.grades ' || %(tier)s));
 
--- name: store_quality
-insert into otc.weekly_quality (
-    week_ending, tier, capture_id, digest, grade, score, reasons, covers_all, rows, rejects, unreconciled,
+-- name: unmeasured
+select c.capture_id from unnest(%(captures)s::bigint[]) as c (capture_id)
+where not exists (select from otc.capture_quality as q where q.capture_id = c.capture_id);
+
+-- name: store_measures
+-- The grade is given afterwards, beside the weeks around.
+insert into otc.capture_quality (
+    capture_id, week_ending, tier, digest, grade, score, reasons, covers_all, rows, rejects, unreconciled,
     records, symbols, volume, ats_volume, venues, doubled_symbols, zero_records, judged_at
 )
 values (
-    %(week_ending)s, %(tier)s, %(capture_id)s, %(digest)s, %(grade)s, %(score)s, %(reasons)s, %(covers_all)s,
+    %(capture_id)s, %(week_ending)s, %(tier)s, %(digest)s, 'A', 100, '{}', %(covers_all)s,
     %(rows)s, %(rejects)s, %(unreconciled)s, %(records)s, %(symbols)s, %(volume)s, %(ats_volume)s, %(venues)s,
     %(doubled_symbols)s, %(zero_records)s, %(now)s
 )
-on conflict (week_ending, tier) do update set
-    capture_id = excluded.capture_id, digest = excluded.digest, grade = excluded.grade, score = excluded.score,
-    reasons = excluded.reasons, covers_all = excluded.covers_all, rows = excluded.rows, rejects = excluded.rejects,
+on conflict (capture_id) do update set
+    covers_all = excluded.covers_all, rows = excluded.rows, rejects = excluded.rejects,
     unreconciled = excluded.unreconciled, records = excluded.records, symbols = excluded.symbols,
     volume = excluded.volume, ats_volume = excluded.ats_volume, venues = excluded.venues,
-    doubled_symbols = excluded.doubled_symbols, zero_records = excluded.zero_records, judged_at = excluded.judged_at;
+    doubled_symbols = excluded.doubled_symbols, zero_records = excluded.zero_records;
+
+-- name: store_grade
+update otc.capture_quality set grade = %(grade)s, score = %(score)s, reasons = %(reasons)s, judged_at = %(now)s
+where capture_id = %(capture_id)s;
+
+-- name: quality_around
+-- The tier's captures near a week: what they are graded by, and whether they stand for their partition.
+select
+    q.*,
+    q.capture_id = first_value(q.capture_id) over (
+        partition by q.week_ending order by c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc
+    ) and c.persisted_at is not null as is_newest,
+    exists (
+        select from otc.decision as d
+        where d.kind = 'accept' and d.week_ending = q.week_ending and d.tier = q.tier and d.subject = q.digest
+    ) as is_accepted
+from otc.capture_quality as q
+inner join otc.capture as c on c.capture_id = q.capture_id
+where
+    q.tier = %(tier)s
+    and q.week_ending between %(week_ending)s::date - %(days)s::int and %(week_ending)s::date + %(days)s::int;
+
+-- name: held_weeks
+select week_ending from otc.held_partition where tier = %(tier)s;
 
 -- name: quality
 select q.*, h.tier is not null as is_held
 from otc.weekly_quality as q
 left join otc.held_partition as h on h.week_ending = q.week_ending and h.tier = q.tier
 where q.week_ending = %(week_ending)s and q.tier = %(tier)s;
-
--- name: accept
-insert into otc.acceptance (week_ending, tier, digest, reason, grade, score, accepted_at)
-select week_ending, tier, digest, %(reason)s, grade, score, %(now)s
-from otc.weekly_quality
-where week_ending = %(week_ending)s and tier = %(tier)s;

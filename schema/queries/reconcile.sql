@@ -39,6 +39,26 @@ inner join version as v on v.stage = c.stage and v.code_version <> c.code_versio
 inner join otc.stage_run as r on r.stage = c.stage and r.key = c.key and r.generation = c.generation and r.state = 'done'
 order by c.capture_id, c.at;
 
+-- name: freed
+-- Runs that are held although their partition no longer is.
+select stage, key, generation
+from otc.stage_run
+where state = 'held' and (week_ending, tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
+order by week_ending, tier;
+
+-- name: uncomputed
+-- Weeks whose metrics are due while no run that could compute them is under way: for each its newest capture.
+select distinct on (c.week_ending) 'compute' as stage, c.normalized_key as key, c.capture_id as generation
+from (select distinct week_ending from otc.metric_due) as d
+inner join otc.capture as c on c.week_ending = d.week_ending and c.normalized_key is not null
+where not exists (
+    select from otc.stage_run as r
+    where
+        (r.state in ('queued', 'running') or (r.state = 'failed' and r.key = c.normalized_key))
+        and r.week_ending between d.week_ending - 7 * %(reach)s and d.week_ending
+)
+order by c.week_ending, c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc;
+
 -- name: absent
 -- Fetches that found nothing published, and whose partition nobody has brought since.
 select r.week_ending, r.tier, r.key

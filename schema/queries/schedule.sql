@@ -38,13 +38,6 @@ where
         where later.job = f.job and later.scheduled_for > f.scheduled_for and later.finished_at is not null
     );
 
--- name: first_asked
--- The oldest week of each tier that FINRA was ever asked for.
-select tier, min(week_ending) as week_ending
-from otc.stage_run
-where stage = 'fetch'
-group by tier;
-
 -- name: stale_weeks
 -- Weeks whose metrics a runner left due or older code made, unless something is on its way there; for each the newest
 -- capture whose records are in, by which a compute run is asked for.

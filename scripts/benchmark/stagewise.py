@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark import floors, weeks
 from benchmark.measure import Cost, measured
-from otcpipe import fetched, history, ledger, normalize, objects, services, stages
+from otcpipe import apply, fetched, ledger, normalize, objects, services, stages
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.records import Manifest, Output, Partition
@@ -67,7 +67,7 @@ def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) ->
             rows = objects.normalized(services.store(), run.key)
             with services.warehouse().transaction() as transaction:
                 capture = transaction.rows("capture", capture_id=run.generation)[0]
-                incoming = history.in_columns(history.names_of(transaction), capture, rows.records)
+                incoming = apply.in_columns(apply.names_of(transaction), capture, rows.records)
             floors.persist(incoming, costs["persist"])
     floors.compute(carried[0].key.partition.week_ending, costs["compute"])
     return costs

@@ -54,7 +54,8 @@ def test_the_tables_are_those_of_an_undisturbed_run(
 
 
 def ask(partitions: Sequence[Partition]) -> None:
-    due.ask(services.warehouse(), services.settings()["S3_PREFIX"], partitions, broker.send)
+    settings = services.settings()
+    due.ask(services.warehouse(), services.store(), settings["S3_PREFIX"], partitions, broker.send, settings.now())
 
 
 def settle(world: World) -> list[str]:

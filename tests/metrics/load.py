@@ -10,12 +10,12 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from otcpipe import grading, keys, metrics, services, stages
+from otcpipe import keys, metrics, services, stages
 from otcpipe.ledger import Run
 from otcpipe.records import FILE_FIELDS, TIERS, Partition
 from tests.metrics.generate import History
 from tests.metrics.records import Loaded, Record, Row
-from tests.pipeline import NOON, api_text, drive, observe
+from tests.pipeline import accept, api_text, drive, observe
 
 SUMMARY = {"ATS": "ATS_W_SMBL_FIRM", "NON_ATS": "OTC_W_SMBL_FIRM"}
 
@@ -53,7 +53,7 @@ def _accept_empty() -> None:
         held = connection.execute("select key, generation from otc.stage_run where state = 'held'").fetchall()
     for text, generation in held:
         key = keys.parse(text, services.settings()["S3_PREFIX"])
-        grading.accept(services.warehouse(), key.partition, "an example", NOON)
+        accept(key.partition)
         drive(Run(stages.named("compute"), key, generation, request="accepted"))
 
 

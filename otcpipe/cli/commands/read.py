@@ -36,6 +36,19 @@ def coverage(
 
 
 @commands.command()
+def captures(
+    *,
+    week: Week = None,
+    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE.")] = None,
+    as_json: Json = False,
+) -> None:
+    """All observations of each partition, in order: source, time, rows, grade, and which are withdrawn."""
+    from otcpipe.cli import captures
+
+    captures.list_(week, tier, as_json=as_json)
+
+
+@commands.command()
 def revisions(
     *,
     week: Week = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.options import Json, Week
+from otcpipe.cli.options import Json, Wait, Week
 from otcpipe.errors import Invalid
 
 LAST_ID = 2**63 - 1
@@ -41,6 +41,31 @@ def accept(
     from otcpipe.cli import mending
 
     mending.accept(week, tier, reason)
+
+
+@commands.command()
+def withdraw(
+    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="Its number or key, as `captures` lists it.")],
+    *,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why it must not count; kept with it. Needed but for --undo.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Let it count again.")] = False,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Let a wrong capture count in no answer, as-of answers included; it stays stored and listed."""
+    from otcpipe.cli import captures
+
+    captures.withdraw(capture, reason, undo=undo, is_dry=dry_run, wait=wait)
+
+
+@commands.command()
+def rebuild(*, dry_run: DryRun = False) -> None:
+    """Bring every table back from S3 alone, as after the loss of Postgres."""
+    from otcpipe.cli import rebuild
+
+    rebuild.rebuild(is_dry=dry_run)
 
 
 @commands.command()

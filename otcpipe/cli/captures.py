@@ -1,0 +1,86 @@
+"""Captures: the list of observations, and withdrawing one."""
+
+import uuid
+
+from otcpipe import broker, captures, decisions, due, keys, services, stages, weeks
+from otcpipe.cli import watch
+from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.decisions import Decision
+from otcpipe.errors import Invalid
+from otcpipe.ledger import Run
+from otcpipe.records import Partition
+from otcpipe.warehouse import Row
+
+COLUMNS = {
+    "capture_id": "capture",
+    "week_ending": "week ending",
+    "tier": "tier",
+    "source": "source",
+    "observed_at": "observed at",
+    "rows": "rows",
+    "records": "records",
+    "rejects": "rejects",
+    "grade": "grade",
+    "reason": "state",
+}
+
+
+def list_(week: str | None, tier: str | None, *, as_json: bool) -> None:
+    """Print all observations, in order, with their state."""
+    friday = weeks.parse_week(week, services.settings().now()) if week is not None else None
+    rows = captures.listed(services.warehouse(), friday, weeks.parse_tier(tier) if tier is not None else None)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(COLUMNS, [row | {"capture_id": str(row["capture_id"]), "reason": _state(row)} for row in rows])
+    else:
+        say("There is no capture.")
+
+
+def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: bool) -> None:
+    """Let a capture count in no answer, or let it count again; it stays stored either way."""
+    capture = _find(text)
+    partition = Partition(capture["week_ending"], capture["tier"])
+    name = f"Capture {capture['capture_id']} of {partition.tier} {partition.week_ending}"
+    if capture["is_withdrawn"] != undo:
+        say(f"{name} {'counts' if undo else 'is withdrawn'} already; nothing to do.")
+        return
+    if not (undo or (reason or "").strip()):
+        raise Invalid("A reason is needed: give it with --reason; it is kept beside the capture.")
+    outcome = "counts again" if undo else "is withdrawn: it counts in no answer, and stays stored"
+    if is_dry:
+        say(f"{name}: with this, it {outcome}.")
+        return
+    broker.reach()
+    settings = services.settings()
+    kind, now = "restore" if undo else "withdraw", settings.now()
+    decision = Decision(kind, partition, capture["fetched_key"], (reason or "undo").strip(), now)
+    decisions.record(services.warehouse(), services.store(), settings["S3_PREFIX"], decision)
+    if capture["normalized_key"]:
+        key = keys.parse(capture["normalized_key"], settings["S3_PREFIX"])
+        run = Run(stages.named("persist"), key, capture["capture_id"], request=f"{kind} {uuid.uuid4()}")
+        due.submit(services.warehouse(), run, broker.send)
+    say(f"{name} {outcome}.")
+    if wait:
+        watch.until_done([partition])
+
+
+def _find(text: str) -> Row:
+    """Return the capture by its number or its observation's key; raises Invalid if there is none."""
+    found = [
+        row
+        for row in captures.listed(services.warehouse(), None, None)
+        if text in (str(row["capture_id"]), row["fetched_key"])
+        or row["fetched_key"] == f"{services.settings()['S3_PREFIX']}/{text}"
+    ]
+    if not found:
+        raise Invalid(f"There is no capture {text}: `otcpipe captures` lists them.")
+    return found[0]
+
+
+def _state(capture: Row) -> str:
+    if capture["is_withdrawn"]:
+        return f"withdrawn: {capture['withdrawn_because']}"
+    if capture["persisted_at"]:
+        return "; ".join(capture["reasons"] or ()) or "counts"
+    return "not in yet" if capture["normalized_key"] is None else "counts not: it has no record"

@@ -1,0 +1,46 @@
+"""Bring every table back from S3 alone."""
+
+import logging
+
+from otcpipe import broker, decisions, due, keys, reconcile, services
+from otcpipe.cli import watch
+from otcpipe.cli.console import counted, say
+from otcpipe.errors import Unready
+from otcpipe.records import Partition
+
+log = logging.getLogger(__name__)
+
+
+def rebuild(*, is_dry: bool) -> None:
+    """Create the tables if they are missing, then run all observations and decisions of S3 through the pipeline."""
+    warehouse, store, prefix = services.warehouse(), services.store(), services.settings()["S3_PREFIX"]
+    stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
+    decided = list(store.keys(f"{prefix}/decision/"))
+    say(f"S3 holds {counted(len(stored), 'observation')} and {counted(len(decided), 'decision')} under {prefix}.")
+    if is_dry:
+        known = _known()
+        say(f"Postgres lacks {counted(len(set(stored) - known), 'observation')}; nothing was changed.")
+        return
+    warehouse.migrate()
+    broker.reach()
+    decisions.synchronize(warehouse, store, prefix, say)
+    sent = 0
+    for finding in reconcile.find(warehouse, store, prefix, broker.message_ids(), services.settings().now()):
+        due.submit(warehouse, finding.run, broker.send)
+        sent += 1
+    say(f"{counted(sent, 'run')} enqueued.")
+    partitions = {keys.parse(key, prefix).partition for key in stored}
+    if partitions:
+        watch.until_done(sorted(partitions, key=_order))
+
+
+def _known() -> set[str]:
+    try:
+        with services.warehouse().transaction() as transaction:
+            return {row["key"] for row in transaction.rows("cached_keys")}
+    except Unready:
+        return set()
+
+
+def _order(partition: Partition) -> tuple[object, str]:
+    return partition.week_ending, partition.tier

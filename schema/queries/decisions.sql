@@ -1,0 +1,40 @@
+-- name: decisions
+select * from otc.decision order by decided_at, decision_id;
+
+-- name: add_decision
+insert into otc.decision (decision_id, kind, week_ending, tier, subject, reason, grade, score, decided_at)
+values (
+    %(decision_id)s, %(kind)s, %(week_ending)s, %(tier)s, %(subject)s, %(reason)s, %(grade)s, %(score)s, %(decided_at)s
+)
+on conflict (decision_id) do nothing;
+
+-- name: mark_withdrawn
+-- The newest decision about an observation is the one that holds.
+update otc.capture set is_withdrawn = d.kind = 'withdraw'
+from (
+    select kind from otc.decision
+    where subject = %(subject)s and kind in ('withdraw', 'restore')
+    order by decided_at desc, decision_id desc
+    limit 1
+) as d
+where fetched_key = %(subject)s;
+
+-- name: first_wanted
+-- The first week of each tier that was ever asked for.
+select tier, min(week_ending) as week_ending from otc.decision where kind = 'want' group by tier;
+
+-- name: misapplied
+-- Captures whose records are in although they are withdrawn, or are not in although they should be.
+select 'persist' as stage, c.normalized_key as key, c.capture_id as generation
+from otc.capture as c
+where
+    c.normalized_key is not null
+    and not exists (
+        select from otc.stage_run as r
+        where r.generation = c.capture_id and r.state in ('queued', 'running', 'failed')
+    )
+    and case
+        when c.is_withdrawn then c.persisted_at is not null
+        else c.persisted_at is null and c.records > 0
+    end
+order by c.week_ending, c.tier, c.observed_at;
