@@ -136,14 +136,14 @@ def test_the_schema_forbids_two_current_versions_and_two_that_one_capture_closed
 
 def test_the_schema_forbids_versions_of_one_record_that_overlap(runs: list[Run], sql: Sql) -> None:
     sql("begin")
-    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="two versions of a record of S2 overlap"):
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="two versions of a record of S0 overlap"):
         sql(
             """
             with wrong as (
                 update otc.volume_record set ended_by = (
-                    select capture_id from otc.capture order by observed_at limit 1 offset 2
+                    select capture_id from otc.capture order by observed_at limit 1 offset 3
                 )
-                where symbol = 'S2' and ended_by = (
+                where symbol = 'S0' and share_volume = 100 and ended_by = (
                     select capture_id from otc.capture order by observed_at limit 1 offset 1
                 )
             )
