@@ -1,21 +1,19 @@
 """What goes wrong: one thing after the other, at moments and on servers that a seed chooses."""
 
-import os
-import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from random import Random
 
 import psycopg
 import redis
 
-from otcpipe.stack.child import Child
+from otcpipe import services
+from tests.chaos import operations
 from tests.chaos.proxy import Wire
-from tests.finra_server import FinraServer
+from tests.chaos.world import World
 from tests.finra_server.faults import Fault, Kind
 
-SECONDS = 2.5  # of disturbance in each phase
+SECONDS = 1.5  # of disturbance in each phase
 FINRA_KINDS = (
     Kind.REFUSE,
     Kind.DROP,
@@ -27,102 +25,111 @@ FINRA_KINDS = (
     Kind.EMPTY,
     Kind.SHORT_PAGE,
 )
+Deed = tuple[str, Callable[[World], None]]  # its kind, by which deeds are counted
+Plan = Sequence[tuple[float, Deed]]  # moments and deeds, in order of time
 
 
-@dataclass
-class World:
-    """All that can be hurt."""
-
-    servers: Mapping[str, Child]
-    workers: Sequence[Child]
-    wires: Mapping[str, Wire]
-    finra: FinraServer
-    environment: Mapping[str, str]
-    send_again: Callable[[], None]
-    paused: list[tuple[float, Child]] = field(default_factory=list)
-
-    def keep_alive(self) -> None:
-        """What a supervisor does; these deaths are ours and count for nothing."""
-        for child in (*self.servers.values(), *self.workers):
-            child._deaths.clear()
-            child.revive()
-
-    def heal(self) -> None:
-        """Nothing more goes wrong from now on."""
-        for _, child in self.paused:
-            child.send(signal.SIGCONT)
-        self.paused.clear()
-        for wire in self.wires.values():
-            wire.heal()
-        self.finra.faults.clear()
+def plan(rng: Random) -> Plan:
+    """What is done in one phase."""
+    deeds = [rng.choice(DEEDS)(rng) for _ in range(rng.randint(2, 5))]
+    return sorted(((rng.uniform(0, SECONDS), deed) for deed in deeds), key=lambda entry: entry[0])
 
 
-def plan(rng: Random) -> list[tuple[float, str, Callable[[World], None]]]:
-    """Moments, names and deeds, in order of time."""
-    deeds = [_deed(rng) for _ in range(rng.randint(3, 5))]
-    return sorted(((rng.uniform(0, SECONDS), name, deed) for name, deed in deeds), key=lambda entry: entry[0])
+def disturb(world: World, deeds: Plan, log: list[str]) -> None:
+    """Carry a plan out."""
+    started = time.monotonic()
+    for moment, (kind, deed) in deeds:
+        world.wait(started + moment - time.monotonic())
+        log.append(f"{time.monotonic() - started:.2f} s: {kind}")
+        world.deeds.append(kind)
+        deed(world)
+    world.wait(started + SECONDS - time.monotonic())
 
 
-def disturb(world: World, rng: Random) -> list[str]:
-    """Carry a plan out; what was done and when."""
-    waiting, started, done = plan(rng), time.monotonic(), []
-    while time.monotonic() - started < SECONDS:
-        now = time.monotonic() - started
-        while waiting and waiting[0][0] <= now:
-            _, name, deed = waiting.pop(0)
-            done.append(f"{now:.2f} s: {name}")
-            deed(world)
-        for until, child in [entry for entry in world.paused if entry[0] <= time.monotonic()]:
-            child.send(signal.SIGCONT)
-            world.paused.remove((until, child))
-        world.keep_alive()
-        time.sleep(0.02)
-    return done
+def kill_worker(rng: Random) -> Deed:
+    number = rng.randrange(2)
+    return "kill a worker", lambda world: world.kill(world.workers[number])
 
 
-def _deed(rng: Random) -> tuple[str, Callable[[World], None]]:
-    server = rng.choice(("postgres", "valkey", "seaweedfs"))
-    number, seconds = rng.randrange(2), rng.uniform(0.2, 1.5)
+def pause_worker(rng: Random) -> Deed:
+    number, seconds = rng.randrange(2), rng.uniform(0.3, 4)
+    return "pause a worker", lambda world: world.pause(world.workers[number], seconds)
+
+
+def kill_server(rng: Random) -> Deed:
+    name = _server(rng)
+    return f"kill {name}", lambda world: world.kill(world.servers[name])
+
+
+def pause_server(rng: Random) -> Deed:
+    name, seconds = _server(rng), rng.uniform(0.2, 1.5)
+    return f"pause {name}", lambda world: world.pause(world.servers[name], seconds)
+
+
+def hurt_wires(rng: Random) -> Deed:
+    """The wires of one worker or of both."""
+    name, numbers = _server(rng), rng.choice(([0], [1], [0, 1]))
+    kind, hurt = rng.choice(_hurts(rng.uniform(0.01, 0.05)))
+
+    def deed(world: World) -> None:
+        for number in numbers:
+            hurt(world.wires[number][name])
+
+    return f"{kind} {name}", deed
+
+
+def _hurts(delay: float) -> Sequence[tuple[str, Callable[[Wire], None]]]:
+    return (
+        ("cut the wire to", Wire.cut),
+        ("swallow the replies of", lambda wire: setattr(wire, "swallows", True)),
+        ("delay the replies of", lambda wire: setattr(wire, "delay", delay)),
+    )
+
+
+def forget_redis(_: Random) -> Deed:
+    return "lose Redis", _flush
+
+
+def end_connections(_: Random) -> Deed:
+    return "end all connections of Postgres", _terminate
+
+
+def fail_finra(rng: Random) -> Deed:
     kind, at, times = rng.choice(FINRA_KINDS), rng.randint(1, 6), rng.randint(1, 3)
-    deeds: list[tuple[str, Callable[[World], None]]] = [
-        (f"kill worker {number}", lambda world: _kill(world.workers[number])),
-        (f"kill worker {number}", lambda world: _kill(world.workers[number])),
-        (
-            f"pause worker {number} for {2 * seconds:.1f} s",
-            lambda world: _pause(world, world.workers[number], 2 * seconds),
-        ),
-        (f"kill {server}", lambda world: _kill(world.servers[server])),
-        (f"pause {server} for {seconds:.1f} s", lambda world: _pause(world, world.servers[server], seconds)),
-        (f"cut {server}'s wire", lambda world: world.wires[server].cut()),
-        (f"swallow {server}'s replies", lambda world: setattr(world.wires[server], "swallows", True)),
-        (f"let {server}'s replies pass, slowly", lambda world: _slow(world.wires[server], seconds / 30)),
-        ("forget all that Valkey has", _flush),
-        ("end all connections of Postgres", _terminate),
-        ("send everything again", lambda world: world.send_again()),
-        (
-            f"FINRA: {kind} {times} times from request {at} on",
-            lambda world: world.finra.faults.add(Fault(kind, at=at, times=times, seconds=0.3)),
-        ),
-    ]
-    return rng.choice(deeds)
+    fault = Fault(kind, at=at, times=times, seconds=0.3)
+    return f"FINRA: {kind}", lambda world: world.finra.faults.add(fault)
 
 
-def _kill(child: Child) -> None:
-    if child.returncode is None:
-        os.killpg(child.pid, signal.SIGKILL)
+DEEDS: tuple[Callable[[Random], Deed], ...] = (
+    kill_worker,
+    kill_worker,
+    pause_worker,
+    kill_server,
+    pause_server,
+    hurt_wires,
+    hurt_wires,
+    hurt_wires,
+    forget_redis,
+    end_connections,
+    fail_finra,
+    operations.send_again,
+    operations.refresh,
+    operations.reprocess,
+    operations.reprocess,
+    operations.strike_persist,
+    operations.strike_persist,
+    operations.dump,
+    operations.restore,
+    operations.lose_postgres,
+)
 
 
-def _pause(world: World, child: Child, seconds: float) -> None:
-    child.send(signal.SIGSTOP)
-    world.paused.append((time.monotonic() + seconds, child))
-
-
-def _slow(wire: Wire, delay: float) -> None:
-    wire.swallows, wire.delay = False, delay
+def _server(rng: Random) -> str:
+    return rng.choice(("postgres", "valkey", "seaweedfs"))
 
 
 def _flush(world: World) -> None:
-    client = redis.Redis.from_url(world.environment["OTCPIPE_REDIS_URL"], socket_timeout=0.5)
+    client = redis.Redis.from_url(services.settings()["REDIS_URL"], socket_timeout=0.5)
     try:
         client.flushall()
     except redis.RedisError:
@@ -133,7 +140,7 @@ def _flush(world: World) -> None:
 
 def _terminate(world: World) -> None:
     try:
-        with psycopg.connect(world.environment["OTCPIPE_DATABASE_URL"], autocommit=True, connect_timeout=1) as admin:
+        with psycopg.connect(services.settings()["DATABASE_URL"], autocommit=True, connect_timeout=1) as admin:
             admin.execute(
                 """
                 select pg_terminate_backend(pid)

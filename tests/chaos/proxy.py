@@ -15,6 +15,7 @@ class Wire:
         self.port = 0
         self.delay = 0.0  # seconds before each piece of a reply
         self.swallows = False  # the request gets through, its reply does not, and the connection ends
+        self.ports = set[int]()  # from which it reached the server, as the server knows them
         self._writers = set[asyncio.StreamWriter]()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -48,11 +49,9 @@ class Wire:
 
     async def _close(self) -> None:
         self._server.close()
-        self._cut()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            self._cut()  # each ends with its connection
+            await asyncio.wait(others, timeout=0.1)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -60,10 +59,12 @@ class Wire:
         except OSError:
             writer.transport.abort()
             return
-        ends = {writer, far_writer}
+        ends, port = {writer, far_writer}, far_writer.get_extra_info("sockname")[1]
         self._writers |= ends
+        self.ports.add(port)
         await asyncio.gather(self._pump(reader, far_writer), self._reply(far_reader, writer), return_exceptions=True)
         self._writers -= ends
+        self.ports.discard(port)
         for end in ends:
             end.transport.abort()
 

@@ -1,25 +1,54 @@
-"""Some weeks of FINRA's life: published, restated, withdrawn from, reverted; and the tables that must come of it."""
+"""Some weeks of FINRA's life and of an operator's: published, restated, withdrawn, reverted, spoilt, accepted.
+
+Each phase changes the dataset and then asks for work. Observations that arrive late are placed between the phases by
+the moments at which those began, so that their order is the same in every run.
+"""
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
 
-from otcpipe import metrics
-from otcpipe.records import Partition
+from otcpipe import download
+from otcpipe.records import FILE_FIELDS, Partition
 from otcpipe.weeks import week_ending
 from tests.finra_server import Dataset, generated
+from tests.finra_server.rows import FIELDS, Row, to_row, value_of, with_values
 
 MONDAYS = [date(2025, 6, 2) + timedelta(days=7 * number) for number in range(3)]
 TIERS = ("T1", "T2")
 SYMBOLS = {"T1": 8, "T2": 12, "OTCE": 4}
 EVERYTHING = [Partition(week_ending(monday), tier) for monday in MONDAYS for tier in TIERS]
-RESTATED = [(MONDAYS[0], "T1"), (MONDAYS[2], "T2")]
-Query = Callable[[str], list[tuple[Any, ...]]]
-Phase = tuple[Callable[[Dataset], None], Sequence[Partition]]  # what FINRA does, and what is asked for then
+REVERTED, GROWN, THINNED = (MONDAYS[0], "T1"), (MONDAYS[2], "T2"), (MONDAYS[1], "T1")
+SPOILT, FILED = (MONDAYS[2], "T1"), (MONDAYS[1], "T2")
+Content = Callable[[Dataset], bytes]
+
+
+class Operator(Protocol):
+    """Who asks for work: fetches, imports of observations, decisions."""
+
+    def fetch(self, partitions: Sequence[Partition]) -> None: ...
+
+    def observe(self, partition: Partition, content: bytes, observed_at: datetime, *, is_file: bool) -> None: ...
+
+    def accept(self, partition: Partition) -> None: ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What FINRA does, which partitions are fetched then, and what else the operator does."""
+
+    happen: Callable[[Dataset], None]
+    fetched: Sequence[Partition]
+    ask: Callable[[Operator, Dataset, Sequence[datetime]], None]  # with the moments at which phases began
 
 
 def dataset() -> Dataset:
     return generated(MONDAYS, SYMBOLS, seed=5)
+
+
+def partition(key: tuple[date, str]) -> Partition:
+    return Partition(week_ending(key[0]), key[1])
 
 
 def publish(_: Dataset) -> None:
@@ -27,36 +56,67 @@ def publish(_: Dataset) -> None:
 
 
 def restate(finra: Dataset) -> None:
-    for number, key in enumerate(RESTATED):
+    """Numbers change, a row is gone, and every fourth row of one partition cannot be read, so that it is held."""
+    for number, key in enumerate((REVERTED, GROWN)):
         finra.restate(key, seed=number)
-    finra.withdraw((MONDAYS[1], "T1"), seed=3)
+    finra.withdraw(THINNED, seed=3)
+    finra.replace(SPOILT, [_spoilt(row) if number % 4 == 0 else row for number, row in enumerate(finra.rows(SPOILT))])
 
 
 def revert(finra: Dataset) -> None:
-    finra.revert(RESTATED[0])
-    finra.grow(RESTATED[1], 2, seed=4)
+    finra.revert(REVERTED)
+    finra.grow(GROWN, 2, seed=4)
 
 
-TOUCHED = [Partition(week_ending(monday), tier) for monday, tier in (*RESTATED, (MONDAYS[1], "T1"))]
-PHASES: tuple[Phase, ...] = ((publish, EVERYTHING), (restate, TOUCHED), (revert, TOUCHED[:2]))
-
-REVISIONS = """
-    select r.week_ending, r.tier, r.symbol, r.product_type, r.mpid, r.firm_crd, i.name, v.name, r.share_volume,
-        r.trade_count, r.notional, r.published_on, r.updated_on, b.digest, e.digest
-    from otc.volume_record as r
-    inner join otc.capture as b on b.capture_id = r.brought_by
-    left join otc.capture as e on e.capture_id = r.ended_by
-    left join otc.name as i on i.name_id = r.issue_name_id
-    left join otc.name as v on v.name_id = r.venue_name_id
-"""
-CAPTURES = "select distinct week_ending, tier, digest, rows, records, totals, rejects, reconciled from otc.capture"
-CURRENT = "select to_jsonb(v) - 'observed_at' - 'raw_key' from otc.venue_volume as v"
+def ask_nothing(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
+    """The fetches are all."""
 
 
-def tables(query: Query) -> dict[str, list[str]]:
-    """What the tables hold, without what may differ from run to run: ids, moments and how often was looked."""
-    asked = {"revisions": REVISIONS, "captures": CAPTURES, "current": CURRENT}
-    asked |= {
-        metric.name: f"select to_jsonb(m) - 'computed_at' from otc.{metric.name} as m" for metric in metrics.metrics()
-    }
-    return {name: sorted(map(str, query(text))) for name, text in asked.items()}
+def ask_between(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
+    """A file of what was published before the restatement, but for one number, is imported beside the fetch."""
+    before = finra.before(REVERTED)
+    assert before
+    operator.observe(partition(REVERTED), file_text(before.lines, add=7), began[1], is_file=True)
+
+
+def ask_late(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
+    """The held partition is accepted; observations of long ago arrive: the API's, and a file older than all else."""
+    operator.accept(partition(SPOILT))
+    before = finra.before(GROWN)
+    assert before
+    operator.observe(partition(GROWN), api_text(GROWN, before.lines, add=5), began[1], is_file=False)
+    operator.observe(partition(FILED), file_text(finra.partition(FILED).lines, add=11), began[0], is_file=True)
+
+
+PHASES = (
+    Phase(publish, EVERYTHING, ask_nothing),
+    Phase(restate, [partition(key) for key in (REVERTED, GROWN, THINNED, SPOILT)], ask_between),
+    Phase(revert, [partition(key) for key in (REVERTED, GROWN)], ask_late),
+)
+
+
+def file_text(lines: Sequence[str], add: int) -> bytes:
+    """The website's file of a state of a partition; the first row has so many shares more."""
+    rows = [row for row in map(to_row, lines) if value_of(row, "summaryTypeCode") == "ATS_W_SMBL_FIRM"]
+    rows[0] = _with_more(rows[0], add)
+    text = ["|".join(FILE_FIELDS), *("|".join(value_of(row, name) or "" for name in FILE_FIELDS) for row in rows)]
+    return ("\n".join(text) + "\n").encode()
+
+
+def api_text(key: tuple[date, str], lines: Sequence[str], add: int) -> bytes:
+    """The API's text of a state of a partition; one firm row has so many shares more, and so no total fits it."""
+    rows = list(map(to_row, lines))
+    at = next(number for number, row in enumerate(rows) if value_of(row, "summaryTypeCode") == "OTC_W_SMBL_FIRM")
+    rows[at] = _with_more(rows[at], add)
+    texts = ["|".join(value or "" for value in row).encode() for row in rows]
+    return download.in_order("|".join(FIELDS).encode(), texts, partition(key))
+
+
+def _with_more(row: Row, shares: int) -> Row:
+    return with_values(
+        row, totalWeeklyShareQuantity=str(int(value_of(row, "totalWeeklyShareQuantity") or 0) + shares)
+    )
+
+
+def _spoilt(row: Row) -> Row:
+    return with_values(row, totalWeeklyTradeCount="n/a")

@@ -1,0 +1,75 @@
+"""Copies of the database: taken as a dump would be, put in its place as a restore would, or lost altogether."""
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import psycopg
+
+from otcpipe import services
+from tests.chaos.world import World
+
+EMPTY = "otcpipe"  # the servers' own database: migrated, and never used
+PATIENCE_SECONDS = 20
+
+
+def keep_dump(world: World) -> None:
+    """Copy the database as it is now."""
+    name = f"dump_{secrets.token_hex(6)}"
+    if _change(world, lambda admin: _copy(admin, _current(), name)):
+        world.dumps.append(name)
+
+
+def restore(world: World, name: str) -> None:
+    """Put a copy in the database's place: all that came after it is forgotten, in Postgres alone."""
+
+    def swap(admin: "psycopg.Connection[tuple[object, ...]]") -> None:
+        _run(admin, f"drop database if exists {_current()} with (force)")
+        _copy(admin, name, _current())
+
+    world.restored += 1
+    assert _change(world, swap), "the database could not be restored"
+
+
+def drop_dumps(world: World) -> None:
+    def drop(admin: "psycopg.Connection[tuple[object, ...]]") -> None:
+        for name in world.dumps:
+            _run(admin, f"drop database if exists {name} with (force)")
+
+    _change(world, drop)
+
+
+def _change(world: World, change: Callable[["psycopg.Connection[tuple[object, ...]]"], None]) -> bool:
+    """Try it until it is done, as an operator would; the server may be down, or at work in the database."""
+
+    def is_done() -> bool:
+        server = services.settings()["DATABASE_URL"].removesuffix(f"/{_current()}")
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(f"{server}/postgres", autocommit=True, connect_timeout=2) as admin,
+        ):
+            change(admin)
+            return True
+        return False
+
+    return world.wait(PATIENCE_SECONDS, is_done)
+
+
+def _copy(admin: "psycopg.Connection[tuple[object, ...]]", source: str, name: str) -> None:
+    """Nobody may be connected to the source meanwhile."""
+    _run(admin, f"drop database if exists {name} with (force)")
+    _run(admin, f"alter database {source} allow_connections false")
+    try:
+        admin.execute("select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = %s", [source])
+        _run(admin, f"create database {name} template {source}")
+    finally:
+        _run(admin, f"alter database {source} allow_connections true")
+
+
+def _run(admin: "psycopg.Connection[tuple[object, ...]]", statement: str) -> None:
+    admin.execute(statement.encode())
+
+
+def _current() -> str:
+    return urlsplit(services.settings()["DATABASE_URL"]).path.removeprefix("/")

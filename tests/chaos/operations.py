@@ -1,0 +1,165 @@
+"""What operators do, and may do again at any time: stages run again, refreshes, dumps, restores, repairs."""
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from random import Random
+
+import psycopg
+
+from otcpipe import broker, due, fetched, keys, letters, messages, reconcile, services, stages
+from otcpipe.cli import mending
+from otcpipe.errors import OtcpipeError
+from otcpipe.ledger import Run
+from otcpipe.records import Manifest, Partition
+from otcpipe.warehouse import Row
+from tests.chaos import databases, scenario
+from tests.chaos.moments import Fate, Point, strike
+from tests.chaos.world import World, run_query
+
+RESTORE = "restore a dump"
+OPEN = """
+    select stage, key, state, reason from otc.stage_run where state not in ('done', 'held')
+    union all
+    select 'metric', metric, 'due', week_ending::text
+    from otc.metric_due as d
+    where not exists (
+        select from otc.held_partition as h where d.week_ending between h.week_ending and h.week_ending + 35
+    )
+"""
+
+
+class Operator:
+    """Asks for what a phase of the scenario wants; the servers are up."""
+
+    def fetch(self, partitions: Sequence[Partition]) -> None:
+        due.ask(services.warehouse(), services.settings()["S3_PREFIX"], partitions, broker.send)
+
+    def observe(self, partition: Partition, content: bytes, observed_at: datetime, *, is_file: bool) -> None:
+        source, covers = ("file", "ats") if is_file else ("api", "all")
+        manifest = Manifest(source, covers, keys.sha256(content), observed_at)
+        name = f"{source} {manifest.digest} {observed_at.isoformat()}"
+        prefix = services.settings()["S3_PREFIX"]
+        key = fetched.deposit(services.store(), prefix, partition, content, manifest, name)
+        due.submit(services.warehouse(), Run(stages.named("cache"), key), broker.send)
+
+    def accept(self, partition: Partition) -> None:
+        with quiet():
+            mending.accept(str(partition.week_ending), partition.tier, "checked")
+
+
+def quiet() -> contextlib.AbstractContextManager[object]:
+    """What commands print is of no interest."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def attempt(work: Callable[[], object]) -> None:
+    """Do it, or fail as an operator's command may: a server is down, or what it is about is gone."""
+    with contextlib.suppress(OtcpipeError, psycopg.Error):
+        work()
+
+
+def refresh(rng: Random) -> tuple[str, Callable[[World], None]]:
+    partition = rng.choice(scenario.EVERYTHING)
+    return "refresh", lambda world: attempt(lambda: Operator().fetch([partition]))
+
+
+def reprocess(rng: Random) -> tuple[str, Callable[[World], None]]:
+    """Any stage on any key that the ledger knows, alone or with those after it, once or twice."""
+    stage, at, only, times = rng.choice(stages.PIPELINE).name, rng.random(), rng.random() < 0.4, rng.choice((1, 2))
+
+    def deed(world: World) -> None:
+        for _ in range(times):
+            attempt(lambda: _reprocess(stage, at, only=only))
+
+    return f"reprocess {stage}", deed
+
+
+def _reprocess(stage: str, at: float, *, only: bool) -> None:
+    found = run_query(f"select distinct key from otc.stage_run where stage = '{stage}' order by key")
+    if found:
+        with quiet():
+            mending.reprocess(str(found[int(at * len(found))][0]), stage, only=only, is_dry=False)
+
+
+def strike_persist(rng: Random) -> tuple[str, Callable[[World], None]]:
+    """Persist is asked for again, if it is not on its way, and something happens to it at one of two points."""
+    partition, point, fate = rng.choice(scenario.EVERYTHING), rng.choice([*Point]), rng.choice([*Fate])
+
+    def deed(world: World) -> None:
+        attempt(lambda: persist_again(partition))
+        strike(world, partition, point, fate)
+
+    return f"{fate} {point}", deed
+
+
+def persist_again(partition: Partition) -> None:
+    """Ask for persist of the partition's newest capture once more."""
+    newest = run_query(
+        f"""
+        select normalized_key from otc.capture
+        where week_ending = '{partition.week_ending}' and tier = '{partition.tier}' and normalized_key is not null
+        order by observed_at desc limit 1
+        """
+    )
+    if newest:
+        with quiet():
+            mending.reprocess(str(newest[0][0]), "persist", only=False, is_dry=False)
+
+
+def dump(_: Random) -> tuple[str, Callable[[World], None]]:
+    return "keep a dump", databases.keep_dump
+
+
+def restore(rng: Random) -> tuple[str, Callable[[World], None]]:
+    """Any dump of before, beside today's Redis and S3."""
+    at = rng.random()
+
+    def deed(world: World) -> None:
+        if world.dumps:
+            databases.restore(world, world.dumps[int(at * len(world.dumps))])
+
+    return RESTORE, deed
+
+
+def lose_postgres(_: Random) -> tuple[str, Callable[[World], None]]:
+    return "lose Postgres", lambda world: databases.restore(world, databases.EMPTY)
+
+
+def send_again(_: Random) -> tuple[str, Callable[[World], None]]:
+    """A second message for whatever the ledger knows."""
+    return "send everything again", lambda world: attempt(_send_again)
+
+
+def _send_again() -> None:
+    with services.warehouse().transaction() as transaction:
+        rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
+    for row in rows:
+        run = reconcile._run(row, services.settings()["S3_PREFIX"])
+        if run:
+            broker.send(run)
+
+
+def unsettled() -> list[object]:
+    """What is not done: runs, metrics and messages; one that is held waits for a person."""
+    try:
+        return [*run_query(OPEN), *sorted(broker.message_ids())]
+    except (OtcpipeError, psycopg.Error) as error:
+        return [error]
+
+
+def repair() -> list[str]:
+    """Send what is lost, replay what died; what was done."""
+    try:
+        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in broker.send_stranded()]
+        return done + [_replay(letter) for letter in letters.find(services.warehouse(), every=False)]
+    except OtcpipeError as error:
+        return [f"waited: {error}"]
+
+
+def _replay(letter: Row) -> str:
+    run = letters.replay(services.warehouse(), letter, messages.read)
+    if run:
+        broker.send(run)
+    return f"replayed {letter['error_class']}: {letter['reason']}"

@@ -1,0 +1,133 @@
+"""A run of the scenario from beginning to end, disturbed or not, and the tables that it ends with."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from otcpipe import letters, services
+from otcpipe import verify as verify_
+from otcpipe.errors import Unreachable
+from otcpipe.stack import Supervisor
+from otcpipe.warehouse import Row
+from tests.chaos import databases, operations, scenario, tables
+from tests.chaos.disturb import Plan, disturb
+from tests.chaos.tables import Tables
+from tests.chaos.world import World, run_query, running
+
+STORY, FAILURE = "story.json", "failed.txt"
+SETTLED_SECONDS = 40
+ROUND_SECONDS = 0.2
+HISTORY = """
+    select week_ending, tier, capture_id, source, observed_at, persisted_at, digest, normalized_key
+    from otc.capture
+    order by week_ending, tier, observed_at
+"""
+LEDGER = "select to_jsonb(r) from otc.stage_run as r order by week_ending, tier, queued_at"
+ACTIVITY = "select pid, state, wait_event, now() - xact_start, left(query, 99) from pg_stat_activity"
+
+
+@dataclass
+class Story:
+    """What a run came to: what was done, what the tables hold, what is wrong with them."""
+
+    log: list[str] = field(default_factory=list)
+    deeds: list[str] = field(default_factory=list)
+    tables: Tables = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+    letters: list[Row] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def write(self, folder: Path) -> None:
+        """What the run did and saw, beside the logs of its workers."""
+        (folder / "story.txt").write_text("\n".join([*self.log, *self.findings]) + "\n")
+        (folder / STORY).write_text(json.dumps({"seconds": self.seconds, "deeds": self.deeds}))
+
+
+def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers: int = 2, threads: int = 2) -> Story:
+    """The scenario's phases, each disturbed by its plan, healed and brought to its end."""
+    dataset, began, started = scenario.dataset(), list[datetime](), time.monotonic()
+    story, operator = Story(), operations.Operator()
+    with running(victims, dataset, folder, workers, threads) as world:
+        try:
+            for number, phase in enumerate(scenario.PHASES):
+                story.log.append(f"phase {number} at {datetime.now(UTC):%H:%M:%S.%f}")
+                began.append(_pause())
+                phase.happen(dataset)
+                operator.fetch(phase.fetched)
+                phase.ask(operator, dataset, began)
+                restored = world.restored
+                if plans:
+                    disturb(world, plans[number], story.log)
+                world.heal()
+                if world.restored > restored:
+                    operator.fetch(phase.fetched)  # who asked may have been forgotten with the rest
+                settle(world, story.log)
+                if plans and any(kind == operations.RESTORE for plan in plans[number + 1 :] for _, (kind, _) in plan):
+                    databases.keep_dump(world)
+            story.tables = tables.read(run_query, {f"in phase {number}": at for number, at in enumerate(began)})
+            assert world.wait(SETTLED_SECONDS, lambda: verified(story)), story.log[-1]
+            story.letters = letters.find(services.warehouse())
+        finally:
+            world.heal()
+            story.deeds, story.seconds = world.deeds, time.monotonic() - started
+            story.log += ["", *map(str, run_query(HISTORY)), "", *map(str, run_query(LEDGER))]
+            databases.drop_dumps(world)
+            story.write(folder)
+    return story
+
+
+def settle(world: World, log: list[str]) -> None:
+    """Wait until all is done, as an operator would have it: reconcile now and then, replay what died."""
+    started = time.monotonic()
+    while unsettled := operations.unsettled():
+        if time.monotonic() - started > SETTLED_SECONDS:
+            log += map(str, ["not settled:", *unsettled, *run_query(ACTIVITY)])
+            raise AssertionError("\n".join(map(str, ["This is never done:", *unsettled])))
+        log += operations.repair()
+        world.wait(ROUND_SECONDS)
+    log.append(f"settled after {time.monotonic() - started:.1f} s")
+
+
+def verified(story: Story) -> bool:
+    """Note what `otcpipe verify --all` finds; false while a server that was hurt cannot give all it has."""
+    try:
+        verdicts = verify_.verify(services.warehouse(), services.store(), services.settings()["S3_PREFIX"], None)
+        story.findings = [finding for verdict in verdicts for finding in verdict.findings]
+    except Unreachable as outage:
+        story.log.append(str(outage))
+        return False
+    return True
+
+
+def folder_of(name: str, otherwise: Path) -> Path:
+    """Where a run keeps what it writes: below CHAOS_FOLDER if that is set."""
+    folder = Path(os.environ["CHAOS_FOLDER"]) / name if "CHAOS_FOLDER" in os.environ else otherwise / name
+    folder.mkdir(parents=True)
+    return folder
+
+
+@contextmanager
+def kept_if_failed(folder: Path) -> Iterator[None]:
+    """Leave all that was written, and the error; where all is well, nothing but the story."""
+    try:
+        yield
+    except BaseException as error:
+        (folder / FAILURE).write_text(f"{type(error).__name__}: {error}\n")
+        raise
+    for path in folder.iterdir():
+        if path.name != STORY:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _pause() -> datetime:
+    """A moment that lies clearly between what was before and what comes."""
+    time.sleep(0.01)
+    now = datetime.now(UTC)
+    time.sleep(0.01)
+    return now
