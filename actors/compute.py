@@ -9,7 +9,7 @@ def compute_metrics(run: Run) -> Output:
     """The metrics of the week and of the weeks that it reaches."""
     partition, warehouse = run.key.partition, services.warehouse()
     metrics.wait_for_others(warehouse, partition)
-    counts = metrics.compute(warehouse, partition.week_ending, again=run.request is not None)
+    counts = metrics.compute(warehouse, partition.week_ending)
     ledger.settle(warehouse, metrics.reach())
     grading.require(warehouse, partition)
     return Output(str(run.key), counts=counts)

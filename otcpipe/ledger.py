@@ -7,11 +7,12 @@ import uuid
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from otcpipe import metrics
 from otcpipe.errors import OnHold, OtcpipeError, Poisonous, TooSoon
 from otcpipe.keys import Key, parse
 from otcpipe.records import Output
 from otcpipe.stages import Stage, after
-from otcpipe.warehouse import Row, Warehouse
+from otcpipe.warehouse import Row, Transaction, Warehouse
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=15)
@@ -80,7 +81,7 @@ def request(warehouse: Warehouse, run: Run) -> Run:
     One that is due already keeps its own request: the run to send is the one returned.
     """
     with warehouse.transaction() as transaction:
-        if transaction.run("request_run", **run.entry()):
+        if _make_due(transaction, run):
             return run
         return replace(
             run, request=transaction.rows("run", **run.identity(), most=MOST_UNENDED, ours=None)[0]["request"]
@@ -162,8 +163,20 @@ def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
         transaction.run("resolve_letters", **held.run.identity())
         following = held.run.following(output)
         if following:
-            transaction.run("request_run", **following.entry())
+            _make_due(transaction, following)
         return True
+
+
+def _make_due(transaction: Transaction, run: Run) -> bool:
+    """Note a run as due; return False if it is due or done already.
+
+    To compute again is to compute all of a week's metrics: they become due here, once. If each attempt marked them,
+    two runs that wait for each other would give each other work without end.
+    """
+    is_new = bool(transaction.run("request_run", **run.entry()))
+    if is_new and run.request and run.stage.name == "compute":
+        metrics.mark_due(transaction, run.key.partition.week_ending)
+    return is_new
 
 
 def settle(warehouse: Warehouse, reach: int) -> None:

@@ -82,16 +82,12 @@ def wait_for_others(warehouse: Warehouse, partition: Partition) -> None:
         raise TooSoon(f"Waits for {', '.join(row['tier'] for row in coming)} of the same week.", COMING_SECONDS)
 
 
-def compute(warehouse: Warehouse, week: date, *, again: bool = False) -> dict[str, int]:
+def compute(warehouse: Warehouse, week: date) -> dict[str, int]:
     """Recompute what is due of the week and of the weeks that it reaches, oldest first; changed rows by metric.
 
     Raises TooSoon while another runner has one of these weeks, or more records of an earlier one are on their way. A
     later one of which more records are on their way is left to the message that follows them, with those after it.
-    With `again`, all of it is due.
     """
-    if again:
-        with warehouse.transaction() as transaction:
-            mark_due(transaction, week)
     changed = {metric.name: 0 for metric in metrics()}
     while not _is_over(warehouse, week, changed):
         pass

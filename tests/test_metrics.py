@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from otcpipe import ledger, metrics, services
+from otcpipe import keys, ledger, metrics, services, stages
 from otcpipe.errors import TooSoon
 from otcpipe.ledger import Run
 from otcpipe.records import TIERS, Partition
 from otcpipe.runner import LANE_LOCKS, LOCKS
 from tests.metrics.load import tables
-from tests.pipeline import NOON, WEEK, drive, file_text, observe
+from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 WEEKS = [WEEK + timedelta(days=7 * number) for number in range(8)]
@@ -226,8 +226,10 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
     sql("update otc.symbol_summary set total_volume = 0 where week_ending = %s", WEEKS[1])
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, held))
+        with services.warehouse().transaction() as transaction:
+            metrics.mark_due(transaction, WEEKS[1])
         with pytest.raises(TooSoon, match=f"computes the week ending {WEEKS[1]} or one that it reads"):
-            metrics.compute(services.warehouse(), WEEKS[1], again=True)
+            metrics.compute(services.warehouse(), WEEKS[1])
         due = sql("select distinct over_stored from otc.metric_due where week_ending = %s", WEEKS[1])
         assert (False,) in due or held != WEEKS[1], "its records are the other's"
         assert (True,) in due, "what it reads is not there yet"
@@ -235,6 +237,27 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
     summed = "select distinct total_volume::int from otc.symbol_summary where week_ending = %s order by 1"
     assert sql(summed, WEEKS[1]) == [(20,), (40,), (60,)]
     assert sql("select * from otc.metric_due") == []
+
+
+def test_a_run_that_is_asked_for_again_makes_its_week_due_once_however_often_it_is_put_off(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    drive(taken(WEEK))
+    asked = "select key, generation from otc.stage_run where stage = 'compute'"
+    ((key, generation),) = sql(asked)
+    run = Run(stages.named("compute"), keys.parse(key, services.settings()["S3_PREFIX"]), generation, "again")
+    ledger.request(services.warehouse(), run)
+    assert len(sql("select distinct metric from otc.metric_due")) == len(metrics.metrics())
+    put_off = list[Run]()
+    with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
+        other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, WEEK))
+        carrier(lambda run, _: put_off.append(run)).carry(run, functions()["compute"])
+        sql("delete from otc.metric_due")  # the other runner did it all, and goes on with something else
+        carrier(lambda run, _: put_off.append(run)).carry(*put_off, functions()["compute"])
+    assert put_off == [run]
+    assert sql("select state, counts from otc.stage_run where stage = 'compute'") == [
+        ("done", {metric.name: 0 for metric in metrics.metrics()})
+    ]
 
 
 def test_what_is_due_already_is_not_taken_before_a_change_that_is_under_way_is_there(sql: Sql) -> None:
