@@ -9,7 +9,7 @@ from random import Random
 import psycopg
 
 from otcpipe import broker, due, fetched, keys, letters, messages, reconcile, services, stages
-from otcpipe.cli import mending
+from otcpipe.cli import captures, fetching, mending
 from otcpipe.errors import OtcpipeError
 from otcpipe.ledger import Run
 from otcpipe.records import Manifest, Partition
@@ -34,7 +34,7 @@ class Operator:
     """Asks for what a phase of the scenario wants; the servers are up."""
 
     def fetch(self, partitions: Sequence[Partition]) -> None:
-        due.ask(services.warehouse(), services.settings()["S3_PREFIX"], partitions, broker.send)
+        fetching.ask(partitions)
 
     def observe(self, partition: Partition, content: bytes, observed_at: datetime, *, is_file: bool) -> None:
         source, covers = ("file", "ats") if is_file else ("api", "all")
@@ -47,6 +47,18 @@ class Operator:
     def accept(self, partition: Partition) -> None:
         with quiet():
             mending.accept(str(partition.week_ending), partition.tier, "checked")
+
+    def withdraw(self, partition: Partition, observed_at: datetime, *, undo: bool = False) -> None:
+        """The file that was imported as of a moment, or its return."""
+        ((key,),) = run_query(
+            f"""
+            select fetched_key from otc.capture
+            where week_ending = '{partition.week_ending}' and tier = '{partition.tier}' and source = 'file'
+                and observed_at = '{observed_at}'
+            """
+        )
+        with quiet():
+            captures.withdraw(str(key), "a wrong file", undo=undo, is_dry=False, wait=False)
 
 
 def quiet() -> contextlib.AbstractContextManager[object]:

@@ -33,6 +33,8 @@ class Operator(Protocol):
 
     def accept(self, partition: Partition) -> None: ...
 
+    def withdraw(self, partition: Partition, observed_at: datetime, *, undo: bool = False) -> None: ...
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -72,26 +74,29 @@ def ask_nothing(operator: Operator, finra: Dataset, began: Sequence[datetime]) -
     """The fetches are all."""
 
 
-def ask_between(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
-    """A file of what was published before the restatement, but for one number, is imported beside the fetch."""
+def import_files(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
+    """Files: of what was published before the restatement, but for one number; and older than all else."""
     before = finra.before(REVERTED)
     assert before
     operator.observe(partition(REVERTED), file_text(before.lines, add=7), began[1], is_file=True)
+    operator.observe(partition(FILED), file_text(finra.partition(FILED).lines, add=11), began[0], is_file=True)
 
 
-def ask_late(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
-    """The held partition is accepted; observations of long ago arrive: the API's, and a file older than all else."""
+def decide(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
+    """The held partition is accepted, a file withdrawn, another for a moment; the API's word of long ago arrives."""
     operator.accept(partition(SPOILT))
+    operator.withdraw(partition(REVERTED), began[1])
+    for undo in (False, True):
+        operator.withdraw(partition(FILED), began[0], undo=undo)
     before = finra.before(GROWN)
     assert before
     operator.observe(partition(GROWN), api_text(GROWN, before.lines, add=5), began[1], is_file=False)
-    operator.observe(partition(FILED), file_text(finra.partition(FILED).lines, add=11), began[0], is_file=True)
 
 
 PHASES = (
     Phase(publish, EVERYTHING, ask_nothing),
-    Phase(restate, [partition(key) for key in (REVERTED, GROWN, THINNED, SPOILT)], ask_between),
-    Phase(revert, [partition(key) for key in (REVERTED, GROWN)], ask_late),
+    Phase(restate, [partition(key) for key in (REVERTED, GROWN, THINNED, SPOILT)], import_files),
+    Phase(revert, [partition(key) for key in (REVERTED, GROWN)], decide),
 )
 
 

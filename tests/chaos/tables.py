@@ -28,12 +28,17 @@ COMPARED = {
     """,
     "captures": """
         select distinct week_ending, tier, source, covers, digest, published_on, record_total, added_columns,
-            reconciled, unreconciled, rows, records, totals, rejects, persisted_at is not null as is_in
+            reconciled, unreconciled, rows, records, totals, rejects, is_withdrawn, persisted_at is not null as is_in
         from otc.capture
     """,
     "current": "select to_jsonb(v) - 'observed_at' - 'raw_key' as row from otc.venue_volume as v",
     "rejects": "select to_jsonb(r) - 'raw_key' as row, right(r.raw_key, 71) as digest from otc.reject as r",
     "weekly_quality": "select to_jsonb(q) - 'judged_at' - 'capture_id' as row from otc.weekly_quality as q",
+    "capture_quality": """
+        select distinct to_jsonb(q) - 'judged_at' - 'capture_id' as row from otc.capture_quality as q
+    """,
+    "decisions": "select kind, week_ending, tier, reason, grade, score from otc.decision where kind <> 'want'",
+    "wanted": "select tier, min(week_ending) from otc.decision where kind = 'want' group by tier",
     "acceptances": "select to_jsonb(a) - 'accepted_at' as row from otc.acceptance as a",
     "held": "select week_ending, tier from otc.held_partition",
     "trading_weeks": "select week_ending, trading_days, half_days from otc.trading_week",
