@@ -1,19 +1,43 @@
 """What the fetch stage decides: which dataset has the partition, and what it means that none has."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from otcpipe import download, fetched
 from otcpipe.errors import Defective, Permanent
 from otcpipe.finra import HISTORIC, Finra
 from otcpipe.keys import sha256
-from otcpipe.records import Manifest, Output, Partition, Whole
+from otcpipe.records import Manifest, Output, Page, Partition, Whole
 from otcpipe.store import Store
 
 ROLLING_SPAN = timedelta(days=360)  # documented as twelve months; seen to hold far more
 
 
-def observe(finra: Finra, partition: Partition, now: datetime, *, is_captured: bool) -> Whole | None:
+class Dated:
+    """FINRA, with the moment at which the newest page was asked for: that of an observation.
+
+    The last page proves the others. A worker may be paused at any time after it, while FINRA publishes something else
+    that another worker observes: dated when it is stored, the older content would be the newer capture.
+    """
+
+    def __init__(self, finra: Finra, clock: Callable[[], datetime]) -> None:
+        self._finra = finra
+        self._clock = clock
+        self.asked_at = clock()
+
+    def page(self, *place: Any, **options: Any) -> Page:
+        """A page, as FINRA gives it."""
+        self.asked_at = self._clock()
+        return self._finra.page(*place, **options)
+
+    def partitions(self) -> set[Partition]:
+        """The partitions that FINRA lists."""
+        return self._finra.partitions()
+
+
+def observe(finra: Finra | Dated, partition: Partition, now: datetime, *, is_captured: bool) -> Whole | None:
     """The partition, proven complete; None while it is not published.
 
     Raises Permanent when it was there before: no rows are no withdrawal of everything. Raises Defective when
@@ -30,7 +54,7 @@ def observe(finra: Finra, partition: Partition, now: datetime, *, is_captured: b
 
 
 def hand_over(store: Store, prefix: str, partition: Partition, found: Whole | None, now: datetime) -> Output:
-    """Deposit what was found; nothing follows from a partition that is not published."""
+    """Deposit what was found, as observed at a moment; nothing follows from a partition that is not published."""
     if found is None:
         return Output(None, reason=f"not published yet, as asked at {now:%Y-%m-%d %H:%M} UTC")
     digest = sha256(found.content)

@@ -253,7 +253,7 @@ def test_a_run_that_is_asked_for_again_makes_its_week_due_once_however_often_it_
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, WEEK))
         carrier(lambda run, _: put_off.append(run)).carry(run, functions()["compute"])
         sql("delete from otc.metric_due")  # the other runner did it all, and goes on with something else
-        carrier(lambda run, _: put_off.append(run)).carry(*put_off, functions()["compute"])
+        carrier(lambda run, _: put_off.append(run)).carry(put_off[0], functions()["compute"])
     assert put_off == [run]
     assert sql("select state, counts from otc.stage_run where stage = 'compute'") == [
         ("done", {metric.name: 0 for metric in metrics.metrics()})
