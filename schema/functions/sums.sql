@@ -1,4 +1,5 @@
 -- The records of some weeks that count at a moment, where their partitions do; of some symbols and of none, or all.
+-- Volume of unnamed firms, and of an ATS without MPID or a firm without number and name, is of no venue.
 create or replace function otc.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
 returns setof otc.counted language sql stable parallel safe as $$
 select
@@ -11,7 +12,8 @@ select
     r.venue_name_id,
     case when r.mpid is null and r.firm_crd is null then r.venue_name_id end,
     (
-        coalesce(r.firm_crd = 0, false)
+        (r.mpid is null and (r.venue_type = 'ATS' or (r.firm_crd is null and r.venue_name_id is null)))
+        or coalesce(r.firm_crd = 0, false)
         or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
     ) is false,
     (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_as_of($1) as l where l.covers_all),
@@ -29,6 +31,7 @@ $$;
 -- of all of it (`is_whole`). Where a venue can have one record only of a symbol, a row is both: that is so for all but the
 -- `tangled` symbols, whose records stand twice. With a tier the others are told, of the first week and now; else those,
 -- which are all where there is null.
+-- A venue is known by its MPID, else by its number, else by its name, and may have several names in a week.
 -- No venue counts twice: `is_venue` marks the first of its records there, `is_first` that of the week, and `venue_volume` is
 -- what the venue traded of all of the symbol, where `is_venue` says so, else null.
 create or replace function otc.traded_as_of(
@@ -45,7 +48,8 @@ create or replace function otc.traded_as_of(
         r.venue_type = 'ATS',
         r.venue_name_id,
         (
-            coalesce(r.firm_crd = 0, false)
+            (r.mpid is null and (r.venue_type = 'ATS' or (r.firm_crd is null and r.venue_name_id is null)))
+            or coalesce(r.firm_crd = 0, false)
             or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
         ) is false,
         (select l.covers_all from otc.loaded_partition as l where l.week_ending = $2 and l.tier = $5),
@@ -72,8 +76,10 @@ select
     volume, trades, notional, tier_before is distinct from tier, tier_before is null, null
 from (
     select *,
-        lag(tier) over (partition by symbol, firm_crd, mpid, week_ending, venue_type, unnumbered, is_named order by tier)
-        as tier_before
+        lag(tier) over (
+            partition by symbol, case when mpid is null then firm_crd end, mpid, week_ending, venue_type, unnumbered, is_named
+            order by tier
+        ) as tier_before
     from otc.counted_as_of($1, $2, $3, $4)
 ) as by_tier
 where $5 is null
@@ -84,7 +90,9 @@ select
 from (
     select *, row_number() over by_venue as place, sum(volume) over by_venue as venue_volume
     from otc.counted_as_of($1, $2, $3, $4)
-    window by_venue as (partition by symbol, firm_crd, mpid, week_ending, venue_type, unnumbered, is_named)
+    window by_venue as (
+        partition by symbol, case when mpid is null then firm_crd end, mpid, week_ending, venue_type, unnumbered, is_named
+    )
 ) as by_week
 where $5 is null
 $$;

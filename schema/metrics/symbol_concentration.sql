@@ -1,6 +1,7 @@
 -- symbol_concentration: how concentrated a symbol's volume is among venues, all tiers together.
--- The Herfindahl-Hirschman index: the sum of squared percentage shares, 0 to 10,000. The volume of unnamed firms
--- (de minimis) is in the total but is no venue, so that the index is an interval, hhi to hhi_upper (one firm).
+-- The Herfindahl-Hirschman index: the sum of squared percentage shares, 0 to 10,000. The volume of unnamed firms (de
+-- minimis, an ATS without MPID) is in the total but is no venue, so that the index is an interval, hhi to hhi_upper (one
+-- firm).
 -- Bands: US Horizontal Merger Guidelines 2010 (1500, 2500) and 2023 (1000, 1800), judged before rounding.
 -- formula: hhi = 10,000 x the sum of (a named venue's volume)^2 / (total volume)^2
 -- reaches: 0

@@ -1,5 +1,6 @@
 -- venue_share: each named venue's share of a week's volume, by tier and scope, its rank, and how both changed.
--- The unnamed firms (de minimis) are in the total and are no venue. ALL_TIERS where all three tiers are loaded.
+-- A venue is its MPID, else its CRD number, else its name. The unnamed firms (de minimis) and an ATS without MPID are in
+-- the total and are no venue. ALL_TIERS where all three tiers are loaded.
 -- A change is null where the venue had no row in the week to compare with. Other weeks read only a row's share and rank,
 -- which its own records tell.
 -- formula: market_share_pct = 100 x the venue's volume / the volume of its tier and scope
@@ -14,7 +15,7 @@ create table if not exists otc.venue_share (
     mpid text collate "C",
     firm_crd int,
     venue_name text collate "C",
-    total_volume numeric(24, 6) not null, -- shares
+    total_volume numeric(30, 6) not null, -- shares
     total_trades bigint not null,
     symbol_count int not null,
     market_share_pct numeric(7, 4) not null, -- of the scope's volume on the tier
@@ -51,7 +52,11 @@ traded as ( -- the names join what little there is
     select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, null) as v
 ),
 named as (
-    select v.*, n.name as venue_name, case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered
+    select
+        v.*,
+        n.name as venue_name,
+        case when v.mpid is null then v.firm_crd end as number,
+        case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered
     from traded as v
     left join otc.name as n on n.name_id = v.venue_name_id
 ),
@@ -61,17 +66,16 @@ venue as (
         coalesce(tier, 'ALL_TIERS') as tier,
         venue_type,
         mpid,
-        firm_crd,
+        max(firm_crd) as firm_crd, -- where an ATS has one on some rows
         is_named,
-        unnumbered,
         max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
         sum(volume) as total_volume,
         sum(trades) as total_trades,
         case when grouping(tier) = 0 then sum(symbols_on_tier) else sum(symbols) end as symbol_count
     from named
     group by grouping sets (
-        (week_ending, tier, venue_type, mpid, firm_crd, is_named, unnumbered),
-        (week_ending, venue_type, mpid, firm_crd, is_named, unnumbered)
+        (week_ending, tier, venue_type, mpid, number, is_named, unnumbered),
+        (week_ending, venue_type, mpid, number, is_named, unnumbered)
     )
 ),
 scoped as (
@@ -119,7 +123,9 @@ known as (
         )
 ),
 numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
-    select *, array[mpid, firm_crd::text, case when mpid is null and firm_crd is null then venue_name end] as venue
+    select *, array[
+        mpid, case when mpid is null then firm_crd::text end, case when mpid is null and firm_crd is null then venue_name end
+    ] as venue
     from known
 )
 select

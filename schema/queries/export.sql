@@ -38,7 +38,7 @@ select
     available_at
 from otc.venue_volume_as_of(coalesce(%(at)s::timestamptz, 'infinity'), strict => true)
 where week_ending = %(week_ending)s
-order by tier, symbol, mpid, firm_crd, issue_name, product_type, venue_type;
+order by tier, symbol, mpid, firm_crd, issue_name, product_type, venue_type, venue_name;
 
 -- name: count_records
 select count(*) as rows

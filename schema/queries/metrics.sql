@@ -78,7 +78,17 @@ select
 select set_config('enable_sort', 'off', true);
 
 -- name: tangled_symbols
--- Symbols of which a venue may have several records: they stand on several tiers, or under several products or names.
+-- Symbols of which a venue may have several records: they stand on several tiers, or under several products or names,
+-- or a venue that has several names or numbers in the week has several records of them.
+with renamed as (
+    select venue_type, mpid, case when mpid is null then firm_crd end as number
+    from otc.volume_record
+    where week_ending = %(week)s and ended_by is null and (mpid is not null or firm_crd is not null)
+    group by 1, 2, 3
+    having
+        min(coalesce(venue_name_id, 0)) < max(coalesce(venue_name_id, 0))
+        or min(coalesce(firm_crd, -1)) < max(coalesce(firm_crd, -1))
+)
 select symbol
 from (
     select
@@ -90,7 +100,17 @@ from (
     group by week_ending, tier, symbol
 ) as on_tier
 group by symbol
-having bool_or(is_tangled) or count(*) > 1;
+having bool_or(is_tangled) or count(*) > 1
+union
+select r.symbol
+from otc.volume_record as r
+inner join renamed as v
+    on v.venue_type = r.venue_type
+    and coalesce(v.mpid, '') = coalesce(r.mpid, '')
+    and coalesce(v.number, -1) = coalesce(case when r.mpid is null then r.firm_crd end, -1)
+where r.week_ending = %(week)s and r.ended_by is null and r.symbol is not null
+group by r.tier, r.symbol, v.venue_type, v.mpid, v.number
+having count(*) > 1;
 
 -- name: wait_long
 -- A runner's transaction is idle while others do its work side by side.

@@ -115,7 +115,9 @@ with record as (
     select
         v.*,
         n.name,
-        coalesce(v.firm_crd = 0, false) or coalesce(n.name = 'De Minimis Firms', false) as is_unnamed
+        (v.mpid is null and (v.venue_type = 'ATS' or (v.firm_crd is null and v.venue_name_id is null)))
+        or coalesce(v.firm_crd = 0, false)
+        or coalesce(n.name = 'De Minimis Firms', false) as is_unnamed
     from otc.version_as_of(%(at)s, true) as v
     left join otc.name as n on n.name_id = v.venue_name_id
     where

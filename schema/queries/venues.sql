@@ -34,7 +34,7 @@ with restated as (
     cross join lateral ( -- a tier at a time, which the index serves: of a whole week the planner fears too much
         select
             v.mpid,
-            v.firm_crd,
+            case when v.mpid is null then v.firm_crd end as firm_crd,
             case when v.mpid is null and v.firm_crd is null then v.venue_name_id end as unnumbered_id,
             count(*) as records,
             max(v.updated_on) as restated_on
@@ -78,6 +78,10 @@ select
     coalesce(r.records, 0) as restated_records
 from otc.venue_share as s
 left join told as r
-    on r.venue = array[s.mpid, s.firm_crd::text, case when s.mpid is null and s.firm_crd is null then s.venue_name end]
+    on r.venue = array[
+        s.mpid,
+        case when s.mpid is null then s.firm_crd::text end,
+        case when s.mpid is null and s.firm_crd is null then s.venue_name end
+    ]
 where s.week_ending = %(week_ending)s and s.tier = %(tier)s and s.scope = %(scope)s
 order by s.rank, s.venue_name, s.mpid, s.firm_crd;

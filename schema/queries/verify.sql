@@ -63,6 +63,7 @@ full join extra as e
     and coalesce(e.firm_crd, -1) = coalesce(m.firm_crd, -1)
     and coalesce(e.issue_name_id, -1) = coalesce(m.issue_name_id, -1)
     and coalesce(e.product_type, '') = coalesce(m.product_type, '')
+    and coalesce(e.venue_name_id, -1) = coalesce(m.venue_name_id, -1)
     and e.venue_type = m.venue_type
     and e.brought_by = m.brought_by
 left join otc.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)

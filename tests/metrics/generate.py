@@ -7,8 +7,13 @@ from random import Random
 
 from tests.metrics.records import DE_MINIMIS, TIERS, WEEK, Loaded, Record
 
-Member = tuple[str, str | None, int | None, str]  # venue type, MPID, number, name
-ATS: list[Member] = [("ATS", f"AT{letter}S", None, f"AT{letter}S POOL") for letter in "ABCDEFGHIJ"]
+Member = tuple[str, str | None, int | None, str | None]  # venue type, MPID, number, name
+ATS: list[Member] = [
+    *[("ATS", f"AT{letter}S", None, f"AT{letter}S POOL") for letter in "ABCDEFGHIJ"],
+    ("ATS", "ATAS", None, "ATAS POOL BY BANK"),  # renamed within the week
+    ("ATS", "ATBS", 55, "ATBS POOL"),  # with its number on some rows
+    ("ATS", "ATCS", 56, "ATCS AND SONS"),  # both
+]
 FIRMS: list[Member] = [
     ("NON_ATS", None, 101, "FIRM ONE LLC"),
     ("NON_ATS", None, 102, "FIRM TWO, INC."),
@@ -20,6 +25,9 @@ UNNAMED: list[Member] = [
     ("NON_ATS", None, 0, DE_MINIMIS),
     ("NON_ATS", None, None, DE_MINIMIS),
     ("NON_ATS", None, 0, "OTHERS"),
+    ("NON_ATS", None, None, None),
+    ("ATS", None, None, None),  # an ATS that FINRA does not name yet
+    ("ATS", None, None, None),
 ]
 LATER_NAME = "FIRM ONE HOLDINGS LLC"  # of 101, on some rows
 HOMES: dict[str | None, list[tuple[str, ...]]] = {  # symbol: the tiers that it may be on in a week
@@ -81,7 +89,7 @@ def covered(published: list[Record], loaded: Loaded) -> History:
     for record in published:
         coverage = loaded.get((record.week_ending, record.tier))
         if coverage == "ats" and record.venue_type == "ATS":
-            record = replace(record, product_type=None, notional=None)  # noqa: PLW2901
+            record = replace(record, firm_crd=None, product_type=None, notional=None)  # noqa: PLW2901
         if coverage == "all" or (coverage == "ats" and record.venue_type == "ATS"):
             records.setdefault(_identity(record), record)  # a second row of one identity would be a reject
     return History(list(records.values()), loaded)
@@ -129,6 +137,6 @@ def _split(random: Random, row: Record, volume: Decimal) -> list[Record]:
 
 
 def _identity(record: Record) -> tuple[object, ...]:
-    """FINRA.md fact 10."""
+    """What makes a row of FINRA's one of its kind."""
     place = (record.week_ending, record.tier, record.venue_type, record.symbol)
-    return (*place, record.issue_name, record.product_type, record.mpid, record.firm_crd)
+    return (*place, record.issue_name, record.product_type, record.mpid, record.firm_crd, record.venue_name)

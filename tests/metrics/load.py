@@ -99,7 +99,7 @@ def _file(records: list[Record]) -> bytes:
             record.symbol or "",
             record.issue_name or "",
             record.venue_name or "",
-            record.mpid,
+            record.mpid or "",
             f"{record.share_volume:f}",
             record.trade_count,
             "2025-12-15",

@@ -41,12 +41,16 @@ class Record:
 
     @property
     def venue(self) -> Venue:
-        """What makes it one venue: MPID, number, or the name where there is neither."""
-        return self.mpid, self.firm_crd, self.venue_name if self.mpid is None and self.firm_crd is None else None
+        """What makes it one venue: the MPID, else the number, else the name."""
+        if self.mpid is not None:
+            return self.mpid, None, None
+        return (None, self.firm_crd, None) if self.firm_crd is not None else (None, None, self.venue_name)
 
     @property
     def is_named(self) -> bool:
-        return self.venue_name != DE_MINIMIS and self.firm_crd != 0
+        """Whether the volume is of a venue that is known: no ATS is without an MPID."""
+        is_known = self.mpid is not None if self.venue_type == "ATS" else self.venue != (None, None, None)
+        return is_known and self.venue_name != DE_MINIMIS and self.firm_crd != 0
 
 
 Loaded = Mapping[tuple[date, str], str]  # a partition: all, or ats

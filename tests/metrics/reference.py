@@ -1,6 +1,6 @@
 """The analysts' numbers in plain Python, from the definitions of the design and not from the SQL. All exact."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from fractions import Fraction
 
@@ -66,7 +66,7 @@ def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
                 "tier": tier,
                 "scope": scope,
                 "mpid": venue[0],
-                "firm_crd": venue[1],
+                "firm_crd": max((record.firm_crd for record in own if record.firm_crd is not None), default=None),
                 "venue_name": max(
                     (record.venue_name for record in own if record.venue_name is not None), default=None
                 ),
@@ -82,7 +82,10 @@ def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
             }
 
 
-def symbol_rolling_avg(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+def symbol_rolling_avg(
+    records: list[Record], loaded: Loaded, set_aside: Collection[tuple[date, str]] = ()
+) -> Iterator[Row]:
+    """Of a symbol with a row that was set aside in a week, no records are not zero."""
     traded = {key: members for key, members in groups(records, "week_ending", "symbol") if key[1] is not None}
     symbols = {symbol for _, symbol in traded}
     for week in sorted({week for week, _ in loaded}):
@@ -98,6 +101,7 @@ def symbol_rolling_avg(records: list[Record], loaded: Loaded) -> Iterator[Row]:
                 }
                 known = {day: members for day, members in known.items() if members}
                 is_absence = all((week, tier) in loaded and tells(loaded[week, tier], scope) for tier in tiers)
+                is_absence = is_absence and (week, symbol) not in set_aside
                 if known and (week in known or is_absence):
                     yield _rolling(week, symbol, scope, known) | _completeness(loaded, window, scope)
 
