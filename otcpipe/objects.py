@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from otcpipe import gz
 from otcpipe.errors import Damaged
 from otcpipe.keys import Key, sha256
-from otcpipe.records import WORDS, Manifest, Normalized
+from otcpipe.records import REJECT, WORDS, Manifest, Normalized
 from otcpipe.store import Store
 
 
@@ -60,8 +60,12 @@ def parsed(store: Store, key: Key) -> pa.Table:
 
 
 def normalized(store: Store, key: Key) -> Normalized:
-    """The rows of a normalized key and of the rejected key beside it."""
-    return Normalized(*(_table(store, one) for one in (key, key.sibling("rejected", key.digest))))
+    """The rows of a normalized key and of the rejected key beside it, which an older release may have made."""
+    kept, rejects = (_table(store, one) for one in (key, key.sibling("rejected", key.digest)))
+    if "lines" not in rejects.column_names:
+        rejects = rejects.append_column("symbol", pa.nulls(rejects.num_rows, pa.string()))
+        rejects = rejects.append_column("lines", pa.repeat(pa.scalar(1, pa.int32()), rejects.num_rows))
+    return Normalized(kept, rejects.cast(REJECT))
 
 
 def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bool:

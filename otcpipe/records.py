@@ -45,7 +45,12 @@ FIRM_ROWS = {
     "ATS_W_SMBL_FIRM": "ATS",
     "OTC_W_SMBL_FIRM": "NON_ATS",
 }  # what makes a row a record, and its venue's type
-LINE, REASON, TEXT = "_line", "_reason", "_text"  # what parse adds to the columns of FINRA's header
+LINE, REASON, TEXT, SYMBOL = (
+    "_line",
+    "_reason",
+    "_text",
+    "_symbol",
+)  # what parse adds to the columns of FINRA's header
 
 WORDS = (
     "tierDescription",
@@ -86,6 +91,8 @@ REJECT = pa.schema(
         pa.field("line", pa.int32(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
+        pa.field("symbol", pa.string()),  # where it can be determined
+        pa.field("lines", pa.int32(), nullable=False),  # how many the row stands for: 1 but in the last row of many
     ]
 )
 

@@ -10,13 +10,15 @@ TOLERANCE = 1e-6  # shares a row: FINRA's totals are rounded as its rows are
 SYMBOL_TOTALS = pa.array(["ATS_W_SMBL", "OTC_W_SMBL"])
 FIRM_TOTALS = pa.array(["ATS_W_FIRM", "OTC_W_FIRM"])
 
-SYMBOL, FIRM = ["venue_type", "symbol"], ["venue_type", "mpid", "firm_crd", "venue_name"]
+SYMBOL = ["venue_type", "symbol"]
+VENUE = ["mpid", "firm_crd", "venue_name"]  # the first that is there names the venue, whatever the others are
 QUANTITIES = ["share_volume", "trade_count"]
 
 
 def account(rows: Normalized) -> dict[str, object]:
     """What became of a capture's rows, in the columns of `otc.capture`."""
-    sizes = {"records": rows.records.num_rows, "totals": rows.totals.num_rows, "rejects": rows.rejects.num_rows}
+    rejects = pc.sum(rows.rejects["lines"]).as_py() or 0
+    sizes = {"records": rows.records.num_rows, "totals": rows.totals.num_rows, "rejects": rejects}
     apart = unreconciled(rows)
     reconciled = None if apart is None else not apart
     return {"rows": sum(sizes.values()), **sizes, "reconciled": reconciled, "unreconciled": apart}
@@ -28,11 +30,27 @@ def unreconciled(rows: Normalized) -> list[str] | None:
     by_firm = rows.totals.filter(pc.is_in(rows.totals["summary_type"], FIRM_TOTALS))
     if not by_symbol.num_rows:
         return None
-    records = rows.records.select([*dict.fromkeys(SYMBOL + FIRM + QUANTITIES)])
+    records = rows.records.select([*dict.fromkeys(SYMBOL + VENUE + QUANTITIES)])
     records = records.filter(pc.is_in(records["venue_type"], pc.unique(by_symbol["venue_type"])))
     symbols = _differing(records, by_symbol, SYMBOL, "full outer")
-    firms = _differing(records, by_firm, FIRM, "inner")
-    return sorted({str(row["symbol"]) for row in symbols} | {str(row["venue_name"]) for row in firms})
+    firms = _differing(_by_venue(records), _by_venue(by_firm), ["venue_type", "venue"], "inner")
+    called = dict(zip(*(column.to_pylist() for column in _names(records)), strict=True))
+    return sorted({str(row["symbol"]) for row in symbols} | {called[row["venue"]] for row in firms})
+
+
+def _by_venue(rows: pa.Table) -> pa.Table:
+    """The rows with their venue: one that has several names in a week is one, and FINRA may total it by any."""
+    kinds = zip(VENUE, ("MPID ", "CRD ", ""), strict=True)
+    parts = [pc.binary_join_element_wise(kind, pc.cast(rows[name], pa.string()), "") for name, kind in kinds]
+    return rows.append_column("venue", pc.coalesce(*parts, "of no venue"))
+
+
+def _names(records: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Each venue, and the last of its names by the alphabet, or what it is known by without one."""
+    rows = _by_venue(records)
+    named = rows.select(["venue"]).append_column("name", pc.coalesce(rows["venue_name"], rows["venue"]))
+    found = named.group_by("venue").aggregate([("name", "max")])
+    return found["venue"], found["name_max"]
 
 
 def _differing(records: pa.Table, totals: pa.Table, keys: list[str], join: str) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otcpipe import normalize, parse
+from otcpipe import normalize, parse, rowset, totals
 from otcpipe.records import API_FIELDS, FILE_FIELDS, RECORD, REJECT, TIERS, Partition
 from tests.lines import OTCE, files, joined, lines_below_header, normalized, numbers, rejects
 from tests.pipeline import WEEK, api_text, file_text
@@ -35,6 +35,7 @@ DOUBTFUL: list[dict[str, object]] = [
 ]
 OUTPUT = {  # version: SHA-256 of the golden inputs' rows. Another output needs another VERSION and a line here.
     1: "e7d3ff89e48e84fe86624474221c3732f73f4155e4d68eab51754804b33b8c5d",
+    2: "3e8b27e8c6e540fed1b162797805c48489ce7fbce5f2d652aa738428c4bdb855",
 }
 
 
@@ -125,10 +126,22 @@ def test_each_summary_type_lands_where_it_belongs() -> None:
 
 def test_a_firm_is_known_by_its_number_or_its_name() -> None:
     firms = [FIRM, FIRM | {"firmCRDNumber": ""}, FIRM | {"firmCRDNumber": 0, "marketParticipantName": ""}]
-    nobody = FIRM | {"firmCRDNumber": "", "marketParticipantName": ""}
-    rows = normalized(api_text([*firms, nobody], OTCE))
+    rows = normalized(api_text(firms, OTCE))
     assert rows.records["firm_crd"].to_pylist() == [7, None, 0]
-    assert rejects(rows) == [(5, "the firm is missing")]
+    assert rejects(rows) == []
+
+
+def test_volume_of_no_known_venue_is_kept() -> None:
+    """FINRA publishes rows of an ATS without MPID until it knows which one it was."""
+    nobody = {"MPID": "", "marketParticipantName": ""}
+    rows = normalized(api_text([{}, nobody, FIRM | nobody | {"firmCRDNumber": ""}], OTCE))
+    assert rows.records["mpid"].to_pylist() == ["AAAA", None, None]
+    assert kinds(rows.records) == [
+        ("ATS_W_SMBL_FIRM", "ATS"),
+        ("ATS_W_SMBL_FIRM", "ATS"),
+        ("OTC_W_SMBL_FIRM", "NON_ATS"),
+    ]
+    assert rejects(rows) == []
 
 
 @pytest.mark.parametrize(
@@ -140,6 +153,7 @@ def test_a_firm_is_known_by_its_number_or_its_name() -> None:
         {"productTypeCode": "CTS"},
         {"MPID": "BBBB"},
         {"firmCRDNumber": 1},
+        {"marketParticipantName": "AAAA RENAMED"},
         {"summaryTypeCode": "OTC_W_SMBL_FIRM"},
     ],
 )
@@ -155,10 +169,45 @@ def test_a_repeat_of_a_reject_is_no_repeat() -> None:
     assert [line for line, _ in rejects(rows)] == [2, 4]
 
 
-def test_a_download_of_another_tier_or_without_an_mpid_is_rejected_line_by_line() -> None:
+def test_a_download_of_another_tier_or_of_a_firm_without_mpid_is_rejected_line_by_line() -> None:
     content = file_text([("A", "AAAA", 1, 1), ("B", "", 1, 1)])
     assert rejects(normalized(content, Partition(WEEK, "T1"))) == [(2, "of another tier"), (3, "of another tier")]
-    assert rejects(normalized(content)) == [(3, "MPID is missing, so this is no ATS row")]
+    assert rejects(normalized(content)) == [(3, "a firm without MPID: non-ATS rows come from the API only")]
+
+
+def test_a_download_keeps_a_row_without_mpid_and_name() -> None:
+    rows = normalized(file_text([("A", "AAAA", 1, 1), ("A", "", 2, 1)]).replace(b"| VENUE|", b"||"))
+    assert rows.records["share_volume"].to_pylist() == [1, 2]
+    assert rows.records["mpid"].to_pylist() == ["AAAA", None]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_download_may_name_its_tier_by_identifier_or_description(tier: str) -> None:
+    content = file_text([("A", "AAAA", 1, 1)], tier)
+    for name in (tier, TIERS[tier]):
+        named = content.replace(f"{TIERS[tier]}|A|".encode(), f"{name}|A|".encode())
+        assert normalized(named, Partition(WEEK, tier)).records.num_rows == 1
+
+
+def test_rejects_keep_their_symbol_where_it_can_be_determined() -> None:
+    lines = [
+        "OTC|BROKEN|a name|with a delimiter|VENUE|AAAA|1|1|2025-12-15",
+        "OTC|CUT|first half",
+        "second half|AAAA|1",
+        "?",
+    ]
+    rows = normalized(file_text([("A", "AAAA", "?", 1)]) + "\n".join(lines).encode())
+    assert rows.rejects["symbol"].to_pylist() == ["A", "BROKEN", "CUT", None, None]
+
+
+def test_rejects_beyond_many_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rowset, "MAX_REJECTS", 2)
+    rows = normalized(file_text([("A", "AAAA", text, 1) for text in ("?", 1, "?", "?", "?")]))
+    told = [(row["line"], row["lines"], row["text"] != "") for row in rows.rejects.to_pylist()]
+    assert told == [(2, 1, True), (4, 1, True), (5, 2, False)]
+    assert rows.rejects["reason"].to_pylist()[-1] == "2 more lines were set aside"
+    assert totals.account(rows)["rejects"] == 4
+    assert totals.account(rows)["rows"] == 5
 
 
 def test_a_download_says_nothing_of_what_it_does_not_hold() -> None:

@@ -56,6 +56,25 @@ def test_a_firm_that_does_not_add_up_is_told_by_name() -> None:
     assert apart(FIRM, OTHER, TOTAL, VENUE | {"totalWeeklyTradeCount": 11}) == ["AAAA VENUE"]
 
 
+@pytest.mark.parametrize("names", [("AAAA VENUE",), ("RENAMED",), ("AAAA VENUE", "RENAMED")])
+def test_a_venue_with_two_names_is_compared_with_its_totals_under_any_of_them(names: tuple[str, ...]) -> None:
+    renamed = {"marketParticipantName": "RENAMED", "totalWeeklyTradeCount": 10}
+    total = TOTAL | {"totalWeeklyShareQuantity": 200}
+    of_venue = VENUE | {
+        "totalWeeklyShareQuantity": 200 // len(names),
+        "totalWeeklyTradeCount": 20 // len(names),
+    }
+    assert apart(FIRM, renamed, total, *(of_venue | {"marketParticipantName": name} for name in names)) == []
+    wrong = of_venue | {"marketParticipantName": names[0], "totalWeeklyTradeCount": 21}
+    assert apart(FIRM, renamed, total, wrong) == ["RENAMED"]
+
+
+def test_volume_of_no_known_venue_is_reconciled_with_its_symbol() -> None:
+    nobody = {"MPID": "", "marketParticipantName": "", "totalWeeklyTradeCount": 10}
+    assert apart(FIRM, nobody, TOTAL | {"totalWeeklyShareQuantity": 200}) == []
+    assert apart(FIRM, nobody, TOTAL | {"totalWeeklyShareQuantity": 201}) == ["ABC"]
+
+
 @pytest.mark.parametrize("tier", ["T1", "T2", "OTCE"])
 def test_generated_weeks_with_all_traps_are_reconciled(tier: str) -> None:
     partition = Partition(T1.week_ending, tier)

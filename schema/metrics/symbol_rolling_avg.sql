@@ -1,6 +1,7 @@
 -- symbol_rolling_avg: a symbol's week against its mean over six calendar weeks ending with it, all tiers together.
 -- The mean is over the weeks in which the symbol has records. A week without records counts as 0 only where every
--- tier in which the symbol traded in the window is loaded: absence of a tier is not absence of trading.
+-- tier in which the symbol traded in the window is loaded: absence of a tier is not absence of trading. Nor is a row of
+-- the symbol that was set aside.
 -- formula: avg_6w = sum over six weeks / weeks with records; volume_vs_avg_pct = 100 (current - avg) / avg
 -- reaches: 5, over stored rows only
 -- reads: symbol_summary
@@ -10,9 +11,9 @@ create table if not exists otc.symbol_rolling_avg (
     week_ending date not null,
     symbol text collate "C" not null,
     scope text not null,
-    avg_6w_volume numeric(20, 6) not null, -- shares a week
-    avg_6w_trades numeric(20, 6) not null, -- trades a week
-    current_volume numeric(24, 6) not null, -- shares
+    avg_6w_volume numeric(30, 6) not null, -- shares a week
+    avg_6w_trades numeric(30, 6) not null, -- trades a week
+    current_volume numeric(30, 6) not null, -- shares
     volume_vs_avg_pct numeric(10, 2), -- null where the mean is 0
     trend text not null, -- up above +10 %, down below -10 %, else stable; judged before rounding
     weeks_in_window int not null, -- weeks with records of the symbol
@@ -119,5 +120,8 @@ select
 from summed as w
 left join absent as a on a.week_ending = w.week_ending and a.symbol = w.symbol
 left join whole as n on n.week_ending = w.week_ending
-where w.current_volume is not null or a.symbol is null or (w.scope = 'ATS' and not a.is_unloaded)
+left join otc.set_aside_as_of($1, $2, $3) as r on r.week_ending = w.week_ending and r.symbol = w.symbol
+where
+    w.current_volume is not null
+    or (r.symbol is null and (a.symbol is null or (w.scope = 'ATS' and not a.is_unloaded)))
 $$;

@@ -8,13 +8,13 @@ create table if not exists otc.symbol_summary (
     tier text collate "C" not null,
     symbol text collate "C" not null,
     scope text not null,
-    total_volume numeric(24, 6) not null, -- shares
+    total_volume numeric(30, 6) not null, -- shares
     total_trades bigint not null,
-    total_notional numeric(28, 6), -- dollars; null where a capture lacks it
+    total_notional numeric(34, 6), -- dollars; null where a capture lacks it
     venue_count int not null, -- named venues
-    avg_trade_size numeric(20, 6), -- shares a trade; null without trades
+    avg_trade_size numeric(30, 6), -- shares a trade; null without trades
     ats_fraction numeric(7, 6), -- of the volume, 0 to 1: with scope ALL only; null where there is no volume
-    volume_per_day numeric(24, 6), -- shares a trading day of the week
+    volume_per_day numeric(30, 6), -- shares a trading day of the week
     computed_at timestamptz not null default now(),
     primary key (week_ending, tier, symbol, scope)
 );

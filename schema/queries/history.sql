@@ -179,16 +179,44 @@ where
     and not exists (select from unchanged as u where u.tableoid = r.tableoid and u.ctid = r.ctid);
 
 -- name: drop_unchanged_ats
--- The same for a website file. It tells ATS rows only, without product, notional and first publication: those are
--- neither compared nor lost. Where the API has a symbol and venue under two products, the file cannot tell which.
+-- The same for a website file. It tells ATS rows only, without product, number, notional and first publication: those are
+-- neither compared nor lost. Where the API has a symbol and venue under two products, the file cannot tell which. A
+-- venue may have two names in a week: rows of one name belong together, else the only two that are left.
 with current as (
     select
         r.tableoid as in_table,
         r.ctid as at,
         r.*,
-        count(*) over (partition by r.symbol, r.issue_name_id, r.mpid) as products
+        count(*) over (partition by r.symbol, r.issue_name_id, r.mpid, r.venue_name_id) as products
     from volume_record as r
     where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+),
+same_name as (
+    select c.in_table, c.at, i.ctid as incoming_at
+    from current as c
+    inner join incoming as i
+        on coalesce(i.symbol, '') = coalesce(c.symbol, '')
+        and coalesce(i.mpid, '') = coalesce(c.mpid, '')
+        and coalesce(i.issue_name_id, -1) = coalesce(c.issue_name_id, -1)
+        and coalesce(i.venue_name_id, -1) = coalesce(c.venue_name_id, -1)
+),
+unpaired as (
+    select c.in_table, c.at, null::tid as incoming_at, c.symbol, c.mpid, c.issue_name_id
+    from current as c
+    where (c.in_table, c.at) not in (select s.in_table, s.at from same_name as s)
+    union all
+    select null, null, i.ctid, i.symbol, i.mpid, i.issue_name_id
+    from incoming as i
+    where i.ctid not in (select s.incoming_at from same_name as s)
+),
+paired as (
+    select in_table, at, incoming_at from same_name
+    union all
+    select (array_agg(in_table) filter (where at is not null))[1], (array_agg(at) filter (where at is not null))[1],
+        (array_agg(incoming_at) filter (where incoming_at is not null))[1]
+    from unpaired
+    group by symbol, mpid, issue_name_id
+    having count(at) = 1 and count(incoming_at) = 1
 ),
 matched as (
     select
@@ -196,6 +224,7 @@ matched as (
         c.at,
         c.product_type,
         c.published_on,
+        c.firm_crd,
         i.ctid as incoming_at,
         (c.products > 1 and i.ctid is not null) or (
             i.share_volume = c.share_volume
@@ -204,16 +233,15 @@ matched as (
             and i.updated_on is not distinct from c.updated_on
         ) as is_unchanged
     from current as c
-    left join incoming as i
-        on coalesce(i.symbol, '') = coalesce(c.symbol, '')
-        and i.mpid = c.mpid
-        and coalesce(i.issue_name_id, -1) = coalesce(c.issue_name_id, -1)
+    left join paired as p on p.in_table = c.in_table and p.at = c.at
+    left join incoming as i on i.ctid = p.incoming_at
 ),
 unchanged as (
     delete from incoming as i using matched as m where i.ctid = m.incoming_at and m.is_unchanged
 ),
 inherited as (
-    update incoming as i set product_type = m.product_type, published_on = m.published_on
+    update incoming as i
+    set product_type = m.product_type, published_on = m.published_on, firm_crd = m.firm_crd
     from matched as m where i.ctid = m.incoming_at and not m.is_unchanged
 )
 update volume_record as r set ended_by = %(capture_id)s
@@ -245,9 +273,15 @@ where
     and (capture_id = any(%(captures)s)) <> (persisted_at is not null);
 
 -- name: is_loaded
-select coalesce((
-    select covers_all from otc.loaded_partition where week_ending = %(week_ending)s and tier = %(tier)s
-)::text, 'no') as loaded;
+-- Whether the partition is loaded, and the symbols of which its week has rejects: metrics depend on both.
+select
+    coalesce((
+        select covers_all from otc.loaded_partition where week_ending = %(week_ending)s and tier = %(tier)s
+    )::text, 'no') as loaded,
+    (
+        select array_agg(s.symbol order by s.symbol)
+        from otc.set_aside_as_of(null, %(week_ending)s, %(week_ending)s) as s
+    ) as set_aside;
 
 -- name: drop_rejects
 delete from otc.reject where raw_key = %(raw_key)s;
@@ -271,4 +305,4 @@ copy outgoing (
 ) from stdin (format binary);
 
 -- name: copy_rejects
-copy otc.reject (raw_key, week_ending, tier, line, reason, text) from stdin (format binary);
+copy otc.reject (raw_key, week_ending, tier, line, reason, text, symbol, lines) from stdin (format binary);

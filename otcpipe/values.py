@@ -1,0 +1,86 @@
+"""Numbers and dates as FINRA and spreadsheets spell them, read exactly; no float anywhere."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_LONGEST = 100  # characters of a number
+_DATE = r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+_MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0{1,9})?)?Z?$"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from 0 on with at most `digits` digits before the point and the decimals of its Arrow type."""
+
+    digits: int
+    kind: pa.DataType
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with a text that does not fit."""
+        if not self._decimals:
+            return f"is not a whole number of at most {self.digits} digits"
+        return f"is not a number of at most {self.digits} digits and {self._decimals} decimals"
+
+    def read(self, words: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Return the values, null where the text does not fit, and whether it fits, null where there is no text."""
+        point = rf"(\.\d{{1,{self._decimals}}})?" if self._decimals else ""
+        pattern = rf"^\d{{1,{self.digits}}}{point}$"
+        fits = pc.match_substring_regex(words, pattern)
+        if pc.any(pc.invert(fits)).as_py():
+            odd = pc.unique(words.filter(pc.invert(fits)))
+            plain = pa.array([respell(text, self.digits, self._decimals) for text in odd.to_pylist()], pa.string())
+            words = pc.coalesce(pc.take(plain, pc.index_in(words, odd)), words)
+            fits = pc.match_substring_regex(words, pattern)
+        return pc.cast(pc.if_else(fits, words, pa.scalar(None, pa.string())), self.kind), fits
+
+    @property
+    def _decimals(self) -> int:
+        return self.kind.scale if pa.types.is_decimal(self.kind) else 0
+
+
+@dataclass(frozen=True)
+class Day:
+    """A date such as 2025-12-15, with or without a time, which must be midnight."""
+
+    reason = "is not a date such as 2025-12-15"
+
+    def read(self, words: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Return the days, null where the text does not fit, and whether it fits, null where there is no text."""
+        words = without_midnight(words)
+        days = pc.strptime(words, format="%Y-%m-%d", unit="s", error_is_null=True)
+        is_real = pc.equal(pc.strftime(days, format="%Y-%m-%d"), words)  # 30 February is not
+        fits = pc.and_(pc.match_substring_regex(words, _DATE), pc.fill_null(is_real, False))
+        return pc.cast(pc.if_else(fits, days, None), pa.date32()), fits
+
+
+def without_midnight(words: pa.Array) -> pa.Array:
+    """Return dates without a time of 00:00; other texts as they are."""
+    return pc.replace_substring_regex(words, _MIDNIGHT, r"\1")
+
+
+def respell(text: str, digits: int, decimals: int) -> str | None:
+    """Return a number such as `9.763E9`, `100.00000000` or `12.0` in plain digits.
+
+    None for a text that is no number, is below zero, has more than `digits` digits before the point, or does not fit
+    `decimals` decimals exactly.
+    """
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        return None
+    is_negative, figures, exponent = Decimal(text).as_tuple()
+    number = int("".join(map(str, figures)))
+    if not number:
+        return "0"
+    if not isinstance(exponent, int) or is_negative or len(str(number)) + exponent > digits:
+        return None
+    if exponent < -decimals:
+        number, rest = divmod(number, 10 ** (-decimals - exponent))
+        if rest:
+            return None
+        exponent = -decimals
+    return f"{Decimal((0, tuple(map(int, str(number))), exponent)):f}"
