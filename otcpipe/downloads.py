@@ -1,15 +1,20 @@
 """FINRA's website files: which tier and week a file tells of. The file itself names no week. FINRA.md 4."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe import normalize, parse
 from otcpipe.errors import Invalid
-from otcpipe.records import REASON, Partition
+from otcpipe.records import REASON, TIERS, Normalized, Partition
 from otcpipe.weeks import parse_tier, published_on, week_published_on
+
+EARLY = timedelta(days=4)  # the business day before a publication, over a week end and a holiday
+_OTHER_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,42 @@ def read(content: bytes) -> Download:
     if not normalize.is_download(table):
         raise Invalid("This is the API's text; only files from FINRA's website can be imported.")
     well_formed = table.filter(table[REASON].is_null())
-    tiers = pc.unique(well_formed["tierDescription"]).drop_null().to_pylist()
-    if len(tiers) != 1:
-        raise Invalid(f"The file must hold one tier; it holds {', '.join(sorted(tiers)) or 'none'}.")
-    tier = parse_tier(tiers[0])
-    days = _usable(table, tier)["updated_on"]
+    tier = _tier(pc.unique(well_formed["tierDescription"]).drop_null().to_pylist())
+    if (
+        pc.all(well_formed["MPID"].is_null()).as_py()
+        and pc.any(well_formed["marketParticipantName"].is_valid()).as_py()
+    ):
+        raise Invalid(
+            "This is the download of non-ATS volume, whose rows have no MPID; only ATS downloads can be imported. "
+            "Fetch non-ATS volume from the API with `otcpipe enqueue`."
+        )
+    rows = normalize.rows(table, Partition(date(1, 1, 5), tier))
+    days = rows.records["updated_on"]
     if not len(days):
-        raise Invalid("The file has no usable row.")
+        raise Invalid(f"The file has no usable row: {_explained(rows, well_formed)}")
     return Download(tier, pc.min(days).as_py(), pc.max(days).as_py(), table.num_rows)
+
+
+def _tier(names: list[str]) -> str:
+    """The one tier of the rows; rows that name none of FINRA's are set aside later."""
+    known = sorted({parse_tier(name) for name in names if name in {*TIERS, *TIERS.values()}})
+    if len(known) == 1:
+        return known[0]
+    if len(names) == 1:
+        return parse_tier(names[0])
+    raise Invalid(f"The file must hold one tier; it holds {', '.join(sorted(names)[:5]) or 'none'}.")
+
+
+def _explained(rows: Normalized, well_formed: pa.Table) -> str:
+    """Why there is no record, by the reason that most rows have."""
+    dates = pc.unique(well_formed["lastUpdateDate"]).drop_null().to_pylist()
+    if dates and all(_OTHER_DATE.match(text) for text in dates):
+        return (
+            f"its dates are written as {dates[0]}, not as 2025-12-29, which a spreadsheet may have done; "
+            f"import the file as downloaded."
+        )
+    [(reason, count)] = Counter(rows.rejects["reason"].to_pylist()).most_common(1)
+    return f"{count:,} of {rows.rejects.num_rows:,} rows were set aside, since {reason}."
 
 
 def place(download: Download, week: date | None) -> tuple[Partition, str]:
@@ -43,7 +76,7 @@ def place(download: Download, week: date | None) -> tuple[Partition, str]:
     first, last, tier = download.first_update, download.last_update, download.tier
     if week is not None:
         published = published_on(week, tier)
-        if first < published:
+        if first < published - EARLY:
             raise Invalid(
                 f"The file has rows of {first}, but tier {tier} of the week ending {week} was first published on "
                 f"{published}."
@@ -60,5 +93,11 @@ def place(download: Download, week: date | None) -> tuple[Partition, str]:
     return partition, f"published {first:%A} {first}, {days} days after Monday {partition.week_start}"
 
 
-def _usable(table: pa.Table, tier: str) -> pa.Table:
-    return normalize.rows(table, Partition(date(1, 1, 5), tier)).records
+def warning(download: Download, partition: Partition) -> str | None:
+    """Return a sentence on rows that are dated some days before the week's publication; None where there are none."""
+    published, first = published_on(partition.week_ending, partition.tier), download.first_update
+    if first >= published:
+        return None
+    return (
+        f"Its rows are dated {first}, but this week was published on {published}; it is imported as given by --week."
+    )

@@ -1,6 +1,8 @@
 """Bytes to rows of text. A line that is not a row is kept with its reason: nothing is dropped."""
 
+import codecs
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,64 +11,53 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from otcpipe.errors import Invalid
-from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, TEXT, WORD, WORDS, plain
+from otcpipe import dialect, quoted
+from otcpipe.dialect import Dialect
+from otcpipe.limits import MAX_LINE_BYTES, MAX_REJECTS
+from otcpipe.quoted import Malformed
+from otcpipe.records import LINE, REASON, SYMBOL, TEXT, TIERS, WORD, WORDS, plain
 
-VERSION = 1
-BOM = b"\xef\xbb\xbf"
+VERSION = 2
+CHUNK = 1 << 20
+TIER_NAMES = {*TIERS, *TIERS.values()}
+added_columns = dialect.added_columns
+_SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,14}")
 
 
 def rows(content: bytes) -> pa.Table:
-    """One row a line of FINRA's delimited text, header apart, all columns text, in the order of the lines.
+    """Return one row a line of FINRA's delimited text below the header, all columns text, in the order of the lines.
 
-    The columns of `records.WORDS` may be dictionaries, which `records.plain` spells out.
-    `_line` counts from 1, the header's line. A malformed line has its `_reason` and `_text` and nulls elsewhere.
+    The columns of `records.WORDS` may be dictionaries, which `records.plain` spells out. `_line` counts from 1, the
+    first of the file; a row that holds line breaks has the number of its first line. A malformed line has its
+    `_reason`, `_text`, the `_symbol` that it seems to name, and nulls elsewhere. Blank lines at the end are no lines.
     Raises Invalid when the bytes are not FINRA's text.
     """
-    content = content.removeprefix(BOM)
-    columns = header(content)
-    content, garbled = _without_garbled(content if b"\n" in content else content + b"\n")
-    malformed: list[tuple[int, str, str]] = []
+    source = dialect.detect(content)
+    table, malformed = quoted.read(source) if source.is_quoted else _read_plain(source)
+    table = _with_malformed(table, malformed, source)
+    return _moved(table, source.lines_above) if source.lines_above else table
+
+
+def _read_plain(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
+    """Rows without quotes, which Arrow reads."""
+    text = source.text if b"\n" in source.text else source.text + b"\n"
+    text, garbled = _without_garbled(text)
+    malformed: list[Malformed] = []
+    reasons: dict[int, str] = {}
 
     def set_aside(row: pa.csv.InvalidRow) -> str:
-        malformed.append((row.number, f"{row.actual_columns} columns instead of {row.expected_columns}", row.text))
+        columns = row.actual_columns
+        reason = reasons.setdefault(columns, f"{columns} columns instead of {row.expected_columns}")
+        malformed.append(Malformed(row.number, reason, row.text if len(malformed) < MAX_REJECTS else ""))
         return "skip"
 
-    table = _read(content, columns, set_aside)
-    table = table.add_column(0, LINE, _lines(table.num_rows, [line for line, _, _ in malformed]))
-    blank = _empty_lines(table)
-    lines = content.split(b"\n") if blank else []
-    empty = [(line, "an empty line", lines[line - 1].decode()) for line in blank]
-    garbled_lines = {line for line, _, _ in garbled}
-    aside = garbled + malformed + [entry for entry in empty if entry[0] not in garbled_lines]
-    return _with_malformed(table, sorted(aside))
-
-
-def header(content: bytes) -> tuple[str, ...]:
-    """The columns that the first line names; raises Invalid unless they are those of the API or of a download."""
-    if not content or content.isspace():
-        raise Invalid("The file is empty.")
-    first = content.split(b"\n", 1)[0].removesuffix(b"\r")
-    if first.lstrip().startswith(b"<"):
-        raise Invalid("This is a web page, not FINRA's pipe-delimited text.")
-    if b"\0" in content:
-        raise Invalid("This is a binary file, not FINRA's pipe-delimited text.")
-    columns = tuple(first.decode("utf-8", "replace").split("|"))
-    if columns == FILE_FIELDS:
-        return columns
-    fields = API_FIELDS if "weekStartDate" in columns or "summaryTypeCode" in columns else FILE_FIELDS
-    missing = [name for name in fields if name not in columns]
-    if missing and len(missing) < len(fields) // 2:
-        raise Invalid(f"The header lacks {', '.join(missing)}.")
-    is_usable = _is_utf8(first) and b"\r" not in first and not {LINE, REASON, TEXT} & set(columns)
-    if missing or fields is FILE_FIELDS or len(set(columns)) != len(columns) or not is_usable:
-        raise Invalid("The header is not that of FINRA's file.")
-    return columns
-
-
-def added_columns(content: bytes) -> list[str]:
-    """Columns that the feed's documents do not know: they are kept in the bytes and in the parsed rows."""
-    return [name for name in header(content.removeprefix(BOM)) if name not in API_FIELDS]
+    table = _read(text, source.columns, set_aside)
+    table = table.add_column(0, LINE, _lines(table.num_rows, [one.line for one in malformed]))
+    blank = set(_empty_lines(table)) - {one.line for one in garbled}
+    lines, empty = text.split(b"\n") if blank else [], list[Malformed]()
+    for line in sorted(blank):
+        quoted.set_aside(empty, line, "an empty line", lines[line - 1])
+    return table, sorted(garbled + malformed + empty)
 
 
 def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], str]) -> pa.Table:
@@ -92,27 +83,34 @@ def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], s
     ).combine_chunks()
 
 
-def _without_garbled(content: bytes) -> tuple[bytes, list[tuple[int, str, str]]]:
-    """The content with lines that are not plain UTF-8 emptied, so that numbering stays; and those lines."""
-    if b"\r" in content:
-        content = content.replace(b"\r\n", b"\n")
-    if b"\r" not in content and _is_utf8(content):
-        return content, []
-    lines, garbled = content.split(b"\n"), []
+def _without_garbled(text: bytes) -> tuple[bytes, list[Malformed]]:
+    """The text with lines that cannot be read emptied, so that numbering stays; and those lines."""
+    if b"\r" not in text and b"\0" not in text and _is_utf8(text) and not _has_long_line(text):
+        return text, []
+    lines, garbled = text.split(b"\n"), list[Malformed]()
     for at, line in enumerate(lines):
-        if b"\r" in line or not _is_utf8(line):
-            reason = "a carriage return inside the line" if _is_utf8(line) else "not UTF-8"
-            garbled.append((at + 1, reason, line.decode("utf-8", "replace")))
+        reason = quoted.fault(line)
+        if reason:
+            quoted.set_aside(garbled, at + 1, reason, line)
             lines[at] = b""
     return b"\n".join(lines), garbled
 
 
-def _is_utf8(content: bytes) -> bool:
+def _is_utf8(text: bytes) -> bool:
+    """Whether the bytes are UTF-8, looked at in pieces: as one text they might take four times the room."""
+    at, view = 0, memoryview(text)
     try:
-        content.decode()
+        while at < len(text):
+            at += codecs.utf_8_decode(view[at : at + CHUNK], "strict", at + CHUNK >= len(text))[1]
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _has_long_line(text: bytes) -> bool:
+    """Whether a line may be too long: it has no line break in one of the stretches that are half as long."""
+    step = MAX_LINE_BYTES // 2
+    return any(text.find(b"\n", at, at + step) < 0 for at in range(0, len(text) - step, step))
 
 
 def _lines(count: int, skipped: list[int]) -> pa.Array:
@@ -129,18 +127,32 @@ def _empty_lines(table: pa.Table) -> list[int]:
     return lines
 
 
-def _with_malformed(table: pa.Table, aside: list[tuple[int, str, str]]) -> pa.Table:
-    for name in (REASON, TEXT):
+def _with_malformed(table: pa.Table, malformed: list[Malformed], source: Dialect) -> pa.Table:
+    for name in (REASON, TEXT, SYMBOL):
         table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
-    if not aside:
+    if not malformed:
         return table
-    lines, reasons, texts = ([entry[at] for entry in aside] for at in range(3))
     bad = pa.table(
         {
-            LINE: pa.array(lines, pa.int32()),
-            REASON: pa.array(reasons, pa.string()),
-            TEXT: pa.array(texts, pa.string()),
+            LINE: pa.array([one.line for one in malformed], pa.int32()),
+            REASON: pa.array([one.reason for one in malformed], pa.string()),
+            TEXT: pa.array([one.text for one in malformed], pa.string()),
+            SYMBOL: pa.array([_symbol(one.text, source) for one in malformed], pa.string()),
         }
     )
     good = plain(table.filter(pc.invert(pc.is_in(table[LINE], bad[LINE]))))
     return pa.concat_tables([good, bad], promote_options="default").sort_by(LINE)
+
+
+def _symbol(text: str, source: Dialect) -> str | None:
+    """The symbol that a malformed line has at its place, if what is there may be one and a tier is at its own."""
+    at, tier_at = (source.columns.index(name) for name in ("issueSymbolIdentifier", "tierDescription"))
+    values = [value.strip('"') for value in text.split(source.delimiter)]
+    if len(values) <= at or (tier_at < at and values[tier_at] not in TIER_NAMES):
+        return None
+    return values[at] if _SYMBOL.fullmatch(values[at]) else None
+
+
+def _moved(table: pa.Table, lines: int) -> pa.Table:
+    """The rows of a text that begins some lines below the first of the file."""
+    return table.set_column(0, LINE, pc.add(table[LINE], pa.scalar(lines, pa.int32())))

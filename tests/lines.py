@@ -50,8 +50,10 @@ def files(draw: st.DrawFn) -> bytes:
 
 
 def lines_below_header(content: bytes) -> list[str]:
-    """What an editor would show below the header, whatever ends the lines."""
-    lines = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")[1:]
+    """What an editor would show below the header, whatever ends the lines, but for blank lines at the end."""
+    lines = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").split(b"\n")[1:]
+    while lines and not lines[-1].strip(b" \t"):
+        lines.pop()
     return [line.decode("utf-8", "replace") for line in lines]
 
 

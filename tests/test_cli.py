@@ -70,7 +70,7 @@ def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(otcpipe: Run, tmp_pat
     bomb = tmp_path / "bomb.gz"
     bomb.write_bytes(gzip.compress(b"0" * (1 << 20)) * 300)
     done = otcpipe("import", bomb)
-    assert (done.returncode, "256 MiB" in done.stderr) == (2, True)
+    assert (done.returncode, "128 MiB" in done.stderr) == (2, True)
 
 
 BAD_ARGUMENTS = {

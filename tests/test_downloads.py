@@ -1,5 +1,5 @@
 import gzip
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -94,7 +94,7 @@ def test_rejects_have_no_say_in_the_week() -> None:
     rows = [("ABC", "AAAA", 1, 1), ("DEF", "AAAA", "?", 1)]
     bad = file_text([rows[1]], updated_on="2026-01-05").splitlines()[1]
     download = downloads.read(file_text(rows[:1]) + bad + b"\nOTC|ABC\nNMS Tier 1|no\n\n")
-    assert download == Download("OTCE", PUBLISHED, PUBLISHED, 5)
+    assert download == Download("OTCE", PUBLISHED, PUBLISHED, 4)
 
 
 def test_the_text_of_the_api_is_no_download() -> None:
@@ -114,14 +114,62 @@ def test_a_file_without_a_tier_is_refused(lines: bytes) -> None:
         downloads.read(file_text([]) + lines)
 
 
+def test_a_row_of_no_tier_is_left_to_be_set_aside() -> None:
+    content = file_text(ROW) + file_text([("DEF", "AAAA", 1, 1)]).replace(b"OTC|", b"\x1b[2JOTC|").split(b"\n", 1)[1]
+    assert downloads.read(content) == Download("OTCE", PUBLISHED, PUBLISHED, 2)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_may_be_named_by_its_identifier(tier: str) -> None:
+    content = file_text(ROW, tier)
+    assert downloads.read(content.replace(f"{TIERS[tier]}|A".encode(), f"{tier}|A".encode())).tier == tier
+
+
+def test_the_download_of_non_ats_volume_is_called_that() -> None:
+    content = file_text([("ABC", "", 1, 1), ("DEF", "", 1, 1)])
+    with pytest.raises(Invalid, match="download of non-ATS volume, whose rows have no MPID.*`otcpipe enqueue`"):
+        downloads.read(content)
+
+
+def test_an_ats_file_keeps_the_rows_that_have_no_mpid_yet() -> None:
+    content = file_text([("ABC", "AAAA", 1, 1), ("ABC", "", 1, 1)]).replace(b"| VENUE|", b"||")
+    assert downloads.read(content).lines == 2
+
+
+@pytest.mark.parametrize("day", ["12/15/2025", "15.12.2025", "1/5/26"])
+def test_a_file_that_a_spreadsheet_saved_again_is_told_by_its_dates(day: str) -> None:
+    with pytest.raises(
+        Invalid, match=f"dates are written as {day}, not as 2025-12-29.*import the file as downloaded"
+    ):
+        downloads.read(file_text(ROW, updated_on=day))
+
+
+@given(FRIDAYS, st.sampled_from(list(TIERS)), st.integers(1, 10))
+def test_a_given_week_overrides_a_file_dated_up_to_a_business_day_early(friday: date, tier: str, days: int) -> None:
+    day = published_on(friday, tier) - timedelta(days=days)
+    download = Download(tier, day, day, 1)
+    if days <= 4:
+        assert downloads.place(download, friday) == (Partition(friday, tier), "as given")
+        assert f"dated {day}" in (downloads.warning(download, Partition(friday, tier)) or "")
+    else:
+        with pytest.raises(Invalid, match="first published on"):
+            downloads.place(download, friday)
+
+
+@given(FRIDAYS, st.sampled_from(list(TIERS)), st.integers(0, 90))
+def test_rows_of_the_publication_or_later_need_no_warning(friday: date, tier: str, days: int) -> None:
+    first = published_on(friday, tier) + timedelta(days=days)
+    assert downloads.warning(Download(tier, first, first, 1), Partition(friday, tier)) is None
+
+
 def test_a_file_of_an_unknown_tier_is_refused() -> None:
     with pytest.raises(Invalid, match="'Not Applicable' is not a tier; choose from T1, T2, OTCE"):
         downloads.read(file_text(ROW).replace(b"OTC|", b"Not Applicable|"))
 
 
-@pytest.mark.parametrize("day", ["", "2025-02-30", "15.12.2025", "0000-01-03"])
-def test_a_file_without_a_usable_row_is_refused(day: str) -> None:
-    with pytest.raises(Invalid, match="The file has no usable row"):
+@pytest.mark.parametrize("day", ["", "2025-02-30", "0000-01-03"])
+def test_a_file_without_a_usable_row_is_refused_with_the_reason(day: str) -> None:
+    with pytest.raises(Invalid, match="no usable row: 1 of 1 rows were set aside, since lastUpdateDate is"):
         downloads.read(file_text(ROW, updated_on=day))
 
 

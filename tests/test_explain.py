@@ -119,12 +119,25 @@ def test_lines_are_told_apart_by_venue_product_and_firm() -> None:
         {"issueName": "ABC"},
         {"issueSymbolIdentifier": "XABC"},
         {"summaryTypeCode": "ATS_W_SMBL", "MPID": ""},
+        {"marketParticipantName": "RENAMED"},
     ]
     found = lines.of_symbol(b"\xef\xbb\xbf" + api_text(rows, T1).replace(b"\n", b"\r\n") + b"ABC|broken\n", "ABC")
-    assert [line.number for line in found] == [2, 3, 4, 5, 7]
-    ats = {"venue_type": "ATS", "issue_name": "Abc Inc", "mpid": "AAAA", "firm_crd": None}
-    firm = {"venue_type": "NON_ATS", "issue_name": "Abc Inc", "mpid": None, "firm_crd": 7, "product_type": "UTP"}
-    for record, number in ((ats | {"product_type": "CTS"}, 3), (ats | {"product_type": "UTP"}, 2), (firm, 4)):
+    assert [line.number for line in found] == [2, 3, 4, 5, 7, 8]
+    ats = {
+        "venue_type": "ATS",
+        "issue_name": "Abc Inc",
+        "mpid": "AAAA",
+        "firm_crd": None,
+        "product_type": "UTP",
+        "venue_name": "AAAA VENUE",
+    }
+    firm = ats | {"venue_type": "NON_ATS", "mpid": None, "firm_crd": 7, "venue_name": FIRM["marketParticipantName"]}
+    for record, number in (
+        (ats | {"product_type": "CTS"}, 3),
+        (ats, 2),
+        (ats | {"venue_name": "RENAMED"}, 8),
+        (firm, 4),
+    ):
         assert [line.number for line in found if line.tells(record)] == [number]
 
 

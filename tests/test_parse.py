@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otcpipe import parse
-from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, TEXT, plain
+from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, SYMBOL, TEXT, plain
 from tests.lines import FIELDS, OTCE, files, joined, lines_below_header
 from tests.pipeline import api_text, file_text
 
@@ -19,12 +19,13 @@ ROW = file_text([("ABC", "AAAA", 1, 1)]).splitlines()[1]
 EIGHT = st.lists(FIELDS, min_size=8, max_size=8).filter(any)
 OUTPUT = {  # version: SHA-256 of the golden inputs' rows. Another output needs another VERSION and a line here.
     1: "eb96eb5ac33ef23c639faa45cf7eb3b55cb32c33ab4a47f5513901e645f83bb5",
+    2: "9d1a904800300ef34223a2cc5c8c6f5d4add235de1ac12e5d592a763ee8c2ace",
 }
 
 
 def values(table: pa.Table) -> list[tuple[Any, ...]]:
     """The columns of FINRA's header, row by row."""
-    names = [name for name in table.column_names if name not in (LINE, REASON, TEXT)]
+    names = [name for name in table.column_names if name not in (LINE, REASON, TEXT, SYMBOL)]
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
@@ -44,7 +45,8 @@ def test_all_rows_of_a_real_file_are_read_as_they_stand() -> None:
 def test_output_changes_only_with_the_version() -> None:
     bad = b"\n\nOTC|ABC\nOTC|A\rB|x\n\xff\n" + ROW + b"|more\r\n" + 'OTC|NA|Ä, "B"|||1e3||'.encode()
     real = gzip.decompress((DATA / REAL).read_bytes())
-    texts = (FILE + bad, API + b"|added" + bad, api_text([{}, {}], OTCE), real)
+    quotes = FILE.replace(b"|", b",") + bad.replace(b"|", b",") + b'\n"OTC","A","two\nlines",,,,,\n"OTC"x'
+    texts = (FILE + bad, API + b"|added" + bad, api_text([{}, {}], OTCE), real, quotes, b"sep=|\n" + FILE + bad)
     tables = [plain(parse.rows(content)) for content in texts]
     told = [(str(table.schema.types), table.to_pydict()) for table in tables]
     assert hashlib.sha256(repr(told).encode()).hexdigest() == OUTPUT[parse.VERSION]
@@ -53,6 +55,7 @@ def test_output_changes_only_with_the_version() -> None:
 @settings(deadline=None, max_examples=40)
 @given(files())
 @example(FILE + b"\n" + b"\n" * 3)
+@example(FILE + b"\n" + ROW + b"  \n \t\n\n")
 def test_every_line_is_kept_once_with_its_number(content: bytes) -> None:
     table = parse.rows(content)
     lines = lines_below_header(content)

@@ -7,7 +7,7 @@ import pytest
 
 from otcpipe import parse
 from otcpipe.errors import Invalid
-from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, TEXT
+from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, SYMBOL, TEXT
 from tests.lines import OTCE, joined
 from tests.pipeline import api_text, file_text
 
@@ -21,7 +21,7 @@ ROW = file_text([("ABC", "AAAA", 1, 1)]).splitlines()[1]
 @pytest.mark.parametrize("header", [FILE, API], ids=["file", "API"])
 def test_a_header_alone_has_no_rows(header: bytes, ending: bytes) -> None:
     table = parse.rows(header + ending)
-    assert (table.num_rows, table.column_names) == (0, [LINE, *header.decode().split("|"), REASON, TEXT])
+    assert (table.num_rows, table.column_names) == (0, [LINE, *header.decode().split("|"), REASON, TEXT, SYMBOL])
 
 
 @pytest.mark.parametrize(
@@ -32,17 +32,19 @@ def test_a_header_alone_has_no_rows(header: bytes, ending: bytes) -> None:
         (b"\xef\xbb\xbf", "The file is empty"),
         (b"<!DOCTYPE html>\n<html><body>Service | Unavailable</body></html>", "web page"),
         (b"\xef\xbb\xbf  <html>", "web page"),
-        (b"PK\3\4\0\0\0\0\xff", "binary file"),
-        (FILE.decode().encode("utf-16"), "binary file"),
+        (b"PK\3\4\0\0\0\0\xff", "ZIP archive or an Excel workbook, a binary file"),
+        (FILE.decode().encode("utf-32"), "binary file"),
+        (FILE.decode().encode("utf-16")[:-1], "breaks off"),
         ((DATA / REAL).read_bytes(), "binary file"),
         (json.dumps([dict.fromkeys(API_FIELDS)]).encode(), "header"),
         (b'{"statusCode":400}', "header"),
         (b"a|b|c\n1|2|3\n", "header"),
-        (FILE.replace(b"|", b","), "header"),
         (FILE.upper(), "header"),
-        (b"|".join(reversed(FILE.split(b"|"))), "header"),
-        (API + b"|MPID", "header"),
-        (ROW, "header"),
+        (FILE.replace(b"tier", b'"tier'), "header has a quote that is not closed"),
+        (API + b"|MPID", "header names MPID more than once"),
+        (API + b"|" * 50, "more than 64"),
+        (ROW, "header is missing: the first line is a row already"),
+        (FILE + b"\n" * 500_001 + b"x", "more than 500,000 lines"),
     ],
 )
 def test_what_is_not_finras_text_is_refused_by_what_it_is(content: bytes, words: str) -> None:
@@ -64,7 +66,12 @@ def test_a_column_that_a_download_does_not_have_is_named(missing: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [API + b"|caf\xe9", API + b"|a\rb", API + b"\r\r", *(API + f"|{name}".encode() for name in (LINE, REASON, TEXT))],
+    [
+        API + b"|caf\xe9",
+        API + b"|a\rb",
+        API + b"\r\r",
+        *(API + f"|{name}".encode() for name in (LINE, REASON, SYMBOL, TEXT)),
+    ],
 )
 def test_a_header_that_cannot_be_used_is_refused(header: bytes) -> None:
     with pytest.raises(Invalid, match="header"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from otcpipe import broker, keys, ledger, reconcile, services, stages
+from otcpipe import broker, keys, ledger, normalize, reconcile, services, stages
 from otcpipe.ledger import Run
 from otcpipe.records import Output, Partition
 from otcpipe.stages import PIPELINE
@@ -126,11 +126,16 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
     drive(observe(CONTENT, OTCE), observe(LATER, OTCE, NOON + timedelta(days=1)))
     before, prefix = sql(RECORDS), environment["OTCPIPE_S3_PREFIX"]
     assert reconcile.stale(services.warehouse(), prefix, "anew") == []
-    newer = tuple(replace(stage, code_version=2) if stage.name == "normalize" else stage for stage in PIPELINE)
+    newer = tuple(
+        replace(stage, code_version=normalize.VERSION + 1) if stage.name == "normalize" else stage
+        for stage in PIPELINE
+    )
     monkeypatch.setattr(stages, "PIPELINE", newer)
     monkeypatch.setattr(reconcile, "VERSIONS", {stage.name: stage.code_version for stage in newer})
     stale = reconcile.stale(services.warehouse(), prefix, "anew")
-    assert [(one.run.stage.name, one.why) for one in stale] == [("normalize", "made by version 1")] * 2
+    assert [(one.run.stage.name, one.why) for one in stale] == [
+        ("normalize", f"made by version {normalize.VERSION}")
+    ] * 2
     carried = drive(*(ledger.request(services.warehouse(), one.run) for one in stale))
     assert [run.stage.name for run in carried].count("compute") == 2
     assert reconcile.stale(services.warehouse(), prefix, "again") == []

@@ -1,5 +1,6 @@
 """Commands that start work."""
 
+import stat
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -43,9 +44,7 @@ def import_files(
 
 def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> Found:
     try:
-        if path.stat().st_size > gz.LIMIT:
-            raise Invalid(f"It is larger than {gz.LIMIT >> 20} MiB, which no partition is.")
-        content = gz.expand(path.read_bytes())
+        content = gz.expand(_read(path))
         download = downloads.read(content)
         if tier and tier != download.tier:
             raise Invalid(f"It holds tier {download.tier}, not {tier}.")
@@ -56,6 +55,19 @@ def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> 
     except Invalid as error:
         raise Invalid(f"{path}: {error}") from None
     return Found(path, content, download, partition, reason)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file; raises Invalid for what may have no end, and for what is too large."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "a pipe, a device or a socket"
+        raise Invalid(f"It is {kind}, not a regular file; save the download to a file first.")
+    with path.open("rb") as file:
+        content = file.read(gz.LIMIT + 1)  # it may grow meanwhile
+    if len(content) > gz.LIMIT:
+        raise Invalid(f"It is larger than {gz.LIMIT >> 20} MiB, which no partition is.")
+    return content
 
 
 def _check_order(file: Found, before: list[Found], moment: datetime | None) -> None:
@@ -88,6 +100,9 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
     run = _begun(known) if known else Run(stages.named("cache"), _deposit(file, digest, moment, now))
     due.submit(services.warehouse(), run, broker.send)
     say(f"{where}: {file.download.lines:,} rows enqueued.")
+    warning = downloads.warning(file.download, partition)
+    if warning:
+        say(f"Warning: {file.path.name}: {warning}")
     return True
 
 
