@@ -35,7 +35,7 @@ def up(workers: int) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: over.set())
     started = time.monotonic()
-    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare)
+    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare, warn=_tell)
     try:
         environ = LEAN | environ | supervisor.environment | {"OTCPIPE_TELEMETRY_PORT": _telemetry_port(environ)}
         for program in _programs(home, environ, workers):

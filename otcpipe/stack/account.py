@@ -53,18 +53,18 @@ class Account:
 def choose(program: Path, directory: Path) -> Account:
     """The account that can run `program` in `directory`, which is made its own.
 
-    As root: nobody, if nobody gets to both, else a user namespace, whose files stay root's.
+    As root: a user namespace, whose files stay root's, else the user nobody, whom other programs may run as too.
     """
     if os.geteuid() != 0:
         return Account()
+    namespace = Account(namespace=True)
+    if shutil.which("unshare") and namespace.can_run(program, "--version"):
+        _give(directory, 0)
+        return namespace
     nobody = Account(user=NOBODY)
     _give(directory, NOBODY)
     if nobody.can_run(program, "--version") and nobody.can_run("test", "-w", directory):
         return nobody
-    _give(directory, 0)
-    namespace = Account(namespace=True)
-    if shutil.which("unshare") and namespace.can_run(program, "--version"):
-        return namespace
     raise StackFailed(
         f"PostgreSQL does not run as root, and the user nobody cannot reach {program} and {directory}:"
         f" run otcpipe as another user, or `chmod o+x` the directories above both,"

@@ -7,23 +7,35 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import kernel, private
+from otcpipe.stack import disposable, kernel, private
 from otcpipe.stack.program import Program, Server
 
 TAIL_LINES = 15
 # Waits between a death and the next start, and how many deaths within how long are too many; seconds.
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 DEATHS, WITHIN = 8, 60.0
+# A program that runs this long has started well; seconds.
+SETTLED = 5.0
+# Ends that nobody caused from outside, besides exit codes above 0.
+CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL})
 
 
 class Child:
     """A program that was started, and is started again when it dies."""
 
-    def __init__(self, program: Program, inherited: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        program: Program,
+        inherited: tuple[int, ...] = (),
+        warn: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         self.program = program
         self._inherited = inherited
+        self._warn = warn
+        self._aside: Path | None = None
         self._deaths: deque[float] = deque(maxlen=DEATHS)
         self._due: float | None = None
         self._process = self._spawn()
@@ -53,8 +65,34 @@ class Child:
         if now < self._due:
             return None
         self._due = None
-        self._process = self._spawn()
+        # A single crash is no reason to start without anything: the next start may go well.
+        if self._recent_deaths(now) == 1 or not self.start_without():
+            self._process = self._spawn()
         return code
+
+    def start_without(self) -> bool:
+        """Start a server that crashed without what it can do without; False if that is not to be tried (again).
+
+        If it crashed without it just as well, that was not the reason: it is put back.
+        """
+        path = self.program.disposable if isinstance(self.program, Server) else None
+        code = self.returncode
+        if path is None or code is None or (code <= 0 and code not in CRASHES):
+            return False
+        if self._aside and time.monotonic() - self._spawned < SETTLED:
+            disposable.put_back(self._aside, path)
+            self._warn(f"{self.program.name} does not start without {path} either: that was put back.")
+            self._aside = None
+            return False
+        self._aside = disposable.set_aside(path)
+        if self._aside is None:
+            return False
+        self._warn(
+            f"Warning: {self.program.name} does not start with {path} (code {code}): it was moved to {self._aside}."
+            f" Nothing in it is needed: `otcpipe reconcile`, which the scheduler runs, queues again what is due."
+        )
+        self._process = self._spawn()
+        return True
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program alone; one that has ended is left in peace."""
@@ -81,8 +119,10 @@ class Child:
         return len(self._deaths) == DEATHS and now - self._deaths[0] < WITHIN
 
     def _wait(self, now: float) -> float:
-        recent = sum(now - death < WITHIN for death in self._deaths)
-        return min(FIRST_WAIT * 2.0 ** (recent - 1), LONGEST_WAIT)
+        return min(FIRST_WAIT * 2.0 ** (self._recent_deaths(now) - 1), LONGEST_WAIT)
+
+    def _recent_deaths(self, now: float) -> int:
+        return sum(now - death < WITHIN for death in self._deaths)
 
     def _end_group(self) -> None:
         _kill(os.killpg, self._process.pid)
@@ -92,6 +132,7 @@ class Child:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         program = self.program
+        self._spawned = time.monotonic()
         private.make_directory(program.log.parent)
         with open(program.log, "ab", opener=private.opener) as log:
             try:

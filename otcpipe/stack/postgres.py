@@ -36,7 +36,7 @@ BUILTIN_SINCE = 17  # the first release with a locale provider of its own
 def prepare(home: Path, durable: bool = True) -> Server:
     """Make the cluster on the first start. Never call it while a server may run there: hold the lock."""
     programs = binaries.postgres()
-    directory = private.make_directory(home / "postgres")
+    directory = private.make_closed(home / "postgres")
     owner = account.choose(programs / "postgres", directory)
     password = private.secret(directory / "password")
     cluster = directory / "cluster"

@@ -12,6 +12,14 @@ def make_directory(path: Path) -> Path:
     return path
 
 
+def make_closed(path: Path) -> Path:
+    """Create `path` with mode 0700; one that exists is closed to others."""
+    make_directory(path)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
 def write(path: Path, text: str) -> None:
     """Replace `path` whole. Its mode is 0600 from the first byte, whatever the umask: mkstemp sees to it."""
     number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

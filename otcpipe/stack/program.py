@@ -39,6 +39,10 @@ class Server(Program):
     leftovers: tuple[Path, ...] = ()
     # The binary, if its processes leave their group: they are found by it and by the directory.
     sessions: Path | None = None
+    # What it can do without, if it does not start with it.
+    disposable: Path | None = None
+    # gRPC ports of which each client must show a certificate.
+    sealed: tuple[int, ...] = ()
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -61,6 +65,8 @@ def free_ports(count: int) -> list[int]:
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
+        # As servers do: connections that a server before has closed do not hinder.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -1,16 +1,20 @@
 """SeaweedFS, the S3 server: master, volume, filer and gateway in one process."""
 
+import importlib.util
 import re
 import shutil
 from pathlib import Path
 from signal import SIGKILL
+from string import Template
 
+from otcpipe.errors import ServerMissing
 from otcpipe.stack import binaries, private
 from otcpipe.stack.program import PORTS, Server, environment, free_ports, is_free
 
 PARTS = ("master", "volume", "filer", "s3")
 # Its own maintenance worker looks for the admin service here, wherever that was told to listen.
 ADMIN_OFFSET = 10_000
+SECURITY = Template(Path(__file__).with_name("security.toml").read_text(encoding="utf-8"))
 FLAGS = (
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",  # else 0.0.0.0
@@ -31,18 +35,20 @@ FLAGS = (
 def prepare(home: Path, bucket: str = "otcpipe") -> Server:
     """Make its credentials, without which it accepts everyone; it creates the bucket when it starts."""
     program = binaries.seaweed()
-    directory = private.make_directory(home / "seaweedfs")
-    volumes = private.make_directory(directory / "volumes")
+    directory = private.make_closed(home / "seaweedfs")
+    volumes = private.make_closed(directory / "volumes")
     _remove_sockets(volumes / "mini.options")
     for raft in volumes.glob("m[0-9]*"):  # what it elected on ports of earlier starts
         shutil.rmtree(raft)
     access_key = private.secret(directory / "access_key")
     secret_key = private.secret(directory / "secret_key")
+    _write_security(directory)
     ports = _ports()
     return Server(
         name="seaweedfs",
         command=(
             str(program),
+            "-config_dir=..",
             "-logtostderr=true",
             "mini",
             "-dir=.",
@@ -55,16 +61,12 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
             volumes,
             AWS_ACCESS_KEY_ID=access_key,
             AWS_SECRET_ACCESS_KEY=secret_key,
-            # Its other ports check a token made with this key: without it they serve every local user.
-            WEED_JWT_SIGNING_KEY=private.secret(directory / "volume_key"),
-            WEED_JWT_SIGNING_READ_KEY=private.secret(directory / "volume_key"),
-            WEED_JWT_FILER_SIGNING_KEY=private.secret(directory / "filer_key"),
-            WEED_JWT_FILER_SIGNING_READ_KEY=private.secret(directory / "filer_key"),
             GOMEMLIMIT="768MiB",  # with 256 it collects garbage all the time: three times the CPU, twice the seconds
         ),
         directory=volumes,
         death_signal=SIGKILL,
-        grace=10.0,
+        # Its last part may wait 30 s for connections that it opened itself and never used; all is stored by then.
+        grace=3.0,
         provides={
             "OTCPIPE_S3_ENDPOINT": f"http://127.0.0.1:{ports['s3.port']}",
             "OTCPIPE_S3_BUCKET": bucket,
@@ -73,7 +75,27 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
             "OTCPIPE_S3_REGION": "us-east-1",
         },
         leftovers=tuple(_socket(part, ports[f"{part}.port.grpc"]) for part in (*PARTS, "admin")),
+        sealed=tuple(port for name, port in ports.items() if name.endswith(".grpc")),
     )
+
+
+def _write_security(directory: Path) -> None:
+    """Write the configuration that closes all ports but the one of S3, with a new certificate.
+
+    Paths in it are relative to the directory that the server runs in, which needs no quoting.
+    """
+    if importlib.util.find_spec("cryptography") is None:
+        raise ServerMissing("cryptography is not installed: run `pip install 'otcpipe[local]'`")
+    from otcpipe.stack import certificate  # noqa: PLC0415 - only otcpipe[local] brings what it needs
+
+    certificate.write(directory / "certificate.pem", directory / "certificate_key.pem")
+    security = SECURITY.substitute(
+        certificate="../certificate.pem",
+        key="../certificate_key.pem",
+        volume_token=private.secret(directory / "volume_key"),
+        filer_token=private.secret(directory / "filer_key"),
+    )
+    private.write(directory / "security.toml", security)
 
 
 def _socket(part: str, port: int | str) -> Path:

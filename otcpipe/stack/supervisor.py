@@ -1,5 +1,6 @@
 """The supervisor: keeps the servers and workers of one local stack running."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from otcpipe.errors import StackFailed
 from otcpipe.stack.child import Child
 from otcpipe.stack.program import Program, Server
 
+LOGGER = logging.getLogger(__name__)
 READY_SECONDS = 30.0
 READY_INTERVAL = 0.02
 WATCH_INTERVAL = 0.1
@@ -29,16 +31,22 @@ class Supervisor:
     `environment` holds the variables of all servers. `after_stop` is closed when everything has stopped.
     """
 
-    def __init__(self, environment: Mapping[str, str], inherited: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        inherited: tuple[int, ...] = (),
+        warn: Callable[[str], None] = LOGGER.warning,
+    ) -> None:
         self.environment = dict(environment)
         self.after_stop = ExitStack()
         self._inherited = inherited
+        self._warn = warn
         self._children: list[Child] = []
 
     def add(self, program: Program) -> None:
         """Start a program, main thread only. Servers: slowest first, which is also the order of stopping."""
         is_server = isinstance(program, Server)
-        self._children.append(Child(program, self._inherited if is_server else ()))
+        self._children.append(Child(program, self._inherited if is_server else (), self._warn))
         if isinstance(program, Server):
             self.environment.update(program.provides)
 
@@ -80,7 +88,10 @@ class Supervisor:
     def _fail_if_over(self, name: str, deadline: float) -> None:
         child = self._child(name)
         if child.returncode is not None:
-            raise StackFailed(f"{name} ended with code {child.returncode} at its start{child.tail()}")
+            log = child.tail()
+            if child.start_without():
+                return
+            raise StackFailed(f"{name} ended with code {child.returncode} at its start{log}")
         if time.monotonic() > deadline:
             raise StackFailed(f"{name} was not ready within {READY_SECONDS:.0f} s{child.tail()}")
 

@@ -18,16 +18,19 @@ appendonly yes
 appendfsync everysec
 maxmemory-policy noeviction
 daemonize no
+appenddirname {append_only}
 """
+APPEND_ONLY = "appendonlydir"
 
 
 def prepare(home: Path) -> Server:
     """Write its configuration; the password of an earlier start stays, the port is new."""
     program = binaries.valkey()
-    directory = private.make_directory(home / "valkey")
+    directory = private.make_closed(home / "valkey")
     password = private.secret(directory / "password")
     [port] = free_ports(1)
-    private.write(directory / "valkey.conf", CONFIGURATION.format(port=port, password=password))
+    configuration = CONFIGURATION.format(port=port, password=password, append_only=APPEND_ONLY)
+    private.write(directory / "valkey.conf", configuration)
     return Server(
         name="valkey",
         command=(str(program), "valkey.conf"),
@@ -35,6 +38,7 @@ def prepare(home: Path) -> Server:
         environment=environment(directory),
         directory=directory,
         death_signal=SIGKILL,
+        disposable=directory / APPEND_ONLY,
         grace=10.0,
         provides={"OTCPIPE_REDIS_URL": f"redis://:{password}@127.0.0.1:{port}/0"},
     )

@@ -38,24 +38,25 @@ def row_after_start(home: Path) -> tuple[tuple[int, ...] | None, set[int]]:
 
 
 @by_root
-def test_where_nobody_can_reach_everything_it_runs_as_nobody(open_home: Path) -> None:
+def test_it_runs_in_a_user_namespace_with_files_of_root(open_home: Path) -> None:
+    assert row_after_start(open_home) == ((1,), {0})
+
+
+@by_root
+def test_without_namespaces_it_runs_as_nobody_where_nobody_can_reach_everything(
+    open_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
     assert row_after_start(open_home) == ((1,), {account.NOBODY})
     assert (open_home / "postgres" / "cluster").stat().st_uid == account.NOBODY
 
 
 @by_root
-def test_under_a_directory_of_roots_own_it_runs_in_a_user_namespace(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    assert row_after_start(tmp_path / "home") == ((1,), {0})
-
-
-@by_root
-def test_a_cluster_follows_when_the_way_to_run_it_changes(open_home: Path) -> None:
-    open_home.chmod(0o700)
+def test_a_cluster_follows_when_the_way_to_run_it_changes(open_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert row_after_start(open_home) == ((1,), {0})
-    open_home.chmod(0o711)
-    assert row_after_start(open_home) == ((2,), {account.NOBODY})
-    open_home.chmod(0o700)
+    with monkeypatch.context() as without_namespaces:
+        without_namespaces.setattr("shutil.which", lambda name: None)
+        assert row_after_start(open_home) == ((2,), {account.NOBODY})
     assert row_after_start(open_home) == ((3,), {0})
 
 

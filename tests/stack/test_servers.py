@@ -10,8 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -183,19 +181,6 @@ def test_s3_refuses_no_keys_a_wrong_one_and_an_unknown_bucket(stack: Supervisor)
     assert codes == ["AccessDenied", "SignatureDoesNotMatch", "NoSuchBucket"]
 
 
-def test_the_inner_ports_of_seaweedfs_serve_no_object(stack: Supervisor) -> None:
-    """Its volume server answers whoever knows or guesses a file id, unless it demands a token."""
-    arguments = Path(f"/proc/{stack.pid('seaweedfs')}/cmdline").read_text().split("\0")
-    ports = dict(argument[1:].split("=") for argument in arguments if ".port=" in argument)
-    codes = {}
-    for name, path in (("volume.port", "1,0100000000"), ("filer.port", "buckets/otcpipe/")):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"http://127.0.0.1:{ports[name]}/{path}", timeout=3)
-        codes[name] = refused.value.code
-        refused.value.close()
-    assert codes == {"volume.port": 401, "filer.port": 404}
-
-
 def test_servers_listen_on_loopback_only(stack: Supervisor, home: Path) -> None:
     found = listening(inside(home))
     assert {address for address, _ in found} == {"0100007F"}
@@ -214,6 +199,15 @@ def test_no_secret_is_on_a_command_line_or_in_a_file_that_others_can_read(stack:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert {stat.S_IMODE(path.stat().st_mode) for path in (home / "logs").iterdir()} == {0o600}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_folders_in_the_home_that_were_open_to_others_are_closed(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("postgres", "valkey", "seaweedfs", "seaweedfs/volumes", "logs")]
+    for folder in folders:
+        folder.mkdir()
+        folder.chmod(0o777)
+    start_servers(tmp_path, durable=False, environ={}, ready=READY).stop(quick=True)
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
 def test_servers_see_nothing_of_the_users_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
