@@ -4,6 +4,7 @@ import csv
 import re
 from dataclasses import dataclass
 
+from otcpipe import escapes
 from otcpipe.errors import Invalid
 from otcpipe.limits import MAX_BYTES, MAX_COLUMNS, MAX_LINES, MEBIBYTE
 from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, SYMBOL, TEXT, TIERS
@@ -26,13 +27,15 @@ class Dialect:
     delimiter: str
     is_quoted: bool
     lines_above: int  # the header
+    is_escaped: bool = False  # values hold what delimited text cannot: see `escapes`
 
 
 def detect(content: bytes) -> Dialect:
     """Raises Invalid, saying what it is, for all that is not FINRA's text with a header."""
     if len(content) > MAX_BYTES:
         raise Invalid(f"The file has more than {MAX_BYTES // MEBIBYTE} MiB, which no partition has.")
-    text = _with_line_feeds(_in_utf8(content))
+    text, is_escaped = escapes.split_mark(_in_utf8(content))
+    text = _with_line_feeds(text)
     if not text or text.isspace():
         raise Invalid("The file is empty.")
     if text.count(b"\n") > MAX_LINES:
@@ -42,6 +45,10 @@ def detect(content: bytes) -> Dialect:
     first = text.split(b"\n", 1)[0]
     _check_kind(first)
     line = first.decode("utf-8", "replace")
+    if is_escaped:
+        columns = tuple(map(escapes.unescape, line.split("|")))
+        _check_columns(columns, first)
+        return Dialect(text, columns, "|", is_quoted=False, lines_above=0, is_escaped=True)
     delimiter = separator[1].decode() if separator else max(DELIMITERS, key=line.count)
     columns = _split(line, delimiter) if delimiter != "|" or '"' in line else tuple(line.split("|"))
     _check_columns(columns, first)

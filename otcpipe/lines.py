@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from otcpipe import dialect, quoted
+from otcpipe import dialect, escapes, quoted
 from otcpipe.dialect import Dialect
 from otcpipe.limits import CRD_DIGITS, DECIMALS, SHARE_DIGITS, TRADE_DIGITS
 from otcpipe.values import respell
@@ -54,7 +54,7 @@ def of_symbol(content: bytes, symbol: str) -> list[Line]:
     """All lines of the symbol, in order; one that is not a row is none."""
     source = dialect.detect(content)
     lines = source.text.split(b"\n")
-    sought, found = symbol.encode(), []
+    sought, found = (escapes.escape(symbol) if source.is_escaped else symbol).encode(), []
     for at, line in enumerate(lines):
         if at and sought in line:
             text, values = _values(lines, at, source)
@@ -72,7 +72,8 @@ def _values(lines: Sequence[bytes], at: int, source: Dialect) -> tuple[str, Sequ
     """The text and the values of the row that begins on a line; no values where none does."""
     if not source.is_quoted:
         text = lines[at].decode("utf-8", "replace").removesuffix("\r")
-        return text, text.split(source.delimiter)
+        plain = escapes.unescape if source.is_escaped else str
+        return text, [plain(value) for value in text.split(source.delimiter)]
     values, count = quoted.values_at(lines, at, source)
     text = b"\n".join(lines[at : at + count]).decode("utf-8", "replace")
     return text, () if isinstance(values, str) else values

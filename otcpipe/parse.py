@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from otcpipe import dialect, quoted
+from otcpipe import dialect, escapes, quoted
 from otcpipe.dialect import Dialect
 from otcpipe.limits import MAX_LINE_BYTES, MAX_REJECTS
 from otcpipe.quoted import Malformed
@@ -41,7 +41,7 @@ def rows(content: bytes) -> pa.Table:
 def _read_plain(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
     """Rows without quotes, which Arrow reads."""
     text = source.text if b"\n" in source.text else source.text + b"\n"
-    text, garbled = _without_garbled(text)
+    text, garbled = _without_garbled(text, is_escaped=source.is_escaped)
     malformed: list[Malformed] = []
     reasons: dict[int, str] = {}
 
@@ -51,7 +51,11 @@ def _read_plain(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
         malformed.append(Malformed(row.number, reason, row.text if len(malformed) < MAX_REJECTS else ""))
         return "skip"
 
-    table = _read(text, source.columns, set_aside)
+    written = tuple(map(escapes.escape, source.columns)) if source.is_escaped else source.columns
+    table = _read(text, written, set_aside)
+    if source.is_escaped:
+        values = [escapes.unescaped(column.combine_chunks()) for column in table.columns]
+        table = pa.table(values, names=source.columns)
     table = table.add_column(0, LINE, _lines(table.num_rows, [one.line for one in malformed]))
     blank = set(_empty_lines(table)) - {one.line for one in garbled}
     lines, empty = text.split(b"\n") if blank else [], list[Malformed]()
@@ -83,13 +87,19 @@ def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], s
     ).combine_chunks()
 
 
-def _without_garbled(text: bytes) -> tuple[bytes, list[Malformed]]:
-    """The text with lines that cannot be read emptied, so that numbering stays; and those lines."""
-    if b"\r" not in text and b"\0" not in text and _is_utf8(text) and not _has_long_line(text):
+def _without_garbled(text: bytes, *, is_escaped: bool) -> tuple[bytes, list[Malformed]]:
+    """The text with lines that cannot be read emptied, so that numbering stays; and those lines.
+
+    A NUL is one of the reasons, however it is written: PostgreSQL does not store it.
+    """
+    has_nul = is_escaped and escapes.NUL in text
+    if not has_nul and b"\r" not in text and b"\0" not in text and _is_utf8(text) and not _has_long_line(text):
         return text, []
     lines, garbled = text.split(b"\n"), list[Malformed]()
     for at, line in enumerate(lines):
         reason = quoted.fault(line)
+        if not reason and has_nul and escapes.NUL in line:
+            reason = "a NUL character inside a value"
         if reason:
             quoted.set_aside(garbled, at + 1, reason, line)
             lines[at] = b""
