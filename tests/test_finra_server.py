@@ -24,6 +24,7 @@ from tests.finra_server import (
     Dataset,
     Fault,
     FinraServer,
+    Framing,
     Kind,
     Row,
     Tokens,
@@ -544,6 +545,56 @@ def test_the_first_page_can_be_from_before_the_restatement(changing: FinraServer
     assert post(changing, http, limit=100, offset=100).content not in (old.content, new.content)
     assert post(changing, http).content == old.content != new.content
     assert post(changing, http).content == new.content
+
+
+@pytest.mark.parametrize("framing", Framing)
+@pytest.mark.parametrize("in_gzip", [False, True])
+def test_a_body_can_be_truncated_at_any_byte(
+    server: FinraServer, http: requests.Session, framing: Framing, in_gzip: bool
+) -> None:
+    right = post(server, http)
+    server.faults.add(Fault(Kind.TRUNCATED, keep=-3, framing=framing, in_gzip=in_gzip))
+    shows = framing is Framing.BROKEN_CHUNKS or (in_gzip and framing is Framing.FULL_LENGTH)
+    if shows:
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            post(server, http)
+    elif in_gzip:  # which requests does not notice
+        assert right.content.startswith(post(server, http).content)
+    else:
+        assert post(server, http).content == right.content[:-3]
+    assert post(server, http).content == right.content
+
+
+def test_an_answer_can_drip(server: FinraServer, http: requests.Session) -> None:
+    server.faults.add(Fault(Kind.DRIP, on="/partitions/", keep=200, seconds=0.001))
+    listed = http.get(server.url + PARTITIONS, timeout=5)
+    assert listed.json()["availablePartitions"]
+
+
+def test_a_refusal_can_be_finras_own_or_a_page_of_html(server: FinraServer, http: requests.Session) -> None:
+    server.faults.add(Fault(Kind.ERROR, status=403), Fault(Kind.STATUS, status=403, retry_after="7"))
+    own, block = post(server, http), post(server, http)
+    assert (own.status_code, own.json()["statusDescription"]) == (403, "Forbidden")
+    assert (block.status_code, block.text[:9], block.headers["Retry-After"]) == (403, "<!DOCTYPE", "7")
+
+
+def test_answers_can_be_out_of_proportion(server: FinraServer, http: requests.Session) -> None:
+    server.faults.add(Fault(Kind.WRONG_TOTAL), Fault(Kind.BOMB, size=100_000), Fault(Kind.WIDE_HEADER, size=50_000))
+    assert total_of(post(server, http)) == 10_000_000_000_000
+    bomb = post(server, http)
+    assert (len(bomb.content), int(bomb.headers["Content-Length"]) < 1000) == (100_000, True)
+    assert len(post(server, http).headers["X-Wide"]) == 50_000
+    server.faults.add(Fault(Kind.ODD_NUMBER, number="1e300"))
+    assert post(server, http, "application/json").json()[0]["totalNotionalSum"] == 1e300
+
+
+def test_names_may_hold_what_delimits_text(changing: FinraServer, http: requests.Session) -> None:
+    rows = changing.dataset.rows(T1)
+    changing.dataset.replace(T1, [with_values(rows[0], issueName="A|B\nC\rD\0"), *rows[1:]])
+    assert changing.dataset.rows(T1)[0] == with_values(rows[0], issueName="A|B\nC\rD\0")
+    names = [row["issueName"] for row in post(changing, http, "application/json").json()]
+    assert "A|B\nC\rD\0" in names
+    assert b"|A|B\nC\rD\0|" in post(changing, http).content
 
 
 def test_a_fault_can_strike_other_paths(server: FinraServer, http: requests.Session) -> None:

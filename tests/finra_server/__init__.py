@@ -1,7 +1,7 @@
 """A local server that speaks FINRA's weekly OTC API, faults included."""
 
 from .dataset import Dataset, Key
-from .faults import ALWAYS, Fault, Faults, Kind, chaos
+from .faults import ALWAYS, Fault, Faults, Framing, Kind, chaos
 from .generate import cached, generate
 from .listener import Seen
 from .publication import published_on
@@ -20,6 +20,7 @@ __all__ = [
     "Fault",
     "Faults",
     "FinraServer",
+    "Framing",
     "Key",
     "Kind",
     "Row",

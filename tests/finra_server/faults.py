@@ -20,7 +20,7 @@ class Kind(StrEnum):
     CUT = "the connection is closed in good order in the middle of the body"
     HANG = "the answer comes so many seconds late"
     TOO_MANY = "429, with Retry-After if `retry_after` is set"
-    STATUS = "`status` with a page of HTML"
+    STATUS = "`status` with a page of HTML, and Retry-After if `retry_after` is set"
     HTML = "200 with a page of HTML"
     OBJECT = "200 with a JSON object instead of rows"
     EMPTY = "204 although there are rows"
@@ -36,13 +36,52 @@ class Kind(StrEnum):
     MISSING_COLUMN = "`column` is not there"
     FOREIGN_ROW = "the last row is one of the week before"
     STALE_FIRST_PAGE = "the first page as it was before the last restatement"
+    TRUNCATED = "only `keep` bytes of the body (or all but -`keep`), sent as `framing` says"
+    DRIP = "`keep` bytes of head and body at once, then a byte every so many seconds"
+    ERROR = "`status` as FINRA's own JSON"
+    WRONG_TOTAL = "Record-Total is `total`"
+    BOMB = "gzip that expands to `size` bytes"
+    WIDE_HEADER = "one header more, of `size` bytes"
+    ODD_NUMBER = "JSON whose first notional is written as `number`"
 
 
 LATER_PAGES = {Kind.REPEATED_PAGE, Kind.GROWN, Kind.RESTATED, Kind.WITHDRAWN}
 """These need a page before them: a download sees nothing of a change before its first page."""
-ANYWHERE = {Kind.DROP, Kind.RESET, Kind.CUT, Kind.HANG, Kind.TOO_MANY, Kind.STATUS, Kind.HTML, Kind.OBJECT}
+ANYWHERE = {
+    Kind.DROP,
+    Kind.RESET,
+    Kind.CUT,
+    Kind.HANG,
+    Kind.TOO_MANY,
+    Kind.STATUS,
+    Kind.HTML,
+    Kind.OBJECT,
+    Kind.TRUNCATED,
+    Kind.DRIP,
+    Kind.ERROR,
+    Kind.BOMB,
+    Kind.WIDE_HEADER,
+}
 """These can strike at any path; the others only at pages of rows."""
+DELIBERATE = {
+    Kind.TRUNCATED,
+    Kind.DRIP,
+    Kind.ERROR,
+    Kind.WRONG_TOTAL,
+    Kind.BOMB,
+    Kind.WIDE_HEADER,
+    Kind.ODD_NUMBER,
+}
+"""These mean nothing without settings of their own, so that no random plan has them."""
 STATUSES = (500, 502, 503, 504)
+
+
+class Framing(StrEnum):
+    LENGTH = "a Content-Length of what is sent"
+    FULL_LENGTH = "a Content-Length of all that should be sent"
+    CLOSE = "no length: the body ends where the connection does"
+    CHUNKED = "chunks, and the last one that ends them"
+    BROKEN_CHUNKS = "chunks, without the last one"
 
 
 @dataclass(frozen=True)
@@ -64,6 +103,12 @@ class Fault:
     retry_after: str | None = None
     column: str = "totalWeeklyTradeCount"
     seed: int = 0
+    keep: int = 0
+    framing: Framing = Framing.CLOSE
+    in_gzip: bool = False  # what is truncated is the gzip data, not the text in it
+    total: str = "10000000000000"
+    size: int = 1_000_000
+    number: str = "1e300000000"
 
     def fits(self, query: Query | None) -> bool:
         """Whether it makes sense for a page of rows, or (None) for any other request."""
@@ -73,6 +118,8 @@ class Fault:
             return query.offset > 0
         if self.kind is Kind.STALE_FIRST_PAGE:
             return query.offset == 0
+        if self.kind is Kind.ODD_NUMBER:
+            return query.as_json
         return self.kind is not Kind.CRLF or not query.as_json
 
 
@@ -129,7 +176,7 @@ def chaos(seed: int, count: int = 8, among_first: int = 60, *, without: Collecti
     Waits are short. Leave out what a test does not want, such as a missing column, which no client survives.
     """
     rng = Random(seed)
-    kinds = [kind for kind in Kind if kind not in without]
+    kinds = [kind for kind in Kind if kind not in without and kind not in DELIBERATE]
     faults = [
         Fault(
             rng.choice(kinds),

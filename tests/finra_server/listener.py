@@ -7,10 +7,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from threading import Event
 
 from .answer import Answer
-from .faults import Fault, Kind
+from .faults import Fault, Framing, Kind
 from .request import Request
 from .service import Service
 
@@ -108,21 +109,48 @@ class _Handler(BaseHTTPRequestHandler):
             self._break_off()
             return
         seen.status = answer.status
-        self._send(answer, broken=kind in (Kind.RESET, Kind.CUT))
+        self._send(answer, seen.fault)
         if kind is Kind.RESET:
             self._break_off()
 
-    def _send(self, answer: Answer, *, broken: bool) -> None:
-        """Head and body in one write; a broken one ends after half of the body."""
+    def _send(self, answer: Answer, fault: Fault | None) -> None:
+        """Head and body in one write; a reset or cut one ends after half of the body."""
+        kind = fault.kind if fault else None
+        body, framing = answer.body, Framing.LENGTH
+        if kind in (Kind.RESET, Kind.CUT):
+            body, framing = body[: len(body) // 2], Framing.FULL_LENGTH
+        if fault and kind is Kind.TRUNCATED:
+            body, framing = body[: fault.keep] if fault.in_gzip else body, fault.framing
         self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        more = {"X-Wide": "x" * fault.size} if fault and kind is Kind.WIDE_HEADER else {}
+        for name, value in {**answer.headers, **more}.items():
             self.send_header(name, value)
-        if answer.status != 204:
-            self.send_header("Content-Length", str(len(answer.body)))
+        if framing in (Framing.LENGTH, Framing.FULL_LENGTH) and answer.status != 204:
+            self.send_header("Content-Length", str(len(body if framing is Framing.LENGTH else answer.body)))
+        if framing in (Framing.CHUNKED, Framing.BROKEN_CHUNKS):
+            self.send_header("Transfer-Encoding", "chunked")
+            end = b"0\r\n\r\n" if framing is Framing.CHUNKED else b""
+            body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + end
+        self.close_connection = self.close_connection or framing not in (Framing.LENGTH, Framing.CHUNKED)
+        if fault and kind is Kind.DRIP:
+            self._drip(body, fault)
+            return
         self.end_headers()
-        self.wfile.write(answer.body[: len(answer.body) // 2] if broken else answer.body)
+        self.wfile.write(body)
         self.wfile.flush()
-        self.close_connection = self.close_connection or broken
+
+    def _drip(self, body: bytes, fault: Fault) -> None:
+        connection, self.wfile = self.wfile, BytesIO()
+        self.end_headers()
+        answer, self.wfile = self.wfile.getvalue() + body, connection
+        self.wfile.write(answer[: fault.keep])
+        self.wfile.flush()
+        for byte in answer[fault.keep :]:
+            if self.server.closing.wait(fault.seconds):
+                break
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+        self.close_connection = True
 
     def _break_off(self) -> None:
         _reset(self.connection)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .query import Query
-from .rows import FIELDS, PLACE, json_value
+from .rows import FIELDS, PLACE, json_value, published
 
 ADDED = "added"
 """What stands in every row of a column that is not FINRA's."""
@@ -45,7 +45,7 @@ def _format(page: Page, query: Query) -> tuple[Callable[[str], str], str, str, s
     quote = _quoted if query.quoted else str
     header = query.delimiter.join(map(quote, page.fields)) + "\n"
     if page.fields == FIELDS and query.delimiter == "|" and not query.quoted:
-        return str, header, "\n", "\n"
+        return published, header, "\n", "\n"
     return _text_writer(page.fields, query.delimiter, quote), header, "\n", "\n"
 
 
@@ -53,7 +53,7 @@ def _text_writer(fields: Sequence[str], delimiter: str, quote: Callable[[str], s
     places = [PLACE.get(name, len(FIELDS)) for name in fields]
 
     def write(line: str) -> str:
-        values = [*line.split("|"), ADDED]
+        values = [*map(published, line.split("|")), ADDED]
         return delimiter.join([quote(values[place]) for place in places])
 
     return write
@@ -63,7 +63,7 @@ def _json_writer(fields: Sequence[str]) -> Callable[[str], str]:
     columns = [(name, f'"{name}":', PLACE.get(name, len(FIELDS))) for name in fields]
 
     def write(line: str) -> str:
-        values = [*line.split("|"), ADDED]
+        values = [*map(published, line.split("|")), ADDED]
         return "{" + ",".join([label + json_value(name, values[place]) for name, label, place in columns]) + "}"
 
     return write

@@ -30,6 +30,10 @@ NUMBERS = frozenset({"totalWeeklyShareQuantity", "totalNotionalSum", "totalWeekl
 KEYS = ("weekStartDate", "tierIdentifier")
 PLACE = {name: place for place, name in enumerate(FIELDS)}
 SPELLING = {name.lower(): name for name in FIELDS}
+ODD = {"|": "\ue07c", "\n": "\ue00a", "\r": "\ue00d", "\0": "\ue000"}
+"""What stands in a held line for a character that would end a value or the line."""
+_HELD = str.maketrans(ODD)
+_PLAIN = str.maketrans({held: plain for plain, held in ODD.items()})
 
 Row = tuple[str | None, ...]
 _SHARES, _NOTIONAL, _TRADES = (
@@ -49,16 +53,21 @@ _IDENTITY = tuple(
 )
 
 
+def published(held: str) -> str:
+    """A held line or value with the characters that FINRA publishes."""
+    return held.translate(_PLAIN) if any(odd in held for odd in ODD.values()) else held
+
+
 def to_row(line: str) -> Row:
     """The 17 values of a line."""
-    return tuple(value or None for value in line.split("|"))
+    return tuple(published(value) or None for value in line.split("|"))
 
 
 def to_line(row: Row) -> str:
-    """The line of 17 values; a value with a `|` in it is refused, as FINRA has none."""
-    if len(row) != len(FIELDS) or any("|" in (value or "") for value in row):
-        raise ValueError(f"not a row of {len(FIELDS)} values without |: {row}")
-    return "|".join(value or "" for value in row)
+    """The line of 17 values."""
+    if len(row) != len(FIELDS):
+        raise ValueError(f"not a row of {len(FIELDS)} values: {row}")
+    return "|".join((value or "").translate(_HELD) for value in row)
 
 
 def value_of(row: Row, name: str) -> str | None:

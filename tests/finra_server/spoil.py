@@ -1,11 +1,12 @@
 """What each fault does to a page or an answer; all else about it is as it should be."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
 from . import restate
-from .answer import Answer, html_answer, json_answer, nothing
+from .answer import TEXT, Answer, error_answer, html_answer, json_answer, nothing
 from .dataset import Dataset, Key, Partition
 from .faults import Fault, Kind
 from .page import Page
@@ -22,17 +23,17 @@ BOM = "\N{BYTE ORDER MARK}".encode()
 
 def instead(fault: Fault) -> Answer | None:
     """The answer that comes in place of the right one, if the fault is of that sort."""
-    if fault.kind is Kind.TOO_MANY:
-        return html_answer(429, {"Retry-After": fault.retry_after} if fault.retry_after else {})
-    if fault.kind is Kind.STATUS:
-        return html_answer(fault.status)
-    if fault.kind is Kind.HTML:
-        return html_answer(200)
-    if fault.kind is Kind.OBJECT:
-        return json_answer({"message": "The request could not be answered"})
-    if fault.kind is Kind.EMPTY:
-        return nothing({"Record-Total": "0"}, as_list=False)
-    return None
+    pause = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    answers: dict[Kind, Callable[[], Answer]] = {
+        Kind.TOO_MANY: lambda: html_answer(429, pause),
+        Kind.STATUS: lambda: html_answer(fault.status, pause),
+        Kind.ERROR: lambda: error_answer(fault.status, "Access is refused", "a-request-id"),
+        Kind.BOMB: lambda: Answer(200, b"\n" * fault.size, {"Content-Type": TEXT, "Record-Total": "5"}).packed(),
+        Kind.HTML: lambda: html_answer(200),
+        Kind.OBJECT: lambda: json_answer({"message": "The request could not be answered"}),
+        Kind.EMPTY: lambda: nothing({"Record-Total": "0"}, as_list=False),
+    }
+    return answers[fault.kind]() if fault.kind in answers else None
 
 
 def move(dataset: Dataset, key: Key, fault: Fault) -> None:
@@ -66,14 +67,25 @@ def spoiled_page(page: Page, fault: Fault) -> Page:
 
 
 def spoiled_answer(answer: Answer, fault: Fault) -> Answer:
-    if fault.kind is Kind.BOM:
-        return replace(answer, body=BOM + answer.body)
-    if fault.kind is Kind.CRLF:
-        return replace(answer, body=answer.body.replace(b"\n", b"\r\n"))
     if fault.kind is Kind.NO_TOTAL:
         kept = {name: value for name, value in answer.headers.items() if name != "Record-Total"}
         return replace(answer, headers=kept)
-    return answer
+    if fault.kind is Kind.WRONG_TOTAL:
+        return replace(answer, headers={**answer.headers, "Record-Total": fault.total})
+    return replace(answer, body=_spoiled_body(answer.body, fault))
+
+
+def _spoiled_body(body: bytes, fault: Fault) -> bytes:
+    if fault.kind is Kind.BOM:
+        return BOM + body
+    if fault.kind is Kind.CRLF:
+        return body.replace(b"\n", b"\r\n")
+    if fault.kind is Kind.TRUNCATED and not fault.in_gzip:
+        return body[: fault.keep]
+    if fault.kind is Kind.ODD_NUMBER:
+        written = b'"totalNotionalSum":' + fault.number.encode()
+        return re.sub(rb'"totalNotionalSum":[^,}]*', written, body, count=1)
+    return body
 
 
 def _week_before(line: str) -> str:
