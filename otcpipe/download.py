@@ -1,119 +1,135 @@
 """One partition of the API, proven complete or not there.
 
-The proof: the total stays the same from the first page to the last, as many rows came as it says, no row came twice,
-the first page read again at the end has the same bytes, and every row belongs to the partition. What it cannot see
-is a value that changed between two pages while all of that held: the reconciliation with the totals may.
+The proof: the total stays the same from the first page to the last, as many rows came as it says, each of them has
+all columns and belongs to the partition, the first page read again at the end has the same rows, and no row is cut.
+Each page is asked for from the last row of the page before, so that a row that was cut at the end of one is whole in
+the next; the end of the very last row is read again as JSON, which cannot be cut unseen. Rows that repeat an identity
+are taken for FINRA's own after two complete reads with equal bytes. What the proof cannot see is a value that changed
+between two pages while all of that held: the reconciliation with the totals may.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from otcpipe import logs, parse
-from otcpipe.errors import Defective, Permanent
-from otcpipe.records import API_FIELDS, REASON, Page, Partition, Whole, plain
+from otcpipe import proof
+from otcpipe.errors import Defective
+from otcpipe.finra.limits import TooLarge, limited
+from otcpipe.finra.threads import Threads, threads
+from otcpipe.proof import Moved, Unwritable
+from otcpipe.records import Page, Partition, Whole
 
 VERSION = 1
 PAGE = 5000
 AT_ONCE = 6  # pages under way; the rate limit is what bounds the speed
 TRIES = 4  # of a whole partition, when it moves meanwhile
-IDENTITY = [
-    "summaryTypeCode",
-    "issueSymbolIdentifier",
-    "issueName",
-    "productTypeCode",
-    "MPID",
-    "firmCRDNumber",
-    "marketParticipantName",
-]
-Ask = Callable[[int, int], Page]  # from an offset and a limit
+SECONDS = 1500.0  # for all of that, within the stage's limit
+MOST_BYTES = 96 << 20  # of a partition; the largest ever seen has some 30 MB
 
 
-class Moved(Exception):
-    """The partition changed while it was read."""
+class Ask(Protocol):
+    """Reads the page at an offset; as JSON or text, or by default in the format of the settings."""
+
+    def __call__(self, offset: int, limit: int, /, *, is_json: bool | None = None) -> Page: ...
 
 
 def whole(partition: Partition, ask: Ask) -> Whole | None:
     """Read a partition until it is proven complete; None when it has no rows.
 
-    Raises Defective when it never stands still, Permanent when a column is missing.
+    Raises Defective when it never stands still or takes too long, Permanent when a column is missing.
     """
-    reason = ""
-    for _ in range(TRIES):
-        try:
-            return _read(partition, ask)
-        except Moved as moved:
-            reason = str(moved)
+    reason, repeated = "", b""
+    with limited(SECONDS, float("inf")):
+        for _ in range(TRIES):
+            try:
+                found = _read(partition, ask)
+            except Moved as moved:
+                reason, ask = str(moved), partial(ask, is_json=True) if isinstance(moved, Unwritable) else ask
+                continue
+            if found is None or found.content == repeated or not proof.has_repeats(found.content):
+                return found
+            reason, repeated = "a row came twice", found.content
     raise Defective(f"The partition never stood still: {reason} in {TRIES} attempts.")
 
 
 def _read(partition: Partition, ask: Ask) -> Whole | None:
-    first = ask(0, PAGE)
-    if not first.rows:
-        if first.total:
-            raise Moved(f"a total of {first.total:,} rows but none on the first page")
-        return None
-    _check_columns(first.header)
-    pages = [first, *_rest(first, ask)]
-    again = ask(0, PAGE)
-    if (again.header, again.rows, again.total) != (first.header, first.rows, first.total):
-        raise Moved("the first page differed when it was read again")
-    rows = [row for page in pages for row in page.rows]
-    if len(rows) != first.total:
-        raise Moved(f"{len(rows):,} rows came of {first.total:,}")
-    content = in_order(first.header, rows, partition)
-    ids = tuple(page.request_id for page in (*pages, again))
+    """One attempt; None without rows. Raises Moved where the proof fails."""
+    with threads(AT_ONCE) as pool:
+        reading = _Reading(pool, ask)
+        first = pool.one(lambda: reading.page(0, PAGE))
+        if not first.rows:
+            if first.total:
+                raise Moved(f"a total of {first.total:,} rows but none on the first page")
+            return None
+        proof.check_columns(first.header)
+        pages = [first, *reading.rest(first)]
+        rows = proof.joined(pages)
+        if len(rows) != first.total:
+            raise Moved(f"{len(rows):,} rows came of {first.total:,}")
+        ends = reading.check_ends(first, rows[-1])
+    content = proof.in_order(first.header, rows, partition, is_escaped=first.is_escaped)
+    ids = tuple(page.request_id for page in (*pages, *ends))
     return Whole(content, first.total, len(ids), ids)
 
 
-def _rest(first: Page, ask: Ask) -> list[Page]:
-    """All after the first page: stretches of a page's length at once, each until its end is reached."""
+class _Reading:
+    """One attempt at a partition."""
 
-    def stretch(start: int) -> list[Page]:
-        end, pages = min(start + PAGE, first.total), list[Page]()
+    def __init__(self, pool: Threads, ask: Ask) -> None:
+        self._pool = pool
+        self._ask = ask
+        self._bytes = 0
+
+    def page(self, offset: int, limit: int) -> Page:
+        """A page of rows; raises Unwritable when it has other lines even when it is read again."""
+        page = self._ask(offset, limit)
+        if proof.are_rows(page, offset, limit):
+            return self._counted(page)
+        again = self._ask(offset, limit)
+        if proof.are_rows(again, offset, limit):
+            return self._counted(again)
+        if (again.header, again.rows) == (page.header, page.rows):
+            raise Unwritable("lines came that are not rows")
+        raise Moved("lines came that are not rows")
+
+    def _counted(self, page: Page) -> Page:
+        self._bytes += len(page.header) + sum(map(len, page.rows))  # racing threads may miss a page, not the bound
+        if self._bytes > MOST_BYTES:
+            raise TooLarge(f"FINRA's partition has more than {MOST_BYTES >> 20} MiB.")
+        return page
+
+    def rest(self, first: Page) -> list[Page]:
+        """All after the first page: stretches of a page's length at once, each until its end is reached."""
+        step = max(1, PAGE - 1)
+        starts = range(len(first.rows), first.total, step)
+        calls: list[Callable[[], list[Page]]] = [
+            partial(self._stretch, first, at, min(at + step, first.total)) for at in starts
+        ]
+        return [page for pages in self._pool.all(calls) for page in pages]
+
+    def _stretch(self, first: Page, start: int, end: int) -> list[Page]:
+        pages = list[Page]()
         while start < end:
-            page = ask(start, end - start)
+            page = self.page(start - 1, end - start + 1)
             if page.total != first.total:
                 raise Moved(f"the total went from {first.total:,} to {page.total:,} rows")
             if page.header != first.header:
                 raise Moved("the columns changed")
-            if not 0 < len(page.rows) <= end - start:
-                raise Moved(f"{len(page.rows):,} rows came where {end - start:,} were asked for")
+            if len(page.rows) <= 1:
+                raise Moved(f"{len(page.rows):,} rows came where {end - start + 1:,} were asked for")
             pages.append(page)
-            start += len(page.rows)
+            start += len(page.rows) - 1
         return pages
 
-    with ThreadPoolExecutor(AT_ONCE, initializer=logs.FIELDS.set, initargs=(logs.FIELDS.get(),)) as pool:
-        return [page for pages in pool.map(stretch, range(len(first.rows), first.total, PAGE)) for page in pages]
-
-
-def _check_columns(header: bytes) -> None:
-    columns = header.decode("utf-8", "replace").split("|")
-    missing = [name for name in API_FIELDS if name not in columns]
-    if missing:
-        raise Permanent(f"FINRA's page lacks the column {', '.join(missing)}.")
-
-
-def in_order(header: bytes, rows: list[bytes], partition: Partition) -> bytes:
-    """The text in the order of its rows' identities; raises Moved for a row of elsewhere or one that came twice."""
-    text = header + b"\n" + b"\n".join(rows) + b"\n"
-    table = plain(parse.rows(text))
-    well_formed = table.filter(table[REASON].is_null())
-    _check_belonging(well_formed, partition)
-    identities = well_formed.select(IDENTITY)
-    if identities.group_by(IDENTITY, use_threads=False).aggregate([]).num_rows != identities.num_rows:
-        raise Moved("a row came twice")
-    lines = pa.array(rows, pa.binary())
-    keys = table.select(["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"])
-    keys = keys.append_column("line", lines)
-    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    return b"\n".join([header, *(rows[at] for at in order.to_numpy()), b""])
-
-
-def _check_belonging(table: pa.Table, partition: Partition) -> None:
-    expected = {"weekStartDate": str(partition.week_start), "tierIdentifier": partition.tier}
-    for name, value in expected.items():
-        if pc.unique(table[name]).to_pylist() != [value]:
-            raise Moved(f"rows of another {name} than {value} came")
+    def check_ends(self, first: Page, row: bytes) -> list[Page]:
+        """The first page and the very last row once more; raises Moved where they differ."""
+        calls: list[Callable[[], Page]] = [lambda: self._ask(0, PAGE)]
+        if not first.is_escaped:
+            calls.append(lambda: self._ask(first.total - 1, 1, is_json=True))
+        again, *tail = self._pool.all(calls)
+        same = (again.header, sorted(again.rows), again.total) == (first.header, sorted(first.rows), first.total)
+        if not same:
+            raise Moved("the first page differed when it was read again")
+        if any(proof.last_value(page, first.header) != row.rpartition(b"|")[2] for page in tail):
+            raise Moved("the last row differed when it was read again")
+        return [again, *tail]

@@ -8,6 +8,7 @@ from typing import Any
 from otcpipe import download, fetched
 from otcpipe.errors import Defective, Permanent
 from otcpipe.finra import HISTORIC, Finra
+from otcpipe.finra.threads import threads
 from otcpipe.keys import sha256
 from otcpipe.records import Manifest, Output, Page, Partition, Whole
 from otcpipe.store import Store
@@ -46,11 +47,16 @@ def observe(finra: Finra | Dated, partition: Partition, now: datetime, *, is_cap
     found = download.whole(partition, partial(finra.page, partition))
     if found is None and now.date() - partition.week_ending > ROLLING_SPAN:
         found = download.whole(partition, partial(finra.page, partition, dataset=HISTORIC))
-    if found is None and partition in finra.partitions():
+    if found is None and partition in _listed(finra):
         raise Defective("FINRA lists the partition but gave no rows of it.")
     if found is None and is_captured:
         raise Permanent("FINRA gives no rows for a partition that has captures; they stay as they are.")
     return found
+
+
+def _listed(finra: Finra) -> set[Partition]:
+    with threads(1) as pool:
+        return pool.one(finra.partitions)
 
 
 def hand_over(store: Store, prefix: str, partition: Partition, found: Whole | None, now: datetime) -> Output:

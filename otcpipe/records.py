@@ -118,12 +118,16 @@ class Partition:
 
 @dataclass(frozen=True)
 class Page:
-    """What one request to FINRA gave: rows of delimited text under their header, and the total that it claims."""
+    """What one request to FINRA gave: rows of delimited text under their header, and the total that it claims.
+
+    Rows of JSON are escaped (`otcpipe.escapes`), and none of them can be cut.
+    """
 
     header: bytes
     rows: tuple[bytes, ...]
     total: int
     request_id: str
+    is_escaped: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,14 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import partial
 
 import pytest
 
 from otcpipe import download, fetch, finra
-from otcpipe.errors import Defective, OtcpipeError, Permanent
-from otcpipe.finra import Finra
-from otcpipe.records import API_FIELDS, Partition, Whole
-from otcpipe.settings import Settings
-from tests.finra_server import ALWAYS, Dataset, Fault, Faults, FinraServer, Kind, Tokens, chaos, generate
+from otcpipe.errors import Defective, Permanent
+from tests.finra_client import KEY, LINES, T1, client, held, read, rows_of
+from tests.finra_server import ALWAYS, Dataset, Fault, Faults, FinraServer, Kind, chaos, generate
 
-T1 = Partition(date(2026, 3, 6), "T1")
-KEY = (T1.week_start, "T1")
-LINES = generate(T1.week_start, "T1", 40, seed=3)
 PAGE = 100
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -33,33 +27,13 @@ def server() -> Iterator[FinraServer]:
         yield running
 
 
-def client(server: FinraServer, **values: str) -> Finra:
-    settings = {"FINRA_URL": server.url, "FINRA_TOKEN_URL": server.token_url} | values
-    return Finra(Settings(settings), lambda: None, timeout=(0.5, 0.5), pause=0.01)
-
-
-def read(server: FinraServer, **values: str) -> Whole | None:
-    return download.whole(T1, partial(client(server, **values).page, T1))
-
-
-def rows_of(whole: Whole | None) -> list[str]:
-    assert whole
-    header, *rows = whole.content.decode().splitlines()
-    assert header.split("|")[:17] == list(API_FIELDS)
-    return sorted(rows)
-
-
-def held(server: FinraServer) -> list[str]:
-    return sorted(server.dataset.partition(KEY).lines)
-
-
-def test_all_pages_come_and_the_first_is_read_again(server: FinraServer) -> None:
+def test_all_pages_come_and_both_ends_are_read_again(server: FinraServer) -> None:
     whole = read(server)
     assert whole
     assert rows_of(whole) == held(server)
-    pages = -(-len(LINES) // PAGE)
-    assert (whole.total, whole.pages, len(server.requests)) == (len(LINES), pages + 1, pages + 1)
-    assert len(set(whole.request_ids)) == pages + 1
+    pages = 1 + -(-(len(LINES) - PAGE) // (PAGE - 1))
+    assert (whole.total, whole.pages, len(server.requests)) == (len(LINES), pages + 2, pages + 2)
+    assert len(set(whole.request_ids)) == pages + 2
 
 
 def test_the_bytes_do_not_depend_on_the_size_of_pages_or_the_format(
@@ -183,27 +157,6 @@ def test_strays_are_no_partitions_of_ours() -> None:
     dataset = Dataset({KEY: LINES, (T1.week_start, "NA"): LINES[:6], (date(2023, 11, 6), "NMS"): LINES[:2]})
     with FinraServer(dataset) as server:
         assert client(server).partitions() == {T1}
-
-
-def test_credentials_are_used_and_renewed_and_never_shown(server: FinraServer) -> None:
-    tokens = Tokens("us", "very secret")
-    with FinraServer(server.dataset, tokens=tokens, required=True) as guarded:
-        given = {"FINRA_CLIENT_ID": "us", "FINRA_CLIENT_SECRET": "very secret"}
-        asked = client(guarded, **given)
-        assert rows_of(download.whole(T1, partial(asked.page, T1))) == held(server)
-        tokens.expire()
-        assert rows_of(download.whole(T1, partial(asked.page, T1))) == held(server)
-        with pytest.raises(Permanent, match="OTCPIPE_FINRA_CLIENT_ID") as caught:
-            read(guarded, **given | {"FINRA_CLIENT_SECRET": "hunter2"})
-        assert "hunter2" not in str(caught.value)
-        with pytest.raises(Permanent, match="asks for credentials"):
-            read(guarded)
-
-
-def test_credentials_go_over_https_or_not_at_all() -> None:
-    settings = {"FINRA_URL": "http://api.example", "FINRA_CLIENT_ID": "a", "FINRA_CLIENT_SECRET": "b"}
-    with pytest.raises(OtcpipeError, match="OTCPIPE_FINRA_URL must be https"):
-        Finra(Settings(settings), lambda: None).page(T1, 0, 5000)
 
 
 def test_we_say_who_we_are(server: FinraServer) -> None:

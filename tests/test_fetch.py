@@ -17,6 +17,7 @@ from otcpipe.settings import Settings
 from otcpipe.weeks import published_on, week_ending
 from tests.conftest import DATA, kill
 from tests.finra_server import Dataset, FinraServer, generated, recorded
+from tests.finra_server.rows import with_values
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -64,6 +65,28 @@ def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
         assert otcpipe("run", "--week", "2026-03-04", "--tier", "OTCE", "--refresh", **later).returncode == 0
     assert sql("select tier, count(*) from otc.capture group by 1 order by 1") == [("OTCE", 2), ("T1", 1), ("T2", 1)]
     assert sql("select count(*) from otc.volume_record") == revisions
+
+
+def test_names_that_text_cannot_hold_come_to_the_tables_and_back_exactly(
+    otcpipe: Run, workers: Workers, sql: Sql
+) -> None:
+    odd = "Pipe|and\nline break \\u007c Inc"
+    dataset = generated([MONDAY])
+    symbol = next(row[1] for row in dataset.rows((MONDAY, "T1")) if str(row[16]).endswith("ATS_W_SMBL_FIRM"))
+    dataset.change((MONDAY, "T1"), lambda row: with_values(row, issueName=odd) if row[1] == symbol else row)
+    with FinraServer(dataset) as server:
+        asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": NOW, "OTCPIPE_FINRA_RATE": "1000"}
+        workers(**asked)
+        assert otcpipe("run", "--week", "2026-03-04", "--tier", "T1", **asked).returncode == 0
+    (row,) = [
+        row for row in json.loads(otcpipe("status", "--json", "--week", "2026-03-04").stdout) if row["captures"]
+    ]
+    assert (row["state"], row["reconciled"], row["rejects"]) == ("done", True, 0)
+    assert row["rows"] == len(dataset.partition((MONDAY, "T1")).lines)
+    assert sql("select distinct issue_name from otc.venue_volume where symbol = %s", symbol) == [(odd,)]
+    assert otcpipe("explain", symbol, "--week", "2026-03-04").returncode == 0
+    verified = otcpipe("verify", "--all")
+    assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
 
 
 def test_a_week_that_is_not_published_yet_is_a_state_and_no_error(otcpipe: Run, workers: Workers, sql: Sql) -> None:

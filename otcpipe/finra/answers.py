@@ -1,83 +1,67 @@
-"""What FINRA's answers mean: rows, a fault that may pass, or one that no repetition mends."""
+"""What FINRA's answers mean: data, a fault that may pass, or one that no repetition mends."""
 
 import json
-from collections.abc import Mapping
+import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import requests
-
 from otcpipe.errors import Defective, Permanent
-from otcpipe.records import API_FIELDS, Page
+from otcpipe.finra.transport import Answer
 
-BOM = b"\xef\xbb\xbf"
 OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 200, 204, 400, 401, 403
+LONGEST_PAUSE = 86_400.0  # seconds; what is asked beyond a day is not believed
+MISSING = "FINRA asks for credentials: set OTCPIPE_FINRA_CLIENT_ID and OTCPIPE_FINRA_CLIENT_SECRET."
+NOT_ENTITLED = (
+    "FINRA refuses access although it accepted OTCPIPE_FINRA_CLIENT_ID: "
+    "ask FINRA to entitle this client to the dataset, or unset it for anonymous access."
+)
 
 
-def page(response: requests.Response, *, is_json: bool) -> Page:
-    """The rows of an answer; raises Defective without a total, ValueError for what is no rows at all."""
-    if response.status_code == NO_CONTENT:
-        return Page(b"", (), 0, "")
-    header, rows = _json_rows(response.content) if is_json else _text_rows(response.content)
-    total = response.headers.get("Record-Total", "0" if not rows and is_json else "")
-    if not total.isdigit():
-        raise Defective("FINRA's answer lacks Record-Total.")
-    return Page(header, rows, int(total), response.headers.get("FINRA-api-request-id", ""))
+def check(answer: Answer, *, has_credentials: bool) -> None:
+    """Raises Permanent for what no repetition mends, Defective for what one may.
 
-
-def check(response: requests.Response) -> None:
-    """Raises Permanent for what no repetition mends, Defective for what one may."""
-    status = response.status_code
+    FINRA's own errors are JSON. Anything else comes from the network in front of it, and passes.
+    """
+    status = answer.status
     if status in (OK, NO_CONTENT):
         return
-    if status in (UNAUTHORIZED, FORBIDDEN):
-        raise Permanent("FINRA asks for credentials: set OTCPIPE_FINRA_CLIENT_ID and OTCPIPE_FINRA_CLIENT_SECRET.")
-    if status == BAD_REQUEST:
-        raise Permanent(f"FINRA refuses the request: {_message(response)}")
-    raise Defective(f"FINRA answered with status {status}.", _pause(response.headers.get("Retry-After", "")))
+    if status in (UNAUTHORIZED, FORBIDDEN) and says_finra(answer):
+        raise Permanent(NOT_ENTITLED if has_credentials else MISSING)
+    if status == BAD_REQUEST and says_finra(answer):
+        raise Permanent(f"FINRA refuses the request: {_message(answer)}")
+    whose = "FINRA" if says_finra(answer) else "The network in front of FINRA"
+    raise Defective(f"{whose} answered with status {status}.", _pause(answer.headers.get("Retry-After", "")))
+
+
+def says_finra(answer: Answer) -> bool:
+    """Whether an error is FINRA's own, a JSON object, and not a page of the content delivery network."""
+    return isinstance(loaded(answer.body, wrong=None), dict)
+
+
+def loaded(body: bytes, **options: Any) -> Any:
+    """The JSON value of a body; raises ValueError, or returns `wrong` if it is given, where it is none."""
+    has_default = "wrong" in options
+    wrong = options.pop("wrong", None)
+    try:
+        return json.loads(body, **options)
+    except (ValueError, RecursionError) as error:
+        if has_default:
+            return wrong
+        raise ValueError("no JSON") from error
 
 
 def _pause(text: str) -> float | None:
     """Seconds, from either form of Retry-After (RFC 9110, 10.2.3)."""
-    if text.isdigit():
-        return float(text)
+    if re.fullmatch("[0-9]+", text):
+        return float(min(LONGEST_PAUSE, float(text)))
     try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
+    return min(LONGEST_PAUSE, max(0.0, seconds))
 
 
-def _message(response: requests.Response) -> str:
-    try:
-        return str(response.json()["message"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return "without a message."
-
-
-def _text_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    lines = content.removeprefix(BOM).replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    if b"|" not in lines[0]:
-        raise ValueError
-    return lines[0], tuple(lines[1:])
-
-
-def _json_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    """The same as text: numbers with their own digits, nulls as nothing, columns in FINRA's order."""
-    answer = json.loads(content, parse_float=Decimal)
-    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise ValueError
-    columns = list(dict.fromkeys(name for row in answer for name in row)) or list(API_FIELDS)
-    return "|".join(columns).encode(), tuple(_line(row, columns) for row in answer)
-
-
-def _line(row: Mapping[str, Any], columns: list[str]) -> bytes:
-    texts = [_text(row.get(name)) for name in columns]
-    if any("|" in text or "\n" in text for text in texts):
-        raise Permanent("FINRA's JSON has a delimiter inside a value: fetch text instead (OTCPIPE_FINRA_FORMAT).")
-    return "|".join(texts).encode()
-
-
-def _text(value: object) -> str:
-    return "" if value is None else format(value, "f") if isinstance(value, Decimal) else str(value)
+def _message(answer: Answer) -> str:
+    message = loaded(answer.body).get("message")
+    return str(message)[:300] if message else "without a message."

@@ -5,14 +5,15 @@ from datetime import date
 from functools import partial
 from importlib.metadata import version
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from otcpipe.errors import Defective
-from otcpipe.finra.answers import UNAUTHORIZED, check, page
+from otcpipe.finra.answers import UNAUTHORIZED, check, loaded, says_finra
 from otcpipe.finra.credentials import Credentials
+from otcpipe.finra.limits import LIMIT, GivenUp, TooLarge
+from otcpipe.finra.pages import page
+from otcpipe.finra.transport import Answer, Transport
 from otcpipe.records import TIERS, Page, Partition
 from otcpipe.settings import Settings
 from otcpipe.weeks import week_ending
@@ -20,9 +21,17 @@ from otcpipe.weeks import week_ending
 DATA = "/data/group/otcMarket/name/{dataset}"
 PARTITIONS = "/partitions/group/otcMarket/name/weeklySummary"
 ROLLING, HISTORIC = "weeklySummary", "weeklySummaryHistoric"
-# a total order, so that pages neither overlap nor leave gaps: the identity of a row (FINRA.md fact 10)
-ORDER = ("issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName", "productTypeCode")
-TIMEOUT = (5.0, 60.0)  # seconds to connect, and between two bytes
+# a total order, so that pages neither overlap nor leave gaps: what identifies a row
+ORDER = (
+    "issueSymbolIdentifier",
+    "summaryTypeCode",
+    "MPID",
+    "firmCRDNumber",
+    "issueName",
+    "productTypeCode",
+    "marketParticipantName",
+)
+TIMEOUT = (4.0, 60.0)  # seconds to connect, and for a whole answer from its first byte to its last
 ATTEMPTS = 6
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is asked again later, by the stage's own retries
 T = TypeVar("T")
@@ -40,57 +49,55 @@ class Finra:
     ) -> None:
         self._settings = settings
         self._wait_turn = wait_turn
-        self._timeout = timeout
         self._pause = pause
-        self._session = requests.Session()
-        self._session.trust_env = False  # no credentials from ~/.netrc, and no proxy unasked
-        self._session.mount("http", requests.adapters.HTTPAdapter(pool_maxsize=16))
         contact = settings["CONTACT"]
-        self._session.headers["User-Agent"] = f"otcpipe/{version('otcpipe')}" + (f" ({contact})" if contact else "")
-        self._credentials = Credentials(settings, self._session, timeout)
+        user_agent = f"otcpipe/{version('otcpipe')}" + (f" ({contact})" if contact else "")
+        self._transport = Transport(user_agent, timeout)
+        self._session = self._transport.session
+        self._credentials = Credentials(settings, self._transport)
 
-    def page(self, partition: Partition, offset: int, limit: int, dataset: str = ROLLING) -> Page:
-        """The rows from an offset on, as many as the server likes to give; none where there are none."""
+    def page(
+        self, partition: Partition, offset: int, limit: int, dataset: str = ROLLING, *, is_json: bool | None = None
+    ) -> Page:
+        """The rows from an offset on, as many as the server likes to give; none where there are none.
+
+        They are asked for as JSON or as text, by default as the settings say.
+        """
+        is_json = self._settings["FINRA_FORMAT"] == "json" if is_json is None else is_json
         body = _body(partition, offset, limit, is_sorted=dataset == ROLLING)
-        return self._asked("POST", DATA.format(dataset=dataset), body, partial(page, is_json=self._is_json))
+        accept = "application/json" if is_json else "text/plain"
+        read = partial(page, is_json=is_json)
+        return self._asked("POST", DATA.format(dataset=dataset), body, accept, read)
 
     def partitions(self) -> set[Partition]:
         """What the API has, strays left out."""
-        answer = self._asked("GET", PARTITIONS, None, lambda response: response.json())
-        try:
-            listed = [tuple(entry["partitions"]) for entry in answer["availablePartitions"]]
-        except (TypeError, KeyError):
-            raise Defective("FINRA's list of partitions is not a list of partitions.") from None
-        return {Partition(week_ending(date.fromisoformat(day)), tier) for day, tier in listed if tier in TIERS}
+        return self._asked("GET", PARTITIONS, None, "application/json", _partitions)
 
-    def _asked(self, method: str, path: str, body: object, read: Callable[[requests.Response], T]) -> T:
+    def _asked(self, method: str, path: str, body: object, accept: str, read: Callable[[Answer], T]) -> T:
         """Ask, and ask again while the fault may pass; raises Defective when it does not."""
         waits = Retrying(
             retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
+            sleep=lambda seconds: LIMIT.get().pause(seconds),
             reraise=True,
         )
-        try:
-            found: T = waits(self._ask, method, path, body, read)
-        except requests.RequestException as error:
-            where = urlsplit(self._settings["FINRA_URL"]).netloc
-            raise Defective(f"FINRA at {where} does not answer: {type(error).__name__}.") from error
+        found: T = waits(self._ask, method, path, body, accept, read)
         return found
 
-    def _ask(self, method: str, path: str, body: object, read: Callable[[requests.Response], T]) -> T:
+    def _ask(self, method: str, path: str, body: object, accept: str, read: Callable[[Answer], T]) -> T:
         url = self._settings["FINRA_URL"].rstrip("/") + path
-        accept = "application/json" if self._is_json or body is None else "text/plain"
-        headers = {"Accept": accept} | self._credentials.header()
+        credentials = self._credentials.header()
+        LIMIT.get().check()
         self._wait_turn()
-        response = self._session.request(
-            method, url, json=body, headers=headers, timeout=self._timeout, allow_redirects=False
-        )
-        if response.status_code == UNAUTHORIZED and self._credentials.drop():  # the next attempt asks for another
-            raise Defective("FINRA no longer accepts the token.")
-        check(response)
+        LIMIT.get().check()
+        answer = self._transport.send(method, url, json=body, headers={"Accept": accept} | credentials)
+        if answer.status == UNAUTHORIZED and says_finra(answer) and self._credentials.refused(credentials):
+            raise Defective("FINRA no longer accepts the token.")  # the next attempt asks for another
+        check(answer, has_credentials=bool(credentials))
+        self._credentials.accepted()
         try:
-            return read(response)
+            return read(answer)
         except ValueError:
             raise Defective("FINRA answered with something that is no data.") from None
 
@@ -100,15 +107,19 @@ class Finra:
         usual = wait_exponential_jitter(multiplier=self._pause, max=30, jitter=self._pause)(state)
         return usual if asked is None else float(asked)
 
-    @property
-    def _is_json(self) -> bool:
-        return self._settings["FINRA_FORMAT"] == "json"
-
 
 def _may_pass(error: BaseException) -> bool:
     """Whether to ask again now; a server that asks for a long pause gets one, from the stage's own retries."""
-    is_long = isinstance(error, Defective) and (error.retry_after or 0) > LONGEST_WAIT
-    return isinstance(error, Defective | requests.RequestException) and not is_long
+    is_final = isinstance(error, GivenUp | TooLarge)
+    return isinstance(error, Defective) and not is_final and (error.retry_after or 0) <= LONGEST_WAIT
+
+
+def _partitions(answer: Answer) -> set[Partition]:
+    try:
+        listed = [tuple(entry["partitions"]) for entry in loaded(answer.body)["availablePartitions"]]
+        return {Partition(week_ending(date.fromisoformat(day)), tier) for day, tier in listed if tier in TIERS}
+    except (TypeError, KeyError, OverflowError):
+        raise Defective("FINRA's list of partitions is not a list of partitions.") from None
 
 
 def _body(partition: Partition, offset: int, limit: int, *, is_sorted: bool) -> dict[str, object]:

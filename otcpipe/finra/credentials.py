@@ -4,24 +4,25 @@ import time
 from threading import Lock
 from urllib.parse import urlsplit
 
-import requests
-
 from otcpipe.errors import Defective, Invalid, Permanent
-from otcpipe.finra.answers import BAD_REQUEST, check
+from otcpipe.finra.answers import BAD_REQUEST, FORBIDDEN, NOT_ENTITLED, UNAUTHORIZED, check, loaded, says_finra
+from otcpipe.finra.transport import Transport
 from otcpipe.settings import Settings
 
 MARGIN = 60.0  # seconds before a token's end
+LONGEST = 86_400.0  # seconds that a token is believed to live
+MOST_REFUSALS = 2  # of tokens that were never accepted, before the client itself is at fault
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Credentials:
     """The Authorization header of each request; none without a client id."""
 
-    def __init__(self, settings: Settings, session: requests.Session, timeout: tuple[float, float]) -> None:
+    def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
-        self._session = session
-        self._timeout = timeout
+        self._transport = transport
         self._token, self._until, self._lock = "", 0.0, Lock()
+        self._refusals = 0  # of new tokens, one after another
 
     def header(self) -> dict[str, str]:
         """Raises Invalid rather than send credentials where others can read them."""
@@ -36,25 +37,39 @@ class Credentials:
                 self._renew()
             return {"Authorization": f"Bearer {self._token}"}
 
-    def drop(self) -> bool:
-        """Forget a token that is no longer accepted; whether there was one."""
-        had, self._token = bool(self._token), ""
-        return had
+    def accepted(self) -> None:
+        """Note that FINRA accepted the token."""
+        self._refusals = 0
+
+    def refused(self, header: dict[str, str]) -> bool:
+        """Forget the token of a header that FINRA refused; False if there was none.
+
+        Raises Permanent when FINRA refuses even new tokens.
+        """
+        if not header:
+            return False
+        with self._lock:
+            if header == {"Authorization": f"Bearer {self._token}"}:
+                self._token = ""
+                self._refusals += 1
+            if self._refusals > MOST_REFUSALS:
+                self._refusals = 0
+                raise Permanent(NOT_ENTITLED)
+        return True
 
     def _renew(self) -> None:
-        response = self._session.post(
+        answer = self._transport.send(
+            "POST",
             self._settings["FINRA_TOKEN_URL"],
             params={"grant_type": "client_credentials"},
             auth=(self._settings["FINRA_CLIENT_ID"], self._settings["FINRA_CLIENT_SECRET"]),
-            timeout=self._timeout,
-            allow_redirects=False,
         )
-        if response.status_code == BAD_REQUEST:
-            raise Permanent("FINRA refuses OTCPIPE_FINRA_CLIENT_ID with its secret.")
-        check(response)
+        if answer.status in (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN) and says_finra(answer):
+            raise Permanent("FINRA refuses OTCPIPE_FINRA_CLIENT_ID with its secret: check both.")
+        check(answer, has_credentials=True)
         try:
-            answer = response.json()
-            self._token = str(answer["access_token"])
-            self._until = time.monotonic() + float(answer["expires_in"]) - MARGIN
-        except (ValueError, KeyError, TypeError):
+            granted = loaded(answer.body)
+            seconds = min(LONGEST, float(granted["expires_in"]))
+            self._token, self._until = str(granted["access_token"]), time.monotonic() + seconds - MARGIN
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise Defective("FINRA's answer to the credentials holds no token.") from None

@@ -3,8 +3,8 @@
 from datetime import date, timedelta
 from pathlib import Path
 
-from otcpipe.download import in_order
 from otcpipe.keys import sha256
+from otcpipe.proof import in_order
 from otcpipe.records import API_FIELDS, TIERS, Partition
 from otcpipe.weeks import week_ending
 from tests.finra_server.generate import cached
