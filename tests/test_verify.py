@@ -84,9 +84,8 @@ def load() -> None:
 
 def number_by_arrival() -> None:
     """Number the captures from 1 on, as older releases did: such a database goes on with its numbers."""
-    sql(
-        "create table number as select capture_id, row_number() over (order by persisted_at) as place from otc.capture"
-    )
+    numbered = "select capture_id, row_number() over (order by persisted_at) as place from otc.capture"
+    sql(f"create table number as {numbered}")
     for table, column in (
         ("volume_record", "brought_by"),
         ("volume_record", "ended_by"),
