@@ -30,14 +30,18 @@ class Fate(StrEnum):
     CUT = "end the worker's connection"
 
 
-def strike(world: World, partition: Partition, point: Point, fate: Fate) -> bool:
-    """Let a fate meet whoever next persists the partition, at just that point; whether somebody came so far."""
+def strike(world: World, partition: Partition, point: Point, fate: Fate, ask: Callable[[], None]) -> bool:
+    """Let a fate meet the worker that persists the partition, at just that point; whether one came so far.
+
+    The gate is shut before persist is asked for.
+    """
     url = services.settings()["DATABASE_URL"]
     try:
         with psycopg.connect(url, connect_timeout=2) as gate, psycopg.connect(url, connect_timeout=2) as ledger:
             gate.execute("set lock_timeout = '3s'")
             lock = queries.statements()["lock_partition"].encode()
             gate.execute(lock, {"week_ending": partition.week_ending, "tier": partition.tier})
+            ask()
             found = _waiting(world, url, IN_PERSIST)
             if found and point is Point.BEFORE_NOTE:
                 ledger.execute(

@@ -96,12 +96,11 @@ def _reprocess(stage: str, at: float, *, only: bool) -> None:
 
 
 def strike_persist(rng: Random) -> tuple[str, Callable[[World], None]]:
-    """Persist is asked for again, if it is not on its way, and something happens to it at one of two points."""
+    """Persist is asked for again, and something happens to its worker at one of two points."""
     partition, point, fate = rng.choice(scenario.EVERYTHING), rng.choice([*Point]), rng.choice([*Fate])
 
     def deed(world: World) -> None:
-        attempt(lambda: persist_again(partition))
-        strike(world, partition, point, fate)
+        strike(world, partition, point, fate, lambda: attempt(lambda: persist_again(partition)))
 
     return f"{fate} {point}", deed
 

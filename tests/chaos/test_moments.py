@@ -31,8 +31,7 @@ def test_a_worker_that_is_struck_at_a_point_of_persist_leaves_every_table_as_it_
     point: Point, fate: Fate, world: World
 ) -> None:
     before = tables.read(run_query, {})
-    operations.persist_again(RESTATED)
-    assert strike(world, RESTATED, point, fate)
+    assert strike(world, RESTATED, point, fate, lambda: operations.persist_again(RESTATED))
     world.heal()
     settle(world, [])
     differences = tables.difference(before, tables.read(run_query, {}))
