@@ -115,7 +115,8 @@ class _Work:
         for row in aside:
             grading.store_measures(transaction, row, measures.of(self._rows(row).records), self._now)
         grading.regrade(transaction, partition, self._now)
-        if undone or changed or transaction.rows("is_loaded", **asdict(partition)) != loaded:
+        is_remade = len(applied) > start  # its rejects may name other symbols, on which metrics depend
+        if is_remade or changed or transaction.rows("is_loaded", **asdict(partition)) != loaded:
             metrics.mark_due(transaction, partition.week_ending)
         return undone + changed
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from otcpipe import metrics, services
+from otcpipe import keys, metrics, normalize, services, stages
+from otcpipe.ledger import Run
 from otcpipe.records import Partition
 from tests.metrics import reference
 from tests.metrics.load import ordered, tables
@@ -88,7 +89,7 @@ def test_a_file_changes_nothing_of_what_the_api_said_under_two_names(sql: Sql) -
     assert sql("select count(*), count(ended_by) from otc.volume_record") == [(3, 0)]
     changed = "\n".join(lines).replace("AAAA RENAMED|AAAA|100", "AAAA RENAMED|AAAA|150")
     drive(observe((header + changed).encode(), OTCE, NOON + 2 * DAY))
-    assert sql("select share_volume, product_type from otc.volume_record where brought_by = 3") == [(150, "UTP")]
+    assert sql("select product_type from otc.venue_volume where share_volume = 150") == [("UTP",)]
     assert sql("select count(*), count(ended_by) from otc.volume_record") == [(4, 1)]
 
 
@@ -132,6 +133,29 @@ def test_a_symbol_whose_row_was_set_aside_is_not_at_zero(sql: Sql) -> None:
     moments = [at + days * DAY + timedelta(hours=1) for days in range(4)]
     assert [rolling(sql, following, moment) for moment in moments] == [[], [(0, "down")], [], [(40, "down")]]
     assert not any(metrics.differing(services.warehouse(), following)[0].values())
+
+
+def test_rejects_that_newer_code_gives_their_symbol_change_the_metrics(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following, at = WEEK + timedelta(days=7), datetime.fromisoformat("2026-01-10T12:00:00Z")
+    capture(0, "100", at)
+    capture(1, "", at)
+    capture(1, "?", at + DAY)  # no record changes
+    assert rolling(sql, following) == []
+    sql("update otc.reject set symbol = null")  # as an older release left it
+    metrics.compute(services.warehouse(), following, again=True)
+    assert rolling(sql, following) == [(0, "down")]
+    monkeypatch.setattr(normalize, "VERSION", 99)
+    [(key, generation)] = sql(
+        "select r.key, r.generation from otc.stage_run as r join otc.capture as c on c.capture_id = r.generation "
+        "where r.stage = 'normalize' and c.observed_at = %s",
+        at + DAY,
+    )
+    drive(
+        Run(stages.named("normalize"), keys.parse(key, services.settings()["S3_PREFIX"]), generation, request="again")
+    )
+    assert rolling(sql, following) == []
 
 
 def test_the_metrics_with_rejects_are_those_of_the_reference(sql: Sql) -> None:
