@@ -54,7 +54,7 @@ def observe(finra: Finra | Dated, partition: Partition, now: datetime, *, is_cap
     return found
 
 
-def _listed(finra: Finra) -> set[Partition]:
+def _listed(finra: Finra | Dated) -> set[Partition]:
     with threads(1) as pool:
         return pool.one(finra.partitions)
 

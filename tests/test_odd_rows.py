@@ -144,7 +144,9 @@ def test_rejects_that_newer_code_gives_their_symbol_change_the_metrics(
     capture(1, "?", at + DAY)  # no record changes
     assert rolling(sql, following) == []
     sql("update otc.reject set symbol = null")  # as an older release left it
-    metrics.compute(services.warehouse(), following, again=True)
+    with services.warehouse().transaction() as transaction:
+        metrics.mark_due(transaction, following)
+    metrics.compute(services.warehouse(), following)
     assert rolling(sql, following) == [(0, "down")]
     monkeypatch.setattr(normalize, "VERSION", 99)
     [(key, generation)] = sql(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from otcpipe import download
+from otcpipe import proof
 from otcpipe.records import FILE_FIELDS, Partition
 from otcpipe.weeks import week_ending
 from tests.finra_server import Dataset, generated
@@ -114,7 +114,7 @@ def api_text(key: tuple[date, str], lines: Sequence[str], add: int) -> bytes:
     at = next(number for number, row in enumerate(rows) if value_of(row, "summaryTypeCode") == "OTC_W_SMBL_FIRM")
     rows[at] = _with_more(rows[at], add)
     texts = ["|".join(value or "" for value in row).encode() for row in rows]
-    return download.in_order("|".join(FIELDS).encode(), texts, partition(key))
+    return proof.in_order("|".join(FIELDS).encode(), texts, partition(key))
 
 
 def _with_more(row: Row, shares: int) -> Row:
