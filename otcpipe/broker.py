@@ -2,9 +2,9 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -14,17 +14,18 @@ from dramatiq.middleware.retries import Retries
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
-from otcpipe import keys, letters, reconcile, services, stages, traffic
+from otcpipe import keys, letters, reconcile, services, shapes, stages, traffic
 from otcpipe.errors import Invalid, Permanent, Unreachable
 from otcpipe.failclosed import FailClosedBroker
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
-from otcpipe.messages import message_of, read, run_of
+from otcpipe.messages import admit, message_of, read, run_of
 from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings
 from otcpipe.records import Output
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 def connect(url: str) -> FailClosedBroker:
@@ -46,7 +47,7 @@ def connect(url: str) -> FailClosedBroker:
         ShutdownNotifications(),
         TimeLimit(),
     ]
-    return FailClosedBroker(client, middleware, services.lease())
+    return FailClosedBroker(client, middleware, services.lease(), admit, note_refusal)
 
 
 @functools.cache
@@ -80,34 +81,40 @@ def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
 
 def send(run: Run, seconds: float = 0) -> None:
     """Enqueue the message of a run; raises Unreachable when Redis is down."""
-    with _reaching():
-        broker().declare_queue(run.stage.name)
-        broker().enqueue(message_of(run), delay=round(1000 * seconds) or None)
+    broker().declare_queue(run.stage.name)
+    _on_redis(lambda: broker().enqueue(message_of(run), delay=round(1000 * seconds) or None))
 
 
 def note_cause(redis_message_id: str, cause: Cause) -> None:
     traffic.note_cause(broker(), redis_message_id, cause)
 
 
+def note_refusal(redis_message_id: bytes, error: Invalid) -> None:
+    """Keep why a message is set aside that no worker may have."""
+    traffic.note_cause(broker(), redis_message_id, Cause(letters.UNREADABLE, str(error), None, 1))
+
+
 def record_deaths() -> None:
     """Bring dead messages from Redis into Postgres, from where they never go; one that cannot holds up no other."""
-    with _reaching():
-        for death in list(traffic.deaths(_with_all_queues())):
-            try:
-                is_recorded = letters.record(services.warehouse(), death, read)
-            except Unreachable:
-                raise
-            except Exception:  # whatever is the matter with one, the others are to be told
-                log.exception("the death of %s cannot be recorded", death.redis_message_id)
-                continue
-            if is_recorded:
-                traffic.forget(broker(), death)
+    _on_redis(_record_deaths)
+
+
+def _record_deaths() -> None:
+    for death in traffic.deaths(_with_all_queues()):
+        try:
+            is_recorded = letters.record(services.warehouse(), death, read)
+        except Unreachable:
+            raise
+        except Exception:  # whatever is the matter with one, the others are recorded
+            log.exception("the death of %s cannot be recorded", death.redis_message_id)
+            continue
+        if is_recorded:
+            traffic.forget(broker(), death)
 
 
 def message_ids() -> set[str]:
     """The ids of all messages that wait, that a living worker has, or whose death is to be recorded."""
-    with _reaching():
-        return traffic.message_ids(_with_all_queues())
+    return _on_redis(lambda: traffic.message_ids(_with_all_queues()))
 
 
 def send_stranded() -> list[reconcile.Finding]:
@@ -124,10 +131,15 @@ def _with_all_queues() -> FailClosedBroker:
     return broker()
 
 
-@contextmanager
-def _reaching() -> Iterator[None]:
+def _on_redis(work: Callable[[], Result]) -> Result:
+    """What the work gives; keys of a wrong type are set aside first. Raises Unreachable when Redis is down."""
     try:
-        yield
+        try:
+            return work()
+        except redis.ResponseError as error:
+            if not shapes.is_wrong_type(error) or not shapes.set_aside(broker().client, broker().queues):
+                raise
+            return work()
     except redis.ResponseError as error:
         raise Unreachable(f"Redis refuses: {error}.") from error
     except redis.RedisError as error:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from urllib.parse import parse_qs, urlsplit
 
-from otcpipe import broker, queries, reconcile
-from otcpipe.queues import Queues
+from otcpipe import broker, queries, reconcile, stages
+from otcpipe.queues import Queue, Queues
 from otcpipe.settings import Settings
 from otcpipe.store import Store
 from otcpipe.warehouse import Warehouse
@@ -18,6 +18,8 @@ OLDEST_POSTGRES = 15  # `nulls not distinct` came with it
 SECONDS = 3.0
 SKEW, LARGE_SKEW = timedelta(seconds=2), timedelta(minutes=1)
 LITTLE_DISK, NO_DISK = 10 << 30, 1 << 30  # bytes
+STALLED = timedelta(minutes=10)  # without a message that is taken or done: all threads may have long work
+HOPELESS = max(stage.time_limit for stage in stages.PIPELINE) + timedelta(minutes=5)  # no work is that long
 MIGRATE = "Run `otcpipe migrate`."
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 Verdict = tuple[str, str, str]  # ok, warn or fail; what was found; what to do
@@ -127,13 +129,29 @@ def _clock(place: Place) -> Verdict:
 
 
 def _queues(place: Place) -> Verdict:
+    wrong = place.queues.wrong()
+    if wrong:
+        said = " ".join(f"The Redis key {key} {what}." for key, what in wrong.items())
+        return "fail", said, "A worker sets it aside within seconds; if none does, start workers."
     queues = place.queues.all()
     deserted = [name for name, queue in queues.items() if not queue.consumers]
-    waiting = sum(queues[name].waiting for name in deserted)
+    deserted += [f"{name}.DQ" for name, queue in queues.items() if queue.delayed and not queue.delay_consumers]
+    waiting = sum(_waiting(queues[name.removesuffix(".DQ")], name) for name in deserted)
     if deserted:
         said = f"No worker consumes {', '.join(deserted)}. Messages that wait there: {waiting:,}."
         return ("fail" if waiting else "warn"), said, "Start workers: `otcpipe up`, or `dramatiq actors`."
+    still = {name: timedelta(seconds=queue.still_seconds or 0) for name, queue in queues.items()}
+    stalled = {name: span for name, span in still.items() if span > STALLED}
+    if stalled:
+        counts = ", ".join(f"{name} ({queues[name].waiting + queues[name].in_hand:,} messages)" for name in stalled)
+        longest = max(stalled.values())
+        said = f"Nothing moves, for up to {longest // timedelta(minutes=1):,} minutes, in {counts}."
+        return ("fail" if longest > HOPELESS else "warn"), said, "Read the workers' logs, and restart the workers."
     return "ok", f"Workers consume all {len(queues)} queues.", ""
+
+
+def _waiting(queue: Queue, name: str) -> int:
+    return queue.delayed if name.endswith(".DQ") else queue.waiting
 
 
 def _runs(place: Place) -> Verdict:

@@ -2,7 +2,10 @@
 
 The stock broker acks a message although a hook that should have enqueued its retry failed, and forgets ids whose
 body never arrived. Here such a message stays in the worker's set of unacked ids, and a sweep takes it back. Dead
-messages stay in Redis until somebody has recorded them: nothing expires.
+messages stay in Redis until they are recorded: nothing expires.
+
+Messages are taken one by one with the ids under which they lay, and checked before Dramatiq sees them: one that was
+forged or damaged goes to the dead letters alone, and no message can end a thread or stop a queue.
 """
 
 import threading
@@ -14,20 +17,56 @@ from typing import Any
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 
-from otcpipe.queues import NAMESPACE, SEEN_SECONDS, consumer_key, this_host
+from otcpipe import messages, shapes
+from otcpipe.errors import Invalid
+from otcpipe.queues import SEEN_SECONDS, consumer_key, moved_key, this_host
+from otcpipe.shapes import NAMESPACE
 
 FOR_EVER_MS = 10**13
-MAINTENANCE_CHANCE = 100_000  # of a million commands
-SWEEP_SECONDS = 5
+MAINTENANCE_CHANCE = 1_000_000  # of a million commands, which are one a second and queue, and what is enqueued
+BEAT_SECONDS, SWEEP_SECONDS = 1, 5
 PATIENCE_SECONDS, LOOK_SECONDS = 0.3, 0.02
+MOST_AT_ONCE = 1 << 20  # bytes of messages; the last one may go beyond
+MOST_TRACE = 4_000  # characters of a traceback that travels with a message
+Admit = Callable[[bytes, str, bytes], "dramatiq.Message[Any]"]  # of a body, its queue and its id; raises Invalid
+Refused = Callable[[bytes, Invalid], None]
+
+# As Dramatiq's own fetch, but with the ids, and no more of a message than shows that it is too long.
+TAKE = """
+local taken, bytes = {}, 0
+for _ = 1, tonumber(ARGV[1]) do
+  local id = bytes < tonumber(ARGV[3]) and redis.call('lpop', KEYS[1])
+  if not id then
+    break
+  end
+  redis.call('sadd', KEYS[3], id)
+  local body = redis.call('hget', KEYS[2], id)
+  if body then
+    body = string.sub(body, 1, tonumber(ARGV[2]))
+    bytes = bytes + string.len(body)
+  end
+  taken[#taken + 1] = id
+  taken[#taken + 1] = body
+end
+return taken
+"""
 
 
 class FailClosedBroker(RedisBroker):
     """Marks a message unsettled when a hook after it raised, and knows which ids this process has in hand."""
 
-    def __init__(self, client: "redis.Redis", middleware: list[dramatiq.Middleware], heartbeat: timedelta) -> None:
+    def __init__(
+        self,
+        client: "redis.Redis",
+        middleware: list[dramatiq.Middleware],
+        heartbeat: timedelta,
+        admit: Admit = messages.envelope,
+        refused: Refused = lambda *_: None,
+    ) -> None:
+        self.admit = admit
+        self.refused = refused
         self.taking = threading.Lock()
         self.freed = threading.Condition()  # told when a thread is through with its message
         self.in_hand: dict[str, set[str]] = {}  # ids by queue; outlives the consumers, which come and go
@@ -44,6 +83,21 @@ class FailClosedBroker(RedisBroker):
     def consumer_class(self) -> type["FailClosedConsumer"]:
         return FailClosedConsumer
 
+    def enqueue(self, message: "dramatiq.Message[Any]", *, delay: int | None = None) -> "dramatiq.Message[Any]":
+        """As Dramatiq does it; of the traceback that a retry carries, only the end, or it could get too long."""
+        trace = message.options.get("traceback")
+        if trace:
+            message = message.copy(options={"traceback": trace[-MOST_TRACE:]})
+        sent: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
+        return sent
+
+    def take(self, queue: str, most: int) -> list[tuple[bytes, bytes | None]]:
+        """Return up to so many ids from a queue with their messages, which this process now has to settle."""
+        name = f"{self.namespace}:{queue}"
+        names = [name, f"{name}.msgs", f"{self.namespace}:__acks__.{self.broker_id}.{queue}"]
+        found: Any = self.client.eval(TAKE, 3, *names, most, messages.MOST_BYTES + 1, MOST_AT_ONCE)
+        return [*zip(found[::2], found[1::2], strict=True)]
+
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         for middleware in reversed(self.middleware):
             try:
@@ -55,31 +109,36 @@ class FailClosedBroker(RedisBroker):
 
 
 class FailClosedConsumer(_RedisConsumer):
-    """Takes back ids of its own that nobody has in hand: replies that got lost, and unsettled messages.
+    """Takes back ids of its own that no thread has in hand: replies that got lost, and unsettled messages.
 
     A process whose threads all have work leaves the next message to one that is idle, for as long as that would need
     to take it: else the longest chain of a week waits behind a worker that has other work.
     """
 
     def __init__(self, broker: FailClosedBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout=1)  # it would wait while nobody else could take one
+        super().__init__(broker, queue_name, prefetch, timeout=1)
         self.idle_seconds = timeout / 1000
         self.in_hand = broker.in_hand.setdefault(queue_name, set())
-        if queue_name.endswith(".DQ"):
+        if queue_name.endswith(messages.DELAYED):
             self.in_hand.clear()  # a new consumer means that the old one's delayed messages were dropped
-        self.swept_at = 0.0
+        self.beaten_at = self.swept_at = 0.0
         self.busy_since: float | None = None
+        self.has_moved = False  # since the last sweep
+
+    @property
+    def outstanding_message_count(self) -> int:
+        return len(self.in_hand) + len(self.message_cache)
 
     def __next__(self) -> dramatiq.MessageProxy | None:
         try:
-            if time.monotonic() - self.swept_at > SWEEP_SECONDS:
-                self._sweep()
+            self._keep_up()
             message = self._taken()
-        except DecodeError:
-            self.logger.exception("a message on %s cannot be decoded", self.queue_name)
-            return None  # the sweep moves it to the dead letters
-        except redis.TimeoutError as error:
+        except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None
+        except redis.ResponseError as error:
+            if not shapes.is_wrong_type(error) or not shapes.set_aside(self.broker.client, self.broker.queues):
+                raise
+            return None
         if message is None:
             with self.broker.freed:  # told of a message that is done: a stage's output is the next
                 self.broker.freed.wait(LOOK_SECONDS if self._leaves_it_to_others() else self.idle_seconds)
@@ -88,10 +147,32 @@ class FailClosedConsumer(_RedisConsumer):
     def _taken(self) -> dramatiq.MessageProxy | None:
         """The next message, if there is one and it is not left to others; one consumer of the process at a time."""
         with self.broker.taking:
-            message: dramatiq.MessageProxy | None = None if self._leaves_it_to_others() else super().__next__()
-            if message is not None:
-                self.in_hand.add(message.options["redis_message_id"])
-        return message
+            if self._leaves_it_to_others():
+                return None
+            room = self.prefetch - self.outstanding_message_count
+            if not self.message_cache and room > 0:
+                self.message_cache = self.broker.take(self.queue_name, room)
+                self.has_moved = self.has_moved or bool(self.message_cache) or not self.in_hand
+            while self.message_cache:
+                message = self._admitted(*self.message_cache.pop(0))
+                if message:
+                    self.in_hand.add(message.options["redis_message_id"])
+                    return message
+        return None
+
+    def _admitted(self, name: bytes, body: bytes | None) -> dramatiq.MessageProxy | None:
+        """The message; None for an id without one, which is dropped, and for what is no message, which dies."""
+        if body is None:
+            self.broker.do_requeue(self.queue_name, name)
+            return None
+        try:
+            message = self.broker.admit(body, self.queue_name, name)
+        except Invalid as error:
+            self.logger.error("A message on %s is set aside: %s", self.queue_name, error)  # noqa: TRY400 - no news
+            self.broker.refused(name, error)
+            self.broker.do_nack(self.queue_name, name)
+            return None
+        return dramatiq.MessageProxy(message)
 
     def _leaves_it_to_others(self) -> bool:
         """Whether the process has as many messages in hand as threads, and that since a moment ago only."""
@@ -111,9 +192,7 @@ class FailClosedConsumer(_RedisConsumer):
 
     def _settle(self, message: dramatiq.MessageProxy, settle: Callable[[dramatiq.MessageProxy], None]) -> None:
         try:
-            if getattr(message, "is_unsettled", False):
-                self.queued_message_ids.discard(message.message_id)
-            else:
+            if not getattr(message, "is_unsettled", False):
                 settle(message)
         except redis.TimeoutError as error:
             raise ConnectionClosed(error) from None
@@ -121,6 +200,7 @@ class FailClosedConsumer(_RedisConsumer):
             self.in_hand.discard(message.options["redis_message_id"])  # full, or read-only: the sweep tries again
             raise
         self.in_hand.discard(message.options["redis_message_id"])
+        self.has_moved = True
         with self.broker.freed:
             self.broker.freed.notify_all()
 
@@ -129,26 +209,24 @@ class FailClosedConsumer(_RedisConsumer):
         super().requeue(messages)
         self.in_hand.difference_update(message.options["redis_message_id"] for message in messages)
 
+    def _keep_up(self) -> None:
+        """Say that this process lives, and take back what it lost; before any fetch of this consumer is under way."""
+        now = time.monotonic()
+        if now - self.beaten_at > BEAT_SECONDS:
+            self.broker.do_fetch(self.queue_name, 0)  # fetches nothing: Dramatiq's heartbeat and maintenance
+            self.beaten_at = now
+        if now - self.swept_at > SWEEP_SECONDS:
+            self._sweep()
+            self.swept_at = now
+
     def _sweep(self) -> None:
-        """Before any fetch of this consumer's is under way, so that an id is in hand, or cached, or orphaned."""
-        broker, queue = self.broker, f"{self.broker.namespace}:{self.queue_name}"
+        """Requeue ids of this process that are neither in hand nor cached, and say who consumes the queue."""
+        broker, client = self.broker, self.broker.client
         # Dramatiq's own heartbeats do not tell who consumes what: whoever enqueues has one.
-        broker.client.set(consumer_key(self.queue_name, this_host()), 1, ex=SEEN_SECONDS)
-        unacked = broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
-        cached = {
-            dramatiq.Message.decode(body).options["redis_message_id"] for body in self.message_cache if _reads(body)
-        }
-        for orphan in {name.decode() for name in unacked} - self.in_hand - cached:
-            body = broker.client.hget(f"{queue}.msgs", orphan)
-            if body is not None and not _reads(body):
-                broker.do_nack(self.queue_name, orphan)
-            else:
-                broker.do_requeue(self.queue_name, orphan)
-        self.swept_at = time.monotonic()
-
-
-def _reads(body: bytes | None) -> bool:
-    try:
-        return body is not None and "redis_message_id" in dramatiq.Message.decode(body).options
-    except DecodeError:
-        return False
+        client.set(consumer_key(self.queue_name, this_host()), 1, ex=SEEN_SECONDS)
+        client.set(moved_key(self.queue_name), client.time()[0], nx=not self.has_moved)
+        self.has_moved = False
+        unacked = client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
+        orphans = unacked - {name.encode() for name in self.in_hand.copy()} - {name for name, _ in self.message_cache}
+        if orphans:
+            broker.do_requeue(self.queue_name, *orphans)

@@ -1,5 +1,6 @@
 """What Redis knows of the work: messages of each queue, who consumes it, requests to FINRA. Read only."""
 
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,22 +13,27 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from otcpipe import rate, stages
+from otcpipe import rate, shapes, stages
 from otcpipe.errors import Unreachable
+from otcpipe.shapes import NAMESPACE
 
-NAMESPACE = "otcpipe"
 TIMEOUT_SECONDS = 2.0
 SEEN_SECONDS = 30  # a consumer says every five that it is there
 
 
 @dataclass(frozen=True)
 class Queue:
-    """Messages that wait, that workers have in hand, and that come later; the machines whose workers consume it."""
+    """Messages that wait, that workers have in hand, and that come later; the machines whose workers consume it.
+
+    `still_seconds` is how long no message was taken or done although there were some; None where that is not known.
+    """
 
     waiting: int
     in_hand: int
     delayed: int
     consumers: tuple[str, ...]
+    delay_consumers: tuple[str, ...] = ()
+    still_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,15 @@ class Queues:
 
     def requests(self) -> Requests:
         with self._reaching():
-            total, slot = self._client.mget(rate.COUNT, rate.KEY)
+            total, slot = map(_number, self._client.mget(rate.COUNT, rate.KEY))
             seconds, microseconds = self._client.time()
-        return Requests(int(total or 0), max(0.0, float(slot or 0) / 1e6 - seconds - microseconds / 1e6))
+        wait = slot / 1e6 - seconds - microseconds / 1e6
+        return Requests(round(total), wait if 0 < wait < rate.LONGEST_WAIT_SECONDS else 0.0)
+
+    def wrong(self) -> dict[str, str]:
+        """Return what is wrong with each key of another type than the broker's."""
+        with self._reaching():
+            return shapes.wrong(self._client, [stage.name for stage in stages.PIPELINE])
 
     def server(self) -> Server:
         with self._reaching():
@@ -86,10 +98,18 @@ class Queues:
     def _queue(self, name: str) -> Queue:
         queue = f"{NAMESPACE}:{name}"
         with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.llen(queue).hlen(f"{queue}.msgs").hlen(f"{queue}.DQ.msgs")
-            waiting, known, delayed = pipeline.execute()
-        hosts = [key.removeprefix(consumer_key(name, "")) for key in self._client.scan_iter(consumer_key(name, "*"))]
-        return Queue(waiting, max(0, known - waiting), delayed, tuple(sorted(hosts)))
+            pipeline.llen(queue).hlen(f"{queue}.msgs").hlen(f"{queue}.DQ.msgs").get(moved_key(name)).time()
+            replies = pipeline.execute(raise_on_error=False)
+        # a key of another type counts nothing: see `wrong`
+        *counts, moved, (seconds, _) = replies
+        waiting, known, delayed = (count if isinstance(count, int) else 0 for count in counts)
+        in_hand = max(0, known - waiting)
+        still = seconds - _number(moved) if moved and waiting + in_hand else None
+        return Queue(waiting, in_hand, delayed, self._hosts(name), self._hosts(f"{name}.DQ"), still)
+
+    def _hosts(self, queue: str) -> tuple[str, ...]:
+        start = consumer_key(queue, "")
+        return tuple(sorted(key.removeprefix(start) for key in self._client.scan_iter(f"{start}*")))
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -104,6 +124,20 @@ class Queues:
 def consumer_key(queue: str, host: str) -> str:
     """Exists for half a minute after a worker of the host looked for messages on the queue."""
     return f"{NAMESPACE}:consumer:{queue}:{host}"
+
+
+def moved_key(queue: str) -> str:
+    """Holds the second, by the server's clock, when a message was last taken or done, or none was there."""
+    return f"{NAMESPACE}:moved:{queue}"
+
+
+def _number(text: object) -> float:
+    """A number that Redis holds as text; 0 where it holds something else."""
+    try:
+        found = float(text) if isinstance(text, str) else 0.0
+    except ValueError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0
 
 
 def this_host() -> str:

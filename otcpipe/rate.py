@@ -12,11 +12,18 @@ from otcpipe.errors import Unreachable
 RESERVE = """
 local now = redis.call('time')
 now = now[1] * 1000000 + now[2]
-local slot = math.max(now, tonumber(redis.call('get', KEYS[1]) or 0))
+local found = redis.pcall('get', KEYS[1])
+local slot = type(found) == 'string' and tonumber(found) or 0
+if not (slot > now and slot < now + ARGV[2]) then
+  slot = now
+end
 redis.call('set', KEYS[1], string.format('%.0f', slot + ARGV[1]), 'px', 3600000)
-redis.call('incr', KEYS[2])
+if type(redis.pcall('incr', KEYS[2])) ~= 'number' then
+  redis.call('set', KEYS[2], 1)
+end
 return slot - now
 """
+LONGEST_WAIT_SECONDS = 600  # a slot later than that is none of ours
 KEY = "otcpipe:finra:next-slot"
 COUNT = "otcpipe:finra:requests"  # for telemetry
 
@@ -34,7 +41,9 @@ class Rate:
         is_late = True
         while is_late:
             try:
-                microseconds = self._reserve(keys=[KEY, COUNT], args=[round(1_000_000 * self._interval)])
+                microseconds = self._reserve(
+                    keys=[KEY, COUNT], args=[round(1_000_000 * self._interval), 1_000_000 * LONGEST_WAIT_SECONDS]
+                )
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 raise Unreachable("Redis, which keeps the rate limit, does not answer.") from error
             slot = time.monotonic() + microseconds / 1_000_000

@@ -15,7 +15,7 @@ import redis
 from otcpipe import checks, doctor, letters, messages, services, settings
 from otcpipe.broker import send
 from otcpipe.checks import Place
-from otcpipe.queues import consumer_key, this_host
+from otcpipe.queues import consumer_key, moved_key, this_host
 from otcpipe.records import Partition
 from otcpipe.stages import PIPELINE
 from tests.pipeline import NOON, WEEK, file_text, observe
@@ -90,6 +90,26 @@ def test_a_queue_without_a_worker_is_a_warning_and_a_failure_once_messages_wait(
     send(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
     found = examined(environment)["queues"]
     assert (found.verdict, "wait there: 1." in found.finding) == ("fail", True)
+
+
+@pytest.mark.usefixtures("consumed")
+@pytest.mark.parametrize(("minutes", "verdict"), [(1, "ok"), (11, "warn"), (60, "fail")])
+def test_a_queue_that_does_not_move_though_messages_wait_and_workers_are_there_is_told(
+    minutes: int, verdict: str, environment: dict[str, str]
+) -> None:
+    with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
+        client.set(moved_key("cache"), client.time()[0] - 60 * minutes)
+        assert examined(environment)["queues"].verdict == "ok", "no message waits"
+    send(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
+    found = examined(environment)["queues"]
+    assert (found.verdict, "cache (1 messages)" in found.finding) == (verdict, verdict != "ok")
+
+
+@pytest.mark.usefixtures("consumed")
+def test_delayed_messages_without_a_worker_are_a_failure(environment: dict[str, str]) -> None:
+    send(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")), 60)
+    found = examined(environment)["queues"]
+    assert (found.verdict, "No worker consumes cache.DQ" in found.finding) == ("fail", True)
 
 
 def test_only_a_worker_of_this_machine_is_this_machines_health(environment: dict[str, str]) -> None:

@@ -6,7 +6,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -194,9 +193,15 @@ def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..
 
 
 def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., Death], sql: Sql) -> None:
-    odd, plain = observed("T1"), observed("T2")
-    push(replace(odd, request="a null \0"))
-    push(plain)
+    sql(
+        """
+        create function refuse() returns trigger language plpgsql as
+        $$ begin if new.tier = 'T1' then raise 'not that one'; end if; return new; end $$
+        """
+    )
+    sql("create trigger refuse before insert on otc.dead_letter for each row execute function refuse()")
+    push(observed("T1"))
+    push(observed("T2"))
     with broker.broker().client as client:
         for name in client.lrange("otcpipe:cache", 0, -1):
             client.zadd("otcpipe:cache.XQ", {name: 1})
@@ -204,6 +209,27 @@ def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., 
     broker.record_deaths()
     assert sql("select tier from otc.letter") == [("T2",)]
     assert broker.broker().client.zcard("otcpipe:cache.XQ") == 1
+
+
+@pytest.mark.parametrize("died", [float("inf"), float("-inf"), 1e300, -1e18, 1])
+@pytest.mark.parametrize("name", [b"\0", b"\xff\xfe", b"x" * 5000, "\u202e".encode(), b"plain"])
+@pytest.mark.parametrize("noted", [None, b"{", b"[]", b'{"error_class": 1}', b'{"attempts": "many"}', b"\xff", b"7"])
+def test_odd_neighbours_of_the_dead_are_recorded_too(
+    died: float, name: bytes, noted: bytes | None, environment: dict[str, str], sql: Sql
+) -> None:
+    client = broker.broker().client
+    client.zadd("otcpipe:parse.XQ", {name: died})
+    client.hset(
+        "otcpipe:parse.XQ.msgs", name, b'{"actor_name": "\\u0000", "message_timestamp": 1e99}' + b" " * 100_000
+    )
+    if noted is not None:
+        client.hset("otcpipe:causes", name, noted)
+    broker.record_deaths()
+    ((error, stage, actor, length),) = sql("select error_class, stage, actor, length(message) from otc.letter")
+    assert (error, stage, actor, length) == ("DecodeError", None, None, messages.MOST_BYTES + 1)
+    assert (
+        client.zcard("otcpipe:parse.XQ") + client.hlen("otcpipe:parse.XQ.msgs") + client.hlen("otcpipe:causes") == 0
+    )
 
 
 def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., Death], sql: Sql) -> None:
