@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import dramatiq
 import redis
-from dramatiq.middleware import CurrentMessage, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import CurrentMessage, Shutdown
 from dramatiq.middleware.retries import Retries
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
@@ -21,7 +21,7 @@ from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
 from otcpipe.messages import admit, message_of, read, run_of
-from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings
+from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings, TimeLimits
 from otcpipe.records import Output
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,7 @@ def connect(url: str) -> FailClosedBroker:
         rounds,
         DeadLetters(note_cause, record=rounds.ring),
         Retries(),
-        ShutdownNotifications(),
-        TimeLimit(),
+        TimeLimits(),
     ]
     return FailClosedBroker(client, middleware, services.lease(), admit, note_refusal)
 
@@ -63,7 +62,11 @@ def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
     def carried(key: str) -> None:
         message = CurrentMessage.get_current_message()
         run = run_of(message) if message else Run(policy, keys.parse(key, services.settings()["S3_PREFIX"]))
-        Carrier(services.store(), services.warehouse(), send, services.lease()).carry(run, function)
+        try:
+            Carrier(services.store(), services.warehouse(), send, services.lease()).carry(run, function)
+        except Shutdown:
+            log.info("%s %s goes on elsewhere: this worker stops.", run.stage.name, run.key)
+            send(run)
 
     declare = dramatiq.actor(
         broker=broker(),

@@ -47,7 +47,7 @@ class Carrier:
             else:
                 output = found
         except TooSoon as wait:
-            self.send(run, wait.seconds)
+            self.send(claimed, wait.seconds)
         except OnHold as hold:
             log.warning("%s %s is held: %s", run.stage.name, run.key, hold)
         except Unreachable as outage:

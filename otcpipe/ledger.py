@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import uuid
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -109,7 +110,7 @@ class Lease:
         self._warehouse = warehouse
         self._held = held
         self._over = threading.Event()
-        self._renewal = threading.Thread(target=self._renew, daemon=True)
+        self._renewal = threading.Thread(target=copy_context().run, args=(self._renew,), daemon=True)
 
     def __enter__(self) -> None:
         self._renewal.start()

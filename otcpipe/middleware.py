@@ -1,6 +1,7 @@
 """Dramatiq middleware of our own: one idea a class."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 import dramatiq
-from dramatiq.middleware import Middleware
+from dramatiq.middleware import Middleware, Shutdown, TimeLimitExceeded
+from dramatiq.middleware.threading import raise_thread_exception
 
-from otcpipe import exchange, logs, services
+from otcpipe import cancellation, exchange, logs, services
+from otcpipe.cancellation import Work
 from otcpipe.errors import Invalid, OtcpipeError, Permanent
 from otcpipe.ledger import Run
 from otcpipe.letters import Cause
@@ -18,6 +21,9 @@ from otcpipe.stages import PIPELINE
 
 log = logging.getLogger(__name__)
 IDLE_MS = 100
+TICK_SECONDS = 0.25
+GRACE_SECONDS = 3.0  # of a worker that is to stop: most stages are done by then
+UNSET_LIMIT_MS = 600_000
 ROUND_SECONDS, SELDOM_SECONDS = 5.0, 60.0
 
 
@@ -83,6 +89,63 @@ class DeadLetters(Middleware):
 
     def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         self._record()
+
+
+class TimeLimits(Middleware):
+    """Ends what a stage does when its time is up, or the worker is to stop: statements, and the threads that help.
+
+    Last of all, so that nothing is raised in the hooks of the others.
+    """
+
+    def __init__(self) -> None:
+        self._deadlines: dict[Work, float] = {}
+        self._mine = threading.local()
+        self._shutdown_at = math.inf
+        self._over = threading.Event()
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"time_limit"}
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        threading.Thread(target=self._watch, name="time limits", daemon=True).start()
+
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        options = broker.get_actor(message.actor_name).options
+        limit = message.options.get("time_limit") or options.get("time_limit", UNSET_LIMIT_MS)
+        self._mine.work = Work(raise_thread_exception)
+        cancellation.CURRENT.set(self._mine.work)
+        self._deadlines[self._mine.work] = time.monotonic() + limit / 1000
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: dramatiq.MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        self.after_skip_message(broker, message)
+
+    def after_skip_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        work = self._mine.__dict__.pop("work", None)
+        if work:
+            work.end()
+            self._deadlines.pop(work, None)
+        cancellation.CURRENT.set(None)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._shutdown_at = time.monotonic() + GRACE_SECONDS
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(TICK_SECONDS):
+            now = time.monotonic()
+            for work, deadline in self._deadlines.copy().items():
+                if now >= min(deadline, self._shutdown_at):
+                    work.stop(TimeLimitExceeded if now >= deadline else Shutdown)
 
 
 class Rounds(Middleware):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -11,16 +13,19 @@ import pyarrow as pa
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from otcpipe import copies, queries
-from otcpipe.errors import Unreachable, Unready
+from otcpipe import cancellation, copies, queries
+from otcpipe.errors import TooSoon, Unreachable, Unready
 
 Row = dict[str, Any]
 One = TypeVar("One")
 Result = TypeVar("Result")
 LANES = 2  # transactions at a time of all that a process does side by side
 CONNECT_SECONDS = 5
+CANCEL_SECONDS = 2
+BUSY_SECONDS = 3
 LIMITS = {
-    "statement_timeout": "30 min",  # no thread can be interrupted while it waits for a statement
+    "statement_timeout": "30 min",
+    "lock_timeout": "1 min",  # shorter than any stage may take
     "idle_in_transaction_session_timeout": "10 min",
     "tcp_keepalives_idle": "60",
 }
@@ -105,15 +110,20 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commits at the end, rolls back on an error; raises Unreachable when there is no server."""
+        """Commits at the end, rolls back on an error.
+
+        Raises Unreachable when there is no server, TooSoon when a lock is not to be had, and what stops the stage.
+        """
         self._pool.open()
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection() as connection, _cancellable(connection):
                 yield Transaction(connection)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise Unready("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise Unready(f"The role in OTCPIPE_DATABASE_URL lacks rights: {_first_line(str(error))}.") from error
+        except psycopg.errors.LockNotAvailable as error:
+            raise TooSoon("PostgreSQL is busy: another transaction keeps a lock; try again.", BUSY_SECONDS) from error
         except psycopg.OperationalError as error:
             if error.sqlstate and not error.sqlstate.startswith(OUTAGES):
                 raise  # a limit of Postgres itself, or the time limit: waiting mends nothing
@@ -130,9 +140,11 @@ class Warehouse:
 
         futures: list[Future[Result]] = []
         try:
-            futures.extend(self._lanes.submit(alone, one) for one in over)  # one by one: what has begun is there
+            # one by one: what has begun is there
+            futures.extend(self._lanes.submit(copy_context().run, alone, one) for one in over)
         finally:
             wait(futures)
+        cancellation.check()
         return [future.result() for future in futures]
 
     def _refusal(self) -> str:
@@ -150,7 +162,8 @@ class Warehouse:
 
     def maintain(self, name: str) -> None:
         """A statement that allows no transaction around it."""
-        with psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+        connected = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        with connected as connection, _cancellable(connection):
             connection.execute(queries.statements()[name].encode())
 
     def migrate(self) -> list[str]:
@@ -191,6 +204,11 @@ def is_up(environment: Mapping[str, str]) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _cancellable(connection: "psycopg.Connection[Any]") -> AbstractContextManager[None]:
+    """While it lasts, what stops the stage cancels the connection's statement."""
+    return cancellation.under_way(partial(connection.cancel_safe, timeout=CANCEL_SECONDS))
 
 
 def _around(frame: str, name: str) -> bytes:

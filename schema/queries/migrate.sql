@@ -6,7 +6,8 @@ create table if not exists otc.migration (
 );
 
 -- name: lock_migrations
-select pg_advisory_xact_lock(hashtext('otc.migration'));
+-- However long the other one, or what uses the tables, may take.
+select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('otc.migration'));
 
 -- name: applied_migrations
 select name from otc.migration;
