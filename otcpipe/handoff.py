@@ -42,6 +42,7 @@ class Carrier:
                 return
             found = self._claimed(run)
             if isinstance(found, Claim):
+                run = found.run
                 claimed = replace(run, ours=found.worker)
                 output = self._output(found, body)
             else:

@@ -79,22 +79,26 @@ class Held:
 def request(warehouse: Warehouse, run: Run) -> Run:
     """Note that the run is due; before its message is sent, so that a lost message leaves a trace.
 
-    One that is due already keeps its own request: the run to send is the one returned.
+    One that is due already keeps its own request and its followers: the run to send is the one returned.
     """
     with warehouse.transaction() as transaction:
         if _make_due(transaction, run):
             return run
-        return replace(
-            run, request=transaction.rows("run", **run.identity(), most=MOST_UNENDED, ours=None)[0]["request"]
-        )
+        found = transaction.rows("run", **run.identity(), most=MOST_UNENDED, ours=None)[0]
+        is_last = run.is_last and (found["is_last"] or found["state"] == "done")
+        return replace(run, request=found["request"], is_last=is_last)
 
 
 def claim(warehouse: Warehouse, run: Run, lease: timedelta = LEASE) -> Claim | Output | Held:
-    """The claim; or the output of a run that is done; or who holds it. Raises Poisonous for a run that kills."""
+    """The claim; or the output of a run that is done; or who holds it. Raises Poisonous for a run that kills.
+
+    The claim is on the run as it was noted, which may have another request and other followers than its message.
+    """
     worker, values = uuid.uuid4(), {"most": MOST_UNENDED, "ours": run.ours}
     with warehouse.transaction() as transaction:
-        if transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease):
-            return Claim(run, worker, lease)
+        noted = transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease)
+        if noted:
+            return Claim(replace(run, **noted), worker, lease)
         found = transaction.rows("run", **run.identity(), **values)[0]
         if found["is_poison"]:
             raise Poisonous(f"{MOST_UNENDED} workers in a row died at it, or never came back.")
@@ -159,10 +163,11 @@ def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
             "counts": json.dumps(output.counts),
             "reason": output.reason,
         }
-        if not transaction.row("finish_run", **held.run.identity(), worker=held.worker, **values):
+        noted = transaction.row("finish_run", **held.run.identity(), worker=held.worker, **values)
+        if not noted:
             return False
         transaction.run("resolve_letters", **held.run.identity())
-        following = held.run.following(output)
+        following = replace(held.run, **noted).following(output)
         if following:
             _make_due(transaction, following)
         return True

@@ -251,3 +251,47 @@ def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) ->
     drive(first)
     assert ledger.request(services.warehouse(), replace(first, request="three")).request == "three"
     assert ledger.request(services.warehouse(), second).request == "three"
+
+
+def test_who_asks_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    run = observe(CONTENT, OTCE)
+    asked = ledger.request(services.warehouse(), again(run, only=True))
+    assert (asked.request, asked.is_last) == (run.request, False)
+    assert [one.stage.name for one in drive(asked)] == NAMES[1:]
+
+
+def test_a_run_that_is_due_alone_is_followed_once_it_is_asked_for_in_the_normal_course(
+    carried: list[Run], sql: Sql
+) -> None:
+    alone = ledger.request(services.warehouse(), again(carried[0], only=True))
+    asked = ledger.request(services.warehouse(), again(carried[0]))
+    assert asked != alone
+    assert [one.stage.name for one in drive(alone)] == NAMES[1:], "whichever message comes first"
+    assert sql("select distinct state from otc.stage_run") == [("done",)]
+
+
+def test_a_run_that_is_under_way_alone_is_followed_once_it_is_asked_for_in_the_normal_course(
+    carried: list[Run], sql: Sql
+) -> None:
+    sent = list[Run]()
+
+    def ask_meanwhile(run: Run) -> Output:
+        ledger.request(services.warehouse(), again(run))
+        return functions()[run.stage.name](run)
+
+    carrier(lambda run, _: sent.append(run)).carry(again(carried[0], only=True), ask_meanwhile)
+    due = sql("select stage from otc.stage_run where state = 'queued'")
+    assert due == [("parse",)], "for reconcile, where the message that asked for it gets lost"
+
+
+def test_a_message_of_an_earlier_request_that_comes_again_takes_no_followers_from_what_is_due(
+    carried: list[Run], sql: Sql
+) -> None:
+    earlier = again(carried[0], only=True)
+    drive(earlier)
+    later = ledger.request(services.warehouse(), again(carried[0]))
+    assert [one.stage.name for one in drive(earlier)] == NAMES[1:]
+    assert [one.stage.name for one in drive(later)] == NAMES[1:]
+    assert sql("select distinct state from otc.stage_run") == [("done",)]

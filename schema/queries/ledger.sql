@@ -1,17 +1,22 @@
 -- name: request_run
--- Note a run as due. What is done stays done unless somebody asks anew.
+-- Note a run as due. What is done stays done unless it is asked for again; what was asked for alone, with --only, and
+-- then in the normal course is followed by the next stage after all.
 insert into otc.stage_run as r (stage, key, generation, week_ending, tier, state, request, is_last, code_version)
 values (
     %(stage)s, %(key)s, %(generation)s, %(week_ending)s, %(tier)s, 'queued', %(request)s, %(is_last)s, %(code_version)s
 )
 on conflict (stage, key, generation) do update set
-    state = 'queued', request = excluded.request, is_last = excluded.is_last, queued_at = now(), reason = null,
-    unended = 0
-where r.state in ('failed', 'held') or (r.state = 'done' and excluded.request is distinct from r.request and excluded.request is not null);
+    state = case r.state when 'running' then 'running' else 'queued' end,
+    request = excluded.request, is_last = excluded.is_last, queued_at = now(), reason = null, unended = 0
+where
+    r.state in ('failed', 'held')
+    or (r.state = 'done' and excluded.request is distinct from r.request and excluded.request is not null)
+    or (r.state in ('queued', 'running') and r.is_last and not excluded.is_last);
 
 -- name: claim_run
--- One statement decides who runs: the row is free, its lease ran out, or somebody asked for it anew. A run whose
--- workers died in it again and again is left alone.
+-- One statement decides who runs: the row is free, its lease ran out, or it was asked for again. A run whose workers
+-- died in it again and again is left alone. What is due keeps the request and the followers that it was noted with,
+-- whichever message of it comes first: one of an earlier request may be delivered again at any time.
 insert into otc.stage_run as r (
     stage, key, generation, week_ending, tier, state, request, is_last, code_version,
     attempts, worker, lease_until, started_at
@@ -21,7 +26,10 @@ values (
     1, %(worker)s, now() + %(lease)s, now()
 )
 on conflict (stage, key, generation) do update set
-    state = 'running', request = excluded.request, is_last = excluded.is_last, code_version = excluded.code_version,
+    state = 'running',
+    request = case r.state when 'done' then excluded.request else r.request end,
+    is_last = case r.state when 'done' then excluded.is_last else r.is_last end,
+    code_version = excluded.code_version,
     attempts = r.attempts + 1, worker = excluded.worker, lease_until = excluded.lease_until, started_at = now(),
     finished_at = null,
     unended = case
@@ -34,14 +42,14 @@ where
     or (r.state = 'running' and r.lease_until < now() and r.unended + 1 < %(most)s)
     or (r.state = 'running' and r.worker = %(ours)s)
     or (r.state = 'done' and excluded.request is not null and excluded.request is distinct from r.request)
-returning r.attempts;
+returning r.request, r.is_last;
 
 -- name: renew_lease
 update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker)s and state = 'running';
 
 -- name: run
 select
-    state, request, output_key, output_generation, counts,
+    state, request, is_last, output_key, output_generation, counts,
     state = 'running' and lease_until < now() and unended + 1 >= %(most)s
     and coalesce(worker <> %(ours)s::uuid, true) as is_poison,
     greatest(extract(epoch from lease_until - now()), 0)::float as lease_left
@@ -54,7 +62,7 @@ update otc.stage_run set
     state = 'done', output_key = %(output_key)s, output_generation = %(output_generation)s, counts = %(counts)s::jsonb,
     finished_at = now(), lease_until = null, reason = %(reason)s
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s and worker = %(worker)s and state = 'running'
-returning stage;
+returning is_last;
 
 -- name: settle_computed
 -- Runs that wait to compute weeks of which nothing is due any more, nor of those that they reach, are done: another one
