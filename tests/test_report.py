@@ -13,6 +13,8 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from otcpipe import report, services
 from otcpipe.cli import report as cli
@@ -32,6 +34,40 @@ SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>window.injected=1</script>"
 NOW = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
 SECTIONS = ("glance", "coverage", "split", "venues", "moves", "concentration", "restated", "largest", "method")
+
+
+QUANTITIES = st.one_of(
+    st.just(Decimal(0)),
+    st.decimals(Decimal("0.000001"), 1, places=6),
+    st.decimals(0, 10**14, places=6),
+    st.builds(lambda figure, power: Decimal(figure).scaleb(power), st.integers(1, 9999), st.integers(-6, 14)),
+)
+FIRMS = (("AAAA", "", "A POOL"), ("BBBB", "", "B POOL"), ("", 1, "FIRM ONE"), ("", 0, "De Minimis Firms"))
+ROW = st.tuples(st.sampled_from(FIRMS), QUANTITIES.map(lambda number: min(number, 10**12)), st.integers(0, 10**11))
+SYMBOLS = st.dictionaries(
+    st.sampled_from(["", "A", "BRK.B", "ZZZZZ"]),
+    st.lists(ROW, min_size=1, max_size=4, unique_by=lambda row: row[0]),
+    min_size=1,
+    max_size=3,
+)
+
+
+def any_rows(symbols: dict[str, list[tuple[Any, ...]]], tier: str) -> list[dict[str, object]]:
+    """The API's rows of each symbol's firms, shares and trades."""
+    return [
+        {
+            "tierIdentifier": tier,
+            "issueSymbolIdentifier": symbol,
+            "MPID": mpid,
+            "firmCRDNumber": crd,
+            "marketParticipantName": name,
+            "summaryTypeCode": "ATS_W_SMBL_FIRM" if mpid else "OTC_W_SMBL_FIRM",
+            "totalWeeklyShareQuantity": f"{shares:f}",
+            "totalWeeklyTradeCount": trades,
+        }
+        for symbol, firms in symbols.items()
+        for (mpid, crd, name), shares, trades in firms
+    ]
 
 
 class Page(NamedTuple):
@@ -245,4 +281,76 @@ def test_a_sparkline_breaks_where_a_week_lacks() -> None:
     assert drawn == {"path": "M3.0 14.0M79.0 3.0L117.0 3.0", "last": ("117.0", "3.0")}
     assert charts.spark([None, None]) == {"path": "", "last": None}
     assert charts.ticks(32_000_000_000) == [10e9, 20e9, 30e9]
+    assert charts.ticks(82_000_000_000) == [25e9, 50e9, 75e9]
+    assert charts.ticks(0) == []
     assert charts.part(1, 0) == "0"
+
+
+@given(QUANTITIES)
+def test_an_axis_has_two_to_four_steps_at_any_magnitude(top: Decimal) -> None:
+    steps = charts.ticks(top)
+    if not top:
+        assert steps == []
+        return
+    assert 2 <= len(steps) <= 4
+    assert steps[-1] <= top < steps[-1] + steps[0]
+    assert all(after - before == steps[0] for before, after in pairwise(steps))
+    labels = [shown.rounded(step) for step in steps]
+    assert len({*labels, "0"}) == len(steps) + 1
+
+
+@given(st.lists(st.none() | QUANTITIES, max_size=14))
+def test_a_sparkline_stays_inside_its_box_at_any_magnitude(values: list[Decimal | None]) -> None:
+    drawn = charts.spark(values)
+    points = re.findall(r"[ML]([-\d.]+) ([-\d.]+)", str(drawn["path"]))
+    assert len(points) == sum(value is not None for value in values)
+    assert all(0 <= float(x) <= charts.WIDTH and 0 <= float(y) <= charts.HEIGHT for x, y in points)
+    assert (drawn["last"] is None) == (not values or values[-1] is None)
+
+
+@given(QUANTITIES, QUANTITIES)
+def test_a_part_of_a_whole_is_a_length_from_0_to_100(one: Decimal, other: Decimal) -> None:
+    assert 0 <= float(charts.part(min(one, other), max(one, other))) <= 100
+
+
+@given(QUANTITIES)
+def test_a_number_is_shown_within_half_of_its_third_figure(number: Decimal) -> None:
+    figure, _, unit = shown.compact(number).partition("\N{NO-BREAK SPACE}")
+    size = dict({unit: size for size, unit in shown.UNITS}, **{"": 1})[unit]
+    assert abs(Decimal(figure.replace(",", "")) * size - number) * 200 <= number
+    digits = figure.replace(",", "").replace(".", "").lstrip("0")
+    assert len(digits) <= 3 or number >= 10**15
+    assert Decimal(shown.exact(number).replace(",", "")) == number
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30), st.integers(0, 2))
+def test_a_change_of_any_size_is_shown_with_its_sign(value: Decimal, places: int) -> None:
+    text = shown.change(value, places)
+    assert text.endswith("\N{NO-BREAK SPACE}%")
+    is_nothing = not text.strip("+0.\N{NO-BREAK SPACE}%" + shown.MINUS)
+    assert text[0] == ("0" if is_nothing else "+" if value > 0 else shown.MINUS)
+    assert "-" not in text
+    assert shown.percent(value, places).lstrip(shown.MINUS) == text.lstrip("+" + shown.MINUS)
+
+
+@settings(
+    max_examples=12, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(data=st.data())
+def test_a_page_is_made_of_any_quantities(environment: dict[str, str], data: st.DataObject) -> None:
+    """Each example adds the next week, of any tiers and rows, to those before it, and renders all its page."""
+    loaded = stored("select max(week_ending) as week from otc.capture")[0]["week"]
+    week = FIRST if loaded is None else loaded + WEEKLY
+    for tier in data.draw(st.sets(st.sampled_from(list(TIERS)), min_size=1)):
+        partition, made_of = Partition(week, tier), data.draw(SYMBOLS)
+        drive(observe(api_text(any_rows(made_of, tier), partition), partition, due_at(week, tier), "all"))
+        changed = data.draw(st.none() | SYMBOLS)
+        if changed:
+            drive(observe(api_text(any_rows(changed, tier), partition), partition, NOW - timedelta(days=1), "all"))
+    told, text = report.make(services.warehouse(), week, NOW)
+    assert told == week
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+    assert not {"None", "nan", "inf", "NaN", "Infinity"} & set(" ".join(tree.itertext()).split())
+    for drawn in tree.iter(f"{SVG}rect"):
+        assert 0 <= float(drawn.get("width", "0")) <= 10_000
+        assert 0 <= float(drawn.get("height", "0")) <= 100

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 WIDTH, HEIGHT, EDGE = 120, 28, 3  # of a sparkline
+MOST_TICKS = 4
+STEPS = (Decimal("0.25"), Decimal("0.5"), Decimal(1), Decimal(2), Decimal("2.5"))  # the last reaches ten
 
 Number = Decimal | int | float
 
@@ -30,8 +32,11 @@ def part(value: Number, whole: Number) -> str:
     return f"{100 * float(value) / float(whole):.2f}" if whole else "0"
 
 
-def ticks(top: Number) -> list[float]:
-    """Two or more round steps up to the largest value."""
-    size = 10.0 ** (len(str(int(top))) - 1)
-    step = next(size * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2) if float(top) / (size * part) <= 4)  # noqa: PLR2004
-    return [step * number for number in range(1, int(float(top) / step) + 1)]
+def ticks(top: Number) -> list[Decimal]:
+    """Two to four round steps up to the largest value, exact at any magnitude; none where it is zero or less."""
+    exact = Decimal(top)
+    if exact <= 0:
+        return []
+    size = Decimal(1).scaleb(exact.adjusted())  # one to ten of it make up the largest value
+    step = size * next(share for share in STEPS if exact <= share * MOST_TICKS * size)
+    return [step * number for number in range(1, int(exact / step) + 1)]

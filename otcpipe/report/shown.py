@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 MINUS = "\N{MINUS SIGN}"
+PER_CENT = "\N{NO-BREAK SPACE}%"
 UNITS: tuple[tuple[int, str], ...] = ((10**12, "tn"), (10**9, "bn"), (10**6, "m"), (10**3, "k"))
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -24,33 +25,52 @@ def whole(value: Decimal | int) -> str:
     return f"{value:,.0f}"
 
 
+def exact(value: Decimal | int) -> str:
+    """Every digit, without zeros at the end of a fraction."""
+    return _trimmed(f"{Decimal(value):,f}")
+
+
 def compact(value: Decimal | int) -> str:
-    """Three figures and a unit: 1.32 bn."""
-    exact = Decimal(value)
+    """Three figures and a unit: 1.32 bn; a fraction of a share keeps its own figures."""
+    number = Decimal(value)
     for size, unit in UNITS:
-        scaled = exact / size
+        scaled = number / size
         if abs(scaled) >= Decimal("0.9995"):
-            places = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0  # noqa: PLR2004 - three figures
-            return f"{scaled:.{places}f}\N{NO-BREAK SPACE}{unit}"
-    return whole(value)
+            return f"{_three(scaled)}\N{NO-BREAK SPACE}{unit}"
+    return _trimmed(_three(number))
 
 
-def rounded(value: float) -> str:
+def rounded(value: Decimal | int) -> str:
     """A step of an axis: 30 bn."""
-    figure, _, unit = compact(int(value)).partition("\N{NO-BREAK SPACE}")
-    return f"{figure.rstrip('0').rstrip('.') if '.' in figure else figure}\N{NO-BREAK SPACE}{unit}".rstrip()
+    figure, space, unit = compact(value).partition("\N{NO-BREAK SPACE}")
+    return f"{_trimmed(figure)}{space}{unit}"
 
 
-def percent(value: Decimal, places: int = 1) -> str:
-    return f"{value:.{places}f}\N{NO-BREAK SPACE}%".replace("-", MINUS)
+def _three(number: Decimal) -> str:
+    """A number to three figures; more where its whole part has more."""
+    size = abs(number)
+    if 0 < size < Decimal("0.9995"):
+        return f"{number:.{2 - size.adjusted()}f}"
+    places = 2 if size < Decimal("9.995") else 1 if size < Decimal("99.95") else 0
+    return f"{number:,.{places}f}"
 
 
-def change(value: Decimal, places: int = 1) -> str:
-    """A percentage with its sign."""
-    is_nothing = not round(value, places)
-    return (
-        percent(Decimal(0), places) if is_nothing else f"{value:+.{places}f}\N{NO-BREAK SPACE}%".replace("-", MINUS)
-    )
+def _trimmed(figure: str) -> str:
+    return figure.rstrip("0").rstrip(".") if "." in figure else figure
+
+
+def percent(value: Decimal | float, places: int = 1) -> str:
+    return _signed(f"{value:,.{places}f}") + PER_CENT
+
+
+def change(value: Decimal | float, places: int = 1) -> str:
+    """A percentage with its sign, which nothing at these places has none of."""
+    return _signed(f"{value:+,.{places}f}") + PER_CENT
+
+
+def _signed(figure: str) -> str:
+    """With a real minus sign; zero, even one that was rounded down to, has no sign."""
+    return figure.replace("-", MINUS) if figure.strip("+-0.") else figure.lstrip("+-")
 
 
 def day(value: date) -> str:
@@ -73,5 +93,5 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (whole, compact, rounded, percent, change, day, short_day, moment, count)
+    for function in (whole, exact, compact, rounded, percent, change, day, short_day, moment, count)
 }

@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 
 from otcpipe.metrics import WEEK
-from otcpipe.records import TIERS
 from otcpipe.warehouse import Row
 
 SUMMED = ("volume", "trades", "notional")
@@ -24,16 +23,20 @@ class Totals:
         return self._rows.get((self._week, tier, scope))
 
     def week(self, week: date, scope: str) -> Row | None:
-        """The sums over the report's tiers; nothing where one of them lacks the scope, or others are there."""
-        there = {tier for tier in TIERS if (week, tier, "ATS") in self._rows}
-        found = [self._rows.get((week, tier, scope)) for tier in self._tiers]
-        rows = [row for row in found if row]
-        if not rows or len(rows) < len(found) or there != set(self._tiers):
+        """The sums over the report's tiers; None where one of them lacks the scope, or the week has other tiers."""
+        there = {tier for of_week, tier, _ in self._rows if of_week == week}
+        rows = [self._covered(week, tier, scope) for tier in self._tiers]
+        if there != set(self._tiers) or any(row is None for row in rows):
             return None
         return {
-            name: None if any(row[name] is None for row in rows) else sum(row[name] for row in rows)
+            name: None if any(row[name] is None for row in rows if row) else sum(row[name] for row in rows if row)
             for name in SUMMED
         }
+
+    def _covered(self, week: date, tier: str, scope: str) -> Row | None:
+        """A tier's sums: zero where both venue types are covered and only the other one traded."""
+        nothing = dict.fromkeys(SUMMED, Decimal(0)) if (week, tier, "ALL") in self._rows else None
+        return self._rows.get((week, tier, scope), nothing)
 
     def series(self, name: str, scope: str, weeks: Iterable[date]) -> list[Decimal | None]:
         sums = [self.week(week, scope) for week in weeks]
