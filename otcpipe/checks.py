@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from urllib.parse import parse_qs, urlsplit
 
-from otcpipe import broker, queries, reconcile, stages
+from otcpipe import broker, oddities, queries, reconcile, stages
 from otcpipe.queues import Queue, Queues
 from otcpipe.settings import Settings
 from otcpipe.store import Store
@@ -20,6 +20,7 @@ SKEW, LARGE_SKEW = timedelta(seconds=2), timedelta(minutes=1)
 LITTLE_DISK, NO_DISK = 10 << 30, 1 << 30  # bytes
 STALLED = timedelta(minutes=10)  # without a message that is taken or done: all threads may have long work
 HOPELESS = max(stage.time_limit for stage in stages.PIPELINE) + timedelta(minutes=5)  # no work is that long
+FEW = 3  # sentences of one check
 MIGRATE = "Run `otcpipe migrate`."
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 Verdict = tuple[str, str, str]  # ok, warn or fail; what was found; what to do
@@ -171,6 +172,14 @@ def _letters(place: Place) -> Verdict:
     return "ok", "No dead letter is open.", ""
 
 
+def _oddities(place: Place) -> Verdict:
+    found = oddities.find(place.warehouse, place.settings.now())
+    if found:
+        said = " ".join(found[:FEW]) + (f" And {len(found) - FEW:,} more." if len(found) > FEW else "")
+        return "warn", said, "See `otcpipe status`."
+    return "ok", "No impossible week is in the ledger, and no observation's clock was set back.", ""
+
+
 def _disk(place: Place) -> Verdict:
     home = next(path for path in (place.settings.home, *place.settings.home.parents) if path.exists())
     free = shutil.disk_usage(home).free
@@ -188,5 +197,6 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Place], Verdict]], ...] = (
     ("queues", ("redis",), _queues),
     ("runs", ("migrations", "redis", "s3"), _runs),
     ("letters", ("migrations",), _letters),
+    ("oddities", ("migrations",), _oddities),
     ("disk", (), _disk),
 )

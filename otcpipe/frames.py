@@ -73,12 +73,11 @@ def read(
 def _span(week: date | str | None, first: date | str | None, last: date | str | None) -> dict[str, date]:
     if week is not None and (first is not None or last is not None):
         raise Invalid("Give a week, or a first and a last one, not both.")
-    friday = _friday(week)
-    return {"first": friday or _friday(first) or date.min, "last": friday or _friday(last) or date.max}
-
-
-def _friday(day: date | str | None) -> date | None:
-    return None if day is None else weeks.parse_week(str(day), services.settings().now())
+    if week is not None:
+        first = last = week
+    texts = [None if day is None else str(day) for day in (first, last)]
+    begin, end = weeks.parse_span(texts[0], texts[1], services.settings().now())
+    return {"first": begin or date.min, "last": end or date.max}
 
 
 def _moment(as_of: datetime | str | None) -> datetime | None:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from otcpipe import apply, evidence, grading, keys, measures, metrics, totals
 from otcpipe.apply import Load
@@ -76,7 +77,7 @@ def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows:
 
 def _note(transaction: Transaction, capture: Row, key: keys.Key, rows: Normalized) -> None:
     """Keep what became of the capture's rows: counts, reconciliation and rejects."""
-    account = totals.account(rows)
+    account = totals.account(rows) | {"newest_update": pc.max(rows.records["updated_on"]).as_py()}
     transaction.run("note_rows", capture_id=capture["capture_id"], normalized_key=str(key), **account)
     transaction.run("drop_rejects", raw_key=capture["raw_key"])
     place = {"raw_key": capture["raw_key"], "week_ending": capture["week_ending"], "tier": capture["tier"]}

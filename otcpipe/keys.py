@@ -3,8 +3,9 @@
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
+from otcpipe import weeks
 from otcpipe.errors import Invalid
 from otcpipe.records import TIERS, Partition
 
@@ -16,7 +17,6 @@ EXTENSIONS = {
     "rejected": ("parquet",),
     "decision": ("json",),
 }
-FRIDAY = 4
 _PATH = re.compile(
     r"(?P<kind>[a-z]+)/(?P<tier>[A-Z0-9]+)/(?P<week>\d{4}-\d\d-\d\d)(?:/(?P<name>[0-9a-f]{64})\.(?P<ext>[a-z.]+))?"
 )
@@ -57,12 +57,19 @@ def of_partition(prefix: str, partition: Partition) -> Key:
     return Key(prefix, "partition", partition)
 
 
-def parse(text: str, prefix: str) -> Key:
-    """Read a key with or without its prefix; raises Invalid for anything that is not exactly a key."""
+def parse(text: str, prefix: str, now: datetime | None = None) -> Key:
+    """Read a key with or without its prefix; raises Invalid for anything that is not exactly a key.
+
+    With `now`, its week must have ended by then; without, it need only be one of the feed.
+    """
     match = _PATH.fullmatch(text.removeprefix(f"{prefix}/"))
     week = _friday(match["week"]) if match else None
     if not match or not week or match["tier"] not in TIERS or not _is_named(match["kind"], match["ext"]):
         raise Invalid(f"{text!r} is not a key; a key looks like raw/T1/2024-01-05/<64 hexadecimal digits>.psv.gz.")
+    try:
+        weeks.check_week(week, now or weeks.LAST_MOMENT)
+    except Invalid as error:
+        raise Invalid(f"{text!r} names a week that cannot be. {error}") from None
     return Key(prefix, match["kind"], Partition(week, match["tier"]), match["name"] or "", match["ext"] or "")
 
 
@@ -71,7 +78,7 @@ def _friday(text: str) -> date | None:
         week = date.fromisoformat(text)
     except ValueError:
         return None
-    return week if week.weekday() == FRIDAY else None
+    return week if week.weekday() == weeks.FRIDAY else None
 
 
 def _is_named(kind: str, extension: str | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import dramatiq
 
-from otcpipe import keys, services, stages, weeks
+from otcpipe import keys, services, stages
 from otcpipe.errors import Invalid
 from otcpipe.ledger import Run
 
@@ -49,11 +49,9 @@ def run_of(message: "dramatiq.Message[Any] | dramatiq.MessageProxy") -> Run:
         raise Invalid(f"The actor {_shown(message.actor_name)} does not work on the queue {_shown(queue)}.")
     if len(message.args) != 1 or not isinstance(message.args[0], str) or message.kwargs:
         raise Invalid("The message's arguments are not one key.")
-    key = keys.parse(message.args[0][: 2 * MOST_CHARACTERS], services.settings()["S3_PREFIX"])
+    settings = services.settings()
+    key = keys.parse(message.args[0][: 2 * MOST_CHARACTERS], settings["S3_PREFIX"], settings.now())
     stages.reading(key, stage.name)
-    latest = services.settings().now().date() + timedelta(days=7)
-    if not weeks.EARLIEST <= key.partition.week_ending <= latest:
-        raise Invalid(f"The week ending {key.partition.week_ending} has not ended or was never published.")
     return Run(
         stage,
         key,

@@ -35,10 +35,10 @@ def find(
     with warehouse.transaction() as transaction:
         rows = transaction.rows("stranded", patience=PATIENCE)
     for row in rows:
-        run = _run(row, prefix)
+        run = _run(row, prefix, now)
         if run and run.message_id not in message_ids:
             yield Finding(run, row["why"])
-    for run in _unknown(warehouse, store, prefix):
+    for run in _unknown(warehouse, store, prefix, now):
         yield Finding(run, "its object is in no ledger")
     yield from _unsettled(warehouse, prefix)
     for run in _absent(warehouse, prefix, now):
@@ -80,23 +80,23 @@ def stale(warehouse: Warehouse, prefix: str, request: str) -> list[Finding]:
     return [Finding(run, f"made by version {version}") for run, version in runs if run]
 
 
-def _run(row: Row, prefix: str) -> Run | None:
-    """The run of a ledger's row; none, and a warning, where it is of another prefix or of a stage that is gone."""
+def _run(row: Row, prefix: str, now: datetime | None = None) -> Run | None:
+    """The run of a ledger's row; None, with a warning, where its prefix, week or stage is none."""
     try:
-        key = keys.parse(row["key"], prefix)
+        key = keys.parse(row["key"], prefix, now)
         return Run(stages.named(row["stage"]), key, row["generation"], row["request"], is_last=row["is_last"])
     except Invalid as error:
         log.warning("A row of the ledger is passed over: %s", error)
         return None
 
 
-def _unknown(warehouse: Warehouse, store: Store, prefix: str) -> Iterator[Run]:
+def _unknown(warehouse: Warehouse, store: Store, prefix: str, now: datetime) -> Iterator[Run]:
     """Observations that were stored and then forgotten, as after the loss of Postgres."""
     stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
     with warehouse.transaction() as transaction:
         known = {row["key"] for row in transaction.rows("cached_keys")}
     for key in stored:
-        run = None if key in known else _run({"stage": "cache", "key": key, **FRESH}, prefix)
+        run = None if key in known else _run({"stage": "cache", "key": key, **FRESH}, prefix, now)
         if run:
             yield run
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from otcpipe import metrics
+from otcpipe import metrics, queries
 from otcpipe.records import Partition
 from otcpipe.rotation import Candidate
 from otcpipe.warehouse import Row, Warehouse
@@ -11,8 +11,12 @@ from otcpipe.weeks import due_at
 
 
 def revisions(warehouse: Warehouse, week: date | None = None, symbol: str | None = None) -> list[Row]:
-    """One row a changed, added or withdrawn record: before, after, when observed, and days after publication."""
+    """One row a changed, relabelled, added or withdrawn record: before, after, when observed, days after publication.
+
+    A record whose labels alone differ is `relabelled`; the list `relabelled` names the labels that differ.
+    """
     with warehouse.transaction() as transaction:
+        transaction.script(queries.statements()["begin_revisions"])
         return transaction.rows("revisions", week_ending=week, symbol=symbol)
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from otcpipe import weeks
 from otcpipe.errors import Invalid
 
 SERVERS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
@@ -81,8 +82,8 @@ class Settings:
 
     @property
     def since(self) -> date | None:
-        """A day of the first week that ought to be there; None where that follows from what was asked for."""
-        return date.fromisoformat(self["SINCE"]) if self["SINCE"] else None
+        """The Friday of the first week that is expected; None where that follows from what was asked for."""
+        return weeks.parse_week(self["SINCE"], self.now()) if self["SINCE"] else None
 
     def now(self) -> datetime:
         """The client's clock, in UTC; OTCPIPE_NOW stops it for tests."""
@@ -97,7 +98,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     found = _of_stack(home / "stack.json") | {name: text for name, text in given.items() if text}
     for name, text in found.items():
         _check(name, text)
-    return Settings(found)
+    loaded = Settings(found)
+    _check_since(loaded)
+    return loaded
 
 
 def expand(environ: Mapping[str, str]) -> dict[str, str]:
@@ -146,8 +149,6 @@ def _check(name: str, text: str) -> None:
         raise Invalid("OTCPIPE_TELEMETRY_PORT must be a port, 1 to 65535.")
     if name == "NOW":
         _check_moment(text)
-    if name == "SINCE":
-        _check_day(text)
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
@@ -160,15 +161,17 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
 
 def _check_moment(text: str) -> None:
     try:
-        aware = datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        aware = False
-    if not aware:
+        moment = datetime.fromisoformat(text)
+        is_moment = moment.tzinfo is not None and bool(weeks.check_moment(moment))
+    except (ValueError, Invalid):
+        is_moment = False
+    if not is_moment:
         raise Invalid("OTCPIPE_NOW must be an ISO time with its zone, such as 2026-11-23T12:00:00Z.")
 
 
-def _check_day(text: str) -> None:
+def _check_since(found: Settings) -> None:
     try:
-        date.fromisoformat(text)
-    except ValueError:
-        raise Invalid("OTCPIPE_SINCE must be a date, such as 2025-01-03.") from None
+        _ = found.since
+    except Invalid:
+        said = f"a date such as 2025-01-03, of a week that has ended, from {weeks.EARLIEST.year} on"
+        raise Invalid(f"OTCPIPE_SINCE must be {said}.") from None

@@ -13,11 +13,34 @@ DELAY = {"T1": timedelta(days=21), "T2": timedelta(days=35), "OTCE": timedelta(d
 GRACE = timedelta(days=2)  # from Monday to the Wednesday on which the week is fetched
 FRIDAY = 4
 EARLIEST = date(2014, 1, 1)  # no week was published before
+LATEST = date(2099, 12, 31)  # a later date is a mistake, and calendar arithmetic stays in bounds up to it
+LAST_MOMENT = datetime.combine(LATEST, time.max, NEW_YORK)
 
 
 def week_ending(day: date) -> date:
     """The Friday of the Monday-to-Sunday week that contains the day."""
     return day + timedelta(days=FRIDAY - day.weekday())
+
+
+def is_week(day: date) -> bool:
+    """Whether the day is a Friday within the bounds of the feed; `otc.is_partition` states the same in SQL."""
+    return day.weekday() == FRIDAY and EARLIEST <= day <= LATEST
+
+
+def today(now: datetime) -> date:
+    """The day in New York, up to which a week may end."""
+    return now.astimezone(NEW_YORK).date()
+
+
+def check_week(friday: date, now: datetime) -> date:
+    """The Friday of a week that the feed may hold; raises Invalid for any other day, or a week that has not ended."""
+    if friday.weekday() != FRIDAY:
+        raise Invalid(f"{friday} is not a Friday, on which weeks end.")
+    if friday > min(today(now), LATEST):
+        raise Invalid(f"The week ending {friday} has not ended yet.")
+    if friday < EARLIEST:
+        raise Invalid(f"The week ending {friday} was never published: the feed begins in {EARLIEST.year}.")
+    return friday
 
 
 def published_on(friday: date, tier: str) -> date:
@@ -34,8 +57,8 @@ def due_at(friday: date, tier: str) -> datetime:
 def week_published_on(day: date, tier: str) -> date:
     """The week whose first publication was on the day; raises Invalid when nothing is published then."""
     monday = day - timedelta(days=day.weekday())
-    friday = week_ending(monday - DELAY[tier]) if day > EARLIEST else None
-    if friday is None or published_on(friday, tier) != day:
+    friday = week_ending(monday - DELAY[tier]) if EARLIEST < day <= LATEST else None
+    if friday is None or not is_week(friday) or published_on(friday, tier) != day:
         raise Invalid(f"{day} is not a publication date of tier {tier}; give the week with --week.")
     return friday
 
@@ -47,26 +70,37 @@ def newest_published(now: datetime, tier: str) -> date:
 
 
 def parse_week(text: str, now: datetime) -> date:
-    """The Friday of the week that an ISO date stands for; raises Invalid for a week that has not ended."""
+    """The Friday of the week that an ISO date stands for; raises Invalid as `check_week` does."""
     try:
-        friday = week_ending(date.fromisoformat(text))
+        day = date.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{text!r} is not a date; write it as YYYY-MM-DD.") from None
-    if friday > now.astimezone(NEW_YORK).date():
-        raise Invalid(f"The week ending {friday} has not ended yet.")
-    if friday < EARLIEST:
-        raise Invalid(f"The week ending {friday} was never published: the feed begins in {EARLIEST.year}.")
-    return friday
+    return check_week(week_ending(day), now)
+
+
+def parse_span(first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:
+    """The Fridays of a first and a last week, where given; raises Invalid where the first is after the last."""
+    begin, end = (None if text is None else parse_week(text, now) for text in (first, last))
+    if begin and end and begin > end:
+        raise Invalid(f"The week ending {begin} is after the week ending {end}.")
+    return begin, end
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A moment up to now, in UTC, from ISO text; raises Invalid where it names no zone."""
+    """A moment of the feed up to now, in UTC, from ISO text; raises Invalid where it names no zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
     if moment.tzinfo is None or moment > now:
         raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
+    return check_moment(moment)
+
+
+def check_moment(moment: datetime) -> datetime:
+    """The moment in UTC; raises Invalid outside the years in which weeks can be published."""
+    if not EARLIEST.year <= moment.year <= LATEST.year:
+        raise Invalid(f"{moment.isoformat()} is outside the feed, which begins in {EARLIEST.year}.")
     return moment.astimezone(UTC)
 
 

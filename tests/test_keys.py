@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ THREE = "\u0663"  # a digit, to Python
 DIGEST = "0123456789abcdef" * 4
 RAW = f"raw/T1/2024-01-05/{DIGEST}.psv.gz"
 PARTITIONS = st.builds(
-    Partition, st.dates(date(1, 1, 7), date(9999, 1, 1)).map(week_ending), st.sampled_from(list(TIERS))
+    Partition, st.dates(date(2014, 1, 1), date(2099, 12, 27)).map(week_ending), st.sampled_from(list(TIERS))
 )
 NAMES = st.sampled_from([(kind, ext) for kind, extensions in keys.EXTENSIONS.items() for ext in extensions])
 DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -85,6 +85,32 @@ def test_a_key_with_anything_put_into_it_is_refused_or_is_exactly_what_it_says(
     except Invalid:
         return
     assert str(read) in (text, f"{PREFIX}/{text}")
+
+
+@pytest.mark.parametrize(
+    ("week", "reason"),
+    [
+        ("0001-01-05", "was never published: the feed begins in 2014"),
+        ("1999-12-31", "was never published: the feed begins in 2014"),
+        ("2013-12-27", "was never published: the feed begins in 2014"),
+        ("2100-01-01", "has not ended yet"),
+        ("9999-12-31", "has not ended yet"),
+    ],
+)
+@pytest.mark.parametrize(
+    "form", ["partition/{}/{}", f"raw/{{}}/{{}}/{DIGEST}.psv.gz", f"fetched/{{}}/{{}}/{DIGEST}.json"]
+)
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_key_of_a_week_outside_the_feed_is_refused(form: str, tier: str, week: str, reason: str) -> None:
+    with pytest.raises(Invalid, match=f"names a week that cannot be. The week ending {week} {reason}"):
+        keys.parse(form.format(tier, week), PREFIX)
+
+
+def test_a_key_can_be_asked_to_be_of_a_week_that_has_ended() -> None:
+    thursday = datetime(2024, 1, 4, 12, tzinfo=UTC)
+    with pytest.raises(Invalid, match="The week ending 2024-01-05 has not ended yet"):
+        keys.parse(RAW, PREFIX, thursday)
+    assert keys.parse(RAW, PREFIX, thursday + timedelta(days=1)) == keys.parse(RAW, PREFIX)
 
 
 def test_a_key_beside_another_stays_inside_its_prefix() -> None:

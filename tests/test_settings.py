@@ -35,9 +35,17 @@ WRONG = [
     ("TELEMETRY_PORT", "987654"),
     ("SINCE", "yesterday"),
     ("SINCE", "2026-02-30"),
+    ("SINCE", "0001-01-05"),
+    ("SINCE", "2013-12-27"),
+    ("SINCE", "2100-01-01"),
+    ("SINCE", "9999-12-31"),
     ("NOW", "yesterday"),
     ("NOW", "2026-11-24"),
     ("NOW", "2026-11-23T12:34:56"),
+    ("NOW", "0001-01-01T00:00:00+05:00"),
+    ("NOW", "2013-12-31T12:34:56Z"),
+    ("NOW", "2100-01-01T00:00:00Z"),
+    ("NOW", "9999-12-31T23:59:59-05:00"),
 ]
 
 
@@ -224,3 +232,10 @@ def test_a_file_for_what_is_no_setting_is_an_error(tmp_path: Path) -> None:
 def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("\n")
     assert load(FINRA_CLIENT_SECRET_FILE=str(tmp_path / "secret"), FINRA_RATE_FILE="")["FINRA_CLIENT_SECRET"] == ""
+
+
+def test_the_first_week_expected_has_ended_by_the_clock_of_the_settings() -> None:
+    clock = "2025-01-03T12:00:00Z"
+    assert load(SINCE="2025-01-01", NOW=clock).since == datetime.fromisoformat("2025-01-03").date()
+    with pytest.raises(Invalid, match="OTCPIPE_SINCE must be a date such as 2025-01-03, of a week that has ended"):
+        load(SINCE="2025-01-06", NOW=clock)

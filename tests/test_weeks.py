@@ -111,6 +111,72 @@ def test_a_week_that_ends_after_today_is_refused(day: str) -> None:
         weeks.parse_week(day, NOON)
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-05", "1970-01-02", "2013-12-27"])
+def test_a_week_before_the_feed_is_refused(day: str) -> None:
+    with pytest.raises(
+        Invalid, match=r"The week ending \d{4}-\d\d-\d\d was never published: the feed begins in 2014\."
+    ):
+        weeks.parse_week(day, NOON)
+
+
+@given(st.dates(), MOMENTS)
+def test_any_date_of_any_year_is_a_week_of_the_feed_or_refused(day: date, now: datetime) -> None:
+    try:
+        friday = weeks.parse_week(str(day), now)
+    except Invalid:
+        friday = weeks.week_ending(day)
+        assert friday < weeks.EARLIEST or friday > weeks.today(now)
+    else:
+        assert weeks.is_week(friday)
+        assert weeks.EARLIEST <= friday <= weeks.today(now)
+
+
+@given(st.dates())
+def test_only_a_friday_is_a_week(day: date) -> None:
+    assert weeks.is_week(day) == (day.weekday() == 4 and 2014 <= day.year <= 2099)
+    if day.weekday() != 4:
+        with pytest.raises(Invalid, match="is not a Friday, on which weeks end"):
+            weeks.check_week(day, NOON)
+
+
+@given(st.dates(), st.sampled_from(list(TIERS)))
+def test_a_date_of_publication_of_any_year_leads_to_a_week_of_the_feed_or_is_refused(day: date, tier: str) -> None:
+    try:
+        friday = weeks.week_published_on(day, tier)
+    except Invalid:
+        return
+    assert weeks.is_week(friday)
+    assert weeks.published_on(friday, tier) == day
+
+
+@given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
+def test_a_moment_of_any_year_is_one_of_the_feed_or_refused(moment: datetime) -> None:
+    try:
+        read = weeks.parse_moment(moment.isoformat(), NOON)
+    except Invalid:
+        assert moment.year < 2014 or moment > NOON
+    else:
+        assert read == moment
+        assert read.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "9999-12-31T00:00:00Z", "2013-12-31T23:59:59Z"]
+)
+def test_a_moment_outside_the_feed_is_refused(text: str) -> None:
+    with pytest.raises(
+        Invalid, match=r"is outside the feed, which begins in 2014|must name its zone and lie in the past"
+    ):
+        weeks.parse_moment(text, NOON)
+
+
+def test_a_span_is_of_weeks_in_order() -> None:
+    assert weeks.parse_span("2025-11-10", "2025-11-16", NOON) == (WEEK, WEEK)
+    assert weeks.parse_span(None, None, NOON) == (None, None)
+    with pytest.raises(Invalid, match="The week ending 2025-11-21 is after the week ending 2025-11-14"):
+        weeks.parse_span("2025-11-17", "2025-11-14", NOON)
+
+
 def test_today_is_the_day_in_new_york() -> None:
     midnight = datetime(2025, 11, 14, 5, tzinfo=UTC)
     assert weeks.parse_week("2025-11-14", midnight) == WEEK

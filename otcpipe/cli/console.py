@@ -13,7 +13,13 @@ from rich.text import Text
 
 from otcpipe.warehouse import Row
 
-PROSE = ("reason", "issue_name", "venue_name", "names")  # columns that may be cut when the terminal is narrow
+PROSE = (
+    "reason",
+    "labels",
+    "issue_name",
+    "venue_name",
+    "names",
+)  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
 BAR_WIDTH = 10
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")

@@ -5,7 +5,6 @@ import sys
 from otcpipe import coverage as _coverage
 from otcpipe import services, weeks
 from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.errors import Invalid
 from otcpipe.records import TIERS
 
 
@@ -13,10 +12,7 @@ def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
     """A table of weeks by tier, equal weeks in one line; exit 1 when something is late, failed or held."""
     settings = services.settings()
     now = settings.now()
-    begin = weeks.parse_week(first, now) if first else None
-    end = weeks.parse_week(last, now) if last else None
-    if begin and end and begin > end:
-        raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
+    begin, end = weeks.parse_span(first, last, now)
     cells = _coverage.cells(services.warehouse(), now, settings.since, begin, end)
     troubles = _coverage.troubles(cells)
     if as_json:

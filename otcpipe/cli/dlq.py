@@ -1,7 +1,7 @@
 """Commands on dead letters."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from otcpipe import broker, letters, messages, services, stages, weeks
 from otcpipe.cli.console import counted, print_json, print_table, say
@@ -134,7 +134,7 @@ def _midnight(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{text!r} is not a date; write it as YYYY-MM-DD.") from None
-    return moment if moment.tzinfo else datetime.combine(moment, moment.time() or time(), UTC)
+    return weeks.check_moment(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _by_class(found: Sequence[Row]) -> list[Row]:

@@ -1,6 +1,6 @@
 """Commands that write files for other tools."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -21,16 +21,8 @@ def export(
         raise Invalid(f"{table!r} is not a table to export; choose from {', '.join(_export.tables())}.")
     if form not in _export.FORMATS:
         raise Invalid(f"{form!r} is not a format; choose from {', '.join(_export.FORMATS)}.")
-    request = _export.Request(
-        table,
-        form,
-        folder,
-        weeks.parse_week(first, now) if first else None,
-        weeks.parse_week(last, now) if last else None,
-        _moment(at, now) if at else None,
-    )
-    if request.first and request.last and request.first > request.last:
-        raise Invalid(f"The week ending {request.first} is after the week ending {request.last}.")
+    moment = weeks.parse_moment(at, now) if at else None
+    request = _export.Request(table, form, folder, *weeks.parse_span(first, last, now), moment)
     written = _carried(request, is_dry=is_dry)
     if not written:
         say("No week in that span has rows of it.")
@@ -62,13 +54,3 @@ def _carried(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
 
         (_export.count if is_dry else _export.export)(services.warehouse(), request, told)
     return {week: rows for week, rows in written.items() if rows}
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
-    if moment.tzinfo is None or moment > now:
-        raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
-    return moment.astimezone(UTC)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from otcpipe import broker, captures, downloads, due, fetched, gz, keys, services, stages, weeks
+from otcpipe import broker, captures, downloads, due, fetched, gz, keys, oddities, services, stages, weeks
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
@@ -100,8 +100,11 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
     run = _begun(known) if known else Run(stages.named("cache"), _deposit(file, digest, moment, now))
     due.submit(services.warehouse(), run, broker.send)
     say(f"{where}: {file.download.lines:,} rows enqueued.")
-    warning = downloads.warning(file.download, partition)
-    if warning:
+    found = (
+        downloads.warning(file.download, partition),
+        oddities.much_smaller(services.warehouse(), partition, file.download.lines, moment or now),
+    )
+    for warning in filter(None, found):
         say(f"Warning: {file.path.name}: {warning}")
     return True
 

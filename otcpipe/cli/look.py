@@ -1,6 +1,6 @@
 """Commands that show."""
 
-from otcpipe import ledger, services, weeks
+from otcpipe import ledger, oddities, services, weeks
 from otcpipe import revisions as _revisions
 from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.records import TIERS
@@ -32,6 +32,7 @@ REVISIONS = {
     "trade_count_before": "trades before",
     "trade_count_after": "trades after",
     "updated_on_after": "updated",
+    "labels": "relabelled",
 }
 EFFECTS = {
     "restated_week": "restated week",
@@ -61,6 +62,9 @@ def status(week: str | None, *, as_json: bool) -> None:
         print_table(STATUS, rows)
     else:
         say("Nothing was imported or enqueued yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
+    if not as_json:
+        for sentence in oddities.find(services.warehouse(), now):
+            say(sentence)
 
 
 def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_json: bool) -> None:
@@ -72,12 +76,21 @@ def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_jso
         print_json(effects if with_effect else changes)
         return
     if not changes:
-        say("Nothing that is in was restated.")
+        say("No record was restated or relabelled.")
         return
-    print_table(REVISIONS, changes)
+    print_table(REVISIONS, [row | {"labels": _labels(row)} for row in changes])
     if with_effect:
         say("Rows of the metrics that differ from the moment before each observation:")
         print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in effects])
+
+
+def _labels(row: Row) -> str:
+    """Each label of a revision that differs, before and after, as "firm_crd: none to 7"."""
+    pairs = {name: [row[f"{name}_{when}"] for when in ("before", "after")] for name in row["relabelled"]}
+    return "; ".join(
+        f"{name}: {' to '.join('none' if label is None else str(label) for label in pair)}"
+        for name, pair in pairs.items()
+    )
 
 
 def _untouched(tier: str, friday: object, state: str) -> Row:

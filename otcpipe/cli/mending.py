@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
-from otcpipe import broker, decisions, due, grading, keys, ledger, reconcile, services, stages, weeks
+from otcpipe import broker, decisions, due, grading, keys, ledger, oddities, reconcile, services, stages, weeks
 from otcpipe.cli.console import counted, print_json, say
 from otcpipe.decisions import Decision
 from otcpipe.errors import Invalid
@@ -16,6 +16,8 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     """Send the messages of all that is due and that nobody is at, or of all that an older version made."""
     prefix = services.settings()["S3_PREFIX"]
     broker.reach()
+    if not stale:
+        _drop_impossible(is_dry=is_dry, as_json=as_json)
     count = decisions.synchronize(services.warehouse(), services.store(), prefix, say, is_dry=is_dry)
     if count and not as_json:
         say(f"{counted(count, 'decision')} of people {'would be' if is_dry else ''} copied between S3 and Postgres.")
@@ -30,6 +32,19 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
         print_json([_row(finding) for finding in found])
     else:
         say(_summary(len(found), stale=stale, is_dry=is_dry))
+
+
+def _drop_impossible(*, is_dry: bool, as_json: bool) -> None:
+    warehouse, now = services.warehouse(), services.settings().now()
+    if not as_json:
+        for run in oddities.impossible_runs(warehouse, now):
+            say(f"{run['stage']} {run['key']}: its week cannot exist or has not ended; {_removed(is_dry=is_dry)}.")
+    if not is_dry:
+        oddities.drop_impossible_runs(warehouse, now)
+
+
+def _removed(*, is_dry: bool) -> str:
+    return "it would be removed from the ledger" if is_dry else "it was removed from the ledger"
 
 
 def _due(prefix: str) -> Iterator[Finding]:
@@ -72,7 +87,8 @@ def accept(week: str, tier: str, reason: str) -> None:
 
 def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:
     """Run a stage by its key again."""
-    key = keys.parse(text, services.settings()["S3_PREFIX"])
+    settings = services.settings()
+    key = keys.parse(text, settings["S3_PREFIX"], settings.now())
     stage = stages.reading(key, name)
     if key.kind != "partition" and not services.store().exists(str(key)):
         raise Invalid(f"{key} does not exist.")

@@ -85,12 +85,14 @@ def _boards(transaction: Transaction, week: date, tiers: list[str], scope: str) 
 
 
 def _restated(transaction: Transaction, week: date) -> Row:
-    """How many records changed after the first capture, and those whose volume changed most."""
-    changes = transaction.rows("revisions", week_ending=week, symbol=None)
+    """How many records changed after the first capture, those whose volume changed most, and how many new labels."""
+    found = transaction.rows("revisions", week_ending=week, symbol=None)
+    changes = [row for row in found if row["change"] != "relabelled"]
     for row in changes:
         row["difference"] = (row["share_volume_after"] or 0) - (row["share_volume_before"] or 0)
     return {
         "count": len(changes),
+        "relabelled": len(found) - len(changes),
         "kinds": {kind: sum(row["change"] == kind for row in changes) for kind in ("changed", "added", "withdrawn")},
         "largest": sorted(changes, key=lambda row: -abs(row["difference"]))[:FEW],
         "unknown": transaction.rows("report_unknown", week_ending=week)[0]["records"],

@@ -8,7 +8,7 @@ with observed as (
         covers,
         digest <> lag(digest) over (partition by week_ending, tier, covers order by observed_at, fetched_key) as is_changed
     from otc.capture
-    where persisted_at is not null
+    where persisted_at is not null and otc.is_partition(week_ending, tier)
 ),
 old as (
     select week_ending

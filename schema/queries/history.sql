@@ -262,7 +262,8 @@ update otc.capture set
     totals = %(totals)s,
     rejects = %(rejects)s,
     reconciled = %(reconciled)s,
-    unreconciled = %(unreconciled)s
+    unreconciled = %(unreconciled)s,
+    newest_update = %(newest_update)s
 where capture_id = %(capture_id)s;
 
 -- name: set_applied

@@ -109,6 +109,7 @@ limit 1;
 
 -- name: partitions
 -- The state of every partition that was ever asked for: its newest capture, and the run that says most about it.
+-- Rows that name no possible partition are left out: `impossible_runs` lists them.
 with newest as (
     select distinct on (week_ending, tier) *
     from otc.capture
@@ -124,7 +125,7 @@ run as (
         reason,
         attempts
     from otc.stage_run
-    where %(week_ending)s::date is null or week_ending = %(week_ending)s
+    where (%(week_ending)s::date is null or week_ending = %(week_ending)s) and otc.is_partition(week_ending, tier)
     order by
         week_ending, tier, (state in ('running', 'queued')) desc, state = 'running' desc,
         coalesce(finished_at, started_at, queued_at) desc
@@ -204,7 +205,7 @@ select key, generation
 from (
     select distinct on (key) key, generation, week_ending, tier
     from otc.stage_run
-    where stage = %(stage)s and starts_with(key, %(start)s)
+    where stage = %(stage)s and starts_with(key, %(start)s) and otc.is_partition(week_ending, tier)
     order by key, generation desc
 ) as newest
 order by week_ending, tier, key

@@ -65,5 +65,6 @@ select r.week_ending, r.tier, r.key
 from otc.stage_run as r
 where
     r.stage = 'fetch' and r.state = 'done' and r.output_key is null and r.finished_at < %(asked_before)s
+    and otc.is_partition(r.week_ending, r.tier)
     and not exists (select from otc.capture as c where c.week_ending = r.week_ending and c.tier = r.tier)
 order by r.week_ending, r.tier;

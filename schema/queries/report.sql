@@ -4,6 +4,7 @@
 set transaction isolation level repeatable read;
 set local enable_nestloop = off;
 set local jit = off;
+set local work_mem = '128MB';
 
 -- name: report_weeks
 -- The weeks up to a date that have anything, with how many tiers, newest first.
@@ -17,7 +18,7 @@ order by week_ending desc;
 -- The newest week that is whole; where none is, the newest that has anything.
 select week_ending
 from otc.loaded_partition
-where %(week_ending)s::date is null or week_ending = %(week_ending)s
+where (%(week_ending)s::date is null or week_ending = %(week_ending)s) and otc.is_partition(week_ending, tier)
 group by week_ending
 order by count(*) = 3 desc, week_ending desc
 limit 1;

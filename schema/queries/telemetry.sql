@@ -43,4 +43,5 @@ group by queue;
 -- name: newest_grades
 select distinct on (tier) tier, grade, score
 from otc.weekly_quality
+where otc.is_partition(week_ending, tier)
 order by tier, week_ending desc;

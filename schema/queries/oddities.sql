@@ -1,0 +1,67 @@
+-- name: impossible_runs
+-- Runs of partitions that cannot be, or whose week has not ended, by which nothing was captured.
+select r.stage, r.key
+from otc.stage_run as r
+where
+    (otc.is_partition(r.week_ending, r.tier) is not true or r.week_ending > %(today)s)
+    and not exists (select from otc.capture as c where c.week_ending = r.week_ending and c.tier = r.tier)
+order by r.key, r.stage;
+
+-- name: drop_impossible_runs
+-- Those of `impossible_runs`, unless a worker has one in hand.
+delete from otc.stage_run as r
+where
+    (otc.is_partition(r.week_ending, r.tier) is not true or r.week_ending > %(today)s)
+    and not exists (select from otc.capture as c where c.week_ending = r.week_ending and c.tier = r.tier)
+    and not (r.state = 'running' and r.lease_until > now());
+
+-- name: clocks_set_back
+-- Observations whose rows were updated later than those of an observation that carries a later time: of the same
+-- partition and cover. Captures that are in before this was noted have no newest update, and are passed over.
+with compared as (
+    select
+        week_ending,
+        tier,
+        observed_at,
+        newest_update,
+        min(newest_update) over later as least_update_later
+    from otc.capture
+    where persisted_at is not null and newest_update is not null and otc.is_partition(week_ending, tier)
+    window later as (
+        partition by week_ending, tier, covers order by observed_at desc, fetched_key desc
+        rows between unbounded preceding and 1 preceding
+    )
+)
+select week_ending, tier, observed_at, newest_update
+from compared
+where newest_update > least_update_later
+order by week_ending, array_position(array['T1', 'T2', 'OTCE'], tier), observed_at;
+
+-- name: neighbouring_sizes
+-- How many ATS records the observations just before and just after a moment have: those of one that covers all are
+-- counted among the current records.
+with neighbour as (
+    (
+        select covers, records, observed_at from otc.capture
+        where week_ending = %(week_ending)s and tier = %(tier)s and persisted_at is not null and observed_at < %(moment)s
+        order by observed_at desc limit 1
+    )
+    union all
+    (
+        select covers, records, observed_at from otc.capture
+        where week_ending = %(week_ending)s and tier = %(tier)s and persisted_at is not null and observed_at > %(moment)s
+        order by observed_at limit 1
+    )
+)
+select
+    observed_at,
+    case
+        when covers = 'ats' then records
+        else (
+            select count(*) from otc.volume_record as r
+            where
+                r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+        )
+    end as records
+from neighbour
+order by observed_at;
