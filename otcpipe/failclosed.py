@@ -19,7 +19,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 
-from otcpipe import messages, shapes
+from otcpipe import messages, shapes, taking
 from otcpipe.errors import Invalid
 from otcpipe.queues import SEEN_SECONDS, consumer_key, moved_key, this_host
 from otcpipe.shapes import NAMESPACE
@@ -28,30 +28,9 @@ FOR_EVER_MS = 10**13
 MAINTENANCE_CHANCE = 1_000_000  # of a million commands, which are one a second and queue, and what is enqueued
 BEAT_SECONDS, SWEEP_SECONDS = 1, 5
 PATIENCE_SECONDS, LOOK_SECONDS = 0.3, 0.02
-MOST_AT_ONCE = 1 << 20  # bytes of messages; the last one may go beyond
 MOST_TRACE = 4_000  # characters of a traceback that travels with a message
 Admit = Callable[[bytes, str, bytes], "dramatiq.Message[Any]"]  # of a body, its queue and its id; raises Invalid
 Refused = Callable[[bytes, Invalid], None]
-
-# As Dramatiq's own fetch, but with the ids, and no more of a message than shows that it is too long.
-TAKE = """
-local taken, bytes = {}, 0
-for _ = 1, tonumber(ARGV[1]) do
-  local id = bytes < tonumber(ARGV[3]) and redis.call('lpop', KEYS[1])
-  if not id then
-    break
-  end
-  redis.call('sadd', KEYS[3], id)
-  local body = redis.call('hget', KEYS[2], id)
-  if body then
-    body = string.sub(body, 1, tonumber(ARGV[2]))
-    bytes = bytes + string.len(body)
-  end
-  taken[#taken + 1] = id
-  taken[#taken + 1] = body
-end
-return taken
-"""
 
 
 class FailClosedBroker(RedisBroker):
@@ -90,13 +69,6 @@ class FailClosedBroker(RedisBroker):
             message = message.copy(options={"traceback": trace[-MOST_TRACE:]})
         sent: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
         return sent
-
-    def take(self, queue: str, most: int) -> list[tuple[bytes, bytes | None]]:
-        """Return up to so many ids from a queue with their messages, which this process now has to settle."""
-        name = f"{self.namespace}:{queue}"
-        names = [name, f"{name}.msgs", f"{self.namespace}:__acks__.{self.broker_id}.{queue}"]
-        found: Any = self.client.eval(TAKE, 3, *names, most, messages.MOST_BYTES + 1, MOST_AT_ONCE)
-        return [*zip(found[::2], found[1::2], strict=True)]
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         for middleware in reversed(self.middleware):
@@ -151,7 +123,7 @@ class FailClosedConsumer(_RedisConsumer):
                 return None
             room = self.prefetch - self.outstanding_message_count
             if not self.message_cache and room > 0:
-                self.message_cache = self.broker.take(self.queue_name, room)
+                self.message_cache = taking.take(self.broker.client, self.broker.broker_id, self.queue_name, room)
                 self.has_moved = self.has_moved or bool(self.message_cache) or not self.in_hand
             while self.message_cache:
                 message = self._admitted(*self.message_cache.pop(0))
@@ -220,9 +192,11 @@ class FailClosedConsumer(_RedisConsumer):
             self.swept_at = now
 
     def _sweep(self) -> None:
-        """Requeue ids of this process that are neither in hand nor cached, and say who consumes the queue."""
+        """Requeue ids of this process that are neither in hand nor cached, and say who consumes the queue.
+
+        Dramatiq's own heartbeats do not say it: whoever enqueues has one.
+        """
         broker, client = self.broker, self.broker.client
-        # Dramatiq's own heartbeats do not tell who consumes what: whoever enqueues has one.
         client.set(consumer_key(self.queue_name, this_host()), 1, ex=SEEN_SECONDS)
         client.set(moved_key(self.queue_name), client.time()[0], nx=not self.has_moved)
         self.has_moved = False
