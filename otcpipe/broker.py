@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import dramatiq
 import redis
@@ -22,6 +21,7 @@ from otcpipe.ledger import Run
 from otcpipe.letters import Cause
 from otcpipe.messages import admit, message_of, read, run_of
 from otcpipe.middleware import DeadLetters, Logs, Rounds, Settings, TimeLimits
+from otcpipe.queues import Queues
 from otcpipe.records import Output
 
 log = logging.getLogger(__name__)
@@ -145,6 +145,8 @@ def _on_redis(work: Callable[[], Result]) -> Result:
             return work()
     except redis.ResponseError as error:
         raise Unreachable(f"Redis refuses: {error}.") from error
+    except redis.AuthenticationError as error:
+        raise Unreachable("Redis refuses the password in OTCPIPE_REDIS_URL.") from error
     except redis.RedisError as error:
         raise Unreachable("Redis does not answer.") from error
 
@@ -155,9 +157,11 @@ def _milliseconds(span: timedelta) -> int:
 
 def reach() -> None:
     """Raises Unreachable at once when Redis is down: asked before anything is changed that needs a message."""
-    url = services.settings()["REDIS_URL"]
-    if not is_up({"OTCPIPE_REDIS_URL": url}):
-        raise Unreachable(f"Redis at {urlsplit(url).hostname}:{urlsplit(url).port or 6379} does not answer.")
+    queues = Queues(services.settings()["REDIS_URL"])
+    try:
+        queues.reach()
+    finally:
+        queues.close()
 
 
 def is_up(environment: Mapping[str, str]) -> bool:

@@ -1,35 +1,49 @@
-"""Logs of processes that stay: text or JSON, with the fields of the run on every line, and without secrets."""
+"""Logs of processes that stay: text or JSON, with the fields of the run on every line; no secret, no forged line."""
 
-import json
+import copy
 import logging
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
 from otcpipe.settings import Settings
+from otcpipe.text import Redaction, printable, printable_lines
 
 FIELDS: ContextVar[Mapping[str, object]] = ContextVar("FIELDS", default={})  # noqa: B039 - nobody changes a Mapping
 NAMES = ("run", "stage", "tier", "week", "key")
 # Dramatiq's own, so that the lines of its main process look the same.
 TEXT = "[%(asctime)s] [PID %(process)d] [%(threadName)s] [%(name)s] [%(levelname)s] %(message)s%(fields)s"
 JSON = ("levelname", "name", "process", "threadName", "message")
-CREDENTIALS = r"(?<=://)[^\s/@\"']*:[^\s/@\"']*(?=@)"
-SHORTEST_SECRET = 8  # a shorter one may be an ordinary word; in a URL it is hidden all the same
+NOISY = ("psycopg.pool",)  # it warns of every attempt to connect; the error that follows says why
 
 
 class Discreet(logging.Formatter):
-    """What another formatter makes of a record, with stars for secrets, tracebacks included."""
+    """What another formatter makes of a record: with stars for secrets, and nothing that a terminal obeys.
 
-    def __init__(self, inner: logging.Formatter, secrets: Iterable[str]) -> None:
+    A record is one line. The lines of its traceback follow it, indented, so that none of them looks like a record.
+    """
+
+    def __init__(self, inner: logging.Formatter, redact: Redaction) -> None:
         super().__init__()
         self._inner = inner
-        known = {form for text in secrets if len(text) >= SHORTEST_SECRET for form in (text, json.dumps(text)[1:-1])}
-        self._secret = re.compile("|".join([*map(re.escape, sorted(known, key=len, reverse=True)), CREDENTIALS]))
+        self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._secret.sub("***", self._inner.format(record))
+        shown = copy.copy(record)
+        shown.__dict__.update({name: self._one_line(value) for name, value in vars(record).items() if name != "msg"})
+        shown.msg, shown.args = self._one_line(record.getMessage()), None
+        if record.exc_info:
+            shown.exc_info, shown.exc_text = None, self._lines(self.formatException(record.exc_info))
+        if record.stack_info:
+            shown.stack_info = self._lines(record.stack_info)
+        return self._redact(self._inner.format(shown))
+
+    def _one_line(self, value: object) -> object:
+        return printable(self._redact(value)) if isinstance(value, str) else value
+
+    def _lines(self, text: str) -> str:
+        return "\n".join(f"  {line}" for line in printable_lines(self._redact(text)).split("\n"))
 
 
 def configure(settings: Settings) -> None:
@@ -39,10 +53,12 @@ def configure(settings: Settings) -> None:
     inner = JsonFormatter(JSON, rename_fields=renamed, timestamp="time") if is_json else logging.Formatter(TEXT)
     handler = logging.StreamHandler()
     handler.addFilter(_add_text if settings["LOG"] == "text" else _add_fields)
-    handler.setFormatter(Discreet(inner, settings.secrets()))
+    handler.setFormatter(Discreet(inner, Redaction(settings.secrets())))
     level = min(logging.getLogger().level, logging.INFO)  # `dramatiq --verbose` asked for more
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _add_fields(record: logging.LogRecord) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -59,6 +59,7 @@ class Queues:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.address = f"{parts.hostname}:{parts.port or 6379}"
+        self._user = unquote(parts.username or "") or "default"
         self._client: Any = redis.Redis.from_url(
             url,
             decode_responses=True,
@@ -92,6 +93,11 @@ class Queues:
         now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
         return Server(f"{name} {version}", found.get("maxmemory_policy", "unknown"), now)
 
+    def reach(self) -> None:
+        """Nothing, where Redis answers."""
+        with self._reaching():
+            self._client.ping()
+
     def close(self) -> None:
         self._client.close()
 
@@ -116,8 +122,8 @@ class Queues:
         try:
             yield
         except redis.AuthenticationError:
-            raise Unreachable(f"Redis at {self.address} refuses the password.") from None
-        except redis.RedisError as error:
+            raise Unreachable(f"Redis at {self.address} refuses the password of user {self._user}.") from None
+        except (redis.RedisError, OSError) as error:  # OSError: a file of certificates that is not there
             raise Unreachable(f"Redis at {self.address} does not answer: {type(error).__name__}.") from error
 
 

@@ -5,7 +5,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otcpipe import weeks
 from otcpipe.errors import Invalid
+from otcpipe.wellformed import SCHEMES, objection
 
 SERVERS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 DEFAULTS = {
@@ -43,16 +43,7 @@ DEFAULTS = {
     "SCHEDULE_CHECK": "0 9 * * *",
 }
 SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")
-SCHEMES = {
-    "DATABASE_URL": ("postgresql", "postgres"),
-    "REDIS_URL": ("redis", "rediss"),
-    "S3_ENDPOINT": ("http", "https"),
-    "FINRA_URL": ("http", "https"),
-    "FINRA_TOKEN_URL": ("http", "https"),
-}
-CHOICES = {"FINRA_FORMAT": ("text", "json"), "LOG": ("text", "json")}
 BY_FILE = "_FILE"
-LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -137,36 +128,9 @@ def _of_stack(state: Path) -> dict[str, str]:
 def _check(name: str, text: str) -> None:
     if name not in SERVERS and name not in DEFAULTS:
         raise Invalid(f"OTCPIPE_{name} is not a setting of otcpipe.")
-    if name in SCHEMES and not _is_url(text, SCHEMES[name]):
-        raise Invalid(f"OTCPIPE_{name} must be a URL that starts with {SCHEMES[name][0]}://.")
-    if name == "FINRA_RATE" and not re.fullmatch(r"[1-9][0-9]{0,2}|1000", text):
-        raise Invalid("OTCPIPE_FINRA_RATE must be a whole number of requests a second, 1 to 1000.")
-    if name in CHOICES and text not in CHOICES[name]:
-        raise Invalid(f"OTCPIPE_{name} must be {' or '.join(CHOICES[name])}.")
-    if name == "LEASE" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise Invalid("OTCPIPE_LEASE must be a whole number of seconds, 1 to 9999.")
-    if name == "TELEMETRY_PORT" and not (re.fullmatch("[1-9][0-9]{0,4}", text) and int(text) <= LAST_PORT):
-        raise Invalid("OTCPIPE_TELEMETRY_PORT must be a port, 1 to 65535.")
-    if name == "NOW":
-        _check_moment(text)
-
-
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # whose text shows the URL
-        return False
-    return parts.scheme in schemes and bool(parts.netloc)
-
-
-def _check_moment(text: str) -> None:
-    try:
-        moment = datetime.fromisoformat(text)
-        is_moment = moment.tzinfo is not None and bool(weeks.check_moment(moment))
-    except (ValueError, Invalid):
-        is_moment = False
-    if not is_moment:
-        raise Invalid("OTCPIPE_NOW must be an ISO time with its zone, such as 2026-11-23T12:00:00Z.")
+    must_be = objection(name, text)
+    if must_be:
+        raise Invalid(f"OTCPIPE_{name} must be {must_be}.")
 
 
 def _check_since(found: Settings) -> None:

@@ -10,12 +10,13 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from otcpipe.errors import Damaged, Permanent, Unreachable
+from otcpipe.errors import Damaged, Invalid, Permanent, Unreachable
 from otcpipe.keys import sha256
 from otcpipe.settings import Settings
 
 DIGEST = "x-amz-meta-sha256"  # of the stored bytes
 CONNECT_SECONDS, READ_SECONDS = 5, 60
+WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
 HOPELESS = ("EntityTooLarge", "InvalidArgument", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed")
 
 
@@ -24,6 +25,8 @@ class Store:
 
     def __init__(self, settings: Settings, retries: int = 3) -> None:
         endpoint = urlsplit(settings["S3_ENDPOINT"])
+        if "@" in endpoint.netloc or endpoint.path.strip("/") or endpoint.query:
+            raise Invalid("OTCPIPE_S3_ENDPOINT must be a scheme, a host and a port: no user, no path, no options.")
         self.bucket = settings["S3_BUCKET"]
         self.address = endpoint.netloc
         self._client = Minio(
@@ -119,6 +122,8 @@ def _reaching(address: str) -> Iterator[None]:
         raise Unreachable(f"S3 at {address} {how}.") from error
     except MinioException as error:
         code = getattr(error, "code", str(error))
+        if code in WRONG_KEY:
+            raise Unreachable(f"S3 at {address} refuses the access key or its secret: {code}.") from error
         if code in HOPELESS:
             raise Permanent(f"S3 at {address} refuses this request however often it is made: {code}.") from error
         raise Unreachable(f"S3 at {address} refuses: {code}.") from error

@@ -1,20 +1,18 @@
 """PostgreSQL: named statements in transactions, COPY, migrations."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 import pyarrow as pa
 from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
-from otcpipe import cancellation, copies, queries
-from otcpipe.errors import TooSoon, Unreachable, Unready
+from otcpipe import cancellation, copies, outages, queries
 
 Row = dict[str, Any]
 One = TypeVar("One")
@@ -29,7 +27,6 @@ LIMITS = {
     "idle_in_transaction_session_timeout": "10 min",
     "tcp_keepalives_idle": "60",
 }
-OUTAGES = ("08", "40", "53", "55", "57P")  # SQLSTATE: connections, conflicts, resources, locks, shutdowns
 
 
 class Transaction:
@@ -37,6 +34,7 @@ class Transaction:
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
+        self._streams = ExitStack()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -73,7 +71,19 @@ class Transaction:
             return {column.name: copies.arrow_type(column.type_display) for column in described}
 
     def stream(self, name: str, /, **values: object) -> Iterator[pa.RecordBatch]:
-        """The rows of a query, typed as its columns are, in memory that does not grow with them."""
+        """The rows of a query, typed as its columns are, in memory that does not grow with them.
+
+        Rows that are still unread when the transaction ends are cancelled on the server.
+        """
+        batches = self._streamed(name, values)
+        self._streams.callback(batches.close)
+        return batches
+
+    def close(self) -> None:
+        """Cancel what is half read: a transaction cannot end while the server still sends rows."""
+        self._streams.close()
+
+    def _streamed(self, name: str, values: dict[str, object]) -> Generator[pa.RecordBatch, None, None]:
         columns = self.columns(name, **values)
         cursor = psycopg.ClientCursor(self.connection)  # COPY takes no values from the server's side
         with cursor, cursor.copy(_around("copy_out", name), values) as copy:
@@ -88,6 +98,7 @@ class Warehouse:
     """A pool of connections to one database."""
 
     def __init__(self, url: str, connections: int = 16, seconds: float = CONNECT_SECONDS) -> None:
+        outages.check(url)
         self._url = url
         self._lanes = ThreadPoolExecutor(LANES, "lane")
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
@@ -114,22 +125,20 @@ class Warehouse:
 
         Raises Unreachable when there is no server, TooSoon when a lock is not to be had, and what stops the stage.
         """
-        self._pool.open()
-        try:
-            with self._pool.connection() as connection, _cancellable(connection):
-                yield Transaction(connection)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise Unready("The database lacks otcpipe's tables: run `otcpipe migrate`.") from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise Unready(f"The role in OTCPIPE_DATABASE_URL lacks rights: {_first_line(str(error))}.") from error
-        except psycopg.errors.LockNotAvailable as error:
-            raise TooSoon("PostgreSQL is busy: another transaction keeps a lock; try again.", BUSY_SECONDS) from error
-        except psycopg.OperationalError as error:
-            if error.sqlstate and not error.sqlstate.startswith(OUTAGES):
-                raise  # a limit of Postgres itself, or the time limit: waiting mends nothing
-            reason = self._refusal() if isinstance(error, PoolTimeout) else str(error)
-            how = "cannot" if error.sqlstate else "does not answer"
-            raise Unreachable(f"PostgreSQL at {self.address} {how}: {_first_line(reason)}") from error
+        with outages.translated(self._url):
+            self._open()
+            with (
+                self._pool.connection() as connection,
+                _cancellable(connection),
+                closing(Transaction(connection)) as transaction,
+            ):
+                yield transaction
+
+    def _open(self) -> None:
+        """A pool tries to connect until its time is over, whatever the server says: so it is asked once before."""
+        if self._pool.closed:
+            psycopg.connect(self._url, connect_timeout=CONNECT_SECONDS).close()
+            self._pool.open()
 
     def side_by_side(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
         """What the work gives of each, each in a transaction of its own; an error is raised when all have ended."""
@@ -147,23 +156,17 @@ class Warehouse:
         cancellation.check()
         return [future.result() for future in futures]
 
-    def _refusal(self) -> str:
-        """What the server says to one more attempt: a pool tells only that it waited in vain."""
-        try:
-            psycopg.connect(self._url, connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            return str(error)
-        return "all connections are in use"
-
     @property
     def address(self) -> str:
-        parts = urlsplit(self._url)
-        return f"{parts.hostname}:{parts.port or 5432}"
+        return outages.address(self._url)
 
     def maintain(self, name: str) -> None:
         """A statement that allows no transaction around it."""
-        connected = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS)
-        with connected as connection, _cancellable(connection):
+        with (
+            outages.translated(self._url),
+            psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection,
+            _cancellable(connection),
+        ):
             connection.execute(queries.statements()[name].encode())
 
     def migrate(self) -> list[str]:
@@ -221,7 +224,3 @@ def _limit(connection: psycopg.Connection[Row]) -> None:
     for name, value in LIMITS.items():
         connection.execute("select set_config(%s, %s, false)", [name, value])
     connection.commit()
-
-
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[0]

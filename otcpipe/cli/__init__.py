@@ -1,30 +1,27 @@
 """The command line."""
 
-import logging
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import typer
+if TYPE_CHECKING:
+    from otcpipe.cli.commands import typer_app
 
-from otcpipe.cli.commands import GROUPS
-from otcpipe.errors import OtcpipeError
-
-typer_app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="FINRA's weekly off-exchange volume: every version kept, every number provable.",
-    epilog="Data: FINRA OTC (ATS & Non-ATS) Transparency. Exit codes: 1 failure, 2 usage, 3 a server is unreachable.",
-)
-for group in GROUPS:
-    typer_app.add_typer(group)
+__all__ = ["app", "typer_app"]
+INTERRUPTED = 130  # as shells count SIGINT
 
 
 def app() -> None:
-    """Run a command; an error of ours is one sentence, and its exit code says whose turn it is."""
-    logging.basicConfig(handlers=[logging.NullHandler()])  # sentences are for people here, logs for workers
+    """Run a command, and end the process with its exit code."""
     try:
-        typer_app()
-    except OtcpipeError as error:
-        print(f"otcpipe: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
-        sys.exit(error.exit_code)
+        code = import_module("otcpipe.cli.boundary").run()  # imported here, since Ctrl-C may come meanwhile
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        print("otcpipe: Interrupted.", file=sys.stderr)  # noqa: T201 - this is the command line
+    sys.exit(code)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "typer_app":
+        return import_module("otcpipe.cli.commands").typer_app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

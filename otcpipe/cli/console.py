@@ -1,7 +1,6 @@
 """What commands print: sentences, tables and JSON. Names from FINRA are text here, never markup."""
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from otcpipe.text import printable, sentence
 from otcpipe.warehouse import Row
 
 PROSE = (
@@ -22,13 +22,14 @@ PROSE = (
 )  # columns that may be cut when the terminal is narrow
 PIPED_WIDTH = 160
 BAR_WIDTH = 10
-CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
-def say(sentence: str) -> None:
-    console.print(Text(_plain(sentence)), soft_wrap=True)
+def say(*lines: str) -> None:
+    """Print lines; an end of a line within one comes from outside, and is shown as the character it is."""
+    for line in lines:
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def counted(number: int, noun: str) -> str:
@@ -46,12 +47,12 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
     """Rows as a table: `columns` maps a row's names to headings."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, heading in columns.items():
-        cells = [_shown(row[name]) for row in rows]
+        cells = [_cell(name, row[name]) for row in rows]
         is_number = any(isinstance(row[name], int | Decimal) and not isinstance(row[name], bool) for row in rows)
         width = None if name in PROSE else max(map(len, [heading, *cells]))
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=True, min_width=width)
     for row in rows:
-        table.add_row(*(Text(_shown(row[name])) for name in columns))
+        table.add_row(*(Text(_cell(name, row[name])) for name in columns))
     console.print(table)
 
 
@@ -76,6 +77,10 @@ def interval(low: Decimal | None, high: Decimal | None) -> str | None:
     return None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
 
 
+def _cell(name: str, value: object) -> str:
+    return sentence(value) if name in PROSE and isinstance(value, str) else _shown(value)
+
+
 def _shown(value: object) -> str:
     if value is None:
         return ""
@@ -83,12 +88,7 @@ def _shown(value: object) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if isinstance(value, Decimal) and value == int(value) and value.as_tuple().exponent == SHARES_EXPONENT:
         return f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    """Text without what a terminal would obey."""
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else printable(str(value))
 
 
 def _text(value: object) -> str:

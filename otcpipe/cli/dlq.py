@@ -7,6 +7,7 @@ from otcpipe import broker, letters, messages, services, stages, weeks
 from otcpipe.cli.console import counted, print_json, print_table, say
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.ledger import Run
+from otcpipe.text import sentence
 from otcpipe.warehouse import Row
 
 CLASSES = {
@@ -57,10 +58,10 @@ def show(letter_id: int, *, as_json: bool) -> None:
         return
     for name in TOLD:
         if letter[name] is not None:
-            say(f"{name:<13} {letter[name]}")
+            say(f"{name:<13} {sentence(str(letter[name]))}")
     say(f"{'message':<13} {message}")
     if letter["traceback"]:
-        say(f"\n{letter['traceback'].rstrip()}")
+        say("", *letter["traceback"].rstrip().split("\n"))
 
 
 def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: int | None, is_dry: bool) -> None:

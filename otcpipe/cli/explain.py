@@ -46,7 +46,7 @@ def _say_metrics(found: Explanation) -> None:
         shown = {f"row{number}": row for number, (_, row) in enumerate(rows)}
         headings = {at: " ".join(str(row[name]) for name in PLACE if name in row) for at, row in shown.items()}
         names = [name for name in shown["row0"] if name not in (*SAME, *PLACE)]
-        say(f"\n{metric}: {formulas[metric]}")
+        say("", f"{metric}: {formulas[metric]}")
         values = ({"name": name} | {at: row[name] for at, row in shown.items()} for name in names)
         print_table({"name": ""} | headings, list(values))
 
@@ -58,7 +58,7 @@ def _say_lines(told: Sequence[Told]) -> None:
         capture = lines[0].record
         source = "FINRA's API" if capture["source"] == "api" else "a file"
         requests = f" in {counted(len(capture['request_ids']), 'request')}" if capture["request_ids"] else ""
-        say(f"\n{raw_key}")
+        say("", raw_key)
         say(f"from {source}{requests}, observed {_moment(capture['observed_at'])}, SHA-256 {capture['digest']}")
         for one in lines:
             _say_line(one)

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
+from otcpipe import outputs, services, weeks
 from otcpipe import report as _report
-from otcpipe import services, weeks
 from otcpipe.cli.console import say
 
 
 def report(week: str | None, file: Path | None) -> None:
     """Make the page of a week and put it into a file, whole or not at all."""
     now = services.settings().now()
+    if file:
+        outputs.check(file)
     friday, page = _report.make(services.warehouse(), weeks.parse_week(week, now) if week else None, now)
     file = file or Path(f"otc-week-{friday}.html")
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(file)
+    outputs.write(file, page.encode())
     say(f"The week ending {friday} is in {file}, {file.stat().st_size / 1000:,.0f} kB: open it in a browser.")

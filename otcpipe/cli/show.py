@@ -122,7 +122,7 @@ def _print(found: Row) -> None:
 
 def _section(title: str, columns: dict[str, str], rows: list[Row]) -> None:
     if rows:
-        say(f"\n{title}")
+        say("", title)
         print_table(columns, rows)
 
 

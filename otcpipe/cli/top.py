@@ -44,7 +44,7 @@ def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, 
         say(f"No metrics of scope {scope} are there{f' for {week}' if week else ''}.")
     else:
         among = "" if by == "volume" else f" among the {asked['among']:,} largest"
-        say(f"{told}\nScope {scope}, {asked['tier'] or 'all tiers'}: the first {len(rows)} symbols by {by}{among}.")
+        say(told, f"Scope {scope}, {asked['tier'] or 'all tiers'}: the first {len(rows)} symbols by {by}{among}.")
         print_table(COLUMNS, [_shown(row) for row in rows])
         say(ATTRIBUTION)
 

@@ -41,9 +41,7 @@ def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> 
     elif not rows:
         say(f"No venue has a share of scope {scope} there.")
     else:
-        say(
-            f"{told}\nScope {scope}, {rows[0]['tier']}: shares of all volume, and their changes in percentage points."
-        )
+        say(told, f"Scope {scope}, {rows[0]['tier']}: shares of all volume, and their changes in percentage points.")
         print_table(
             COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
         )

@@ -9,12 +9,14 @@ from otcpipe import ledger, services, stages
 from otcpipe.cli.console import console, say
 from otcpipe.errors import OtcpipeError
 from otcpipe.records import Partition
+from otcpipe.text import sentence
 from otcpipe.warehouse import Row
 
 INTERVAL_SECONDS = 0.1
 FEW = 12  # partitions with a bar of their own; more share one
 STEPS = [stage.name for stage in stages.PIPELINE]
 ENDS = {"failed": "failed at", "held": "is held before"}
+DOING = TextColumn("{task.fields[doing]}", markup=False)
 OVER = ("done", "failed", "absent", "held")
 
 
@@ -29,7 +31,7 @@ def until_done(partitions: Sequence[Partition]) -> None:
 
 
 def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[doing]}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DOING, TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         tasks = {one: progress.add_task(_name(one), total=len(STEPS), doing="queued") for one in partitions}
         while True:
@@ -42,7 +44,7 @@ def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:
 
 
 def _many(partitions: Sequence[Partition]) -> dict[Partition, Row]:
-    columns = (BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), TextColumn("{task.fields[doing]}"))
+    columns = (BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), DOING)
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task, started = progress.add_task("", total=len(partitions), doing=""), time.monotonic()
         while True:
@@ -58,7 +60,7 @@ def _many(partitions: Sequence[Partition]) -> dict[Partition, Row]:
 def _show(progress: Progress, task: TaskID, row: Row) -> None:
     done = len(STEPS) if row["state"] == "done" else STEPS.index(row["stage"])
     doing = row["reason"] if row["state"] == "absent" else row["state"] if row["state"] in OVER else row["stage"]
-    progress.update(task, completed=done, doing=doing)
+    progress.update(task, completed=done, doing=sentence(doing))
 
 
 def _rows(partitions: Sequence[Partition]) -> dict[Partition, Row]:

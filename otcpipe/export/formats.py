@@ -1,13 +1,17 @@
 """Files of rows: Parquet, and CSV that a spreadsheet cannot be tricked by."""
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
+
+from otcpipe.export.shelf import README
+from otcpipe.outputs import PART, writing
 
 DANGEROUS = r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # a formula's first, also in full width
 ESCAPED = """A text that begins with = + - @, a tab or a line break stands behind an apostrophe, so that no
@@ -16,16 +20,26 @@ it is as published. Nothing between two commas is a null; quoted nothing is an e
 
 
 class ParquetFile:
-    """Decimals are decimal128, moments UTC; what the file holds stands in its metadata."""
+    """Decimals are decimal128, moments UTC; what the file holds stands in its metadata.
+
+    Opening, writing and closing raise Invalid or OtcpipeError where the disk refuses.
+    """
 
     suffix = "parquet"
 
     def __init__(self, path: Path, schema: pa.Schema, about: dict[str, str]) -> None:
-        self._writer = pq.ParquetWriter(path, schema.with_metadata(about), compression="zstd")
+        self._folder = path.parent
+        with writing(self._folder):
+            self._file = path.open("xb")  # and no path for Arrow, which takes UTF-8 only
+            self._writer = self._writer_of(schema, about)
+
+    def _writer_of(self, schema: pa.Schema, about: dict[str, str]) -> Any:
+        return pq.ParquetWriter(self._file, schema.with_metadata(about), compression="zstd")
 
     def write(self, rows: pa.RecordBatch) -> int:
         """The number of rows."""
-        self._writer.write_batch(rows)
+        with writing(self._folder):
+            self._writer.write_batch(rows)
         return int(rows.num_rows)
 
     def __enter__(self) -> Self:
@@ -34,7 +48,19 @@ class ParquetFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        if kind is None:
+            with writing(self._folder):
+                self._close()
+        else:
+            with suppress(OSError):  # the first error says more
+                self._close()
+
+    def _close(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._writer.is_open = False  # else it is closed once more when it is collected
+            self._file.close()
 
 
 class CsvFile(ParquetFile):
@@ -42,13 +68,20 @@ class CsvFile(ParquetFile):
 
     suffix = "csv"
 
-    def __init__(self, path: Path, schema: pa.Schema, about: dict[str, str]) -> None:
+    def _writer_of(self, schema: pa.Schema, about: dict[str, str]) -> Any:
         lines = [f"{name}: {text}" for name, text in about.items()]
-        path.with_name("._README.txt.part").write_text("\n".join([*lines, "", ESCAPED, ""]))
-        self._writer = pa.csv.CSVWriter(path, schema)
+        with (self._folder / f".{README}{PART}").open("x", encoding="utf-8") as file:
+            file.write("\n".join([*lines, "", ESCAPED, ""]))
+        return pa.csv.CSVWriter(self._file, schema)
 
     def write(self, rows: pa.RecordBatch) -> int:
         return super().write(harmless(rows))
+
+    def _close(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
 
 
 FORMATS: dict[str, type[ParquetFile]] = {form.suffix: form for form in (ParquetFile, CsvFile)}

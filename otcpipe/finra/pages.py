@@ -54,11 +54,11 @@ def _text_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
 
 def _json_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """The same as text, escaped: numbers written out, nulls as nothing, columns in FINRA's order."""
+    if content.count(b"{") + content.count(b"[") > MOST_LINES:  # before a value is made of each
+        raise TooLarge(f"FINRA's answer has more than {MOST_LINES:,} rows.")
     answer = loaded(content, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
     if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
         raise ValueError("no list of rows")
-    if len(answer) > MOST_LINES:
-        raise TooLarge(f"FINRA's answer has more than {MOST_LINES:,} rows.")
     columns: dict[str, None] = {}
     for row in answer:
         columns.update(dict.fromkeys(row))

@@ -131,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             end = b"0\r\n\r\n" if framing is Framing.CHUNKED else b""
             body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + end
-        self.close_connection = self.close_connection or framing not in (Framing.LENGTH, Framing.CHUNKED)
+        lacks = framing is Framing.FULL_LENGTH and len(body) < len(answer.body)
+        ends = framing in (Framing.CLOSE, Framing.BROKEN_CHUNKS) or lacks
+        self.close_connection = self.close_connection or ends
         if fault and kind is Kind.DRIP:
             self._drip(body, fault)
             return

@@ -1,5 +1,16 @@
 """What the command line offers, in the order of its help. Commands import what they need when they run."""
 
+import typer
+
 from otcpipe.cli.commands import collect, operate, read, repair
 
-GROUPS = (operate.commands, collect.commands, read.commands, repair.commands)
+typer_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="FINRA's weekly off-exchange volume: every version kept, every number provable.",
+    epilog="Data: FINRA OTC (ATS & Non-ATS) Transparency. Exit codes: 1 failure, 2 usage, 3 a server is unreachable.",
+)
+for group in (operate.commands, collect.commands, read.commands, repair.commands):
+    typer_app.add_typer(group)

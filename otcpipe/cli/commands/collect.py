@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.options import Tiers, Wait, Week
+from otcpipe.cli.commands.command import Commands
+from otcpipe.cli.options import MOST, Tiers, Wait, Week
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command("import")
@@ -77,7 +78,7 @@ def refresh(
     *,
     number: Annotated[int, typer.Option("--weeks", min=1, max=5200, help="How many of the newest weeks.")] = 26,
     every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
-    max_requests: Annotated[int, typer.Option(min=1, help="The budget of requests to FINRA.")] = 500,
+    max_requests: Annotated[int, typer.Option(min=1, max=MOST, help="The budget of requests to FINRA.")] = 500,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     wait: Wait = False,
 ) -> None:

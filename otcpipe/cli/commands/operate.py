@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from otcpipe.cli.commands.command import Commands
 from otcpipe.cli.options import Json
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command()

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.options import Json, Week
+from otcpipe.cli.commands.command import Commands
+from otcpipe.cli.options import MOST, Json, Week
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command()
@@ -87,7 +88,7 @@ def top(
     by: Annotated[str, typer.Option(help="volume, change, hhi or ats-fraction.")] = "volume",
     tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; all by default.")] = None,
     scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
-    limit: Annotated[int, typer.Option(min=1, help="How many symbols.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many symbols.")] = 10,
     as_json: Json = False,
 ) -> None:
     """The first symbols of a week, the newest computed one by default."""

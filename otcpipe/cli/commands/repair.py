@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.options import Json, Wait, Week
+from otcpipe.cli.commands.command import Commands
+from otcpipe.cli.options import MOST, Json, Wait, Week
 from otcpipe.errors import Invalid
 
-LAST_ID = 2**63 - 1
-commands = typer.Typer()
-dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that died, why, and how to replay them.")
+commands = Commands()
+dlq = Commands(no_args_is_help=True, help="Dead letters: messages that died, why, and how to replay them.")
 commands.add_typer(dlq, name="dlq")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
@@ -79,7 +79,7 @@ def reprocess(
     ] = None,
     stage: Annotated[str | None, typer.Option(help="Where two stages read that kind of key.")] = None,
     only: Annotated[bool, typer.Option("--only", help="Just that stage, not those after it.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="With --prefix: at most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="With --prefix: at most so many.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run a stage again by its message key, and those after it."""
@@ -137,9 +137,7 @@ def dlq_list(
 
 
 @dlq.command("show")
-def dlq_show(
-    letter: Annotated[int, typer.Argument(metavar="ID", min=1, max=LAST_ID)], *, as_json: Json = False
-) -> None:
+def dlq_show(letter: Annotated[int, typer.Argument(metavar="ID", min=1, max=MOST)], *, as_json: Json = False) -> None:
     """All that is known of a letter: its message, its last error with the traceback."""
     from otcpipe.cli import dlq
 
@@ -148,11 +146,11 @@ def dlq_show(
 
 @dlq.command("replay")
 def dlq_replay(
-    letters: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, max=LAST_ID)] = None,
+    letters: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, max=MOST)] = None,
     *,
     stage: StageName = None,
     error: ErrorClass = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run the very stages and keys of letters again; twice is once."""

@@ -1,0 +1,108 @@
+"""Where a command ends: what went wrong is one sentence on standard error, and an exit code."""
+
+import io
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+from otcpipe import settings
+from otcpipe.cli import INTERRUPTED
+from otcpipe.errors import OtcpipeError
+from otcpipe.text import Redaction, sentence
+
+PACKAGE = str(Path(__file__).parent.parent)
+
+
+def run() -> int:
+    """Run the command of `sys.argv`; its exit code. No error gets out, but with `python -X dev` those of otcpipe."""
+    _open_streams()
+    logging.basicConfig(handlers=[logging.NullHandler()])  # sentences are for people here, logs for workers
+    return _code_of(_command) or _code_of(sys.stdout.flush)
+
+
+def _command() -> int:
+    command = typer.main.get_command(import_module("otcpipe.cli.commands").typer_app)
+    code = command.main(standalone_mode=False)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _code_of(work: Callable[[], int | None]) -> int:
+    try:
+        return work() or 0
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback is no answer, and may show a setting
+        return _code_after(error)
+
+
+def _code_after(error: BaseException) -> int:
+    code = 1
+    match error:
+        case typer.TyperException():
+            code = _refuse(error)
+        case OtcpipeError():
+            code = _fail(str(error), error.exit_code)
+        case KeyboardInterrupt():
+            code = _fail("Interrupted.", INTERRUPTED)
+        case BrokenPipeError():  # whoever read has read enough
+            _drop_output()
+        case OSError():
+            _drop_output()
+            _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        case _ if sys.flags.dev_mode:
+            raise error
+        case _:
+            _fail(f"A defect of otcpipe: {type(error).__name__} {_place(error)}: {error}")
+    return code
+
+
+def _refuse(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help itself
+        return error.exit_code
+    where = f" See `{context.command_path} --help`." if context else ""
+    return _fail(f"{error.format_message().rstrip('.')}.{where}", error.exit_code)
+
+
+def _fail(text: str, code: int = 1) -> int:
+    with suppress(OSError):  # standard error is gone too
+        print(f"otcpipe: {sentence(_redaction()(text))}", file=sys.stderr)  # noqa: T201 - this is the command line
+    return code
+
+
+def _redaction() -> Redaction:
+    try:
+        return Redaction(settings.load().secrets())
+    except OtcpipeError:  # settings that are refused reach no library
+        return Redaction(())
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of otcpipe that the error came through."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(PACKAGE)]
+    return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "in a library"
+
+
+def _open_streams() -> None:
+    """A stream that the caller closed leads nowhere, and one that is no UTF-8 shows ? for what it lacks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """Let nothing more be written to standard output: Python would try once more at its end, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
