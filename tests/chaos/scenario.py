@@ -124,4 +124,4 @@ def _with_more(row: Row, shares: int) -> Row:
 
 
 def _spoilt(row: Row) -> Row:
-    return with_values(row, totalWeeklyTradeCount="n/a")
+    return with_values(row, totalWeeklyTradeCount="1.5")  # in text and JSON alike
