@@ -79,7 +79,10 @@ class Figures(Collector):
                     yield "rows", row[kind], {"tier": row["tier"], "kind": kind}
             for row in transaction.rows("newest_grades"):
                 yield "quality_score", float(row["score"]), {"tier": row["tier"], "grade": row["grade"]}
-        yield from self._of_partitions(ledger.partitions(self._warehouse))
+        today = weeks.today(self._settings.now())
+        yield from self._of_partitions(
+            [row for row in ledger.partitions(self._warehouse) if row["week_ending"] <= today]
+        )
 
     def _of_partitions(self, rows: list[Row]) -> Iterator[Sample]:
         for (tier, state), number in Counter((row["tier"], row["state"]) for row in rows).items():

@@ -1,6 +1,6 @@
 """What later captures changed: records paired before and after, relabelled ones too."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ FIRM: dict[str, object] = {
 }
 
 
-def restated(*captures: list[dict[str, object]], first: int = 0) -> list[dict[str, Any]]:
+def restated(*captures: Sequence[Mapping[str, object]], first: int = 0) -> list[dict[str, Any]]:
     """The revisions after captures of the API's rows, a day after one another."""
     for number, rows in enumerate(captures, first):
         drive(observe(api_text(rows, T1), T1, NOON + number * DAY, "all"))

@@ -1,5 +1,7 @@
 """Commands that show."""
 
+from collections.abc import Sequence
+
 from otcpipe import ledger, oddities, services, weeks
 from otcpipe import revisions as _revisions
 from otcpipe.cli.console import print_json, print_table, say
@@ -32,8 +34,8 @@ REVISIONS = {
     "trade_count_before": "trades before",
     "trade_count_after": "trades after",
     "updated_on_after": "updated",
-    "labels": "relabelled",
 }
+LABELLED = 20  # revisions whose labels are listed below the table
 EFFECTS = {
     "restated_week": "restated week",
     "observed_at": "observed",
@@ -49,7 +51,7 @@ def status(week: str | None, *, as_json: bool) -> None:
     """All partitions that were ever asked for, or the three of one week."""
     now = services.settings().now()
     friday = weeks.parse_week(week, now) if week else None
-    rows = ledger.partitions(services.warehouse(), friday)
+    rows = [row for row in ledger.partitions(services.warehouse(), friday) if row["week_ending"] <= weeks.today(now)]
     for row in rows:
         if row["state"] == "absent":
             row["state"] = weeks.state_of(row["week_ending"], row["tier"], now)
@@ -78,10 +80,20 @@ def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_jso
     if not changes:
         say("No record was restated or relabelled.")
         return
-    print_table(REVISIONS, [row | {"labels": _labels(row)} for row in changes])
+    print_table(REVISIONS, changes)
+    _show_labels([row for row in changes if row["relabelled"]])
     if with_effect:
         say("Rows of the metrics that differ from the moment before each observation:")
         print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in effects])
+
+
+def _show_labels(changes: Sequence[Row]) -> None:
+    for row in changes[:LABELLED]:
+        say(
+            f"{row['symbol'] or 'no symbol'} at {row['venue_name'] or 'no name'}, {row['week_ending']}: {_labels(row)}."
+        )
+    if len(changes) > LABELLED:
+        say(f"{len(changes) - LABELLED:,} more were relabelled: --json lists each with its labels before and after.")
 
 
 def _labels(row: Row) -> str:

@@ -47,8 +47,10 @@ alike as materialized ( -- all labels are the same
     group by place, hash_record_extended(row (mpid, firm_crd, issue_name_id, venue_name_id, product_type), 0)
     having count(*) = 2 and bool_or(is_opened) and not bool_and(is_opened)
 ),
-unlike as materialized (
-    select r.* from record as r
+unlike as (
+    select r.id, r.is_opened, r.is_of_file, r.place, r.quantities, r.mpid, r.firm_crd, r.issue_name_id, r.venue_name_id,
+        r.product_type, r.share_volume, r.trade_count
+    from record as r
     where r.id not in (select opened from alike union all select closed from alike)
 ),
 same_venue as materialized ( -- equal quantities of one venue
@@ -58,12 +60,14 @@ same_venue as materialized ( -- equal quantities of one venue
     group by quantities, coalesce(mpid, firm_crd::text)
     having count(*) = 2 and bool_or(is_opened) and not bool_and(is_opened)
 ),
+left_over as materialized (
+    select * from unlike
+    where id not in (select opened from same_venue union all select closed from same_venue)
+),
 renumbered as materialized ( -- equal quantities of one name
     select min(id) filter (where is_opened) as opened, min(id) filter (where not is_opened) as closed
-    from unlike
-    where
-        venue_name_id is not null and not is_of_file
-        and id not in (select opened from same_venue union all select closed from same_venue)
+    from left_over
+    where venue_name_id is not null and not is_of_file
     group by quantities, venue_name_id
     having count(*) = 2 and bool_or(is_opened) and not bool_and(is_opened)
 ),
@@ -78,14 +82,8 @@ paired as (
     select
         0 as pass, id, is_opened, is_of_file, place, quantities, mpid, firm_crd, issue_name_id, venue_name_id, product_type,
         share_volume, trade_count, true as has_both, null::bigint as partner
-    from unlike
-    where
-        id not in (
-            select opened from same_venue
-            union all select closed from same_venue
-            union all select opened from renumbered
-            union all select closed from renumbered
-        )
+    from left_over
+    where id not in (select opened from renumbered union all select closed from renumbered)
     union all
     select
         pass, id, is_opened, is_of_file, place, quantities, mpid, firm_crd, issue_name_id, venue_name_id, product_type,
