@@ -89,9 +89,8 @@ def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_jso
 
 def _show_labels(changes: Sequence[Row]) -> None:
     for row in changes[:LABELLED]:
-        say(
-            f"{row['symbol'] or 'no symbol'} at {row['venue_name'] or 'no name'}, {row['week_ending']}: {_labels(row)}."
-        )
+        place = f"{row['symbol'] or 'no symbol'} at {row['venue_name'] or 'no name'}"
+        say(f"{place}, {row['week_ending']}: {_labels(row)}.")
     if len(changes) > LABELLED:
         say(f"{len(changes) - LABELLED:,} more were relabelled: --json lists each with its labels before and after.")
 
