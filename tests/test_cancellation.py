@@ -27,7 +27,9 @@ Workers = Callable[..., "subprocess.Popen[bytes]"]
 OTCE = Partition(WEEK, "OTCE")
 WAITING = """
     select query from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and query like %s
+    where
+        datname = current_database() and backend_type = 'client backend' and wait_event_type = 'Lock'
+        and query like %s
 """
 DONE = "select count(*) from otc.stage_run where stage = 'compute' and state = 'done'"
 LIMIT_SECONDS, END_SECONDS = 2, 5
@@ -67,7 +69,7 @@ def locked(environment: dict[str, str], statement: str) -> Iterator[None]:
     ("stage", "statement", "query"),
     [
         ("persist", "lock table otc.volume_record in access exclusive mode", "%"),
-        ("persist", "lock table otc.stage_run in access exclusive mode", "insert into otc.stage_run%"),
+        ("persist", "lock table otc.stage_run in access exclusive mode", "%insert into otc.stage_run as r%"),
         ("compute", "lock table otc.symbol_summary, otc.venue_share in access exclusive mode", "%"),
     ],
     ids=["a table", "the ledger", "two lanes"],
