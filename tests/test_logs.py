@@ -26,6 +26,7 @@ SETTINGS = {
     "OTCPIPE_FINRA_CLIENT_SECRET": "secret-of-finra",
 }
 LEAKS = [*SETTINGS.values(), PASSWORD, "http://user:hunter2@proxy.example/path"]
+FORGED = "x\n[2026-01-01 00:00:00] [PID 1] [MainThread] [root] [INFO] all is well\x1b[2J\u202e\r\u2028\udcff"
 SCRIPT = """
 import logging, sys, warnings
 from otcpipe import logs, settings
@@ -121,3 +122,14 @@ def test_every_line_of_a_worker_tells_its_run_while_a_stage_runs(
     assert secrets
     assert not [secret for secret in secrets if secret in text]
     assert logs.FIELDS.get() == {}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_text_from_outside_forges_a_line_or_reaches_a_terminal_raw(form: str) -> None:
+    lines = printed(form, FORGED)
+    assert not [line for line in lines if "all is well" in line and line.startswith("[2026-01-01 00:00:00]")]
+    if form == "json":
+        texts = [text for line in lines for text in json.loads(line).values() if isinstance(text, str)]
+        lines = [part for text in texts for part in text.split("\n")]
+    assert not [line for line in lines if not line.isprintable()]
+    assert [line for line in lines if "all is well" in line]
