@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otcpipe import metrics, schedule, services
+from otcpipe.cli import schedule as shown
 from otcpipe.errors import Invalid, Unreachable
 from otcpipe.ledger import Run
 from otcpipe.records import Partition
@@ -245,3 +246,22 @@ def test_the_scheduler_catches_up_at_its_start_and_stops_on_a_signal(
         time.sleep(0.1)
     process.send_signal(ending)
     assert process.wait(20) == 0
+
+
+def test_a_running_scheduler_whose_rows_were_lost_fires_at_its_next_tick(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(moment: datetime) -> None:
+        monkeypatch.setenv("OTCPIPE_NOW", moment.isoformat())
+        services.settings.cache_clear()
+
+    at(WEDNESDAY - 7 * MINUTE)
+    clock = shown.Clock()
+    clock.tick()
+    sql("drop schema otc cascade")
+    clock.tick()  # what fails is put off
+    services.warehouse().migrate()
+    at(WEDNESDAY)
+    clock.tick()
+    fired = sql("select job from otc.schedule_fire where told <> 'first start' and finished_at is not null")
+    assert ("otc-tier1-weekly",) in fired

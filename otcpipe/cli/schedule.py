@@ -17,7 +17,7 @@ def run() -> None:
     logs.configure(services.settings())
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     schedule.begin(services.warehouse(), services.settings().now())
-    clock = _Clock()
+    clock = Clock()
     say("The scheduler runs; `otcpipe schedule --list` shows when what is due. Ctrl-C stops it.")
     schedule.run(clock.tick, services.settings())
     say("The scheduler stopped.")
@@ -42,7 +42,7 @@ def show(*, as_json: bool) -> None:
     print_table(COLUMNS, rows)
 
 
-class _Clock:
+class Clock:
     """Fires what is due at each tick; a server that is down puts it off until the next."""
 
     def __init__(self) -> None:
