@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from otcpipe import due, ledger, metrics, weeks
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row, Warehouse
 
 UNWANTED = "-"  # a week before the first that the tier was ever asked for

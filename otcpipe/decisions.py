@@ -8,8 +8,9 @@ from datetime import datetime
 from otcpipe import grading, keys
 from otcpipe.errors import Damaged
 from otcpipe.keys import Key
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
 from otcpipe.store import Store
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row, Warehouse
 
 

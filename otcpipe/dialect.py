@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from otcpipe import escapes
 from otcpipe.errors import Invalid
 from otcpipe.limits import MAX_BYTES, MAX_COLUMNS, MAX_LINES, MEBIBYTE
-from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, SYMBOL, TEXT, TIERS
+from otcpipe.records import API_FIELDS, FILE_FIELDS, LINE, REASON, SYMBOL, TEXT
+from otcpipe.tiers import TIERS
 
 BOM = b"\xef\xbb\xbf"
 UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}

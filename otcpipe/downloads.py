@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from otcpipe import normalize, parse
 from otcpipe.errors import Invalid
-from otcpipe.records import REASON, TIERS, Normalized, Partition
+from otcpipe.records import REASON, Normalized, Partition
+from otcpipe.tiers import TIERS
 from otcpipe.weeks import parse_tier, published_on, week_published_on
 
 EARLY = timedelta(days=4)  # the business day before a publication, over a week end and a holiday

@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 
 from otcpipe import decisions, keys, ledger, stages, weeks
 from otcpipe.ledger import Run
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
 from otcpipe.store import Store
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Warehouse
 
 Send = Callable[[Run], None]

@@ -7,7 +7,8 @@ from datetime import date, datetime
 
 from otcpipe import weeks
 from otcpipe.errors import Invalid
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 
 EXTENSIONS = {
     "fetched": ("json", "psv.gz"),  # a manifest, which is the message's key, and its bytes

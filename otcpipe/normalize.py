@@ -5,16 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHARE_DIGITS, TRADE_DIGITS
-from otcpipe.records import (
-    FIRM_ROWS,
-    LINE,
-    RECORD,
-    TIERS,
-    Normalized,
-    Partition,
-    plain,
-)
+from otcpipe.records import FIRM_ROWS, LINE, RECORD, Normalized, Partition, plain
 from otcpipe.rowset import Rows, differs, words_of
+from otcpipe.tiers import TIERS
 from otcpipe.values import Day, Number, without_midnight
 
 VERSION = 2

@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 from otcpipe.errors import Invalid, TooSoon, Unreachable, Unready
 
 OUTAGES = ("08", "40", "53", "55", "57P")  # SQLSTATE: connections, conflicts, resources, locks, shutdowns
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 3
 NO_PASSWORD = re.compile("password authentication failed|no password supplied", re.IGNORECASE)
 REFUSAL = re.compile(r"\b(?:FATAL|ERROR): +(.*)")  # of the server, at the end of what the client library says
 

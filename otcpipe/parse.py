@@ -15,7 +15,8 @@ from otcpipe import dialect, escapes, quoted
 from otcpipe.dialect import Dialect
 from otcpipe.limits import MAX_LINE_BYTES, MAX_REJECTS
 from otcpipe.quoted import Malformed
-from otcpipe.records import LINE, REASON, SYMBOL, TEXT, TIERS, WORD, WORDS, plain
+from otcpipe.records import LINE, REASON, SYMBOL, TEXT, WORD, WORDS, plain
+from otcpipe.tiers import TIERS
 
 VERSION = 2
 CHUNK = 1 << 20

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
-TIERS = {"T1": "NMS Tier 1", "T2": "NMS Tier 2", "OTCE": "OTC"}  # identifier: FINRA's description
 
 # FINRA's names in wire order, and ours. FINRA.md 3.
 API_FIELDS = (

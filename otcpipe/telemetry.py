@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 from otcpipe import ledger, stages, weeks
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.queues import Queues
-from otcpipe.records import TIERS
 from otcpipe.settings import Settings
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row, Transaction, Warehouse
 
 Sample = tuple[str, float, dict[str, str]]  # a figure's name, its value, its labels

@@ -20,7 +20,6 @@ Result = TypeVar("Result")
 LANES = 2  # transactions at a time of all that a process does side by side
 CONNECT_SECONDS = 5
 CANCEL_SECONDS = 2
-BUSY_SECONDS = 3
 LIMITS = {
     "statement_timeout": "30 min",
     "lock_timeout": "1 min",  # shorter than any stage may take

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from otcpipe import exchange
 from otcpipe.errors import Invalid
-from otcpipe.records import TIERS, Partition
+from otcpipe.tiers import TIERS
 
 NEW_YORK = ZoneInfo("America/New_York")
 PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
@@ -45,7 +45,7 @@ def check_week(friday: date, now: datetime) -> date:
 
 def published_on(friday: date, tier: str) -> date:
     """The day of first publication: a Monday, or the Tuesday after an NYSE holiday."""
-    monday = Partition(friday, tier).week_start + DELAY[tier]
+    monday = friday - timedelta(days=FRIDAY) + DELAY[tier]
     return monday + timedelta(days=1) if monday in exchange.closings() else monday
 
 

@@ -9,7 +9,8 @@ from otcpipe import decisions, fetched, grading, keys, ledger, reconcile, servic
 from otcpipe.decisions import Decision
 from otcpipe.handoff import Carrier
 from otcpipe.ledger import Run
-from otcpipe.records import API_FIELDS, FILE_FIELDS, TIERS, Manifest, Output, Partition
+from otcpipe.records import API_FIELDS, FILE_FIELDS, Manifest, Output, Partition
+from otcpipe.tiers import TIERS
 
 WEEK = date(2025, 11, 14)
 NOON = datetime(2025, 12, 20, 12, tzinfo=UTC)

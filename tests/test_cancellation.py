@@ -14,7 +14,7 @@ import pytest
 from dramatiq.middleware import TimeLimitExceeded
 from dramatiq.middleware.threading import raise_thread_exception
 
-from otcpipe import broker, cancellation, services, warehouse
+from otcpipe import broker, cancellation, outages, services
 from otcpipe.cancellation import Stopped, Work
 from otcpipe.errors import TooSoon
 from otcpipe.ledger import Run
@@ -129,7 +129,7 @@ def test_a_lock_that_is_kept_for_long_puts_the_run_off_and_uses_up_no_attempt(
             services.warehouse().transaction() as one,
         ):
             one.connection.execute("select from otc.volume_record")
-    assert sent == [(run, warehouse.BUSY_SECONDS)]
+    assert sent == [(run, outages.BUSY_SECONDS)]
     assert sql("select state, attempts from otc.stage_run where stage = 'persist'") == [("queued", 0)]
     drive(run)
     assert sql(DONE) == [(1,)]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from otcpipe import downloads
 from otcpipe.downloads import Download
 from otcpipe.errors import Invalid
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 from otcpipe.weeks import published_on, week_ending
 from tests.lines import OTCE
 from tests.pipeline import WEEK, api_text, file_text

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from otcpipe import keys
 from otcpipe.errors import Invalid
 from otcpipe.keys import Key
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 from otcpipe.weeks import week_ending
 
 PREFIX = "finra/otc"

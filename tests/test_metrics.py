@@ -12,8 +12,9 @@ import pytest
 from otcpipe import keys, ledger, metrics, services, stages
 from otcpipe.errors import TooSoon
 from otcpipe.ledger import Run
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
 from otcpipe.runner import LANE_LOCKS, LOCKS
+from otcpipe.tiers import TIERS
 from tests.metrics.load import tables
 from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
 

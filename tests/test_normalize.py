@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otcpipe import normalize, parse, rowset, totals
-from otcpipe.records import API_FIELDS, FILE_FIELDS, RECORD, REJECT, TIERS, Partition
+from otcpipe.records import API_FIELDS, FILE_FIELDS, RECORD, REJECT, Partition
+from otcpipe.tiers import TIERS
 from tests.lines import OTCE, files, joined, lines_below_header, normalized, numbers, rejects
 from tests.pipeline import WEEK, api_text, file_text
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from otcpipe import report, services
 from otcpipe.cli import report as cli
 from otcpipe.errors import Invalid
-from otcpipe.records import ATTRIBUTION, TIERS, Partition
+from otcpipe.records import ATTRIBUTION, Partition
 from otcpipe.report import charts, shown
 from otcpipe.stack import Supervisor
+from otcpipe.tiers import TIERS
 from otcpipe.weeks import due_at
 from tests.conftest import place
 from tests.pipeline import NOON, WEEK, api_text, drive, file_text, observe

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from otcpipe import weeks
 from otcpipe.errors import Invalid
-from otcpipe.records import TIERS
+from otcpipe.tiers import TIERS
 
 DATA = Path(__file__).parent / "data"
 NOON = datetime(2026, 11, 23, 17, tzinfo=UTC)  # in New York

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 from tests.year import DAY, Year, year
 
 Sql = Callable[..., list[tuple[Any, ...]]]

@@ -10,7 +10,8 @@ import pytest
 
 from otcpipe import coverage, reconcile, schedule, services, weeks
 from otcpipe.ledger import Run
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 from tests.finra_server import Dataset, FinraServer, generated
 from tests.pipeline import drive
 

@@ -5,7 +5,7 @@ import sys
 from otcpipe import coverage as _coverage
 from otcpipe import services, weeks
 from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.records import TIERS
+from otcpipe.tiers import TIERS
 
 
 def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:

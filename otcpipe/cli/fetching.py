@@ -8,7 +8,8 @@ from otcpipe import revisions as _revisions
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
-from otcpipe.records import TIERS, Partition
+from otcpipe.records import Partition
+from otcpipe.tiers import TIERS
 
 PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week, the first read twice
 

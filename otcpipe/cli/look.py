@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from otcpipe import ledger, oddities, services, weeks
 from otcpipe import revisions as _revisions
 from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.records import TIERS
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row
 
 STATUS = {

@@ -5,7 +5,8 @@ from datetime import date
 from otcpipe import services, weeks
 from otcpipe.cli import questions
 from otcpipe.cli.console import interval, print_json, print_table, say, whole
-from otcpipe.records import ATTRIBUTION, TIERS
+from otcpipe.records import ATTRIBUTION
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row, Transaction
 
 BY = ("volume", "change", "hhi", "ats-fraction")

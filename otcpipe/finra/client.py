@@ -14,8 +14,9 @@ from otcpipe.finra.credentials import Credentials
 from otcpipe.finra.limits import LIMIT, GivenUp, TooLarge
 from otcpipe.finra.pages import page
 from otcpipe.finra.transport import Answer, Transport
-from otcpipe.records import TIERS, Page, Partition
+from otcpipe.records import Page, Partition
 from otcpipe.settings import Settings
+from otcpipe.tiers import TIERS
 from otcpipe.weeks import week_ending
 
 DATA = "/data/group/otcMarket/name/{dataset}"

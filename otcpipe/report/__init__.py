@@ -5,9 +5,10 @@ from datetime import date, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from otcpipe.errors import Invalid
-from otcpipe.records import ATTRIBUTION, TIERS
+from otcpipe.records import ATTRIBUTION
 from otcpipe.report import charts, shown
 from otcpipe.report.gather import gather
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Warehouse
 
 __all__ = ["make"]

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from otcpipe import weeks
 from otcpipe.metrics import WEEK
-from otcpipe.records import TIERS
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row, Transaction
 
 WEEKS, LATER = 26, 4  # on the map; of them after the report's own

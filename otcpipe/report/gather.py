@@ -4,8 +4,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from otcpipe import ledger, metrics, queries
-from otcpipe.records import TIERS
 from otcpipe.report import coverage, totals
+from otcpipe.tiers import TIERS
 from otcpipe.warehouse import Row, Transaction, Warehouse
 
 LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day on

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from otcpipe.keys import sha256
 from otcpipe.proof import in_order
-from otcpipe.records import API_FIELDS, TIERS, Partition
+from otcpipe.records import API_FIELDS, Partition
+from otcpipe.tiers import TIERS
 from otcpipe.weeks import week_ending
 from tests.finra_server.generate import cached
 from tests.finra_server.roster import FULL, SMALL

@@ -12,7 +12,8 @@ from psycopg.rows import dict_row
 
 from otcpipe import keys, metrics, services, stages
 from otcpipe.ledger import Run
-from otcpipe.records import FILE_FIELDS, TIERS, Partition
+from otcpipe.records import FILE_FIELDS, Partition
+from otcpipe.tiers import TIERS
 from tests.metrics.generate import History
 from tests.metrics.records import Loaded, Record, Row
 from tests.pipeline import accept, api_text, drive, observe

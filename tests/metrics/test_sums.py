@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otcpipe import sums
-from otcpipe.records import TIERS
+from otcpipe.tiers import TIERS
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 LISTS = st.lists(st.decimals(0, 9, places=6), max_size=3).map(lambda numbers: sorted(numbers, reverse=True) or None)
