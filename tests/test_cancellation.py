@@ -14,7 +14,7 @@ import pytest
 from dramatiq.middleware import TimeLimitExceeded
 from dramatiq.middleware.threading import raise_thread_exception
 
-from otcpipe import broker, cancellation, outages, services
+from otcpipe import broker, cancellation, outages, services, warehouse
 from otcpipe.cancellation import Stopped, Work
 from otcpipe.errors import TooSoon
 from otcpipe.ledger import Run

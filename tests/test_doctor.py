@@ -28,7 +28,7 @@ NOWHERE = {
     "redis": {"OTCPIPE_REDIS_URL": "redis://:s3cret@127.0.0.1:9/0"},
     "s3": {"OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9"},
 }
-REST_ON = {"postgres": {"migrations", "runs", "letters"}, "redis": {"queues", "runs"}, "s3": {"runs"}}
+REST_ON = {"postgres": {"migrations", "oddities", "runs", "letters"}, "redis": {"queues", "runs"}, "s3": {"runs"}}
 
 
 def examined(environment: dict[str, str], **changed: str) -> dict[str, doctor.Finding]:
