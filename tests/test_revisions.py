@@ -87,7 +87,7 @@ def test_an_mpid_that_is_filled_in_is_one_revision(environment: dict[str, str], 
     other: dict[str, object] = {"MPID": "CCCC", "marketParticipantName": "C POOL", "totalWeeklyShareQuantity": 55}
     drive(observe(api_text([{}, other], T1), T1, NOON, "all"))
     sql(f"update otc.volume_record set {lacking} where mpid = 'AAAA'")  # as a row without MPID is stored
-    [row] = restated([{}, other], first=1)
+    [row] = restated([{"lastUpdateDate": "2025-12-21"}, other], first=1)
     assert (row["change"], row["share_volume_before"], row["share_volume_after"]) == ("relabelled", 100, 100)
     assert labels(row)["mpid"] == {"before": None, "after": "AAAA"}
     assert ("venue_name" in row["relabelled"]) == ("venue_name" in lacking)

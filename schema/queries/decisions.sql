@@ -21,7 +21,10 @@ where fetched_key = %(subject)s;
 
 -- name: first_wanted
 -- The first week of each tier that was ever asked for.
-select tier, min(week_ending) as week_ending from otc.decision where kind = 'want' group by tier;
+select tier, min(week_ending) as week_ending
+from otc.decision
+where kind = 'want' and otc.is_partition(week_ending, tier)
+group by tier;
 
 -- name: misapplied
 -- Captures whose records are in although they are withdrawn, or are not in although they should be.
