@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from otcpipe import grading, keys
+from otcpipe import grading, keys, metrics
 from otcpipe.errors import Damaged
 from otcpipe.keys import Key
 from otcpipe.records import Partition
@@ -93,6 +93,7 @@ def _copy(warehouse: Warehouse, key: Key, decision: Decision) -> None:
             return
         if decision.kind == "accept":
             grading.regrade(transaction, decision.partition, decision.decided_at)
+            metrics.mark_due(transaction, decision.partition.week_ending)  # held until this very transaction
         elif decision.kind in ("withdraw", "restore"):
             transaction.run("mark_withdrawn", subject=decision.subject)
 
