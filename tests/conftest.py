@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from otcpipe import broker, services, store, warehouse
 from otcpipe.cli import app
@@ -23,6 +24,8 @@ from otcpipe.warehouse import Warehouse
 DATA = Path(__file__).parent / "data"
 READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
 numbers = itertools.count(1)
+hypothesis_settings.register_profile("otcpipe", deadline=None)  # a slow machine is no fault of what is tested
+hypothesis_settings.load_profile("otcpipe")
 
 
 @pytest.fixture(scope="session")
