@@ -15,7 +15,7 @@ SCHEMES = {
 }
 CHOICES = {"FINRA_FORMAT": ("text", "json"), "LOG": ("text", "json")}
 LAST_PORT = 65535
-YEARS = range(2014, 2200)  # from the first week of the feed on; a clock beyond them leaves the calendar
+YEARS = range(2014, 2100)  # of the feed: a clock beyond them leaves the calendar
 LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 NAME = rf"{LABEL}(?:\.{LABEL})*\.?"
 IPV6 = r"[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*(?:%25[A-Za-z0-9]+)?"
