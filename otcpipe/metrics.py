@@ -146,10 +146,12 @@ def _compute_stored(warehouse: Warehouse, week: date, changed: dict[str, int]) -
     with warehouse.transaction() as transaction:
         if not transaction.rows("try_stored", week=week, reach=reach(), space=LOCKS)[0]["is_locked"]:
             return False
+        due = transaction.rows("take_due", week=week, over_stored=True)
+        # only now: a change of records that is committed later has to wait for the marks that are taken
         read = transaction.rows("due_weeks", first=week - reach() * WEEK, last=week)
         if not all(row["over_stored"] for row in read):
+            transaction.connection.rollback()
             return False
-        due = transaction.rows("take_due", week=week, over_stored=True)
         runner = take_over(warehouse, transaction, week)
         runner.side_by_side(sums.take_away, [week])  # a killed one may have left some, which nobody shall read
         _store(runner, due, changed)

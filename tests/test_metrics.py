@@ -15,6 +15,7 @@ from otcpipe.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.runner import LANE_LOCKS, LOCKS
 from otcpipe.tiers import TIERS
+from otcpipe.warehouse import Transaction
 from tests.metrics.load import tables
 from tests.pipeline import NOON, WEEK, carrier, drive, file_text, functions, observe
 
@@ -337,3 +338,31 @@ def test_the_last_partition_of_a_week_computes_for_all_that_are_on_their_way(sql
     runs = drive(observe(content, Partition(WEEK, "OTCE")), observe(other, Partition(WEEK, "T1")))
     assert {run.stage.name for run in runs} == {"cache", "parse", "normalize", "persist", "compute"}
     assert sql("select count(distinct computed_at) from otc.symbol_summary") == [(1,)]
+
+
+def test_records_that_change_just_before_their_marks_are_taken_are_computed_first(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a runner is paused between its look at what is due and taking it."""
+    week = WEEKS[1]
+    drive(taken(WEEKS[0]), taken(week))
+    changed, real, persisted = taken(week, later=1, BBB=21), Transaction.rows, list[Run]()
+    with services.warehouse().transaction() as transaction:
+        transaction.run("mark_due", week=week, metrics=["symbol_rolling_avg"], over_stored=[True], reaches=[0])
+
+    def rows(self: Transaction, name: str, /, **values: object) -> list[dict[str, Any]]:
+        if name == "take_due" and values["over_stored"] and not persisted:
+            persisted.append(changed)
+            for stage in ("cache", "parse", "normalize", "persist"):
+                following = persisted[-1].following(functions()[stage](persisted[-1]))
+                assert following
+                persisted.append(following)
+        return real(self, name, **values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transaction, "rows", rows)
+        compute_all([week])
+    assert persisted
+    assert sql("select count(*) from otc.metric_due") == [(0,)]
+    volumes = sql("select current_volume::int from otc.symbol_rolling_avg where symbol = 'BBB' order by week_ending")
+    assert volumes == [(40,), (42,)]
