@@ -135,7 +135,7 @@ def test_a_week_or_moment_outside_the_feed_is_a_usage_error(command: tuple[str, 
 @pytest.mark.parametrize("week", ["0001-01-05", "2013-12-27", "2090-01-06", "9999-12-31"])
 def test_a_message_of_an_impossible_week_is_refused(week: str, environment: dict[str, str]) -> None:
     message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name="fetch", actor_name="fetch_partition", args=(f"partition/T1/{week}",), kwargs={}, options={}
+        queue_name="fetch", actor_name="fetch_week", args=(f"partition/T1/{week}",), kwargs={}, options={}
     )
     with pytest.raises(Invalid, match=f"names a week that cannot be. The week ending {week}"):
         messages.read(message.encode())

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
@@ -26,12 +27,18 @@ class Threads:
         self._limit = limit
 
     def all(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        """The results in the order of the calls; raises the first error at once, and GivenUp past the limit."""
-        futures: list[Future[T]] = [self._pool.submit(copy_context().run, call) for call in calls]
+        """The results in the order of the calls; raises the first error at once, and GivenUp past the limit.
+
+        After an error no further call begins.
+        """
+        errors: list[BaseException] = []
+        futures: list[Future[T]] = [
+            self._pool.submit(copy_context().run, partial(_run, call, errors)) for call in calls
+        ]
         try:
             while wait(futures, SLICE, FIRST_EXCEPTION).not_done:
-                if failed := [one for one in futures if one.done() and one.exception()]:
-                    failed[0].result()
+                if errors:
+                    raise errors[0]
                 self._limit.check()
             return [one.result() for one in futures]
         finally:
@@ -41,6 +48,17 @@ class Threads:
     def one(self, call: Callable[[], T]) -> T:
         """The result of a single call."""
         return self.all([call])[0]
+
+
+def _run(call: Callable[[], T], errors: list[BaseException]) -> T:
+    """Run a call, or raise the error of an earlier one; adds its own error to the list."""
+    if errors:
+        raise errors[0]
+    try:
+        return call()
+    except BaseException as error:
+        errors.append(error)
+        raise
 
 
 @contextmanager
