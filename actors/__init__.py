@@ -2,7 +2,7 @@
 
 import dramatiq
 
-from otcpipe.broker import broker
+from otcpipe.broker.actors import broker
 
 dramatiq.set_broker(broker())
 

@@ -1,14 +1,16 @@
-from otcpipe import captures, fetched, objects, services
-from otcpipe.broker import stage
-from otcpipe.ledger import Run
+from otcpipe import resources
+from otcpipe.broker.actors import stage
+from otcpipe.pipeline import captures
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Output
+from otcpipe.storage import objects, observations
 
 
 @stage
 def cache_file(run: Run) -> Output:
     """Address the bytes by their content, keep them for ever, and note the capture."""
-    manifest, content = fetched.collect(services.store(), run.key)
+    manifest, content = observations.collect(resources.store(), run.key)
     raw = run.key.sibling("raw", manifest.digest)
-    objects.put_raw(services.store(), raw, content)
-    capture = captures.add(services.warehouse(), run.key, manifest, content)
+    objects.put_raw(resources.store(), raw, content)
+    capture = captures.add(resources.warehouse(), run.key, manifest, content)
     return Output(str(raw), capture, {"bytes": len(content)})

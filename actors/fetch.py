@@ -1,14 +1,16 @@
-from otcpipe import captures, fetch, services
-from otcpipe.broker import stage
-from otcpipe.ledger import Run
+from otcpipe import resources
+from otcpipe.broker.actors import stage
+from otcpipe.pipeline import captures
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Output
+from otcpipe.stages import fetch
 
 
 @stage
 def fetch_week(run: Run) -> Output:
     """One partition of FINRA's API, proven complete."""
-    partition, settings = run.key.partition, services.settings()
-    is_captured = captures.is_captured(services.warehouse(), partition)
-    finra = fetch.Dated(services.finra(), settings.now)
+    partition, settings = run.key.partition, resources.settings()
+    is_captured = captures.is_captured(resources.warehouse(), partition)
+    finra = fetch.Dated(resources.finra(), settings.now)
     found = fetch.observe(finra, partition, settings.now(), is_captured=is_captured)
-    return fetch.hand_over(services.store(), run.key.prefix, partition, found, finra.asked_at)
+    return fetch.hand_over(resources.store(), run.key.prefix, partition, found, finra.asked_at)

@@ -1,7 +1,9 @@
-from otcpipe import normalize, objects, services
-from otcpipe.broker import stage
-from otcpipe.ledger import Run
+from otcpipe import resources
+from otcpipe.broker.actors import stage
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Output
+from otcpipe.stages import normalize
+from otcpipe.storage import objects
 
 
 @stage
@@ -9,8 +11,8 @@ def normalize_rows(run: Run) -> Output:
     """Rows of text to records, totals and rejects."""
     normalized = run.key.derived("normalized", run.stage.name, normalize.VERSION)
     made = objects.put_normalized(
-        services.store(),
+        resources.store(),
         normalized,
-        lambda: normalize.rows(objects.parsed(services.store(), run.key), run.key.partition),
+        lambda: normalize.rows(objects.parsed(resources.store(), run.key), run.key.partition),
     )
     return Output(str(normalized), counts={"objects made": int(made)})

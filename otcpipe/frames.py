@@ -7,9 +7,10 @@ from itertools import takewhile
 import pandas as pd
 import pyarrow as pa
 
-from otcpipe import metrics, services, weeks
+from otcpipe import resources, weeks
 from otcpipe.errors import Invalid
-from otcpipe.warehouse import Transaction
+from otcpipe.metrics import definitions
+from otcpipe.storage.postgres import Transaction
 
 RECORDS = "venue_volume"
 EVER = datetime.max.replace(tzinfo=UTC)
@@ -59,7 +60,7 @@ def read(
     span = _span(week, first, last)
     at = _moment(as_of)
     wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         transaction.run("utc")
         if table == RECORDS:
             rows = transaction.table("records", **span, at=at or EVER, strict=strict, symbols=wanted)
@@ -76,16 +77,16 @@ def _span(week: date | str | None, first: date | str | None, last: date | str | 
     if week is not None:
         first = last = week
     texts = [None if day is None else str(day) for day in (first, last)]
-    begin, end = weeks.parse_span(texts[0], texts[1], services.settings().now())
+    begin, end = weeks.parse_span(texts[0], texts[1], resources.settings().now())
     return {"first": begin or date.min, "last": end or date.max}
 
 
 def _moment(as_of: datetime | str | None) -> datetime | None:
-    return None if as_of is None else weeks.parse_moment(str(as_of), services.settings().now())
+    return None if as_of is None else weeks.parse_moment(str(as_of), resources.settings().now())
 
 
 def _check(transaction: Transaction, table: str, symbols: list[str] | None) -> None:
-    names = [RECORDS, *(metric.name for metric in metrics.metrics())]
+    names = [RECORDS, *(metric.name for metric in definitions.metrics())]
     if table not in names:
         raise Invalid(f"{table!r} cannot be read; choose from {', '.join(names)}.")
     if symbols is not None and not transaction.rows("has_symbols", metric=table):

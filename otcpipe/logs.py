@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pythonjsonlogger.json import JsonFormatter
 
 from otcpipe.settings import Settings
-from otcpipe.text import Redaction, printable, printable_lines
+from otcpipe.text.printable import Redaction, printable, printable_lines
 
 FIELDS: ContextVar[Mapping[str, object]] = ContextVar("FIELDS", default={})  # noqa: B039 - nobody changes a Mapping
 NAMES = ("run", "stage", "tier", "week", "key")

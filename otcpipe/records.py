@@ -7,43 +7,10 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from otcpipe.datasets import WEEKLY
+
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
 
-# FINRA's names in wire order, and ours. FINRA.md 3.
-API_FIELDS = (
-    "totalWeeklyShareQuantity",
-    "issueSymbolIdentifier",
-    "issueName",
-    "lastUpdateDate",
-    "lastReportedDate",
-    "tierDescription",
-    "initialPublishedDate",
-    "tierIdentifier",
-    "summaryStartDate",
-    "totalNotionalSum",
-    "totalWeeklyTradeCount",
-    "weekStartDate",
-    "MPID",
-    "firmCRDNumber",
-    "productTypeCode",
-    "marketParticipantName",
-    "summaryTypeCode",
-)
-FILE_FIELDS = (
-    "tierDescription",
-    "issueSymbolIdentifier",
-    "issueName",
-    "marketParticipantName",
-    "MPID",
-    "totalWeeklyShareQuantity",
-    "totalWeeklyTradeCount",
-    "lastUpdateDate",
-)
-
-FIRM_ROWS = {
-    "ATS_W_SMBL_FIRM": "ATS",
-    "OTC_W_SMBL_FIRM": "NON_ATS",
-}  # what makes a row a record, and its venue's type
 LINE, REASON, TEXT, SYMBOL = (
     "_line",
     "_reason",
@@ -51,38 +18,43 @@ LINE, REASON, TEXT, SYMBOL = (
     "_symbol",
 )  # what parse adds to the columns of FINRA's header
 
-WORDS = (
-    "tierDescription",
-    "tierIdentifier",
-    "summaryTypeCode",
-    "summaryStartDate",
-    "weekStartDate",
-    "initialPublishedDate",
-    "lastUpdateDate",
-    "lastReportedDate",
-    "productTypeCode",
-    "MPID",
-    "firmCRDNumber",
-    "marketParticipantName",
-)  # columns of few words, held as dictionaries: a word is read, judged and written once
 WORD = pa.dictionary(pa.int32(), pa.string())
+
+ARROW_TYPES = {
+    "text": pa.string(),
+    "number": pa.int32(),
+    "count": pa.int64(),
+    "shares": pa.decimal128(20, 6),
+    "dollars": pa.decimal128(24, 6),
+    "date": pa.date32(),
+}  # of `datasets.Column.type`
+_COLUMNS = {column.name: column for column in WEEKLY.columns}
+_KEPT = (
+    "symbol",
+    "issue_name",
+    "product_type",
+    "mpid",
+    "firm_crd",
+    "venue_name",
+    "share_volume",
+    "trade_count",
+    "notional",
+    "published_on",
+    "updated_on",
+)
+
+
+def _field(name: str) -> pa.Field:
+    column = _COLUMNS[name]
+    return pa.field(name, ARROW_TYPES[column.type], nullable=not column.is_required)
+
 
 RECORD = pa.schema(
     [
         pa.field("line", pa.int32(), nullable=False),
-        pa.field("summary_type", pa.string(), nullable=False),
+        _field("summary_type"),
         pa.field("venue_type", pa.string(), nullable=False),
-        pa.field("symbol", pa.string()),
-        pa.field("issue_name", pa.string()),
-        pa.field("product_type", pa.string()),
-        pa.field("mpid", pa.string()),
-        pa.field("firm_crd", pa.int32()),
-        pa.field("venue_name", pa.string()),
-        pa.field("share_volume", pa.decimal128(20, 6), nullable=False),
-        pa.field("trade_count", pa.int64(), nullable=False),
-        pa.field("notional", pa.decimal128(24, 6)),
-        pa.field("published_on", pa.date32()),
-        pa.field("updated_on", pa.date32()),
+        *map(_field, _KEPT),
     ]
 )
 REJECT = pa.schema(
@@ -119,7 +91,7 @@ class Partition:
 class Page:
     """What one request to FINRA gave: rows of delimited text under their header, and the total that it claims.
 
-    Rows of JSON are escaped (`otcpipe.escapes`), and none of them can be cut.
+    Rows of JSON are escaped (`otcpipe.text.escapes`), and none of them can be cut.
     """
 
     header: bytes
@@ -171,7 +143,7 @@ class Normalized:
 
     @cached_property
     def _are_records(self) -> pa.ChunkedArray:
-        return pc.is_in(pc.cast(self.kept["summary_type"], pa.string()), pa.array(list(FIRM_ROWS)))
+        return pc.is_in(pc.cast(self.kept["summary_type"], pa.string()), pa.array([*WEEKLY.firm_rows]))
 
 
 @dataclass(frozen=True)

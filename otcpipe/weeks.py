@@ -3,13 +3,13 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from otcpipe import exchange
+from otcpipe import trading_calendar
+from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Invalid
-from otcpipe.tiers import TIERS
 
 NEW_YORK = ZoneInfo("America/New_York")
 PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
-DELAY = {"T1": timedelta(days=21), "T2": timedelta(days=35), "OTCE": timedelta(days=35)}  # from the Monday
+DELAY = {tier.name: tier.delay for tier in WEEKLY.tiers}  # from the Monday
 GRACE = timedelta(days=2)  # from Monday to the Wednesday on which the week is fetched
 FRIDAY = 4
 EARLIEST = date(2014, 1, 1)  # no week was published before
@@ -46,7 +46,7 @@ def check_week(friday: date, now: datetime) -> date:
 def published_on(friday: date, tier: str) -> date:
     """The day of first publication: a Monday, or the Tuesday after an NYSE holiday."""
     monday = friday - timedelta(days=FRIDAY) + DELAY[tier]
-    return monday + timedelta(days=1) if monday in exchange.closings() else monday
+    return monday + timedelta(days=1) if monday in trading_calendar.closings() else monday
 
 
 def due_at(friday: date, tier: str) -> datetime:

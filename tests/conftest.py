@@ -16,13 +16,15 @@ import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
 
-from otcpipe import broker, services, store, warehouse
+from otcpipe import resources
+from otcpipe.broker import actors
 from otcpipe.cli import app
 from otcpipe.stack import Supervisor, start_servers
-from otcpipe.warehouse import Warehouse
+from otcpipe.storage import postgres, s3
+from otcpipe.storage.postgres import Warehouse
 
 DATA = Path(__file__).parent / "data"
-READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
+READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
 numbers = itertools.count(1)
 hypothesis_settings.register_profile("otcpipe", deadline=None)  # a slow machine is no fault of what is tested
 hypothesis_settings.load_profile("otcpipe")
@@ -62,7 +64,7 @@ def place(servers: Supervisor, home: Path, **more: str) -> Iterator[dict[str, st
             process.setenv(name, text)
         forget()
         yield variables
-        services.warehouse().close()
+        resources.warehouse().close()
         forget()
     rights = suppress(psycopg.errors.InsufficientPrivilege)  # autovacuum is in it: then it stays until the end
     with rights, psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
@@ -88,7 +90,7 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
 
 
 def forget() -> None:
-    for made in (services.settings, services.store, services.warehouse, services.finra, broker.broker):
+    for made in (resources.settings, resources.store, resources.warehouse, resources.finra, actors.broker):
         made.cache_clear()
 
 

@@ -14,16 +14,17 @@ import psycopg
 import pytest
 
 import otcpipe
-from otcpipe import frames, metrics
+from otcpipe import frames
 from otcpipe.errors import Invalid
+from otcpipe.metrics import definitions
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
 from tests.conftest import place
 from tests.metrics.conftest import files
 from tests.metrics.load import load
-from tests.pipeline import NOON, api_text, drive, file_text, observe
+from tests.support.pipeline import NOON, api_text, drive, file_text, observe
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 WEEK = date(2025, 11, 14)
 OTHER = date(2025, 10, 3)
 
@@ -56,7 +57,7 @@ def test_the_examples_are_true(text: str) -> None:
     assert (done.failed, done.attempted > 2) == (0, True)
 
 
-@pytest.mark.parametrize("metric", [metric.name for metric in metrics.metrics()])
+@pytest.mark.parametrize("metric", [metric.name for metric in definitions.metrics()])
 def test_a_metrics_frame_is_its_table(metric: str) -> None:
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"]) as connection:
         cursor = connection.execute(f"select * from otc.{metric}".encode())

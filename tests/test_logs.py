@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from otcpipe import ledger, logs, services
-from otcpipe.broker import send
-from otcpipe.ledger import Run
+from otcpipe import logs, resources
+from otcpipe.broker.actors import send
+from otcpipe.pipeline import ledger
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.settings import load
-from tests.pipeline import WEEK, file_text, observe
+from tests.support.pipeline import WEEK, file_text, observe
 
 PASSWORD, SECRET = 'pass"word-of-postgres', "secret-key-of-s3"
 SETTINGS = {
@@ -100,9 +101,9 @@ def test_every_line_of_a_worker_tells_its_run_while_a_stage_runs(
     while sql("select state from otc.stage_run where stage = 'compute'") != [("done",)]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    services.store().discard(str(run.key))
+    resources.store().discard(str(run.key))
     again = Run(run.stage, run.key, request="again")
-    ledger.request(services.warehouse(), again)
+    ledger.request(resources.warehouse(), again)
     send(again)  # which fails: what it reads is gone
     log = tmp_path / "worker0.log"
     while "unhandled exception" not in log.read_text() and "expected exception" not in log.read_text():
@@ -110,7 +111,7 @@ def test_every_line_of_a_worker_tells_its_run_while_a_stage_runs(
         time.sleep(0.05)
     text = log.read_text()
     lines = [json.loads(line) for line in text.splitlines() if not line.startswith("[")]  # of the main process
-    ends = [line for line in lines if line["logger"] == "otcpipe.handoff"]
+    ends = [line for line in lines if line["logger"] == "otcpipe.pipeline.execution"]
     assert [line["stage"] for line in ends] == ["cache", "parse", "normalize", "persist", "compute"]
     assert (ends[0]["run"], ends[0]["key"], ends[0]["tier"], ends[0]["week"]) == (
         run.message_id, str(run.key), "OTCE", str(WEEK)

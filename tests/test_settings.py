@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from otcpipe import settings, wellformed
+from otcpipe import settings
 from otcpipe.errors import Invalid, OtcpipeError
+from otcpipe.settings import syntax
 
 SECRET = "s3cret"
 URL = f"postgresql://otcpipe:{SECRET}@127.0.0.1:5432/otcpipe"
@@ -111,14 +112,14 @@ def test_a_wrong_value_names_itself_and_is_not_shown(name: str, text: str) -> No
     assert SECRET not in str(error.value)
 
 
-@pytest.mark.parametrize("name", wellformed.SCHEMES)
+@pytest.mark.parametrize("name", syntax.SCHEMES)
 @given(st.text(max_size=20))
 @example("[")
 @example(f"host{HOST}")
 def test_no_text_of_a_url_gets_through_or_gets_out(name: str, text: str) -> None:
     told = f"OTCPIPE_{name} must be "
     try:
-        load(**{name: f"{wellformed.SCHEMES[name][0]}://u:{SECRET}@{text}"})
+        load(**{name: f"{syntax.SCHEMES[name][0]}://u:{SECRET}@{text}"})
     except Invalid as error:
         told = str(error)
     assert told.startswith(f"OTCPIPE_{name} must be ")
@@ -179,9 +180,7 @@ def test_every_setting_may_stand_in_a_file_with_a_line_end(tmp_path: Path, name:
         "SINCE": "2025-01-03",
         "HOME": str(tmp_path),
     }
-    text = right.get(
-        name, f"{wellformed.SCHEMES[name][0]}://u:{SECRET}@host" if name in wellformed.SCHEMES else "4711"
-    )
+    text = right.get(name, f"{syntax.SCHEMES[name][0]}://u:{SECRET}@host" if name in syntax.SCHEMES else "4711")
     (tmp_path / "secret").write_text(f"{text}\n")
     assert (
         settings.load(({} if name == "HOME" else ELSEWHERE) | {f"OTCPIPE_{name}_FILE": str(tmp_path / "secret")})[

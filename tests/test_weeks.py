@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otcpipe import weeks
+from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
-from otcpipe.tiers import TIERS
 
 DATA = Path(__file__).parent / "data"
 NOON = datetime(2026, 11, 23, 17, tzinfo=UTC)  # in New York

@@ -15,7 +15,7 @@ import typer
 from otcpipe import settings
 from otcpipe.cli import INTERRUPTED
 from otcpipe.errors import OtcpipeError
-from otcpipe.text import Redaction, sentence
+from otcpipe.text.printable import Redaction, sentence
 
 PACKAGE = str(Path(__file__).parent.parent)
 

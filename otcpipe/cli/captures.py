@@ -2,14 +2,17 @@
 
 import uuid
 
-from otcpipe import broker, captures, decisions, due, keys, services, stages, weeks
+from otcpipe import resources, weeks
+from otcpipe.broker import actors
 from otcpipe.cli import watch
 from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.decisions import Decision
 from otcpipe.errors import Invalid
-from otcpipe.ledger import Run
+from otcpipe.pipeline import captures, decisions, definition, planning
+from otcpipe.pipeline.decisions import Decision
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from otcpipe.warehouse import Row
+from otcpipe.storage import keys
+from otcpipe.storage.postgres import Row
 
 COLUMNS = {
     "capture_id": "capture",
@@ -27,8 +30,8 @@ COLUMNS = {
 
 def list_(week: str | None, tier: str | None, *, as_json: bool) -> None:
     """Print all observations, in order, with their state."""
-    friday = weeks.parse_week(week, services.settings().now()) if week is not None else None
-    rows = captures.listed(services.warehouse(), friday, weeks.parse_tier(tier) if tier is not None else None)
+    friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
+    rows = captures.listed(resources.warehouse(), friday, weeks.parse_tier(tier) if tier is not None else None)
     if as_json:
         print_json(rows)
     elif rows:
@@ -51,15 +54,15 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
     if is_dry:
         say(f"{name}: with this, it {outcome}.")
         return
-    broker.reach()
-    settings = services.settings()
+    actors.reach()
+    settings = resources.settings()
     kind, now = "restore" if undo else "withdraw", settings.now()
     decision = Decision(kind, partition, capture["fetched_key"], (reason or "undo").strip(), now)
-    decisions.record(services.warehouse(), services.store(), settings["S3_PREFIX"], decision)
+    decisions.record(resources.warehouse(), resources.store(), settings["S3_PREFIX"], decision)
     if capture["normalized_key"]:
         key = keys.parse(capture["normalized_key"], settings["S3_PREFIX"])
-        run = Run(stages.named("persist"), key, capture["capture_id"], request=f"{kind} {uuid.uuid4()}")
-        due.submit(services.warehouse(), run, broker.send)
+        run = Run(definition.named("persist"), key, capture["capture_id"], request=f"{kind} {uuid.uuid4()}")
+        planning.submit(resources.warehouse(), run, actors.send)
     say(f"{name} {outcome}.")
     if wait:
         watch.until_done([partition])
@@ -69,9 +72,9 @@ def _find(text: str) -> Row:
     """Return the capture by its number or its observation's key; raises Invalid if there is none."""
     found = [
         row
-        for row in captures.listed(services.warehouse(), None, None)
+        for row in captures.listed(resources.warehouse(), None, None)
         if text in (str(row["capture_id"]), row["fetched_key"])
-        or row["fetched_key"] == f"{services.settings()['S3_PREFIX']}/{text}"
+        or row["fetched_key"] == f"{resources.settings()['S3_PREFIX']}/{text}"
     ]
     if not found:
         raise Invalid(f"There is no capture {text}: `otcpipe captures` lists them.")

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from otcpipe.text import printable, sentence
-from otcpipe.warehouse import Row
+from otcpipe.storage.postgres import Row
+from otcpipe.text.printable import printable, sentence
 
 PROSE = (
     "reason",

@@ -2,18 +2,18 @@
 
 import sys
 
-from otcpipe import coverage as _coverage
-from otcpipe import services, weeks
+from otcpipe import resources, weeks
 from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.tiers import TIERS
+from otcpipe.datasets import TIERS
+from otcpipe.pipeline import coverage as _coverage
 
 
 def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
     """A table of weeks by tier, equal weeks in one line; exit 1 when something is late, failed or held."""
-    settings = services.settings()
+    settings = resources.settings()
     now = settings.now()
     begin, end = weeks.parse_span(first, last, now)
-    cells = _coverage.cells(services.warehouse(), now, settings.since, begin, end)
+    cells = _coverage.cells(resources.warehouse(), now, settings.since, begin, end)
     troubles = _coverage.troubles(cells)
     if as_json:
         print_json([_listed(cell) for cell in cells])

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from otcpipe import broker, letters, messages, services, stages, weeks
+from otcpipe import resources, weeks
+from otcpipe.broker import actors, messages
 from otcpipe.cli.console import counted, print_json, print_table, say
 from otcpipe.errors import Invalid, OtcpipeError
-from otcpipe.ledger import Run
-from otcpipe.text import sentence
-from otcpipe.warehouse import Row
+from otcpipe.pipeline import dead_letters, definition
+from otcpipe.pipeline.ledger import Run
+from otcpipe.storage.postgres import Row
+from otcpipe.text.printable import sentence
 
 CLASSES = {
     "error_class": "error",
@@ -70,7 +72,7 @@ def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: i
         raise Invalid("Name letters by their numbers, or by --stage and --error.")
     found = _of(ids) if ids else _find(stage, None, error, None, every=False)[:limit]
     if not is_dry:
-        broker.reach()
+        actors.reach()
     failures = [row for row in found if not _replay(row, is_dry=is_dry)]
     if not found:
         say("No open dead letters fit.")
@@ -80,8 +82,8 @@ def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: i
 
 def purge(days: int, *, yes: bool) -> None:
     """Remove old letters for good."""
-    before = services.settings().now() - timedelta(days=days)
-    counts = letters.purge(services.warehouse(), before, is_dry=not yes)
+    before = resources.settings().now() - timedelta(days=days)
+    counts = dead_letters.purge(resources.warehouse(), before, is_dry=not yes)
     what = f"{counted(counts['letters'], 'letter')} of before {before:%Y-%m-%d}, {counts['open']:,} of them open"
     say(f"Removed {what}." if yes else f"Would remove {what}: say --yes.")
 
@@ -104,17 +106,17 @@ def _replay(letter: Row, *, is_dry: bool) -> bool:
 
 
 def _run_of(letter: Row) -> Run | None:
-    run = letters.replay(services.warehouse(), letter, messages.read)
+    run = dead_letters.replay(resources.warehouse(), letter, messages.read)
     if run:
-        broker.send(run)
+        actors.send(run)
     return run
 
 
 def _find(stage: str | None, week: str | None, error: str | None, since: str | None, *, every: bool) -> list[Row]:
-    now = services.settings().now()
-    return letters.find(
-        services.warehouse(),
-        stage=stages.named(stage).name if stage else None,
+    now = resources.settings().now()
+    return dead_letters.find(
+        resources.warehouse(),
+        stage=definition.named(stage).name if stage else None,
         week_ending=weeks.parse_week(week, now) if week else None,
         error=error,
         since=_midnight(since) if since else None,
@@ -123,7 +125,7 @@ def _find(stage: str | None, week: str | None, error: str | None, since: str | N
 
 
 def _of(ids: Sequence[int]) -> list[Row]:
-    found = {row["letter_id"]: row for row in letters.find(services.warehouse(), ids=ids)}
+    found = {row["letter_id"]: row for row in dead_letters.find(resources.warehouse(), ids=ids)}
     for letter_id in ids:
         if letter_id not in found:
             raise Invalid(f"There is no dead letter {letter_id}.")

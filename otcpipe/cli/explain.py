@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 
-from otcpipe import explain as _explain
-from otcpipe import metrics, services, weeks
+from otcpipe import resources, weeks
+from otcpipe.audit import explain as _explain
+from otcpipe.audit.explain import Explanation, Proof, Told
 from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.cli.proof import counted
+from otcpipe.cli.verify import counted
 from otcpipe.errors import OtcpipeError
-from otcpipe.explain import Explanation, Proof, Told
+from otcpipe.metrics import definitions
 from otcpipe.records import ATTRIBUTION
-from otcpipe.warehouse import Row
+from otcpipe.storage.postgres import Row
 
 SAME = ("week_ending", "symbol", "computed_at")  # columns that are the same for all rows shown
 PLACE = ("tier", "scope")
@@ -22,9 +23,9 @@ OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "reque
 
 def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> None:
     """The rows of a symbol's metrics, the lines behind them, and their sums."""
-    friday = weeks.parse_week(week, services.settings().now())
-    prefix = services.settings()["S3_PREFIX"]
-    found = _explain.explain(services.warehouse(), services.store(), prefix, symbol, friday, metric)
+    friday = weeks.parse_week(week, resources.settings().now())
+    prefix = resources.settings()["S3_PREFIX"]
+    found = _explain.explain(resources.warehouse(), resources.store(), prefix, symbol, friday, metric)
     if as_json:
         print_json([_as_object(symbol, found) | {"week_ending": friday}])
     else:
@@ -41,7 +42,7 @@ def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> Non
 
 def _say_metrics(found: Explanation) -> None:
     """Each metric by its formula and its values, a column a tier and scope."""
-    formulas = {metric.name: metric.formula for metric in metrics.metrics()}
+    formulas = {metric.name: metric.formula for metric in definitions.metrics()}
     for metric, rows in groupby(found.rows, key=lambda row: row[0]):
         shown = {f"row{number}": row for number, (_, row) in enumerate(rows)}
         headings = {at: " ".join(str(row[name]) for name in PLACE if name in row) for at, row in shown.items()}
@@ -104,7 +105,7 @@ def _shares(shares: Decimal) -> str:
 
 def _as_object(symbol: str, found: Explanation) -> Row:
     captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.told}
-    formulas = {metric.name: metric.formula for metric in metrics.metrics()}
+    formulas = {metric.name: metric.formula for metric in definitions.metrics()}
     return {
         "symbol": symbol,
         "metrics": [{"metric": metric, "formula": formulas[metric]} | row for metric, row in found.rows],

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from otcpipe import export as _export
-from otcpipe import services, weeks
+from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
 from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
@@ -16,7 +16,7 @@ def export(
     table: str, first: str | None, last: str | None, form: str, at: str | None, folder: Path, *, is_dry: bool
 ) -> None:
     """Write a table's weeks; with `is_dry` only count."""
-    now = services.settings().now()
+    now = resources.settings().now()
     if table not in _export.tables():
         raise Invalid(f"{table!r} is not a table to export; choose from {', '.join(_export.tables())}.")
     if form not in _export.FORMATS:
@@ -45,12 +45,12 @@ def _carried(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        total = len(_export.loaded_weeks(services.warehouse(), request))
+        total = len(_export.loaded_weeks(resources.warehouse(), request))
         task = progress.add_task("", total=total, doing="")
 
         def told(week: date, rows: int) -> None:
             written[week] = rows
             progress.update(task, advance=1, doing=f"{sum(written.values()):,} rows")
 
-        (_export.count if is_dry else _export.export)(services.warehouse(), request, told)
+        (_export.count if is_dry else _export.export)(resources.warehouse(), request, told)
     return {week: rows for week, rows in written.items() if rows}

@@ -2,18 +2,21 @@
 
 import logging
 
-from otcpipe import broker, decisions, due, keys, reconcile, services
+from otcpipe import resources
+from otcpipe.broker import actors
 from otcpipe.cli import watch
 from otcpipe.cli.console import counted, say
 from otcpipe.errors import Unready
+from otcpipe.pipeline import decisions, planning, recovery
 from otcpipe.records import Partition
+from otcpipe.storage import keys
 
 log = logging.getLogger(__name__)
 
 
 def rebuild(*, is_dry: bool) -> None:
     """Create the tables if they are missing, then run all observations and decisions of S3 through the pipeline."""
-    warehouse, store, prefix = services.warehouse(), services.store(), services.settings()["S3_PREFIX"]
+    warehouse, store, prefix = resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"]
     stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
     decided = list(store.keys(f"{prefix}/decision/"))
     say(f"S3 holds {counted(len(stored), 'observation')} and {counted(len(decided), 'decision')} under {prefix}.")
@@ -22,11 +25,11 @@ def rebuild(*, is_dry: bool) -> None:
         say(f"Postgres lacks {counted(len(set(stored) - known), 'observation')}; nothing was changed.")
         return
     warehouse.migrate()
-    broker.reach()
+    actors.reach()
     decisions.synchronize(warehouse, store, prefix, say)
     sent = 0
-    for finding in reconcile.find(warehouse, store, prefix, broker.message_ids(), services.settings().now()):
-        due.submit(warehouse, finding.run, broker.send)
+    for finding in recovery.find(warehouse, store, prefix, actors.message_ids(), resources.settings().now()):
+        planning.submit(warehouse, finding.run, actors.send)
         sent += 1
     say(f"{counted(sent, 'run')} enqueued.")
     partitions = {keys.parse(key, prefix).partition for key in stored}
@@ -36,7 +39,7 @@ def rebuild(*, is_dry: bool) -> None:
 
 def _known() -> set[str]:
     try:
-        with services.warehouse().transaction() as transaction:
+        with resources.warehouse().transaction() as transaction:
             return {row["key"] for row in transaction.rows("cached_keys")}
     except Unready:
         return set()

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from otcpipe import outputs, services, weeks
 from otcpipe import report as _report
+from otcpipe import resources, weeks
 from otcpipe.cli.console import say
+from otcpipe.storage import files
 
 
 def report(week: str | None, file: Path | None) -> None:
     """Make the page of a week and put it into a file, whole or not at all."""
-    now = services.settings().now()
+    now = resources.settings().now()
     if file:
-        outputs.check(file)
-    friday, page = _report.make(services.warehouse(), weeks.parse_week(week, now) if week else None, now)
+        files.check(file)
+    friday, page = _report.make(resources.warehouse(), weeks.parse_week(week, now) if week else None, now)
     file = file or Path(f"otc-week-{friday}.html")
-    outputs.write(file, page.encode())
+    files.write(file, page.encode())
     say(f"The week ending {friday} is in {file}, {file.stat().st_size / 1000:,.0f} kB: open it in a browser.")

@@ -3,7 +3,8 @@
 import logging
 from datetime import datetime
 
-from otcpipe import broker, logs, schedule, services
+from otcpipe import logs, resources, schedule
+from otcpipe.broker import actors
 from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.errors import OtcpipeError
 from otcpipe.weeks import NEW_YORK
@@ -14,27 +15,27 @@ log = logging.getLogger("otcpipe.schedule")
 
 def run() -> None:
     """Fire what is due until a signal."""
-    logs.configure(services.settings())
+    logs.configure(resources.settings())
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    schedule.begin(services.warehouse(), services.settings().now())
+    schedule.begin(resources.warehouse(), resources.settings().now())
     clock = Clock()
     say("The scheduler runs; `otcpipe schedule --list` shows when what is due. Ctrl-C stops it.")
-    schedule.run(clock.tick, services.settings())
+    schedule.run(clock.tick, resources.settings())
     say("The scheduler stopped.")
 
 
 def once() -> None:
     """Fire what is due, and end."""
-    now = services.settings().now()
-    schedule.begin(services.warehouse(), now)
-    broker.reach()
+    now = resources.settings().now()
+    schedule.begin(resources.warehouse(), now)
+    actors.reach()
     fired = schedule.fire_due(_occasion(now))
     say(f"Fired {', '.join(fired)}." if fired else "Nothing is due.")
 
 
 def show(*, as_json: bool) -> None:
-    now = services.settings().now()
-    found = schedule.upcoming(services.warehouse(), services.settings(), now)
+    now = resources.settings().now()
+    found = schedule.upcoming(resources.warehouse(), resources.settings(), now)
     if as_json:
         print_json([vars(one) for one in found])
         return
@@ -46,13 +47,13 @@ class Clock:
     """Fires what is due at each tick; a server that is down puts it off until the next."""
 
     def __init__(self) -> None:
-        self._ticked_at = services.settings().now()
+        self._ticked_at = resources.settings().now()
 
     def tick(self) -> None:
-        now = services.settings().now()
+        now = resources.settings().now()
         try:
-            broker.reach()
-            schedule.begin(services.warehouse(), self._ticked_at)
+            actors.reach()
+            schedule.begin(resources.warehouse(), self._ticked_at)
             schedule.fire_due(_occasion(now))
         except OtcpipeError as error:
             log.warning("Put off: %s", error)
@@ -61,8 +62,8 @@ class Clock:
 
 
 def _occasion(now: datetime) -> schedule.Occasion:
-    store, settings = services.store(), services.settings()
-    return schedule.Occasion(now, services.warehouse(), store, settings, broker.send, broker.send_stranded)
+    store, settings = resources.store(), resources.settings()
+    return schedule.Occasion(now, resources.warehouse(), store, settings, actors.send, actors.send_stranded)
 
 
 def _told(moment: datetime | None) -> str:

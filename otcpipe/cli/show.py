@@ -3,13 +3,13 @@
 from dataclasses import asdict
 from decimal import Decimal
 
-from otcpipe import revisions as _revisions
-from otcpipe import services, weeks
-from otcpipe.cli import questions
+from otcpipe import resources, weeks
+from otcpipe.audit import revisions as _revisions
+from otcpipe.cli import arguments
 from otcpipe.cli.console import bar, interval, number, print_json, print_table, say, whole
-from otcpipe.cli.symbols import NOW, Asked, find
+from otcpipe.cli.symbol_lookup import NOW, Asked, find
 from otcpipe.records import ATTRIBUTION
-from otcpipe.warehouse import Row, Transaction
+from otcpipe.storage.postgres import Row, Transaction
 
 MOST_VENUES = 15  # in the table
 HISTORY = {
@@ -64,10 +64,10 @@ REVISIONS = {
 
 def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, *, as_json: bool) -> None:
     """`count` weeks up to the newest that has the symbol, or up to the one asked for; as known at a moment."""
-    friday = questions.week(week)
-    moment = weeks.parse_moment(as_of, services.settings().now()) if as_of else None
-    scope = questions.scope(scope) if scope else None
-    with services.warehouse().transaction() as transaction:
+    friday = arguments.week(week)
+    moment = weeks.parse_moment(as_of, resources.settings().now()) if as_of else None
+    scope = arguments.scope(scope) if scope else None
+    with resources.warehouse().transaction() as transaction:
         asked = find(transaction, symbol, friday, count, moment)
         found = _found(transaction, asked, scope) | {"revisions": _changes(asked)}
     if as_json:
@@ -94,7 +94,7 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
 
 def _changes(asked: Asked) -> list[Row]:
     """The revisions of these weeks that were observed by then."""
-    changes = _revisions.revisions(services.warehouse(), symbol=asked.symbol)
+    changes = _revisions.revisions(resources.warehouse(), symbol=asked.symbol)
     of_weeks = [row for row in changes if asked.first <= row["week_ending"] <= asked.last]
     return [row for row in of_weeks if row["observed_at"] <= (asked.at or NOW)]
 

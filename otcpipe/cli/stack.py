@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from otcpipe import broker, settings, store, warehouse
+from otcpipe import settings
+from otcpipe.broker import actors
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid, StackFailed
 from otcpipe.stack import Program, start_servers, state
 from otcpipe.stack.program import free_ports, is_free
+from otcpipe.storage import postgres, s3
 
-READY = {"postgres": warehouse.is_up, "valkey": broker.is_up, "seaweedfs": store.is_up}
+READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
 THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
 STOP_SECONDS = 60
 LEAN = {  # what is freed goes back: by itself the C library keeps large blocks once some were freed
@@ -73,17 +75,17 @@ def env() -> None:
 
 def migrate() -> None:
     found = settings.load()
-    applied = warehouse.Warehouse(found["DATABASE_URL"]).migrate()
-    store.Store(found).create_bucket()
+    applied = postgres.Warehouse(found["DATABASE_URL"]).migrate()
+    s3.Store(found).create_bucket()
     say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
 
 
 def _prepare(environment: Mapping[str, str]) -> None:
     found = settings.load(environment)
-    database = warehouse.Warehouse(found["DATABASE_URL"])
+    database = postgres.Warehouse(found["DATABASE_URL"])
     database.migrate()
     database.close()
-    store.Store(found).create_bucket()
+    s3.Store(found).create_bucket()
 
 
 def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:

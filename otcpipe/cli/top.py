@@ -2,12 +2,12 @@
 
 from datetime import date
 
-from otcpipe import services, weeks
-from otcpipe.cli import questions
+from otcpipe import resources, weeks
+from otcpipe.cli import arguments
 from otcpipe.cli.console import interval, print_json, print_table, say, whole
+from otcpipe.datasets import TIERS
 from otcpipe.records import ATTRIBUTION
-from otcpipe.tiers import TIERS
-from otcpipe.warehouse import Row, Transaction
+from otcpipe.storage.postgres import Row, Transaction
 
 BY = ("volume", "change", "hhi", "ats-fraction")
 AMONG = 1000
@@ -29,14 +29,14 @@ COLUMNS = {
 def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, as_json: bool) -> None:
     """Other than by volume, among the largest thousand: what is hardly traded is always extreme."""
     asked = {
-        "week_ending": questions.week(week),
-        "by": questions.choice(by, BY, "order"),
+        "week_ending": arguments.week(week),
+        "by": arguments.choice(by, BY, "order"),
         "tier": weeks.parse_tier(tier) if tier else None,
-        "scope": questions.scope(scope),
+        "scope": arguments.scope(scope),
         "limit": limit,
         "among": limit if by == "volume" else max(limit, AMONG),
     }
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         rows = transaction.rows("top_symbols", **asked)
         told = partitions(transaction, rows[0]["week_ending"]) if rows else ""
     if as_json:

@@ -1,7 +1,7 @@
 """The leaderboard of venues."""
 
-from otcpipe import services, weeks
-from otcpipe.cli import questions
+from otcpipe import resources, weeks
+from otcpipe.cli import arguments
 from otcpipe.cli.console import number, print_json, print_table, say, whole
 from otcpipe.cli.top import partitions
 from otcpipe.records import ATTRIBUTION
@@ -28,11 +28,11 @@ ALL_TIERS = "ALL_TIERS"
 def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> None:
     """Of all tiers together, where all three of the week are in; else of the first that is."""
     asked = {
-        "week_ending": questions.week(week),
+        "week_ending": arguments.week(week),
         "tier": tier if tier in (None, ALL_TIERS) else weeks.parse_tier(tier),
-        "scope": questions.scope(scope),
+        "scope": arguments.scope(scope),
     }
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         found = transaction.row("venue_week", **asked)
         rows = transaction.rows("venues", **(asked | found)) if found else []
         told = partitions(transaction, found["week_ending"]) if found else ""

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from otcpipe import ledger, services, stages
+from otcpipe import resources
 from otcpipe.cli.console import console, say
 from otcpipe.errors import OtcpipeError
+from otcpipe.pipeline import definition, ledger
 from otcpipe.records import Partition
-from otcpipe.text import sentence
-from otcpipe.warehouse import Row
+from otcpipe.storage.postgres import Row
+from otcpipe.text.printable import sentence
 
 INTERVAL_SECONDS = 0.1
 FEW = 12  # partitions with a bar of their own; more share one
-STEPS = [stage.name for stage in stages.PIPELINE]
+STEPS = [stage.name for stage in definition.PIPELINE]
 ENDS = {"failed": "failed at", "held": "is held before"}
 DOING = TextColumn("{task.fields[doing]}", markup=False)
 OVER = ("done", "failed", "absent", "held")
@@ -65,7 +66,7 @@ def _show(progress: Progress, task: TaskID, row: Row) -> None:
 
 def _rows(partitions: Sequence[Partition]) -> dict[Partition, Row]:
     weeks = {partition.week_ending for partition in partitions}
-    rows = ledger.partitions(services.warehouse(), next(iter(weeks)) if len(weeks) == 1 else None)
+    rows = ledger.partitions(resources.warehouse(), next(iter(weeks)) if len(weeks) == 1 else None)
     wanted = set(partitions)
     found = {Partition(row["week_ending"], row["tier"]): row for row in rows}
     return {partition: row for partition, row in found.items() if partition in wanted}

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import date
 
+from otcpipe.export.directory import Shelf
 from otcpipe.export.formats import FORMATS
-from otcpipe.export.rows import Request, Rows, loaded_weeks, tables
-from otcpipe.export.shelf import Shelf
-from otcpipe.warehouse import Warehouse
+from otcpipe.export.query import Request, Rows, loaded_weeks, tables
+from otcpipe.storage.postgres import Warehouse
 
 __all__ = ["FORMATS", "Request", "count", "export", "loaded_weeks", "tables"]
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from otcpipe.export.shelf import README
-from otcpipe.outputs import PART, writing
+from otcpipe.export.directory import README
+from otcpipe.storage.files import PART, writing
 
 DANGEROUS = r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # a formula's first, also in full width
 ESCAPED = """A text that begins with = + - @, a tab or a line break stands behind an apostrophe, so that no

@@ -8,30 +8,20 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
+from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Defective
-from otcpipe.finra.answers import UNAUTHORIZED, check, loaded, says_finra
 from otcpipe.finra.credentials import Credentials
 from otcpipe.finra.limits import LIMIT, GivenUp, TooLarge
 from otcpipe.finra.pages import page
+from otcpipe.finra.responses import UNAUTHORIZED, check, loaded, says_finra
 from otcpipe.finra.transport import Answer, Transport
 from otcpipe.records import Page, Partition
 from otcpipe.settings import Settings
-from otcpipe.tiers import TIERS
 from otcpipe.weeks import week_ending
 
-DATA = "/data/group/otcMarket/name/{dataset}"
-PARTITIONS = "/partitions/group/otcMarket/name/weeklySummary"
-ROLLING, HISTORIC = "weeklySummary", "weeklySummaryHistoric"
-# a total order, so that pages neither overlap nor leave gaps: what identifies a row
-ORDER = (
-    "issueSymbolIdentifier",
-    "summaryTypeCode",
-    "MPID",
-    "firmCRDNumber",
-    "issueName",
-    "productTypeCode",
-    "marketParticipantName",
-)
+ROLLING, HISTORIC = WEEKLY.endpoint, WEEKLY.historic
+DATA = f"/data/group/{WEEKLY.group}/name/{{dataset}}"
+PARTITIONS = f"/partitions/group/{WEEKLY.group}/name/{ROLLING}"
 TIMEOUT = (4.0, 60.0)  # seconds to connect, and for a whole answer from its first byte to its last
 ATTEMPTS = 6
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is asked again later, by the stage's own retries
@@ -135,4 +125,4 @@ def _body(partition: Partition, offset: int, limit: int, *, is_sorted: bool) -> 
         "delimiter": "|",
         "quoteValues": False,
     }
-    return body | ({"sortFields": list(ORDER)} if is_sorted else {})
+    return body | ({"sortFields": list(WEEKLY.identity)} if is_sorted else {})

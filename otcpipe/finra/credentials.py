@@ -5,7 +5,7 @@ from threading import Lock
 from urllib.parse import urlsplit
 
 from otcpipe.errors import Defective, Invalid, Permanent
-from otcpipe.finra.answers import BAD_REQUEST, FORBIDDEN, NOT_ENTITLED, UNAUTHORIZED, check, loaded, says_finra
+from otcpipe.finra.responses import BAD_REQUEST, FORBIDDEN, NOT_ENTITLED, UNAUTHORIZED, check, loaded, says_finra
 from otcpipe.finra.transport import Transport
 from otcpipe.settings import Settings
 

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from otcpipe import escapes
+from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Defective
-from otcpipe.finra.answers import NO_CONTENT, loaded
 from otcpipe.finra.limits import TooLarge
+from otcpipe.finra.responses import NO_CONTENT, loaded
 from otcpipe.finra.transport import Answer
-from otcpipe.records import API_FIELDS, Page
+from otcpipe.records import Page
+from otcpipe.text import escapes
 
 BOM = b"\xef\xbb\xbf"
 MOST_ROWS = 505_000  # of a partition: the API's largest offset and one page
@@ -64,7 +65,7 @@ def _json_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         columns.update(dict.fromkeys(row))
         if len(columns) > MOST_COLUMNS:
             raise TooLarge(f"FINRA's answer has more than {MOST_COLUMNS} columns.")
-    names = list(columns) or list(API_FIELDS)
+    names = list(columns) or list(WEEKLY.api_fields)
     return "|".join(map(escapes.escape, names)).encode(), tuple(_line(row, names) for row in answer)
 
 

@@ -4,12 +4,12 @@ from datetime import date, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
-from otcpipe.report import charts, shown
+from otcpipe.report import charts, formatting
 from otcpipe.report.gather import gather
-from otcpipe.tiers import TIERS
-from otcpipe.warehouse import Warehouse
+from otcpipe.storage.postgres import Warehouse
 
 __all__ = ["make"]
 
@@ -30,10 +30,10 @@ def _templates() -> Environment:
         loader=PackageLoader("otcpipe.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=shown.plain,
+        finalize=formatting.plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(shown.FILTERS | {"tier_name": TIERS.__getitem__})
+    templates.filters.update(formatting.FILTERS | {"tier_name": TIERS.__getitem__})
     templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks)
     return templates

@@ -3,9 +3,9 @@
 from datetime import date, datetime
 
 from otcpipe import weeks
-from otcpipe.metrics import WEEK
-from otcpipe.tiers import TIERS
-from otcpipe.warehouse import Row, Transaction
+from otcpipe.datasets import TIERS
+from otcpipe.metrics.definitions import WEEK
+from otcpipe.storage.postgres import Row, Transaction
 
 WEEKS, LATER = 26, 4  # on the map; of them after the report's own
 WORDS = {

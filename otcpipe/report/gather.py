@@ -3,10 +3,12 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from otcpipe import ledger, metrics, queries
+from otcpipe.datasets import TIERS
+from otcpipe.metrics import definitions
+from otcpipe.pipeline import ledger
 from otcpipe.report import coverage, totals
-from otcpipe.tiers import TIERS
-from otcpipe.warehouse import Row, Transaction, Warehouse
+from otcpipe.storage import sql
+from otcpipe.storage.postgres import Row, Transaction, Warehouse
 
 LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day on
 LIQUID_WEEKS = 4  # of six with records, for a mean that says something
@@ -19,13 +21,13 @@ def gather(warehouse: Warehouse, asked: date | None, now: datetime) -> dict[str,
     """All of a week by the names that the page uses; nothing where it is not loaded."""
     states = ledger.partitions(warehouse, None)
     with warehouse.transaction() as transaction:
-        transaction.script(queries.statements()["begin_report"])
+        transaction.script(sql.statements()["begin_report"])
         found = transaction.row("report_week", week_ending=asked)
         return _week(transaction, found["week_ending"], states, now) if found else None
 
 
 def _week(transaction: Transaction, week: date, states: list[Row], now: datetime) -> dict[str, Any]:
-    first = week - (HISTORY_WEEKS - 1) * metrics.WEEK
+    first = week - (HISTORY_WEEKS - 1) * definitions.WEEK
     weeks = {row["week_ending"]: row for row in transaction.rows("report_weeks", first=first, last=week)}
     tiers, scope = weeks[week]["tiers"], "ALL" if weeks[week]["covers_all"] else "ATS"
     asked = {"week_ending": week, "scope": scope}
@@ -60,7 +62,7 @@ def _week(transaction: Transaction, week: date, states: list[Row], now: datetime
         },
         "restated": _restated(transaction, week),
         "largest": largest,
-        "history_weeks": (dates := [first + number * metrics.WEEK for number in range(HISTORY_WEEKS)]),
+        "history_weeks": (dates := [first + number * definitions.WEEK for number in range(HISTORY_WEEKS)]),
         "histories": _histories(transaction, dates, symbols, scope),
         "names": {
             row["symbol"]: row["issue_name"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
-from otcpipe.metrics import WEEK
-from otcpipe.warehouse import Row
+from otcpipe.metrics.definitions import WEEK
+from otcpipe.storage.postgres import Row
 
 SUMMED = ("volume", "trades", "notional")
 

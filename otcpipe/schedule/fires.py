@@ -9,7 +9,7 @@ from otcpipe.errors import OtcpipeError
 from otcpipe.schedule import plan
 from otcpipe.schedule.jobs import JOBS, Job, Occasion
 from otcpipe.settings import Settings
-from otcpipe.warehouse import Warehouse
+from otcpipe.storage.postgres import Warehouse
 
 PATIENCE = timedelta(minutes=10)  # then a fire that was begun and not finished is taken over: its process died
 log = logging.getLogger(__name__)

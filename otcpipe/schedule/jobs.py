@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from otcpipe import coverage, due, keys, letters, metrics, revisions, rotation, stages, weeks
-from otcpipe.due import Send
-from otcpipe.ledger import Run
+from otcpipe import weeks
+from otcpipe.pipeline import coverage, dead_letters, definition, planning
+from otcpipe.pipeline.ledger import Run
+from otcpipe.pipeline.planning import Send
+from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
 from otcpipe.settings import Settings
-from otcpipe.store import Store
-from otcpipe.warehouse import Warehouse
+from otcpipe.stages import compute
+from otcpipe.storage import keys
+from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.s3 import Store
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; what does not fit is more urgent the week after
 FIRES_KEPT_DAYS = 400
@@ -41,8 +45,8 @@ class Job:
 
 
 def fetch_missing(occasion: Occasion, *tiers: str) -> str:
-    wanted = due.wanted(occasion.warehouse, occasion.now, occasion.settings.since, tiers)
-    missing = due.missing(wanted, due.states(occasion.warehouse, wanted), occasion.now)
+    wanted = planning.wanted(occasion.warehouse, occasion.now, occasion.settings.since, tiers)
+    missing = planning.missing(wanted, planning.states(occasion.warehouse, wanted), occasion.now)
     _ask(occasion, missing)
     return f"{len(missing):,} partitions of {', '.join(tiers)} were due and missing."
 
@@ -50,11 +54,11 @@ def fetch_missing(occasion: Occasion, *tiers: str) -> str:
 def recompute_stale(occasion: Occasion) -> str:
     """Weeks that a runner left due, and those whose metrics are of older code; one run a week does all of it."""
     with occasion.warehouse.transaction() as transaction:
-        rows = transaction.rows("stale_weeks", code_version=metrics.VERSION)
+        rows = transaction.rows("stale_weeks", code_version=compute.VERSION)
     for row in rows:
         key = keys.parse(row["key"], occasion.settings["S3_PREFIX"])
-        run = Run(stages.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")
-        due.submit(occasion.warehouse, run, occasion.send)
+        run = Run(definition.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")
+        planning.submit(occasion.warehouse, run, occasion.send)
     return f"{len(rows):,} weeks had stale metrics."
 
 
@@ -63,10 +67,10 @@ def reconcile(occasion: Occasion) -> str:
 
 
 def refresh(occasion: Occasion) -> str:
-    known = revisions.refreshable(occasion.warehouse, date.min)
-    states = due.states(occasion.warehouse, [one.partition for one in known])
-    idle = [one for one in known if states.get(one.partition) not in due.UNDER_WAY]
-    chosen = rotation.chosen(idle, occasion.now, REFRESH_REQUESTS)
+    known = refreshable(occasion.warehouse, date.min)
+    states = planning.states(occasion.warehouse, [one.partition for one in known])
+    idle = [one for one in known if states.get(one.partition) not in planning.UNDER_WAY]
+    chosen = most_urgent(idle, occasion.now, REFRESH_REQUESTS)
     partitions = [one.partition for one in chosen]
     _ask(occasion, partitions)
     return f"{len(chosen):,} of {len(known):,} partitions are asked for again."
@@ -74,13 +78,13 @@ def refresh(occasion: Occasion) -> str:
 
 def _ask(occasion: Occasion, partitions: Sequence[Partition]) -> None:
     prefix = occasion.settings["S3_PREFIX"]
-    due.ask(occasion.warehouse, occasion.store, prefix, partitions, occasion.send, occasion.now)
+    planning.ask(occasion.warehouse, occasion.store, prefix, partitions, occasion.send, occasion.now)
 
 
 def check(occasion: Occasion) -> str:
     """Warn of what is late, failed or held and of dead letters; forget fires of long ago."""
     troubles = coverage.troubles(coverage.cells(occasion.warehouse, occasion.now, occasion.settings.since))
-    dead = letters.find(occasion.warehouse, every=False)
+    dead = dead_letters.find(occasion.warehouse, every=False)
     for trouble in troubles:
         log.warning(trouble)
     if dead:

@@ -12,9 +12,9 @@ from typing import Any
 from benchmark import fetching, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
-from otcpipe.ledger import Run
+from otcpipe.pipeline.ledger import Run
 from otcpipe.stack import Supervisor, start_servers
-from otcpipe.warehouse import Warehouse
+from otcpipe.storage.postgres import Warehouse
 from tests.conftest import READY, place
 
 Contents = dict[Any, bytes]

@@ -10,10 +10,12 @@ from itertools import repeat
 from benchmark import weeks
 from benchmark.measure import Cost, measured
 from benchmark.stagewise import bodies
-from otcpipe import keys, services, stages
-from otcpipe.download import AT_ONCE
-from otcpipe.handoff import Carrier
-from otcpipe.ledger import Run
+from otcpipe import resources
+from otcpipe.pipeline import definition
+from otcpipe.pipeline.execution import Carrier
+from otcpipe.pipeline.ledger import Run
+from otcpipe.stages.download import AT_ONCE
+from otcpipe.storage import keys
 
 LIMIT = 5000
 RATE = "1000"  # the feed's own limit would be all that is measured
@@ -36,12 +38,12 @@ def fetch() -> tuple[Cost, Cost]:
     """The stage for all three partitions; and the same pages, asked for as many at once, with nothing checked."""
     cost, floor, work = Cost(), Cost(), bodies()["fetch"]
     for partition in weeks.partitions(0):
-        client = services.finra()
+        client = resources.finra()
         total = client.page(partition, 0, LIMIT).total  # and the server has it ready
         with measured(floor), ThreadPoolExecutor(AT_ONCE) as pool:
             offsets = range(0, total, LIMIT)
             list(pool.map(client.page, repeat(partition), offsets, repeat(LIMIT)))
-        run = Run(stages.named("fetch"), keys.of_partition(services.settings()["S3_PREFIX"], partition))
+        run = Run(definition.named("fetch"), keys.of_partition(resources.settings()["S3_PREFIX"], partition))
         with measured(cost):
-            Carrier(services.store(), services.warehouse(), lambda *_: None).carry(run, work)
+            Carrier(resources.store(), resources.warehouse(), lambda *_: None).carry(run, work)
     return cost, floor

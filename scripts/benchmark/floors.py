@@ -8,9 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmark.measure import Cost, measured
-from otcpipe import copies, gz, objects, services
-from otcpipe.keys import sha256
+from otcpipe import resources
 from otcpipe.records import Normalized
+from otcpipe.storage import copy_format, gz, objects
+from otcpipe.storage.keys import sha256
 
 
 def cache(content: bytes, folder: Path, cost: Cost) -> None:
@@ -36,12 +37,12 @@ def normalize(rows: Normalized, cost: Cost) -> None:
 
 def persist(incoming: pa.Table, cost: Cost) -> None:
     """A bare COPY of the same rows, ready in the same format, into a table with the same indexes."""
-    encoded = b"".join(copies.encoded(incoming))
-    with services.warehouse().transaction() as transaction:
+    encoded = b"".join(copy_format.encoded(incoming))
+    with resources.warehouse().transaction() as transaction:
         transaction.connection.execute("create table if not exists bare (like otc.volume_record including indexes)")
     with (
         measured(cost),
-        services.warehouse().transaction() as transaction,
+        resources.warehouse().transaction() as transaction,
         transaction.connection.cursor().copy("copy bare from stdin (format binary)") as copy,
     ):
         copy.write(encoded)
@@ -49,7 +50,7 @@ def persist(incoming: pa.Table, cost: Cost) -> None:
 
 def compute(week: date, cost: Cost) -> None:
     """One pass over the week's records that adds them up by symbol and venue."""
-    with measured(cost), services.warehouse().transaction() as transaction:
+    with measured(cost), resources.warehouse().transaction() as transaction:
         transaction.connection.execute(
             """
             create temporary table floor on commit drop as

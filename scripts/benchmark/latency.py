@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 from benchmark import stagewise, weeks
 from benchmark.measure import Cost, measured
-from otcpipe import broker, due, services
+from otcpipe import resources
+from otcpipe.broker import actors
+from otcpipe.pipeline import planning
 
 TIMES = 5
 STARTED = b"select started_at from otc.stage_run where key = %s and started_at is not null"
@@ -21,14 +23,14 @@ def start() -> Cost:
         run = stagewise.deposit(partition, weeks.content(partition, is_small=True))
         time.sleep(0.5)  # idle again
         sent = datetime.now(UTC)
-        due.submit(services.warehouse(), run, broker.send)
+        planning.submit(resources.warehouse(), run, actors.send)
         seconds.append((_started(str(run.key)) - sent).total_seconds())
     return Cost(statistics.median(seconds))
 
 
 def _started(key: str) -> datetime:
     while True:
-        with services.warehouse().transaction() as transaction:
+        with resources.warehouse().transaction() as transaction:
             rows = transaction.connection.execute(STARTED, [key]).fetchall()
         if rows:
             at: datetime = rows[0]["started_at"]

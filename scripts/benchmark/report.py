@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.measure import Cost
-from otcpipe.stages import PIPELINE
+from otcpipe.pipeline.definition import PIPELINE
 
 RATIOS = Path(__file__).with_name("ratios.json")
 WORSE = 4 / 3

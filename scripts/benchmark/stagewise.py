@@ -8,10 +8,13 @@ from pathlib import Path
 
 from benchmark import floors, weeks
 from benchmark.measure import Cost, measured
-from otcpipe import apply, fetched, ledger, normalize, objects, services, stages
-from otcpipe.handoff import Carrier
-from otcpipe.ledger import Run
+from otcpipe import resources
+from otcpipe.pipeline import definition, ledger
+from otcpipe.pipeline.execution import Carrier
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Manifest, Output, Partition
+from otcpipe.stages import apply, normalize
+from otcpipe.storage import objects, observations
 from otcpipe.weeks import published_on
 
 Costs = dict[str, Cost]
@@ -22,22 +25,22 @@ def deposit(partition: Partition, content: bytes, day: int = 0) -> Run:
     """The content as the fetch stage hands it over; the run of the cache stage."""
     at = OBSERVED + timedelta(days=day)
     manifest = Manifest("api", "all", weeks.digest(content), at, weeks.rows(content), 1)
-    prefix = services.settings()["S3_PREFIX"]
-    key = fetched.deposit(services.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}")
-    run = Run(stages.named("cache"), key)
-    ledger.request(services.warehouse(), run)
+    prefix = resources.settings()["S3_PREFIX"]
+    key = observations.deposit(resources.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}")
+    run = Run(definition.named("cache"), key)
+    ledger.request(resources.warehouse(), run)
     return run
 
 
 def warm() -> None:
     """What happens once in a process or a server: libraries are imported, S3 makes room for its first object."""
     published_on(weeks.FIRST, "T1")
-    services.store().put_once(f"{services.settings()['S3_PREFIX']}/warm", b"warm")
+    resources.store().put_once(f"{resources.settings()['S3_PREFIX']}/warm", b"warm")
 
 
 def bodies() -> dict[str, Callable[[Run], Output]]:
     actors = import_module("actors")  # which needs a broker's URL
-    return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in stages.PIPELINE}
+    return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in definition.PIPELINE}
 
 
 def carry(runs: list[Run], costs: Costs) -> list[Run]:
@@ -46,7 +49,7 @@ def carry(runs: list[Run], costs: Costs) -> list[Run]:
     while waiting:
         run = waiting.popleft()
         carried.append(run)
-        carrier = Carrier(services.store(), services.warehouse(), lambda run, _: waiting.append(run))
+        carrier = Carrier(resources.store(), resources.warehouse(), lambda run, _: waiting.append(run))
         with measured(costs.setdefault(run.stage.name, Cost())):
             carrier.carry(run, work[run.stage.name])
     return carried
@@ -54,18 +57,18 @@ def carry(runs: list[Run], costs: Costs) -> list[Run]:
 
 def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) -> Costs:
     """The floors of what was carried, of the same bytes and rows."""
-    costs: Costs = {stage.name: Cost() for stage in stages.PIPELINE[1:]}
+    costs: Costs = {stage.name: Cost() for stage in definition.PIPELINE[1:]}
     for run in carried:
         content = contents[run.key.partition]
         if run.stage.name == "cache":
             floors.cache(content, folder, costs["cache"])
             floors.parse(content, costs["parse"])
         if run.stage.name == "normalize":
-            parsed = objects.parsed(services.store(), run.key)
+            parsed = objects.parsed(resources.store(), run.key)
             floors.normalize(normalize.rows(parsed, run.key.partition), costs["normalize"])
         if run.stage.name == "persist":
-            rows = objects.normalized(services.store(), run.key)
-            with services.warehouse().transaction() as transaction:
+            rows = objects.normalized(resources.store(), run.key)
+            with resources.warehouse().transaction() as transaction:
                 capture = transaction.rows("capture", capture_id=run.generation)[0]
                 incoming = apply.in_columns(apply.names_of(transaction), capture, rows.records)
             floors.persist(incoming, costs["persist"])
@@ -90,7 +93,7 @@ ROOM = b"""
 
 def room() -> float:
     """Bytes on disk that a record takes, indexes and all."""
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         return float(transaction.connection.execute(ROOM).fetchall()[0]["room"])
 
 
@@ -98,7 +101,7 @@ def cached(runs: list[Run]) -> list[Run]:
     """Carry the cache stage alone; the runs of the parse stage that would follow."""
     following, work = list[Run](), bodies()
     for run in runs:
-        Carrier(services.store(), services.warehouse(), lambda run, _: following.append(run)).carry(
+        Carrier(resources.store(), resources.warehouse(), lambda run, _: following.append(run)).carry(
             run, work["cache"]
         )
     return following

@@ -3,17 +3,17 @@
 from datetime import date, timedelta
 from pathlib import Path
 
-from otcpipe.keys import sha256
-from otcpipe.proof import in_order
-from otcpipe.records import API_FIELDS, Partition
-from otcpipe.tiers import TIERS
+from otcpipe.datasets import TIERS, WEEKLY
+from otcpipe.records import Partition
+from otcpipe.stages.completeness import in_order
+from otcpipe.storage.keys import sha256
 from otcpipe.weeks import week_ending
 from tests.finra_server.generate import cached
 from tests.finra_server.roster import FULL, SMALL
 
 HERE = Path(__file__).parents[2] / ".bench"
 FIRST = date(2024, 6, 3)
-HEADER = "|".join(API_FIELDS)
+HEADER = "|".join(WEEKLY.api_fields)
 
 
 def monday(number: int) -> date:
@@ -43,7 +43,7 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
 
 def _traded_more(line: str) -> str:
     values = line.split("|")
-    place = API_FIELDS.index("totalWeeklyTradeCount")
+    place = WEEKLY.api_fields.index("totalWeeklyTradeCount")
     values[place] = str(int(values[place]) + 1)
     return "|".join(values)
 

@@ -10,9 +10,11 @@ from datetime import date
 from pathlib import Path
 
 from benchmark.measure import Cost, peak
-from otcpipe import broker, due, services, stages
+from otcpipe import resources
+from otcpipe.broker import actors
 from otcpipe.cli.stack import LEAN
-from otcpipe.ledger import Run
+from otcpipe.pipeline import definition, planning
+from otcpipe.pipeline.ledger import Run
 
 Processes = list["subprocess.Popen[bytes]"]
 COMPUTED = b"""
@@ -44,7 +46,7 @@ def cost(cached: list[Run], processes: Processes) -> Cost:
     weeks = sorted({run.key.partition.week_ending for run in cached})
     started = time.perf_counter()
     for run in cached:
-        due.submit(services.warehouse(), Run(stages.named("parse"), run.key, run.generation), broker.send)
+        planning.submit(resources.warehouse(), Run(definition.named("parse"), run.key, run.generation), actors.send)
     while _computed(weeks) < len(cached):
         time.sleep(0.05)
     return Cost(time.perf_counter() - started, max(map(peak, _started_by(processes))))
@@ -58,12 +60,12 @@ def _started_by(processes: Processes) -> list[Path]:
 
 
 def _computed(weeks: list[date]) -> int:
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         return int(transaction.connection.execute(COMPUTED, [weeks]).fetchall()[0]["computed"])
 
 
 def _wait_for_heartbeats(number: int) -> None:
-    client = broker.broker().client
+    client = actors.broker().client
     while client.zcard("otcpipe:__heartbeats__") < number:
         time.sleep(0.05)
     time.sleep(1)  # the first round of chores

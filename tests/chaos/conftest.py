@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from otcpipe.stack import Supervisor, start_servers
-from otcpipe.warehouse import Warehouse
+from otcpipe.storage.postgres import Warehouse
 from tests.chaos.run import run
 from tests.chaos.tables import Tables
 from tests.conftest import READY

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from otcpipe import services
+from otcpipe import resources
 from tests.chaos.world import World
 
 EMPTY = "otcpipe"  # the servers' own database: migrated, and never used
@@ -44,7 +44,7 @@ def _change(world: World, change: Callable[["psycopg.Connection[tuple[object, ..
     """Try it until it is done, as an operator would; the server may be down, or at work in the database."""
 
     def is_done() -> bool:
-        server = services.settings()["DATABASE_URL"].removesuffix(f"/{_current()}")
+        server = resources.settings()["DATABASE_URL"].removesuffix(f"/{_current()}")
         with (
             suppress(psycopg.Error),
             psycopg.connect(f"{server}/postgres", autocommit=True, connect_timeout=2) as admin,
@@ -72,4 +72,4 @@ def _run(admin: "psycopg.Connection[tuple[object, ...]]", statement: str) -> Non
 
 
 def _current() -> str:
-    return urlsplit(services.settings()["DATABASE_URL"]).path.removeprefix("/")
+    return urlsplit(resources.settings()["DATABASE_URL"]).path.removeprefix("/")

@@ -7,7 +7,7 @@ from random import Random
 import psycopg
 import redis
 
-from otcpipe import services
+from otcpipe import resources
 from tests.chaos import operations
 from tests.chaos.proxy import Wire
 from tests.chaos.world import World
@@ -129,7 +129,7 @@ def _server(rng: Random) -> str:
 
 
 def _flush(world: World) -> None:
-    client = redis.Redis.from_url(services.settings()["REDIS_URL"], socket_timeout=0.5)
+    client = redis.Redis.from_url(resources.settings()["REDIS_URL"], socket_timeout=0.5)
     try:
         client.flushall()
     except redis.RedisError:
@@ -140,7 +140,7 @@ def _flush(world: World) -> None:
 
 def _terminate(world: World) -> None:
     try:
-        with psycopg.connect(services.settings()["DATABASE_URL"], autocommit=True, connect_timeout=1) as admin:
+        with psycopg.connect(resources.settings()["DATABASE_URL"], autocommit=True, connect_timeout=1) as admin:
             admin.execute(
                 """
                 select pg_terminate_backend(pid)

@@ -5,9 +5,10 @@ from enum import StrEnum
 
 import psycopg
 
-from otcpipe import queries, services
+from otcpipe import resources
 from otcpipe.records import Partition
 from otcpipe.stack.child import Child
+from otcpipe.storage import sql
 from tests.chaos.world import LEASE_SECONDS, World
 
 REACHED_SECONDS = 4
@@ -35,11 +36,11 @@ def strike(world: World, partition: Partition, point: Point, fate: Fate, ask: Ca
 
     The gate is shut before persist is asked for.
     """
-    url = services.settings()["DATABASE_URL"]
+    url = resources.settings()["DATABASE_URL"]
     try:
         with psycopg.connect(url, connect_timeout=2) as gate, psycopg.connect(url, connect_timeout=2) as ledger:
             gate.execute("set lock_timeout = '3s'")
-            lock = queries.statements()["lock_partition"].encode()
+            lock = sql.statements()["lock_partition"].encode()
             gate.execute(lock, {"week_ending": partition.week_ending, "tier": partition.tier})
             ask()
             found = _waiting(world, url, IN_PERSIST)

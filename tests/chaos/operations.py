@@ -8,12 +8,17 @@ from random import Random
 
 import psycopg
 
-from otcpipe import broker, due, fetched, keys, letters, messages, reconcile, services, stages
-from otcpipe.cli import captures, fetching, mending
+from otcpipe import resources
+from otcpipe.broker import actors, messages
+from otcpipe.cli import captures
+from otcpipe.cli import fetch as fetching
+from otcpipe.cli import repair as mending
 from otcpipe.errors import OtcpipeError
-from otcpipe.ledger import Run
+from otcpipe.pipeline import dead_letters, definition, planning, recovery
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Manifest, Partition
-from otcpipe.warehouse import Row
+from otcpipe.storage import keys, observations
+from otcpipe.storage.postgres import Row
 from tests.chaos import databases, scenario
 from tests.chaos.moments import Fate, Point, strike
 from tests.chaos.world import World, run_query
@@ -40,9 +45,9 @@ class Operator:
         source, covers = ("file", "ats") if is_file else ("api", "all")
         manifest = Manifest(source, covers, keys.sha256(content), observed_at)
         name = f"{source} {manifest.digest} {observed_at.isoformat()}"
-        prefix = services.settings()["S3_PREFIX"]
-        key = fetched.deposit(services.store(), prefix, partition, content, manifest, name)
-        due.submit(services.warehouse(), Run(stages.named("cache"), key), broker.send)
+        prefix = resources.settings()["S3_PREFIX"]
+        key = observations.deposit(resources.store(), prefix, partition, content, manifest, name)
+        planning.submit(resources.warehouse(), Run(definition.named("cache"), key), actors.send)
 
     def accept(self, partition: Partition) -> None:
         with quiet():
@@ -79,7 +84,12 @@ def refresh(rng: Random) -> tuple[str, Callable[[World], None]]:
 
 def reprocess(rng: Random) -> tuple[str, Callable[[World], None]]:
     """Any stage on any key that the ledger knows, alone or with those after it, once or twice."""
-    stage, at, only, times = rng.choice(stages.PIPELINE).name, rng.random(), rng.random() < 0.4, rng.choice((1, 2))
+    stage, at, only, times = (
+        rng.choice(definition.PIPELINE).name,
+        rng.random(),
+        rng.random() < 0.4,
+        rng.choice((1, 2)),
+    )
 
     def deed(world: World) -> None:
         for _ in range(times):
@@ -144,18 +154,18 @@ def send_again(_: Random) -> tuple[str, Callable[[World], None]]:
 
 
 def _send_again() -> None:
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
     for row in rows:
-        run = reconcile._run(row, services.settings()["S3_PREFIX"])
+        run = recovery._run(row, resources.settings()["S3_PREFIX"])
         if run:
-            broker.send(run)
+            actors.send(run)
 
 
 def unsettled() -> list[object]:
     """What is not done: runs, metrics and messages; one that is held waits for a person."""
     try:
-        return [*run_query(OPEN), *sorted(broker.message_ids())]
+        return [*run_query(OPEN), *sorted(actors.message_ids())]
     except (OtcpipeError, psycopg.Error) as error:
         return [error]
 
@@ -163,14 +173,14 @@ def unsettled() -> list[object]:
 def repair() -> list[str]:
     """Send what is lost, replay what died; what was done."""
     try:
-        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in broker.send_stranded()]
-        return done + [_replay(letter) for letter in letters.find(services.warehouse(), every=False)]
+        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in actors.send_stranded()]
+        return done + [_replay(letter) for letter in dead_letters.find(resources.warehouse(), every=False)]
     except OtcpipeError as error:
         return [f"waited: {error}"]
 
 
 def _replay(letter: Row) -> str:
-    run = letters.replay(services.warehouse(), letter, messages.read)
+    run = dead_letters.replay(resources.warehouse(), letter, messages.read)
     if run:
-        broker.send(run)
+        actors.send(run)
     return f"replayed {letter['error_class']}: {letter['reason']}"

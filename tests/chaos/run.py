@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from otcpipe import letters, services
-from otcpipe import verify as verify_
+from otcpipe import resources
+from otcpipe.audit import verify as verify_
 from otcpipe.errors import Unreachable
+from otcpipe.pipeline import dead_letters as letters
 from otcpipe.stack import Supervisor
-from otcpipe.warehouse import Row
+from otcpipe.storage.postgres import Row
 from tests.chaos import databases, operations, scenario, tables
 from tests.chaos.disturb import Plan, disturb
 from tests.chaos.tables import Tables
@@ -72,7 +73,7 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                     databases.keep_dump(world)
             story.tables = tables.read(run_query, {f"in phase {number}": at for number, at in enumerate(began)})
             assert world.wait(SETTLED_SECONDS, lambda: verified(story)), story.log[-1]
-            story.letters = letters.find(services.warehouse())
+            story.letters = letters.find(resources.warehouse())
         finally:
             world.heal()
             story.deeds, story.seconds = world.deeds, time.monotonic() - started
@@ -97,7 +98,7 @@ def settle(world: World, log: list[str]) -> None:
 def verified(story: Story) -> bool:
     """Note what `otcpipe verify --all` finds; false while a server that was hurt cannot give all it has."""
     try:
-        verdicts = verify_.verify(services.warehouse(), services.store(), services.settings()["S3_PREFIX"], None)
+        verdicts = verify_.verify(resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], None)
         story.findings = [finding for verdict in verdicts for finding in verdict.findings]
     except Unreachable as outage:
         story.log.append(str(outage))

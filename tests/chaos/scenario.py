@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from otcpipe import proof
-from otcpipe.records import FILE_FIELDS, Partition
+from otcpipe.datasets import WEEKLY
+from otcpipe.records import Partition
+from otcpipe.stages import completeness
 from otcpipe.weeks import week_ending
 from tests.finra_server import Dataset, generated
 from tests.finra_server.rows import FIELDS, Row, to_row, value_of, with_values
@@ -104,7 +105,10 @@ def file_text(lines: Sequence[str], add: int) -> bytes:
     """The website's file of a state of a partition; the first row has so many shares more."""
     rows = [row for row in map(to_row, lines) if value_of(row, "summaryTypeCode") == "ATS_W_SMBL_FIRM"]
     rows[0] = _with_more(rows[0], add)
-    text = ["|".join(FILE_FIELDS), *("|".join(value_of(row, name) or "" for name in FILE_FIELDS) for row in rows)]
+    text = [
+        "|".join(WEEKLY.file_order),
+        *("|".join(value_of(row, name) or "" for name in WEEKLY.file_order) for row in rows),
+    ]
     return ("\n".join(text) + "\n").encode()
 
 
@@ -114,7 +118,7 @@ def api_text(key: tuple[date, str], lines: Sequence[str], add: int) -> bytes:
     at = next(number for number, row in enumerate(rows) if value_of(row, "summaryTypeCode") == "OTC_W_SMBL_FIRM")
     rows[at] = _with_more(rows[at], add)
     texts = ["|".join(value or "" for value in row).encode() for row in rows]
-    return proof.in_order("|".join(FIELDS).encode(), texts, partition(key))
+    return completeness.in_order("|".join(FIELDS).encode(), texts, partition(key))
 
 
 def _with_more(row: Row, shares: int) -> Row:

@@ -6,7 +6,9 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from otcpipe import ledger, metrics, services
+from otcpipe import resources
+from otcpipe.metrics import definitions
+from otcpipe.pipeline import ledger
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Tables = dict[str, list[str]]  # by name, a line a row, sorted
@@ -57,10 +59,10 @@ STATUS = ("week_ending", "tier", "state", "reason", "grade", *COUNTS, "reconcile
 def read(query: Query, moments: Mapping[str, object]) -> Tables:
     """The tables as they are, and what they say was known at each moment."""
     asked = COMPARED | {f"known {name}": KNOWN.format(moment) for name, moment in moments.items()}
-    for metric in metrics.metrics():
+    for metric in definitions.metrics():
         asked[metric.name] = f"select to_jsonb(m) - 'computed_at' as row from otc.{metric.name} as m"
     found = {name: sorted(map(str, query(text))) for name, text in asked.items()}
-    status = [tuple(row[name] for name in STATUS) for row in ledger.partitions(services.warehouse())]
+    status = [tuple(row[name] for name in STATUS) for row in ledger.partitions(resources.warehouse())]
     return found | {"status": sorted(map(str, status))}
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from otcpipe import reconcile
+from otcpipe.pipeline import recovery
 from otcpipe.stack import Supervisor
 from tests.chaos import scenario, tables
 from tests.chaos.disturb import plan
@@ -22,7 +22,7 @@ CAUSES = {"Poisonous"}  # what a letter may say after this: a run in which three
 def test_the_tables_are_those_of_an_undisturbed_run(
     seed: int, victims: Supervisor, undisturbed: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "PATIENCE", reconcile.PATIENCE / 10)
+    monkeypatch.setattr(recovery, "PATIENCE", recovery.PATIENCE / 10)
     folder = folder_of(f"seed-{seed}", tmp_path)
     print(f"Logs, deeds and tables: {folder}")
     with kept_if_failed(folder):

@@ -2,25 +2,27 @@
 
 from dataclasses import replace
 
-from otcpipe import failclosed, handoff, metrics, middleware, reconcile, stages
+from otcpipe.broker import middleware, redis_broker
+from otcpipe.pipeline import definition, execution, recovery
+from otcpipe.stages import compute
 
 SHORTER = 10
 WAITS = (
-    (handoff, "OUTAGE_SECONDS"),
-    (handoff, "REMAKE_SECONDS"),
-    (metrics, "COMING_SECONDS"),
-    (metrics, "BUSY_SECONDS"),
+    (execution, "OUTAGE_SECONDS"),
+    (execution, "REMAKE_SECONDS"),
+    (compute, "COMING_SECONDS"),
+    (compute, "BUSY_SECONDS"),
     (middleware, "ROUND_SECONDS"),
     (middleware, "SELDOM_SECONDS"),
-    (failclosed, "SWEEP_SECONDS"),
-    (reconcile, "PATIENCE"),
+    (redis_broker, "SWEEP_SECONDS"),
+    (recovery, "PATIENCE"),
 )
 for module, name in WAITS:
     setattr(module, name, getattr(module, name) / SHORTER)
 pipeline = [
     replace(stage, min_backoff=stage.min_backoff / SHORTER, max_backoff=stage.max_backoff / SHORTER)
-    for stage in stages.PIPELINE
+    for stage in definition.PIPELINE
 ]
-vars(stages)["PIPELINE"] = tuple(pipeline)
+vars(definition)["PIPELINE"] = tuple(pipeline)
 
 import actors  # noqa: E402, F401 - it declares the actors with the shorter waits

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import urlsplit
 
-from otcpipe import services
+from otcpipe import resources
 from otcpipe.stack import Program, Supervisor, kernel
 from otcpipe.stack.child import Child
 from otcpipe.stack.program import Server
@@ -129,5 +129,5 @@ def _worker(number: int, threads: int, home: Path, variables: Mapping[str, str],
 
 def run_query(text: str) -> list[tuple[object, ...]]:
     """Rows of a query on the place's database."""
-    with services.warehouse().transaction() as transaction:
+    with resources.warehouse().transaction() as transaction:
         return [tuple(row.values()) for row in transaction.connection.execute(text.encode()).fetchall()]

@@ -15,7 +15,7 @@ from tests.conftest import DATA, place
 from tests.metrics.generate import History, history
 from tests.metrics.load import load, tables
 from tests.metrics.records import Record, Row
-from tests.pipeline import NOON
+from tests.support.pipeline import NOON
 
 FILES = {"20251215": date(2025, 11, 14), "20251222": date(2025, 11, 21)}  # publication: the week
 

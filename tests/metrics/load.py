@@ -10,13 +10,16 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from otcpipe import keys, metrics, services, stages
-from otcpipe.ledger import Run
-from otcpipe.records import FILE_FIELDS, Partition
-from otcpipe.tiers import TIERS
+from otcpipe import resources
+from otcpipe.datasets import TIERS, WEEKLY
+from otcpipe.metrics import definitions
+from otcpipe.pipeline import definition
+from otcpipe.pipeline.ledger import Run
+from otcpipe.records import Partition
+from otcpipe.storage import keys
 from tests.metrics.generate import History
 from tests.metrics.records import Loaded, Record, Row
-from tests.pipeline import accept, api_text, drive, observe
+from tests.support.pipeline import accept, api_text, drive, observe
 
 SUMMARY = {"ATS": "ATS_W_SMBL_FIRM", "NON_ATS": "OTC_W_SMBL_FIRM"}
 
@@ -39,7 +42,7 @@ def tables(at: datetime | None = None) -> dict[str, list[Row]]:
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"], row_factory=dict_row) as connection:
         return {
             metric.name: ordered(connection.execute(source.format(sql.SQL(metric.name)), {"at": at}).fetchall())
-            for metric in metrics.metrics()
+            for metric in definitions.metrics()
         }
 
 
@@ -53,9 +56,9 @@ def _accept_empty() -> None:
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"]) as connection:
         held = connection.execute("select key, generation from otc.stage_run where state = 'held'").fetchall()
     for text, generation in held:
-        key = keys.parse(text, services.settings()["S3_PREFIX"])
+        key = keys.parse(text, resources.settings()["S3_PREFIX"])
         accept(key.partition)
-        drive(Run(stages.named("compute"), key, generation, request="accepted"))
+        drive(Run(definition.named("compute"), key, generation, request="accepted"))
 
 
 def _observe(records: list[Record], loaded: Loaded, partition: Partition) -> Run:
@@ -107,4 +110,4 @@ def _file(records: list[Record]) -> bytes:
         )
         for record in records
     ]
-    return "".join("|".join(map(str, row)) + "\n" for row in [FILE_FIELDS, *rows]).encode()
+    return "".join("|".join(map(str, row)) + "\n" for row in [WEEKLY.file_order, *rows]).encode()

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from otcpipe import metrics, queries, services
-from otcpipe.ledger import Run
+from otcpipe import resources
+from otcpipe.metrics import definitions
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from tests.pipeline import NOON, WEEK, drive, file_text, observe
+from otcpipe.stages import compute
+from otcpipe.storage import sql as statements
+from tests.support.pipeline import NOON, WEEK, drive, file_text, observe
 
 NEXT = WEEK + timedelta(days=7)
 
@@ -25,25 +28,25 @@ def taken(week: date, shares: int) -> Run:
 @pytest.fixture
 def schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the schema that this process reads instead."""
-    monkeypatch.setattr(queries, "SCHEMA", shutil.copytree(queries.SCHEMA, tmp_path / "schema"))
-    for remembered in (queries.named, queries.statements, metrics.metrics):
+    monkeypatch.setattr(statements, "SCHEMA", shutil.copytree(statements.SCHEMA, tmp_path / "schema"))
+    for remembered in (statements.named, statements.statements, definitions.metrics):
         remembered.cache_clear()
-    yield queries.SCHEMA
-    for remembered in (queries.named, queries.statements, metrics.metrics):
+    yield statements.SCHEMA
+    for remembered in (statements.named, statements.statements, definitions.metrics):
         remembered.cache_clear()
 
 
 def test_a_metric_stands_after_those_that_it_reads() -> None:
-    names = [metric.name for metric in metrics.metrics()]
+    names = [metric.name for metric in definitions.metrics()]
     assert names.index("symbol_summary") < names.index("symbol_rolling_avg")
-    for at, metric in enumerate(metrics.metrics()):
+    for at, metric in enumerate(definitions.metrics()):
         assert metric.reads <= {*names[:at], metric.name}
 
 
 def test_a_metric_file_must_say_how_far_it_reaches(schema: Path) -> None:
     (schema / "metrics" / "endless.sql").write_text("-- endless: a metric\n-- reaches: some\n")
     with pytest.raises(ValueError, match=r"schema/metrics/endless\.sql does not say how many following weeks"):
-        metrics.metrics()
+        definitions.metrics()
 
 
 def test_a_new_metric_is_one_file(schema: Path, sql: Callable[..., list[tuple[Any, ...]]]) -> None:
@@ -70,12 +73,12 @@ group by week.week_ending, s.symbol
 order by week.week_ending, volume desc
 $$;
 """)
-    services.warehouse().migrate()
+    resources.warehouse().migrate()
     drive(taken(WEEK, 80), taken(NEXT, 10))
     busiest = "select symbol, volume::int from otc.busiest_symbol order by week_ending"
     assert sql(busiest) == [("AAA", 80), ("AAA", 90)]
     drive(taken(WEEK, 5))
     assert sql(busiest) == [("CCC", 30), ("CCC", 60)]
     sql("update otc.busiest_symbol set volume = 7 where week_ending = %s", NEXT)
-    (wrong,) = metrics.differing(services.warehouse(), NEXT)[0]["busiest_symbol"]
+    (wrong,) = compute.differing(resources.warehouse(), NEXT)[0]["busiest_symbol"]
     assert wrong["differences"] == {"volume": ["7", "60.000000"]}

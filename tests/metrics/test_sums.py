@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otcpipe import sums
-from otcpipe.tiers import TIERS
+from otcpipe.datasets import TIERS
+from otcpipe.metrics import aggregates
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 LISTS = st.lists(st.decimals(0, 9, places=6), max_size=3).map(lambda numbers: sorted(numbers, reverse=True) or None)
@@ -26,5 +26,5 @@ def test_the_first_three_of_two_lists_are_the_three_largest(
 
 
 def test_each_tier_is_summed_up() -> None:
-    assert [*sums.PARTS].count(None) == 1
-    assert {*sums.PARTS} == {*TIERS, None}
+    assert [*aggregates.PARTS].count(None) == 1
+    assert {*aggregates.PARTS} == {*TIERS, None}

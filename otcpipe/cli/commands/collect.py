@@ -24,9 +24,9 @@ def import_(
     wait: Wait = False,
 ) -> None:
     """Bring files from FINRA's website into the pipeline, at its cache stage."""
-    from otcpipe.cli import intake
+    from otcpipe.cli import import_files
 
-    intake.import_files(files, week, tier, observed_at, wait=wait)
+    import_files.import_files(files, week, tier, observed_at, wait=wait)
 
 
 @commands.command()
@@ -38,9 +38,9 @@ def enqueue(
     wait: Wait = False,
 ) -> None:
     """Start a week: fetch its partitions from FINRA."""
-    from otcpipe.cli import fetching
+    from otcpipe.cli import fetch
 
-    fetching.enqueue(week, tier or [], refresh=refresh, wait=wait)
+    fetch.enqueue(week, tier or [], refresh=refresh, wait=wait)
 
 
 @commands.command("run")
@@ -51,9 +51,9 @@ def run_week(
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask FINRA again for what is there.")] = False,
 ) -> None:
     """Start a week and watch it to the end."""
-    from otcpipe.cli import fetching
+    from otcpipe.cli import fetch
 
-    fetching.enqueue(week, tier or [], refresh=refresh, wait=True)
+    fetch.enqueue(week, tier or [], refresh=refresh, wait=True)
 
 
 @commands.command()
@@ -68,9 +68,9 @@ def backfill(
     wait: Wait = False,
 ) -> None:
     """Fetch all that is due and missing in a span of weeks."""
-    from otcpipe.cli import fetching
+    from otcpipe.cli import fetch
 
-    fetching.backfill(first, last, tier or [], is_dry=dry_run, wait=wait)
+    fetch.backfill(first, last, tier or [], is_dry=dry_run, wait=wait)
 
 
 @commands.command()
@@ -83,6 +83,6 @@ def refresh(
     wait: Wait = False,
 ) -> None:
     """Ask FINRA again for published partitions, to find what was restated."""
-    from otcpipe.cli import fetching
+    from otcpipe.cli import fetch
 
-    fetching.refresh(None if every else number, max_requests, is_dry=dry_run, wait=wait)
+    fetch.refresh(None if every else number, max_requests, is_dry=dry_run, wait=wait)

@@ -49,9 +49,9 @@ def migrate() -> None:
 @commands.command()
 def telemetry() -> None:
     """Serve figures about the work to Prometheus."""
-    from otcpipe.cli import service
+    from otcpipe.cli import monitoring
 
-    service.serve_telemetry()
+    monitoring.serve_telemetry()
 
 
 @commands.command()
@@ -63,9 +63,9 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check servers, schema, bucket, clocks, queues and disk, and say what to do."""
-    from otcpipe.cli import service
+    from otcpipe.cli import monitoring
 
-    service.examine(queue, as_json=as_json)
+    monitoring.examine(queue, as_json=as_json)
 
 
 @commands.command()

@@ -14,9 +14,9 @@ commands = Commands()
 @commands.command()
 def status(*, week: Week = None, as_json: Json = False) -> None:
     """Where each partition stands."""
-    from otcpipe.cli import look
+    from otcpipe.cli import status as _status
 
-    look.status(week, as_json=as_json)
+    _status.status(week, as_json=as_json)
 
 
 @commands.command()
@@ -58,9 +58,9 @@ def revisions(
     as_json: Json = False,
 ) -> None:
     """What changed after it was published: from what, to what, when, how late."""
-    from otcpipe.cli import look
+    from otcpipe.cli import status as _status
 
-    look.revisions(week, symbol, with_effect=effect, as_json=as_json)
+    _status.revisions(week, symbol, with_effect=effect, as_json=as_json)
 
 
 @commands.command()

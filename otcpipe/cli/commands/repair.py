@@ -25,9 +25,9 @@ def reconcile(
     as_json: Json = False,
 ) -> None:
     """Send again what is due and has no message left, as after a loss of Redis."""
-    from otcpipe.cli import mending
+    from otcpipe.cli import repair
 
-    mending.reconcile_(stale=stale, is_dry=dry_run, as_json=as_json)
+    repair.reconcile_(stale=stale, is_dry=dry_run, as_json=as_json)
 
 
 @commands.command()
@@ -38,9 +38,9 @@ def accept(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is right as it is; kept with it.")],
 ) -> None:
     """Take a partition of grade F as it is: its metrics are made, as long as its content stays this."""
-    from otcpipe.cli import mending
+    from otcpipe.cli import repair
 
-    mending.accept(week, tier, reason)
+    repair.accept(week, tier, reason)
 
 
 @commands.command()
@@ -83,14 +83,14 @@ def reprocess(
     dry_run: DryRun = False,
 ) -> None:
     """Run a stage again by its message key, and those after it."""
-    from otcpipe.cli import mending
+    from otcpipe.cli import repair
 
     if (key is None) == (prefix is None):
         raise Invalid("Give one KEY, or the beginning of many with --prefix.")
     if key:
-        mending.reprocess(key, stage, only=only, is_dry=dry_run)
+        repair.reprocess(key, stage, only=only, is_dry=dry_run)
     elif prefix is not None:
-        mending.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
+        repair.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
 
 
 @commands.command()
@@ -101,9 +101,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Recompute what is stored from its raw bytes, and tell what differs; nothing is changed."""
-    from otcpipe.cli import proof
+    from otcpipe.cli import verify as _verify
 
-    proof.verify(week, every=every, as_json=as_json)
+    _verify.verify(week, every=every, as_json=as_json)
 
 
 @commands.command()

@@ -1,0 +1,1 @@
+"""From a stored number back to its bytes, and the history of restatements."""

@@ -1,0 +1,90 @@
+"""Commands that ask FINRA for partitions."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from otcpipe import resources, weeks
+from otcpipe.broker import actors
+from otcpipe.cli import watch
+from otcpipe.cli.console import say
+from otcpipe.datasets import TIERS
+from otcpipe.errors import Invalid
+from otcpipe.pipeline import planning
+from otcpipe.pipeline.refresh import most_urgent, refreshable
+from otcpipe.records import Partition
+
+PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week, the first read twice
+
+
+def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> None:
+    """Start the fetch of a week's partitions, each unless it is not due, under way, or there already."""
+    now = resources.settings().now()
+    friday = weeks.parse_week(week, now)
+    partitions = [Partition(friday, tier) for tier in _tiers(tiers)]
+    actors.reach()
+    states = planning.states(resources.warehouse(), partitions)
+    started = []
+    for partition in partitions:
+        hindrance = planning.hindrance(partition, states.get(partition), now, refresh=refresh)
+        say(f"{partition.tier} {partition.week_ending}: {hindrance or 'enqueued'}.")
+        if not hindrance:
+            ask([partition])
+        if not hindrance or states.get(partition) in planning.UNDER_WAY:
+            started.append(partition)
+    if wait:
+        watch.until_done(started)
+
+
+def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool, wait: bool) -> None:
+    """Start the fetch of all partitions of a span of weeks that are due and not there, newest first."""
+    now = resources.settings().now()
+    begin = weeks.parse_week(first, now)
+    end = weeks.parse_week(last, now) if last else weeks.week_ending(now.date()) - planning.WEEK
+    if begin > end:
+        raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
+    partitions = planning.span(begin, end, _tiers(tiers))
+    missing = planning.missing(partitions, planning.states(resources.warehouse(), partitions), now)
+    pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
+    say(
+        f"{len(partitions):,} partitions from {begin} to {end}: {len(missing):,} to fetch, some {pages:,} pages, "
+        f"at least {pages / rate:,.0f} s at {rate} requests a second."
+    )
+    if missing and not is_dry:
+        actors.reach()
+        ask(missing)
+        say(f"Enqueued {len(missing):,}.")
+    if missing and wait and not is_dry:
+        watch.until_done(missing)
+
+
+def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) -> None:
+    """Ask again for what is most urgent within a budget of requests; the order is `pipeline.refresh`'s."""
+    now = resources.settings().now()
+    first = weeks.week_ending(now.date()) - planning.WEEK * number if number else date.min
+    known = refreshable(resources.warehouse(), first)
+    states = planning.states(resources.warehouse(), [one.partition for one in known])
+    busy = {one for one, state in states.items() if state in planning.UNDER_WAY}
+    chosen = most_urgent([one for one in known if one.partition not in busy], now, max_requests)
+    requests = sum(candidate.requests for candidate in chosen)
+    say(f"{len(chosen):,} of {len(known):,} partitions to ask for again, with some {requests:,} requests.")
+    if is_dry or not chosen:
+        for candidate in chosen:
+            days = (now - candidate.observed_at).days
+            say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} days ago.")
+        return
+    actors.reach()
+    ask([candidate.partition for candidate in chosen])
+    if wait:
+        watch.until_done([candidate.partition for candidate in chosen])
+
+
+def ask(partitions: Sequence[Partition]) -> None:
+    """Have partitions fetched, and keep which weeks are wanted."""
+    settings = resources.settings()
+    planning.ask(
+        resources.warehouse(), resources.store(), settings["S3_PREFIX"], partitions, actors.send, settings.now()
+    )
+
+
+def _tiers(given: Sequence[str]) -> list[str]:
+    return [weeks.parse_tier(text) for text in given] or list(TIERS)

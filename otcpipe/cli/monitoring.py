@@ -1,0 +1,48 @@
+"""What keeps an eye on the pipeline."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from otcpipe import logs, resources, settings
+from otcpipe.cli.console import print_json, say
+from otcpipe.errors import Invalid, Unreachable
+from otcpipe.monitoring import doctor, telemetry
+from otcpipe.monitoring.doctor import Finding
+
+
+def serve_telemetry() -> None:
+    """Answer Prometheus until a signal."""
+    found = resources.settings()
+    logs.configure(found)
+    over = threading.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: over.set())
+    server = telemetry.serve(found)
+    say(f"Telemetry: http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics. Ctrl-C stops it.")
+    over.wait()
+    server.shutdown()
+
+
+def examine(queue: str | None, *, as_json: bool) -> None:
+    """Print the findings; exits with 3 when a server is unreachable, else with 1 when anything failed."""
+    found = list[Finding]()
+    for finding in _findings(queue):
+        found.append(finding)
+        if not as_json:
+            say(f"{finding.verdict:<5} {finding.check:<11} {finding.finding} {finding.advice}".rstrip())
+    if as_json:
+        print_json([asdict(finding) for finding in found])
+    if any(finding.is_unreachable for finding in found):
+        sys.exit(Unreachable.exit_code)
+    sys.exit(int(any(finding.verdict == "fail" for finding in found)))
+
+
+def _findings(queue: str | None) -> Iterable[Finding]:
+    try:
+        found = settings.load()
+    except Invalid as error:
+        return [Finding("settings", "fail", str(error))]
+    return [doctor.consumer(found, queue)] if queue else doctor.examine(found)

@@ -1,0 +1,51 @@
+"""Which symbol and weeks are meant: symbols are told apart by case."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from math import prod
+
+from otcpipe.errors import Invalid
+from otcpipe.storage.postgres import Transaction
+
+MOST_VARIANTS = 1024  # of upper and lower case
+NOW = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A symbol's weeks, as they stand or as known at a moment."""
+
+    symbol: str
+    first: date
+    last: date
+    at: datetime | None
+
+
+def find(transaction: Transaction, symbol: str, friday: date | None, count: int, at: datetime | None) -> Asked:
+    """`count` weeks up to the one asked for, else to the newest with records; raises Invalid where there are none."""
+    symbol = symbol.encode(errors="replace").decode()
+    weeks = transaction.rows("symbol_newest", symbol=symbol, last=friday, at=at or NOW)[0]
+    newest, newest_by = weeks["week_ending"], weeks["newest_by"]
+    if newest is None:
+        raise Invalid(_absence(transaction, symbol, at))
+    if friday not in (None, newest_by):
+        raise Invalid(f"{symbol!r} has no records of the week ending {friday}; its newest are of {newest}.")
+    last = friday or newest
+    return Asked(symbol, last - timedelta(days=7 * (count - 1)), last, at)
+
+
+def _absence(transaction: Transaction, symbol: str, at: datetime | None) -> str:
+    others = [row["symbol"] for row in transaction.rows("symbols_among", symbols=_variants(symbol))]
+    if symbol in others:
+        return f"No record of {symbol!r} was known by {at:%Y-%m-%d %H:%M} UTC."
+    hint = f": did you mean {' or '.join(map(repr, others))}?" if others else "."
+    return f"No symbol {symbol!r} is there{hint}"
+
+
+def _variants(symbol: str) -> list[str]:
+    """The symbol in other cases, all of them where they are not too many."""
+    letters = [sorted({letter.upper(), letter.lower()}) for letter in symbol]
+    if prod(map(len, letters)) > MOST_VARIANTS:
+        return [symbol, symbol.upper(), symbol.lower()]
+    return ["".join(one) for one in product(*letters)]

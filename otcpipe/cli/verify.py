@@ -1,0 +1,51 @@
+"""The command that compares what is stored with its raw bytes."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from otcpipe import resources, weeks
+from otcpipe.audit import verify as _verify
+from otcpipe.audit.verify import Verdict
+from otcpipe.cli.console import print_json, say
+from otcpipe.errors import Invalid, OtcpipeError
+
+
+def verify(week: str | None, *, every: bool, as_json: bool) -> None:
+    """One line a partition and a week's metrics, as soon as it is known."""
+    if bool(week) == every:
+        raise Invalid("Name a week with --week, or say --all.")
+    friday = weeks.parse_week(week, resources.settings().now()) if week else None
+    verdicts = list[Verdict]()
+    for verdict in _verify.verify(
+        resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], friday
+    ):
+        verdicts.append(verdict)
+        if not as_json:
+            _say_verdict(verdict)
+    findings = sum(len(verdict.findings) for verdict in verdicts)
+    if as_json:
+        print_json([asdict(verdict) for verdict in verdicts])
+    elif not verdicts:
+        say(f"Nothing of the week ending {friday} is in." if friday else "Nothing is in yet.")
+    elif not findings:
+        what = "What can be judged" if any(verdict.notes for verdict in verdicts) else "All of it"
+        say(f"{what} follows from its raw bytes: {counted(_partitions(verdicts), 'partition')}.")
+    if findings:
+        raise OtcpipeError(f"{counted(findings, 'finding')} in {counted(_partitions(verdicts), 'partition')}.")
+
+
+def _partitions(verdicts: Iterable[Verdict]) -> int:
+    return sum(verdict.tier is not None for verdict in verdicts)
+
+
+def _say_verdict(verdict: Verdict) -> None:
+    counts = ", ".join(counted(count, name.removesuffix("s")) for name, count in verdict.compared.items())
+    right = "right as far as it can be judged" if verdict.notes else "right"
+    result = counted(len(verdict.findings), "finding") if verdict.findings else right
+    say(f"{verdict.tier or 'all':<4} {verdict.week_ending}: {counts}: {result}.")
+    for sentence in (*verdict.findings, *verdict.notes):
+        say(f"  {sentence}")
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,115 @@
+"""A directory of weeks whose files appear together, whole, under their names."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+from otcpipe.errors import Invalid
+from otcpipe.storage.files import PART, check, flush, writing
+
+README = "_README.txt"
+
+
+class Shelf:
+    """Only one export at a time writes to it; leftovers of one that was killed are removed by the next.
+
+    An export that fails leaves no file and no directory of its own. All methods raise Invalid for a path that cannot
+    be written to, and OtcpipeError for a disk that is full or fails.
+    """
+
+    def __init__(self, folder: Path, suffix: str) -> None:
+        self._folder = folder
+        self._suffix = suffix
+        self._made: list[Path] = []  # directories, outermost first
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        with writing(self._folder), ExitStack() as undo:
+            undo.callback(self._drop_empty)
+            self._make(self._folder)
+            others = {path.suffix for path in self._folder.glob("week_ending=*/[!._]*")} - {f".{self._suffix}"}
+            if others:
+                raise Invalid(f"{self._folder} holds files of another format: choose another directory with -o.")
+            undo.enter_context(self._lock())
+            undo.callback(self._drop_empty)
+            undo.callback(self._drop_parts)
+            self._drop_parts()
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with writing(self._folder):
+            self._undo.close()
+
+    def place(self, week: date) -> Path:
+        """Where to write a week's rows until all weeks are there."""
+        file = self._file(week)
+        check(file)
+        check(file.with_name(README))
+        with writing(file.parent):
+            self._make(file.parent)
+        return file.with_name(f".{file.name}{PART}")
+
+    def keep(self, weeks: Iterable[date]) -> None:
+        """Give all files their names; a week that has no rows loses the file of an earlier export."""
+        for week in weeks:
+            file = self._file(week)
+            with writing(file.parent):
+                parts = list(file.parent.glob(f".*{PART}"))
+                for path in [] if parts else [file, file.with_name(README)]:
+                    self._remove(path)
+                for part in parts:
+                    _name(part)
+
+    def _file(self, week: date) -> Path:
+        return self._folder / f"week_ending={week}" / f"{self._folder.name}.{self._suffix}"
+
+    def _make(self, folder: Path) -> None:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            self._made.append(path)
+        folder.mkdir(exist_ok=True)  # raises where it is a file
+
+    def _remove(self, path: Path) -> None:
+        check(path)
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # it holds files of somebody else, or was never there
+            path.parent.rmdir()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Raises Invalid while another export has it; the file is removed with the lock."""
+        path = self._folder / ".lock"
+        check(path)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_kept = os.path.samestat(os.fstat(lock.fileno()), path.stat())
+            except (BlockingIOError, FileNotFoundError):
+                is_kept = False
+            if not is_kept:
+                raise Invalid(f"Another export is writing to {self._folder}.")
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _drop_parts(self) -> None:
+        for part in self._folder.glob(f"week_ending=*/.*{PART}"):
+            part.unlink()
+
+    def _drop_empty(self) -> None:
+        for path in reversed(self._made):
+            with suppress(OSError):  # it is in use
+                path.rmdir()
+
+
+def _name(part: Path) -> None:
+    with part.open("rb") as file:
+        flush(file.fileno())
+    part.replace(part.with_name(part.name.removeprefix(".").removesuffix(PART)))

@@ -1,0 +1,69 @@
+"""What `schema/metrics` defines: how far each metric reaches, what it reads, and what a change makes due."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from graphlib import TopologicalSorter
+
+from otcpipe.storage import sql
+from otcpipe.storage.postgres import Transaction
+
+WEEK = timedelta(days=7)
+_REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
+_FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
+_READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One file of `schema/metrics`: how many following weeks it reaches, the metrics that it reads, its formula.
+
+    What goes over stored rows needs the records of its own week alone, or not even those. It is computed when the
+    records' metrics of all weeks that it reads are stored.
+    """
+
+    name: str
+    reaches: int
+    goes_over_stored: bool
+    needs_records: bool
+    reads: frozenset[str]
+    formula: str
+
+    def marks(self) -> list[tuple[str, bool, int]]:
+        """What a change of a week's records makes due: name, whether over stored rows, how many following weeks."""
+        if not self.goes_over_stored:
+            return [(self.name, False, self.reaches)]
+        return [(self.name, False, 0)] * self.needs_records + [(self.name, True, self.reaches)]
+
+
+@cache
+def metrics() -> tuple[Metric, ...]:
+    """All metrics, each after those that it reads."""
+    found = {name: _metric(name, text) for name, text in sql.metric_files().items()}
+    order = TopologicalSorter({metric.name: metric.reads - {metric.name} for metric in found.values()})
+    return tuple(found[name] for name in order.static_order())
+
+
+def _metric(name: str, text: str) -> Metric:
+    reaches, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
+    if not reaches:
+        raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
+    return Metric(
+        name,
+        int(reaches[1]),
+        bool(reaches[2]),
+        not reaches[3],
+        frozenset(reads[1].split(", ") if reads else ()),
+        formula[1] if formula else "",
+    )
+
+
+def reach() -> int:
+    return max(metric.reaches for metric in metrics())
+
+
+def mark_due(transaction: Transaction, week: date) -> None:
+    """Note all that a change of the week reaches, in the transaction that makes the change."""
+    names, over_stored, reaches = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
+    transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*reaches])

@@ -1,0 +1,1 @@
+"""What carries a run from stage to stage."""

@@ -1,0 +1,87 @@
+"""Captures: what was observed of a partition, each numbered after its observation's key."""
+
+from dataclasses import asdict, replace
+from datetime import date, datetime
+
+from otcpipe import trading_calendar
+from otcpipe.errors import Permanent
+from otcpipe.records import Manifest, Partition
+from otcpipe.stages import parse
+from otcpipe.storage.keys import Key, of_partition, sha256
+from otcpipe.storage.postgres import Row, Warehouse
+from otcpipe.storage.s3 import Store
+from otcpipe.weeks import published_on
+
+DIGITS = 13  # hexadecimal: the number is exact even where numbers are floats
+
+
+def number_of(fetched_key: Key) -> int:
+    """Return the capture id of an observation: a function of its key without the prefix, so it survives a restore."""
+    name = str(fetched_key).removeprefix(f"{fetched_key.prefix}/")
+    return int(sha256(name.encode())[:DIGITS], 16)
+
+
+def add(warehouse: Warehouse, fetched_key: Key, manifest: Manifest, content: bytes) -> int:
+    """Note an observation and return its capture id. An observation that is noted already keeps its row."""
+    raw, partition = fetched_key.sibling("raw", manifest.digest), fetched_key.partition
+    values = asdict(manifest) | {
+        "request_ids": list(manifest.request_ids),
+        "added_columns": parse.added_columns(content),
+        "published_on": published_on(partition.week_ending, partition.tier),
+    }
+    keys = {"capture_id": number_of(fetched_key), "fetched_key": str(fetched_key), "raw_key": str(raw)}
+    with warehouse.transaction() as transaction:
+        transaction.run("add_trading_week", **_trading_week(partition.week_ending))
+        transaction.run("add_capture", **asdict(partition), **keys, **values)
+        return int(transaction.rows("capture_of", fetched_key=str(fetched_key))[0]["capture_id"])
+
+
+def _trading_week(week: date) -> Row:
+    days, half_days = trading_calendar.trading_days(week), trading_calendar.half_days(week)
+    return {"week_ending": week, "trading_days": len(days), "half_days": len(half_days)}
+
+
+def is_known(warehouse: Warehouse, capture_id: int) -> bool:
+    with warehouse.transaction() as transaction:
+        return transaction.row("capture", capture_id=capture_id) is not None
+
+
+def observation_of(store: Store, prefix: str, partition: Partition, capture_id: int) -> Key:
+    """Return the key in S3 of the observation with this number; raises Permanent if there is none.
+
+    Needed where the database was restored to a time before the observation.
+    """
+    place = of_partition(prefix, partition)
+    for text in store.keys(f"{replace(place, kind='fetched')}/"):
+        if text.endswith(".json") and number_of(place.beside(text)) == capture_id:
+            return place.beside(text)
+    raise Permanent(
+        f"Neither Postgres nor S3 knows capture {capture_id} of {partition.tier} {partition.week_ending}; "
+        f"`otcpipe reconcile` finds what was lost."
+    )
+
+
+def find_content(warehouse: Warehouse, partition: Partition, digest: str, moment: datetime | None) -> Row | None:
+    """Return the newest capture of a content, or the one observed at just that moment; None if there is none."""
+    with warehouse.transaction() as transaction:
+        rows = transaction.rows("same_content", **asdict(partition), digest=digest)
+    return next((row for row in rows if moment in (None, row["observed_at"])), None)
+
+
+def is_captured(warehouse: Warehouse, partition: Partition) -> bool:
+    """Return whether the API ever gave the partition, in a capture that was not withdrawn."""
+    with warehouse.transaction() as transaction:
+        return bool(transaction.rows("is_captured", **asdict(partition))[0]["is_captured"])
+
+
+def newest_update(warehouse: Warehouse, partition: Partition) -> date | None:
+    """Return the newest update date among the current records."""
+    with warehouse.transaction() as transaction:
+        found: date | None = transaction.rows("newest_update", **asdict(partition))[0]["updated_on"]
+        return found
+
+
+def listed(warehouse: Warehouse, week: date | None, tier: str | None) -> list[Row]:
+    """Return all captures, oldest week first, in the order of observation; with grade and reason of a withdrawal."""
+    with warehouse.transaction() as transaction:
+        return transaction.rows("list_captures", week_ending=week, tier=tier)

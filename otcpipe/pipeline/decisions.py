@@ -1,0 +1,117 @@
+"""Decisions of people: small objects in S3, written once; the table in Postgres is a copy of them."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from otcpipe.datasets import TIERS
+from otcpipe.errors import Damaged
+from otcpipe.metrics import definitions
+from otcpipe.quality import grading
+from otcpipe.records import Partition
+from otcpipe.storage import keys
+from otcpipe.storage.keys import Key
+from otcpipe.storage.postgres import Row, Warehouse
+from otcpipe.storage.s3 import Store
+
+
+@dataclass(frozen=True)
+class Decision:
+    """accept: use a content of grade F; withdraw, restore: an observation; want: the first week of a tier."""
+
+    kind: str
+    partition: Partition
+    subject: str  # the digest of the content, or the key of the observation
+    reason: str
+    decided_at: datetime
+    grade: str | None = None
+    score: int | None = None
+
+    def key(self, prefix: str) -> Key:
+        name = f"{self.kind} {self.partition} {self.subject} {self.decided_at.isoformat()}"
+        return keys.of_partition(prefix, self.partition).sibling("decision", keys.sha256(name.encode()))
+
+
+def record(warehouse: Warehouse, store: Store, prefix: str, decision: Decision) -> None:
+    """Keep a decision in S3, then in Postgres."""
+    key = decision.key(prefix)
+    store.put_once(str(key), _encode(decision))
+    _copy(warehouse, key, decision)
+
+
+def want(warehouse: Warehouse, store: Store, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
+    """Record the first week of each tier that is wanted, where partitions lie before it."""
+    firsts: dict[str, Partition] = {}
+    for one in partitions:
+        firsts[one.tier] = min(one, firsts.get(one.tier, one), key=lambda each: each.week_ending)
+    known = first_wanted(warehouse)
+    for tier, one in firsts.items():
+        if tier not in known or one.week_ending < known[tier]:
+            record(warehouse, store, prefix, Decision("want", one, "", "requested", now))
+
+
+def first_wanted(warehouse: Warehouse) -> Row:
+    """Return the first week that is wanted of each tier of which FINRA was ever asked for one."""
+    with warehouse.transaction() as transaction:
+        found = {row["tier"]: row["week_ending"] for row in transaction.rows("first_wanted")}
+    return {tier: found[tier] for tier in TIERS if tier in found}
+
+
+def synchronize(
+    warehouse: Warehouse, store: Store, prefix: str, warn: Callable[[str], object], *, is_dry: bool = False
+) -> int:
+    """Copy to Postgres the decisions that only S3 has, and back those that only Postgres has; return how many.
+
+    Postgres alone has those of a release that kept them there.
+    """
+    with warehouse.transaction() as transaction:
+        rows = {row["decision_id"]: row for row in transaction.rows("decisions")}
+    stored = {text.rsplit("/", 1)[-1].removesuffix(".json"): text for text in store.keys(f"{prefix}/decision/")}
+    count = 0
+    for name in sorted(stored.keys() - rows.keys()):
+        try:
+            key = keys.parse(stored[name], prefix)
+            decision = _decode(key, store.get(str(key)))
+        except (Damaged, ValueError, KeyError, TypeError) as error:
+            warn(f"The decision {stored[name]} cannot be read: {error}")
+            continue
+        if not is_dry:
+            _copy(warehouse, key, decision)
+        count += 1
+    for name in sorted(rows.keys() - stored.keys()):
+        decision = _of_row(rows[name])
+        place = keys.of_partition(prefix, decision.partition)
+        if not is_dry:
+            store.put_once(str(place.sibling("decision", name)), _encode(decision))
+        count += 1
+    return count
+
+
+def _copy(warehouse: Warehouse, key: Key, decision: Decision) -> None:
+    """Note a decision, and what follows from it at once: grades around an accepted partition, the withdrawn mark."""
+    with warehouse.transaction() as transaction:
+        if not transaction.run("add_decision", **asdict(decision) | asdict(key.partition), decision_id=key.digest):
+            return
+        if decision.kind == "accept":
+            grading.regrade(transaction, decision.partition, decision.decided_at)
+            definitions.mark_due(transaction, decision.partition.week_ending)  # held until this very transaction
+        elif decision.kind in ("withdraw", "restore"):
+            transaction.run("mark_withdrawn", subject=decision.subject)
+
+
+def _encode(decision: Decision) -> bytes:
+    values = asdict(decision) | {"decided_at": decision.decided_at.isoformat()}
+    del values["partition"]  # the key says it
+    return json.dumps(values, sort_keys=True, indent=1).encode()
+
+
+def _decode(key: Key, content: bytes) -> Decision:
+    values = json.loads(content)
+    moment = datetime.fromisoformat(values["decided_at"])
+    return Decision(**values | {"partition": key.partition, "decided_at": moment})
+
+
+def _of_row(row: Row) -> Decision:
+    names = ("kind", "subject", "reason", "grade", "score", "decided_at")
+    return Decision(partition=Partition(row["week_ending"], row["tier"]), **{name: row[name] for name in names})

@@ -1,0 +1,64 @@
+"""The pipeline: its stages, in the one place where their order is written, and how each is retried."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from otcpipe.errors import Invalid
+from otcpipe.stages import compute, download, normalize, parse
+from otcpipe.storage import keys
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its queue bears its name; `reads` is the kind of key that a message of it carries."""
+
+    name: str
+    actor: str
+    reads: str
+    code_version: int
+    max_retries: int
+    min_backoff: timedelta
+    max_backoff: timedelta
+    time_limit: timedelta
+
+
+CACHE_VERSION = PERSIST_VERSION = 1
+
+PIPELINE = (
+    Stage("fetch", "fetch_week", "partition", download.VERSION, 8, 5 * SECOND, 10 * MINUTE, 30 * MINUTE),
+    Stage("cache", "cache_file", "fetched", CACHE_VERSION, 8, 2 * SECOND, 5 * MINUTE, 10 * MINUTE),
+    Stage("parse", "parse_file", "raw", parse.VERSION, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
+    Stage("normalize", "normalize_rows", "parsed", normalize.VERSION, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
+    Stage("persist", "persist_records", "normalized", PERSIST_VERSION, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
+    Stage("compute", "compute_metrics", "normalized", compute.VERSION, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
+)
+
+
+def named(name: str) -> Stage:
+    for stage in PIPELINE:
+        if name in (stage.name, stage.actor):
+            return stage
+    raise Invalid(f"{name!r} is not a stage; choose from {', '.join(stage.name for stage in PIPELINE)}.")
+
+
+def after(stage: Stage) -> Stage | None:
+    """The stage that follows; none after the last."""
+    at = PIPELINE.index(stage) + 1
+    return PIPELINE[at] if at < len(PIPELINE) else None
+
+
+def reading(key: keys.Key, name: str | None = None) -> Stage:
+    """The stage that runs on a key: the first that reads its kind, or the named one if it does."""
+    if key.kind == "fetched" and key.extension != "json":
+        raise Invalid(f"No stage runs on {key}: a message names the manifest.")
+    return of_kind(key.kind, name)
+
+
+def of_kind(kind: str, name: str | None = None) -> Stage:
+    """The first stage that reads a kind of key, or the named one if it does."""
+    for stage in PIPELINE:
+        if stage.reads == kind and name in (None, stage.name):
+            return stage
+    raise Invalid(f"{f'Stage {name!r} does not run' if name else 'No stage runs'} on keys of kind {kind!r}.")

@@ -1,0 +1,1 @@
+"""Whether a partition is good enough."""

@@ -1,0 +1,85 @@
+"""Grades in Postgres: of each capture, by its measures and those of the weeks around; they decide what is held.
+
+A grade is a function of the set of captures and decisions: when a partition changes, the tier's grades around it are
+given anew.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from datetime import date, datetime
+
+from otcpipe.errors import Invalid, OnHold
+from otcpipe.metrics import definitions
+from otcpipe.quality import gates
+from otcpipe.quality.gates import Judgement, Measures
+from otcpipe.records import Partition
+from otcpipe.storage.postgres import Row, Transaction, Warehouse
+
+MEASURES = tuple(field.name for field in fields(Measures))
+
+
+def store_measures(transaction: Transaction, capture: Row, measured: Row, now: datetime) -> None:
+    """Store what a capture is graded by; `measured` holds `measures.of` and, where it differs, covers_all."""
+    unreconciled = capture["unreconciled"]
+    row = {"covers_all": capture["covers"] == "all"} | measured
+    counts = {name: capture[name] for name in ("capture_id", "week_ending", "tier", "digest", "rows", "rejects")}
+    values = {"unreconciled": None if unreconciled is None else len(unreconciled), "now": now}
+    transaction.run("store_measures", **counts, **row, **values)
+
+
+def unmeasured(transaction: Transaction, captures: Sequence[int]) -> bool:
+    """Return whether one of the captures has no measures yet."""
+    return bool(transaction.rows("unmeasured", captures=list(captures)))
+
+
+def regrade(transaction: Transaction, partition: Partition, now: datetime) -> None:
+    """Grade all captures of the tier near a week that changed; partitions newly held or free become due.
+
+    One at a time for each tier: the lock is the last that a transaction takes.
+    """
+    transaction.rows("lock_grades", tier=partition.tier)
+    held = _held(transaction, partition.tier)
+    span = {"tier": partition.tier, "week_ending": partition.week_ending, "days": 7 * gates.WEEKS_READ}
+    rows = transaction.rows("quality_around", **span)
+    for row, judgement in judged(rows, partition.week_ending):
+        verdict = asdict(judgement) | {"reasons": list(judgement.reasons)}
+        if any(row[name] != value for name, value in verdict.items()):
+            transaction.run("store_grade", capture_id=row["capture_id"], **verdict, now=now)
+    for week in sorted(held ^ _held(transaction, partition.tier)):
+        definitions.mark_due(transaction, week)
+
+
+def judged(rows: Iterable[Row], week: date) -> list[tuple[Row, Judgement]]:
+    """Return the captures whose grade may depend on a week, with their grades."""
+    rows = list(rows)
+    newest = {row["week_ending"]: row for row in rows if row["is_newest"]}
+    accepted = {friday for friday, row in newest.items() if row["is_accepted"]}
+    trusted = gates.trusted([_measures(row) for row in newest.values()], accepted)
+    near = [row for row in rows if abs((row["week_ending"] - week).days) <= 7 * gates.WEEKS_CHANGED]
+    return [(row, gates.judge(_measures(row), gates.around(row["week_ending"], trusted))) for row in near]
+
+
+def require(warehouse: Warehouse, partition: Partition) -> None:
+    """Raises OnHold unless metrics may be made of the partition."""
+    with warehouse.transaction() as transaction:
+        row = transaction.row("quality", **asdict(partition))
+    if row and row["is_held"]:
+        raise OnHold(f"grade F: {'; '.join(row['reasons'])}; see `otcpipe accept`")
+
+
+def held(warehouse: Warehouse, partition: Partition) -> Row:
+    """Return the grade of a held partition; raises Invalid if it is not held."""
+    with warehouse.transaction() as transaction:
+        row = transaction.row("quality", **asdict(partition))
+    if row is None or not row["is_held"]:
+        state = f"its grade is {row['grade']}" if row else "no records of it are in"
+        raise Invalid(f"{partition.tier} of the week ending {partition.week_ending} is not held: {state}.")
+    return row
+
+
+def _held(transaction: Transaction, tier: str) -> set[date]:
+    return {row["week_ending"] for row in transaction.rows("held_weeks", tier=tier)}
+
+
+def _measures(row: Row) -> Measures:
+    return Measures(**{name: row[name] for name in MEASURES})

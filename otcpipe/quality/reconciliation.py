@@ -1,0 +1,81 @@
+"""Reconciliation: do the firm rows of a capture add up to the totals that FINRA published beside them?"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from otcpipe.datasets import WEEKLY
+from otcpipe.diff import without_nulls
+from otcpipe.records import Normalized
+
+TOLERANCE = 1e-6  # shares a row: FINRA's totals are rounded as its rows are
+SYMBOL_TOTALS = pa.array([*WEEKLY.symbol_totals])
+FIRM_TOTALS = pa.array([*WEEKLY.firm_totals])
+
+SYMBOL = ["venue_type", "symbol"]
+VENUE = ["mpid", "firm_crd", "venue_name"]  # the first that is there names the venue, whatever the others are
+QUANTITIES = ["share_volume", "trade_count"]
+
+
+def account(rows: Normalized) -> dict[str, object]:
+    """What became of a capture's rows, in the columns of `otc.capture`."""
+    rejects = pc.sum(rows.rejects["lines"]).as_py() or 0
+    sizes = {"records": rows.records.num_rows, "totals": rows.totals.num_rows, "rejects": rejects}
+    apart = unreconciled(rows)
+    reconciled = None if apart is None else not apart
+    return {"rows": sum(sizes.values()), **sizes, "reconciled": reconciled, "unreconciled": apart}
+
+
+def unreconciled(rows: Normalized) -> list[str] | None:
+    """The symbols and firms whose rows do not add up, exactly in trades and nearly in shares; None without totals."""
+    by_symbol = rows.totals.filter(pc.is_in(rows.totals["summary_type"], SYMBOL_TOTALS))
+    by_firm = rows.totals.filter(pc.is_in(rows.totals["summary_type"], FIRM_TOTALS))
+    if not by_symbol.num_rows:
+        return None
+    records = rows.records.select([*dict.fromkeys(SYMBOL + VENUE + QUANTITIES)])
+    records = records.filter(pc.is_in(records["venue_type"], pc.unique(by_symbol["venue_type"])))
+    symbols = _differing(records, by_symbol, SYMBOL, "full outer")
+    firms = _differing(_by_venue(records), _by_venue(by_firm), ["venue_type", "venue"], "inner")
+    called = dict(zip(*(column.to_pylist() for column in _names(records)), strict=True))
+    return sorted({str(row["symbol"]) for row in symbols} | {called[row["venue"]] for row in firms})
+
+
+def _by_venue(rows: pa.Table) -> pa.Table:
+    """The rows with their venue: one that has several names in a week is one, and FINRA may total it by any."""
+    kinds = zip(VENUE, ("MPID ", "CRD ", ""), strict=True)
+    parts = [pc.binary_join_element_wise(kind, pc.cast(rows[name], pa.string()), "") for name, kind in kinds]
+    return rows.append_column("venue", pc.coalesce(*parts, "of no venue"))
+
+
+def _names(records: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Each venue, and the last of its names by the alphabet, or what it is known by without one."""
+    rows = _by_venue(records)
+    named = rows.select(["venue"]).append_column("name", pc.coalesce(rows["venue_name"], rows["venue"]))
+    found = named.group_by("venue").aggregate([("name", "max")])
+    return found["venue"], found["name_max"]
+
+
+def _differing(records: pa.Table, totals: pa.Table, keys: list[str], join: str) -> list[dict[str, object]]:
+    """Groups whose sums differ; a null is a value like any other, which a join does not see."""
+    ours, theirs = _summed(records, keys), _summed(totals, keys)
+    both = ours.join(theirs, keys, right_suffix="_told", join_type=join)
+    shares = pc.subtract(_or_zero(both["share_volume_sum"]), _or_zero(both["share_volume_sum_told"]))
+    allowed = pc.multiply(pc.fill_null(pc.cast(both["share_volume_count"], pa.float64()), 1), TOLERANCE)
+    trades = pc.subtract(pc.fill_null(both["trade_count_sum"], 0), pc.fill_null(both["trade_count_sum_told"], 0))
+    wrong = pc.or_(pc.not_equal(trades, 0), pc.greater(pc.abs(pc.cast(shares, pa.float64())), allowed))
+    found: list[dict[str, object]] = both.filter(wrong).select(keys).to_pylist()
+    return found
+
+
+def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
+    quantities = table.select(QUANTITIES)
+    for name, column in zip(keys, without_nulls(table, keys).itercolumns(), strict=True):
+        quantities = quantities.append_column(name, column)
+    summed = quantities.group_by(keys).aggregate(
+        [("share_volume", "sum"), ("share_volume", "count"), ("trade_count", "sum")]
+    )
+    shares = pc.cast(summed["share_volume_sum"], pa.decimal128(30, 6))  # from 38 digits, to leave room to subtract
+    return summed.set_column(summed.column_names.index("share_volume_sum"), "share_volume_sum", shares)
+
+
+def _or_zero(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(column, pa.scalar(0, column.type))

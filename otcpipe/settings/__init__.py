@@ -1,0 +1,141 @@
+"""Where everything is: the environment first, then the state file of a running local stack.
+
+`OTCPIPE_X_FILE` names a file that holds the value of `OTCPIPE_X`, as container secrets do.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from otcpipe import weeks
+from otcpipe.errors import Invalid
+from otcpipe.settings.syntax import SCHEMES, objection
+
+SERVERS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
+DEFAULTS = {
+    "HOME": ".otcpipe",
+    "S3_BUCKET": "otcpipe",
+    "S3_REGION": "us-east-1",
+    "S3_PREFIX": "finra/otc",
+    "FINRA_URL": "https://api.finra.org",
+    "FINRA_RATE": "18",
+    "FINRA_FORMAT": "text",
+    "FINRA_CLIENT_ID": "",
+    "FINRA_CLIENT_SECRET": "",
+    "FINRA_TOKEN_URL": "https://ews.fip.finra.org/fip/rest/ews/oauth2/access_token",
+    "CONTACT": "",
+    "LEASE": "15",
+    "LOG": "text",
+    "TELEMETRY_HOST": "127.0.0.1",
+    "TELEMETRY_PORT": "9464",
+    "NOW": "",
+    "SINCE": "",
+    "SCHEDULE_TIER1": "0 6 * * wed",
+    "SCHEDULE_TIER2": "0 7 * * wed",
+    "SCHEDULE_ROLLING": "0 8 * * wed",
+    "SCHEDULE_PUBLICATION": "10,40 6-9 * * mon,tue",  # a Monday, or the Tuesday after a holiday
+    "SCHEDULE_RECONCILE": "*/5 * * * *",
+    "SCHEDULE_REFRESH": "0 18 * * thu",
+    "SCHEDULE_CHECK": "0 9 * * *",
+}
+SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")
+BY_FILE = "_FILE"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values by name without `OTCPIPE_`; the values never show in a repr, since some are secrets."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        value = self.values.get(name, DEFAULTS.get(name, ""))
+        if not value and name in SERVERS:
+            raise Invalid(f"OTCPIPE_{name} is not set and no local stack runs here: start one with `otcpipe up`.")
+        return value
+
+    @property
+    def home(self) -> Path:
+        return Path(self["HOME"]).absolute()
+
+    def secrets(self) -> set[str]:
+        """All that no log may show, URLs apart: passwords as they stand in a URL and as they are sent."""
+        texts = {self.values.get(name, "") for name in SECRETS}
+        for name in SCHEMES:
+            parts = urlsplit(self.values.get(name, ""))
+            asked = [text for key, text in parse_qsl(parts.query) if "password" in key]
+            texts |= {parts.password or "", unquote(parts.password or ""), *asked}
+        return texts - {""}
+
+    @property
+    def since(self) -> date | None:
+        """The Friday of the first week that is expected; None where that follows from what was asked for."""
+        return weeks.parse_week(self["SINCE"], self.now()) if self["SINCE"] else None
+
+    def now(self) -> datetime:
+        """The client's clock, in UTC; OTCPIPE_NOW stops it for tests."""
+        return datetime.fromisoformat(self["NOW"]).astimezone(UTC) if self["NOW"] else datetime.now(UTC)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check all settings; raises Invalid that names the wrong one, never its value."""
+    environ = expand(os.environ if environ is None else environ)
+    given = {name.removeprefix("OTCPIPE_"): text for name, text in environ.items() if name.startswith("OTCPIPE_")}
+    home = Path(given.get("HOME") or DEFAULTS["HOME"])
+    found = _of_stack(home / "stack.json") | {name: text for name, text in given.items() if text}
+    for name, text in found.items():
+        _check(name, text)
+    loaded = Settings(found)
+    _check_since(loaded)
+    return loaded
+
+
+def expand(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with the content of the file that `OTCPIPE_X_FILE` names as `OTCPIPE_X`."""
+    files = {name: text for name, text in environ.items() if name.startswith("OTCPIPE_") and name.endswith(BY_FILE)}
+    kept = {name: text for name, text in environ.items() if name not in files}
+    return kept | {
+        name.removesuffix(BY_FILE): _of_file(name.removesuffix(BY_FILE), Path(path), environ)
+        for name, path in files.items()
+        if path
+    }
+
+
+def _of_file(name: str, path: Path, environ: Mapping[str, str]) -> str:
+    if environ.get(name):
+        raise Invalid(f"{name} and {name}{BY_FILE} are both set: keep one of them.")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:  # its path may be the secret itself, given by mistake
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Invalid(f"The file that {name}{BY_FILE} names cannot be read: {reason}.") from None
+
+
+def _of_stack(state: Path) -> dict[str, str]:
+    if not state.exists():
+        return {}
+    try:
+        environment = json.loads(state.read_text())["environment"]
+        return {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Invalid(f"{state} is not a state file: remove it, then run `otcpipe up`.") from None
+
+
+def _check(name: str, text: str) -> None:
+    if name not in SERVERS and name not in DEFAULTS:
+        raise Invalid(f"OTCPIPE_{name} is not a setting of otcpipe.")
+    must_be = objection(name, text)
+    if must_be:
+        raise Invalid(f"OTCPIPE_{name} must be {must_be}.")
+
+
+def _check_since(found: Settings) -> None:
+    try:
+        _ = found.since
+    except Invalid:
+        said = f"a date such as 2025-01-03, of a week that has ended, from {weeks.EARLIEST.year} on"
+        raise Invalid(f"OTCPIPE_SINCE must be {said}.") from None

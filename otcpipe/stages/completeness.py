@@ -1,0 +1,78 @@
+"""What proves that pages make up a partition; pure functions, of which those that check raise `Moved`."""
+
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from otcpipe.datasets import WEEKLY
+from otcpipe.errors import Permanent
+from otcpipe.records import REASON, Page, Partition, plain
+from otcpipe.stages import parse
+from otcpipe.text import escapes
+
+
+class Moved(Exception):
+    """The partition changed while it was read, or a page was not whole."""
+
+
+class Unwritable(Moved):
+    """FINRA's text has lines that are not rows, as when a name holds the delimiter: only JSON can tell."""
+
+
+def are_rows(page: Page, offset: int, limit: int) -> bool:
+    """Whether a page has no more lines than there can be rows, and each has the columns of the header."""
+    separators = page.header.count(b"|")
+    return len(page.rows) <= min(limit, max(0, page.total - offset)) and all(
+        row.count(b"|") == separators and b"\r" not in row and b"\0" not in row for row in page.rows
+    )
+
+
+def joined(pages: list[Page]) -> list[bytes]:
+    """The rows of pages that overlap by one; raises Moved where they do not meet."""
+    if any(after.rows[0] != before.rows[-1] for before, after in pairwise(pages)):
+        raise Moved("two pages did not meet in the same row")
+    return [*pages[0].rows, *(row for page in pages[1:] for row in page.rows[1:])]
+
+
+def last_value(page: Page, header: bytes) -> bytes | None:
+    """The value of a one-row JSON page in the last column of a header of text; None without a row."""
+    if len(page.rows) != 1:
+        return None
+    values = dict(zip(page.header.split(b"|"), page.rows[0].split(b"|"), strict=True))
+    return escapes.unescape(values.get(header.rpartition(b"|")[2], b"").decode()).encode()
+
+
+def check_columns(header: bytes) -> None:
+    columns = header.decode("utf-8", "replace").split("|")
+    missing = [name for name in WEEKLY.api_fields if name not in columns]
+    if missing:
+        raise Permanent(f"FINRA's page lacks the column {', '.join(missing)}.")
+
+
+def in_order(header: bytes, rows: list[bytes], partition: Partition, *, is_escaped: bool = False) -> bytes:
+    """The text in the order of its rows' identities; raises Moved for a row of elsewhere."""
+    text = escapes.join(header, rows) if is_escaped else b"\n".join([header, *rows, b""])
+    header, *rows, _ = text.split(b"\n")
+    table = plain(parse.rows(text))
+    _check_belonging(table.filter(table[REASON].is_null()), partition)
+    keys = table.select(["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"])
+    keys = keys.append_column("line", pa.array(rows, pa.binary()))
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
+    return b"\n".join([header, *(rows[at] for at in order.to_numpy()), b""])
+
+
+def _check_belonging(table: pa.Table, partition: Partition) -> None:
+    expected = {"weekStartDate": str(partition.week_start), "tierIdentifier": partition.tier}
+    for name, value in expected.items():
+        if not set(pc.unique(table[name]).to_pylist()) <= {value}:
+            raise Moved(f"rows of another {name} than {value} came")
+
+
+def has_repeats(content: bytes) -> bool:
+    """Whether two well-formed rows have one identity."""
+    table = parse.rows(content)
+    identities = plain(table.filter(table[REASON].is_null()).select([*WEEKLY.identity]))
+    return bool(
+        identities.group_by([*WEEKLY.identity], use_threads=False).aggregate([]).num_rows != identities.num_rows
+    )

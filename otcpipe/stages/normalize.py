@@ -1,0 +1,128 @@
+"""Rows of text to typed records, totals and rejects; every row becomes just one of the three."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from otcpipe.datasets import TIERS, WEEKLY
+from otcpipe.records import LINE, RECORD, Normalized, Partition, plain
+from otcpipe.text.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHARE_DIGITS, TRADE_DIGITS
+from otcpipe.text.rows import Rows, differs, words_of
+from otcpipe.text.values import Day, Number, without_midnight
+
+VERSION = 2
+SHARES, NOTIONAL = Number(SHARE_DIGITS, pa.decimal128(20, 6)), Number(NOTIONAL_DIGITS, pa.decimal128(24, 6))
+TRADES, CRD = Number(TRADE_DIGITS, pa.int64()), Number(CRD_DIGITS, pa.int32())
+DAY = Day()
+CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}\x{2028}\x{2029}]"
+
+
+def rows(table: pa.Table, partition: Partition) -> Normalized:
+    """Sort a parsed table (`parse.rows`) into records and totals (of `RECORD`) and rejects (of `REJECT`)."""
+    lines = Rows(table)
+    typed = _download(lines, partition) if is_download(table) else _answer(lines, partition)
+    _check_texts(lines, is_api=not is_download(table))
+    _check_repeats(lines, typed)
+    good = pc.is_null(lines.reason)
+    kept = typed if pc.all(good).as_py() else plain(typed.filter(good))  # no word that only a reject has
+    return Normalized(kept, lines.rejects(pc.invert(good)))
+
+
+def is_download(table: pa.Table) -> bool:
+    """Whether parsed rows are of the website's file, which says less than the API."""
+    return "weekStartDate" not in table.column_names
+
+
+def _answer(lines: Rows, partition: Partition) -> pa.Table:
+    """Rows of the API, which name their partition and what they sum up."""
+    lines.reject(
+        differs(lines.text("weekStartDate"), str(partition.week_start), read=without_midnight), "of another week"
+    )
+    lines.reject(differs(lines.text("tierIdentifier"), partition.tier), "of another tier")
+    summary = lines.text("summaryTypeCode")
+    lines.reject(differs(summary, *WEEKLY.venue_types), "summaryTypeCode is unknown")
+    return _typed(
+        lines,
+        summary,
+        product_type=lines.text("productTypeCode"),
+        firm_crd=lines.typed("firmCRDNumber", CRD),
+        notional=lines.typed("totalNotionalSum", NOTIONAL),
+        published_on=lines.typed("initialPublishedDate", DAY, needed=True),
+    )
+
+
+def _download(lines: Rows, partition: Partition) -> pa.Table:
+    """Rows of the website's file: ATS firm rows of one tier, with no week.
+
+    A row without MPID and name is volume of an ATS that FINRA does not name; with a name it is a non-ATS firm's.
+    """
+    lines.reject(differs(lines.text("tierDescription"), partition.tier, TIERS[partition.tier]), "of another tier")
+    is_firm = pc.and_(pc.is_null(lines.text("MPID")), pc.is_valid(lines.text("marketParticipantName")))
+    lines.reject(is_firm, "a firm without MPID: non-ATS rows come from the API only")
+    count = lines.table.num_rows
+    return _typed(
+        lines,
+        pa.repeat("ATS_W_SMBL_FIRM", count).dictionary_encode(),
+        product_type=pa.nulls(count, pa.string()),
+        firm_crd=pa.nulls(count, pa.int32()),
+        notional=pa.nulls(count, pa.decimal128(24, 6)),
+        published_on=pa.nulls(count, pa.date32()),
+    )
+
+
+def _typed(lines: Rows, summary: pa.Array, **columns: pa.Array) -> pa.Table:
+    venues = WEEKLY.venue_types
+    words, spread = words_of(summary)
+    columns |= {
+        "line": lines.table[LINE],
+        "summary_type": summary,
+        "venue_type": spread(pc.take(pa.array([*venues.values()]), pc.index_in(words, pa.array([*venues])))),
+        "symbol": lines.text("issueSymbolIdentifier"),
+        "issue_name": lines.text("issueName"),
+        "mpid": lines.text("MPID"),
+        "venue_name": lines.text("marketParticipantName"),
+        "share_volume": lines.typed("totalWeeklyShareQuantity", SHARES, needed=True),
+        "trade_count": lines.typed("totalWeeklyTradeCount", TRADES, needed=True),
+        "updated_on": lines.typed("lastUpdateDate", DAY, needed=True),
+    }
+    return pa.table({name: columns[name] for name in RECORD.names})
+
+
+def _check_texts(lines: Rows, *, is_api: bool) -> None:
+    """What indexes and tables cannot hold is set aside; from a file, where nothing proves the text, controls too."""
+    for name, longest in MAX_CHARACTERS.items():
+        words, spread = words_of(lines.text(name))
+        if (pc.max(pc.binary_length(words)).as_py() or 0) > longest:
+            too_long = pc.greater(pc.utf8_length(words), longest)
+            lines.reject(spread(too_long), f"{name} is longer than {longest} characters")
+        lines.reject(
+            spread(pc.match_substring_regex(words, r"\x00" if is_api else CONTROLS)),
+            f"{name} has a control character",
+        )
+
+
+def _check_repeats(lines: Rows, typed: pa.Table) -> None:
+    """Two good rows of one identity cannot both stand: the later line is set aside."""
+    good = np.flatnonzero(pc.is_null(lines.reason))
+    numbers = _numbered(typed.select(WEEKLY.identity_names))[good]
+    ordered = np.sort(numbers)  # quicker than to find the first of each, which is seldom needed
+    if (ordered[1:] != ordered[:-1]).all():
+        return
+    _, first = np.unique(numbers, return_index=True)
+    is_repeat = np.zeros(typed.num_rows, dtype=bool)
+    is_repeat[np.delete(good, first)] = True
+    lines.reject(pa.array(is_repeat), "the same row, by its identity, stands on an earlier line")
+
+
+def _numbered(table: pa.Table) -> np.ndarray:
+    """A number for each row, the same for equal rows; a null equals a null."""
+    numbers, count = np.zeros(table.num_rows, dtype=np.int64), 1
+    for column in table.itercolumns():
+        encoded = column.combine_chunks().dictionary_encode()
+        words = len(encoded.dictionary)
+        if count * (words + 1) > np.iinfo(np.int64).max:
+            known, numbers = np.unique(numbers, return_inverse=True)
+            count = len(known)
+        numbers = numbers * (words + 1) + pc.fill_null(encoded.indices, words).to_numpy()
+        count *= words + 1
+    return numbers

@@ -1,0 +1,104 @@
+"""FINRA's website files: which tier and week a file tells of. The file itself names no week."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from otcpipe.datasets import TIERS
+from otcpipe.errors import Invalid
+from otcpipe.records import REASON, Normalized, Partition
+from otcpipe.stages import normalize, parse
+from otcpipe.weeks import parse_tier, published_on, week_published_on
+
+EARLY = timedelta(days=4)  # the business day before a publication, over a week end and a holiday
+_OTHER_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that was read: its tier, the first and last date that its rows carry, its lines of rows."""
+
+    tier: str
+    first_update: date
+    last_update: date
+    lines: int
+
+
+def read(content: bytes) -> Download:
+    """Look into a file's bytes; raises Invalid, saying why, when they are not a website file with usable rows."""
+    table = parse.rows(content)
+    if not normalize.is_download(table):
+        raise Invalid("This is the API's text; only files from FINRA's website can be imported.")
+    well_formed = table.filter(table[REASON].is_null())
+    tier = _tier(pc.unique(well_formed["tierDescription"]).drop_null().to_pylist())
+    if (
+        pc.all(well_formed["MPID"].is_null()).as_py()
+        and pc.any(well_formed["marketParticipantName"].is_valid()).as_py()
+    ):
+        raise Invalid(
+            "This is the download of non-ATS volume, whose rows have no MPID; only ATS downloads can be imported. "
+            "Fetch non-ATS volume from the API with `otcpipe enqueue`."
+        )
+    rows = normalize.rows(table, Partition(date(1, 1, 5), tier))
+    days = rows.records["updated_on"]
+    if not len(days):
+        raise Invalid(f"The file has no usable row: {_explained(rows, well_formed)}")
+    return Download(tier, pc.min(days).as_py(), pc.max(days).as_py(), table.num_rows)
+
+
+def _tier(names: list[str]) -> str:
+    """The one tier of the rows; rows that name none of FINRA's are set aside later."""
+    known = sorted({parse_tier(name) for name in names if name in {*TIERS, *TIERS.values()}})
+    if len(known) == 1:
+        return known[0]
+    if len(names) == 1:
+        return parse_tier(names[0])
+    raise Invalid(f"The file must hold one tier; it holds {', '.join(sorted(names)[:5]) or 'none'}.")
+
+
+def _explained(rows: Normalized, well_formed: pa.Table) -> str:
+    """Why there is no record, by the reason that most rows have."""
+    dates = pc.unique(well_formed["lastUpdateDate"]).drop_null().to_pylist()
+    if dates and all(_OTHER_DATE.match(text) for text in dates):
+        return (
+            f"its dates are written as {dates[0]}, not as 2025-12-29, which a spreadsheet may have done; "
+            f"import the file as downloaded."
+        )
+    [(reason, count)] = Counter(rows.rejects["reason"].to_pylist()).most_common(1)
+    return f"{count:,} of {rows.rejects.num_rows:,} rows were set aside, since {reason}."
+
+
+def place(download: Download, week: date | None) -> tuple[Partition, str]:
+    """The partition of a file, and the reason in words; raises Invalid on doubt or contradiction."""
+    first, last, tier = download.first_update, download.last_update, download.tier
+    if week is not None:
+        published = published_on(week, tier)
+        if first < published - EARLY:
+            raise Invalid(
+                f"The file has rows of {first}, but tier {tier} of the week ending {week} was first published on "
+                f"{published}."
+            )
+        return Partition(week, tier), "as given"
+    if first != last:
+        raise Invalid(
+            f"The rows carry dates from {first} to {last}, so the publication date is in doubt; "
+            f"give the week with --week."
+        )
+    week = week_published_on(first, tier)
+    partition = Partition(week, tier)
+    days = (first - partition.week_start).days
+    return partition, f"published {first:%A} {first}, {days} days after Monday {partition.week_start}"
+
+
+def warning(download: Download, partition: Partition) -> str | None:
+    """Return a sentence on rows that are dated some days before the week's publication; None where there are none."""
+    published, first = published_on(partition.week_ending, partition.tier), download.first_update
+    if first >= published:
+        return None
+    return (
+        f"Its rows are dated {first}, but this week was published on {published}; it is imported as given by --week."
+    )

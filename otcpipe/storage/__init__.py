@@ -1,0 +1,1 @@
+"""S3 and PostgreSQL, and what is stored there."""

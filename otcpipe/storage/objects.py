@@ -1,0 +1,82 @@
+"""What the stored objects hold: manifests as JSON, tables as Parquet with the same bytes for the same rows."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from otcpipe.datasets import WEEKLY
+from otcpipe.errors import Damaged
+from otcpipe.records import REJECT, Manifest, Normalized
+from otcpipe.storage import gz
+from otcpipe.storage.keys import Key, sha256
+from otcpipe.storage.s3 import Store
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    values = asdict(manifest) | {"observed_at": manifest.observed_at.isoformat()}
+    return json.dumps(values, sort_keys=True, indent=1).encode()
+
+
+def manifest(content: bytes) -> Manifest:
+    values: dict[str, Any] = json.loads(content)
+    observed_at = datetime.fromisoformat(values["observed_at"])
+    return Manifest(**values | {"observed_at": observed_at, "request_ids": tuple(values["request_ids"])})
+
+
+def raw(store: Store, key: Key) -> bytes:
+    """The uncompressed bytes of a raw key, which is their SHA-256."""
+    content = gz.expand(store.get(str(key)))
+    if sha256(content) != key.digest:
+        raise Damaged(str(key), "does not match the SHA-256 in its key")
+    return content
+
+
+def put_raw(store: Store, key: Key, content: bytes) -> bool:
+    """Keep bytes for ever; an object that is there and damaged is replaced by the bytes that its key tells of."""
+    if store.put_once(str(key), gz.compress(content)):
+        return True
+    try:
+        raw(store, key)
+    except Damaged:
+        store.discard(str(key))
+        return store.put_once(str(key), gz.compress(content))
+    return False
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", compression_level=1, store_schema=False)
+    return sink.getvalue()
+
+
+def parsed(store: Store, key: Key) -> pa.Table:
+    """The rows of text of a parsed key, as `parse.rows` gives them."""
+    return pq.read_table(io.BytesIO(store.get(str(key))), read_dictionary=[*WEEKLY.dictionary_columns])
+
+
+def normalized(store: Store, key: Key) -> Normalized:
+    """The rows of a normalized key and of the rejected key beside it, which an older release may have made."""
+    kept, rejects = (_table(store, one) for one in (key, key.sibling("rejected", key.digest)))
+    if "lines" not in rejects.column_names:
+        rejects = rejects.append_column("symbol", pa.nulls(rejects.num_rows, pa.string()))
+        rejects = rejects.append_column("lines", pa.repeat(pa.scalar(1, pa.int32()), rejects.num_rows))
+    return Normalized(kept, rejects.cast(REJECT))
+
+
+def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bool:
+    """Store what `make` gives unless the key exists: the rejects first."""
+    if store.exists(str(key)):
+        return False
+    rows = make()
+    store.put_once(str(key.sibling("rejected", key.digest)), parquet_bytes(rows.rejects))
+    return store.put_once(str(key), parquet_bytes(rows.kept))
+
+
+def _table(store: Store, key: Key) -> pa.Table:
+    return pq.read_table(io.BytesIO(store.get(str(key))))

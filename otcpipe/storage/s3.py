@@ -1,0 +1,146 @@
+"""S3: objects written once, and checked against their SHA-256 whenever they are read."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from otcpipe.errors import Damaged, Invalid, Permanent, Unreachable
+from otcpipe.settings import Settings
+from otcpipe.storage.keys import sha256
+
+DIGEST = "x-amz-meta-sha256"  # of the stored bytes
+CONNECT_SECONDS, READ_SECONDS = 5, 60
+WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+HOPELESS = ("EntityTooLarge", "InvalidArgument", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed")
+
+
+class Store:
+    """One bucket."""
+
+    def __init__(self, settings: Settings, retries: int = 3) -> None:
+        endpoint = urlsplit(settings["S3_ENDPOINT"])
+        if "@" in endpoint.netloc or endpoint.path.strip("/") or endpoint.query:
+            raise Invalid("OTCPIPE_S3_ENDPOINT must be a scheme, a host and a port: no user, no path, no options.")
+        self.bucket = settings["S3_BUCKET"]
+        self.address = endpoint.netloc
+        self._client = Minio(
+            endpoint=endpoint.netloc,
+            access_key=settings["S3_ACCESS_KEY"],
+            secret_key=settings["S3_SECRET_KEY"],
+            region=settings["S3_REGION"],
+            secure=endpoint.scheme == "https",
+            http_client=urllib3.PoolManager(
+                maxsize=16,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                retries=urllib3.Retry(total=retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
+            ),
+        )
+
+    def has_bucket(self) -> bool:
+        with _reaching(self.address):
+            return bool(self._client.bucket_exists(bucket_name=self.bucket))
+
+    def create_bucket(self) -> None:
+        if not self.has_bucket():
+            with _reaching(self.address):
+                self._client.make_bucket(bucket_name=self.bucket)
+
+    def now(self, key: str) -> datetime:
+        """The server's clock to the second, from its answer about an object."""
+        with _reaching(self.address), self._client.get_object(bucket_name=self.bucket, object_name=key) as response:
+            return parsedate_to_datetime(response.headers["Date"])
+
+    def get(self, key: str) -> bytes:
+        """The bytes; raises Damaged when they are missing or are not those that were stored."""
+        with _reaching(self.address):
+            try:
+                response = self._client.get_object(bucket_name=self.bucket, object_name=key)
+            except S3Error as error:
+                if error.code == "NoSuchKey":
+                    raise Damaged(key, "does not exist") from None
+                raise
+            with response:
+                content: bytes = response.read()
+        if sha256(content) != response.headers.get(DIGEST):
+            raise Damaged(key, "does not match its SHA-256: the stored bytes changed")
+        return content
+
+    def put_once(self, key: str, content: bytes) -> bool:
+        """Store the bytes unless the key exists; whether it was us.
+
+        The client's public `put_object` ignores the condition and overwrites, hence the private one.
+        """
+        headers: dict[str, str | list[str] | tuple[str]] = {"If-None-Match": "*", DIGEST: sha256(content)}
+        with _reaching(self.address):
+            try:
+                self._client._put_object(self.bucket, key, content, headers=headers)  # noqa: SLF001
+            except S3Error as error:
+                if error.code == "PreconditionFailed":
+                    return False
+                raise
+        return True
+
+    def make_once(self, key: str, make: Callable[[], bytes]) -> bool:
+        """Store what `make` gives unless the key exists; then nothing is made."""
+        return not self.exists(key) and self.put_once(key, make())
+
+    def exists(self, key: str) -> bool:
+        with _reaching(self.address):
+            try:
+                self._client.stat_object(bucket_name=self.bucket, object_name=key)
+            except S3Error as error:
+                if error.code in ("NoSuchKey", "NoSuchObject"):
+                    return False
+                raise
+        return True
+
+    def discard(self, key: str) -> None:
+        """Remove a derived object, so that its stage makes it anew."""
+        with _reaching(self.address):
+            self._client.remove_object(bucket_name=self.bucket, object_name=key)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with _reaching(self.address):
+            for entry in self._client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True):
+                yield entry.object_name
+
+
+@contextmanager
+def _reaching(address: str) -> Iterator[None]:
+    try:
+        yield
+    except urllib3.exceptions.HTTPError as error:
+        reason = getattr(error, "reason", None)
+        is_answered = isinstance(reason, urllib3.exceptions.ResponseError)  # with errors, until attempts were used up
+        how = f"fails: {reason}" if is_answered else "does not answer"
+        raise Unreachable(f"S3 at {address} {how}.") from error
+    except MinioException as error:
+        code = getattr(error, "code", str(error))
+        if code in WRONG_KEY:
+            raise Unreachable(f"S3 at {address} refuses the access key or its secret: {code}.") from error
+        if code in HOPELESS:
+            raise Permanent(f"S3 at {address} refuses this request however often it is made: {code}.") from error
+        raise Unreachable(f"S3 at {address} refuses: {code}.") from error
+
+
+def is_up(environment: Mapping[str, str]) -> bool:
+    """Whether the local server of OTCPIPE_S3_ENDPOINT has its bucket, which it makes last of all."""
+    endpoint = urlsplit(environment["OTCPIPE_S3_ENDPOINT"])
+    client = Minio(
+        endpoint=endpoint.netloc,
+        access_key=environment["OTCPIPE_S3_ACCESS_KEY"],
+        secret_key=environment["OTCPIPE_S3_SECRET_KEY"],
+        region=environment["OTCPIPE_S3_REGION"],
+        secure=endpoint.scheme == "https",
+        http_client=urllib3.PoolManager(timeout=2, retries=False),
+    )
+    try:
+        return bool(client.bucket_exists(bucket_name=environment["OTCPIPE_S3_BUCKET"]))
+    except (MinioException, urllib3.exceptions.HTTPError):
+        return False

@@ -1,0 +1,116 @@
+"""Rows of text whose values may be quoted, as CSV files write them: a broken line costs only itself."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from otcpipe.records import LINE
+from otcpipe.text.dialect import Dialect
+from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
+
+SHOWN = 1000  # bytes of a line that is too long
+BATCH = 50_000  # rows held as Python values at a time
+MAX_JOINED = 20  # lines of one row, whose values hold line breaks
+
+
+class Malformed(NamedTuple):
+    """A line that is not a row, by its number in the text, why, and what it says."""
+
+    line: int
+    reason: str
+    text: str
+
+
+def set_aside(malformed: list[Malformed], line: int, reason: str, text: bytes) -> None:
+    """Note a line that is not a row; what it says only while it is one of those that are kept one by one."""
+    shown = text[: SHOWN if len(text) > MAX_LINE_BYTES else None] if len(malformed) < MAX_REJECTS else b""
+    malformed.append(Malformed(line, reason, shown.decode("utf-8", "replace")))
+
+
+def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
+    """Return the rows as text with their line numbers, and the lines that are none."""
+    names = [LINE, *source.columns]
+    kinds = [pa.int32(), *[pa.string()] * len(source.columns)]
+    schema = pa.schema(list(zip(names, kinds, strict=True)))
+    malformed: list[Malformed] = []
+    batches, rows = list[pa.RecordBatch](), list[Sequence[object]]()
+    for row in _rows(source, malformed):
+        rows.append(row)
+        if len(rows) == BATCH:
+            batches.append(_batch(rows, schema))
+            rows = []
+    if rows:
+        batches.append(_batch(rows, schema))
+    return pa.Table.from_batches(batches, schema).combine_chunks(), malformed
+
+
+def _batch(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema
+    )
+
+
+def _rows(source: Dialect, malformed: list[Malformed]) -> Iterator[Sequence[object]]:
+    lines = source.text.removesuffix(b"\n").split(b"\n")
+    at = 1
+    while at < len(lines):
+        values, count = values_at(lines, at, source)
+        if isinstance(values, str):
+            set_aside(malformed, at + 1, values, lines[at])
+        else:
+            yield at + 1, *(value or None for value in values)
+        at += count
+
+
+def values_at(lines: Sequence[bytes], at: int, source: Dialect) -> tuple[Sequence[str] | str, int]:
+    """Return the values of the row that begins on a line, or why there is none, and how many lines it takes."""
+    line = lines[at]
+    wrong = fault(line) or ("an empty line" if not line.strip() else "")
+    if wrong:
+        return wrong, 1
+    values = _split(line, source.delimiter)
+    if values is None and line.count(b'"') % 2:
+        count = _joined(lines, at)
+        joined = b"\n".join(lines[at : at + count])
+        values = None if fault(joined) else _split(joined, source.delimiter)
+        if values is not None and len(values) == len(source.columns):
+            return values, count
+        values = None
+    if values is None:
+        return "a quote that is not closed, or inside a value", 1
+    if len(values) != len(source.columns):
+        return f"{len(values)} columns instead of {len(source.columns)}", 1
+    return values, 1
+
+
+def fault(line: bytes) -> str:
+    """What is wrong with a line whatever its columns are; nothing where all is well."""
+    if len(line) > MAX_LINE_BYTES:
+        return f"longer than {MAX_LINE_BYTES:,} bytes"
+    if b"\0" in line:
+        return "a NUL character inside the line"
+    if b"\r" in line:
+        return "a carriage return inside the line"
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return ""
+
+
+def _joined(lines: Sequence[bytes], at: int) -> int:
+    """How many lines there are up to the one that closes the quote which the first leaves open."""
+    for count, line in enumerate(lines[at + 1 : at + MAX_JOINED], 2):
+        if line.count(b'"') % 2:
+            return count
+    return 1
+
+
+def _split(line: bytes, delimiter: str) -> Sequence[str] | None:
+    try:
+        return next(csv.reader([line.decode()], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None

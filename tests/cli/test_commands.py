@@ -1,0 +1,259 @@
+"""What the command line says, and what it leaves alone."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from otcpipe.cli import console
+from tests.conftest import DATA
+from tests.support.pipeline import file_text
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+REAL = DATA / "finra_otc_weekly_otc_20251215.csv.gz"
+GOOD = file_text([("A", "AAAA", 1, 1)])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[bytes], Path]:
+    def write(content: bytes) -> Path:
+        path = tmp_path / "download.csv"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+BAD_FILES = {
+    "a web page": (b"<!DOCTYPE html><html></html>", "web page"),
+    "an empty file": (b"", "empty"),
+    "a wrong header": (b"symbol|shares\nA|1\n", "header"),
+    "a truncated gzip": (gzip.compress(GOOD * 100)[:-20], "breaks off"),
+    "a damaged gzip": (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 50, "damaged"),
+    "a binary": (bytes(range(256)) * 9, "binary"),
+    "two publication dates": (
+        GOOD + GOOD.splitlines()[1].replace(b"12-15", b"12-16").replace(b"|A|", b"|B|"),
+        "--week",
+    ),
+    "no publication date": (GOOD.replace(b"2025-12-15", b"2025-12-17"), "not a publication date"),
+    "a week that has not ended": (GOOD.replace(b"2025-12-15", b"2027-02-01"), "has not ended"),
+    "two tiers": (GOOD + GOOD.splitlines()[1].replace(b"OTC|", b"NMS Tier 1|"), "one tier"),
+    "no rows": (GOOD.splitlines()[0] + b"\n", "one tier"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_is_none_of_finras_is_one_clear_sentence_and_changes_nothing(
+    name: str, here: Run, file: Callable[[bytes], Path], sql: Sql
+) -> None:
+    content, word = BAD_FILES[name]
+    done = here("import", REAL, file(content))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert word in done.stderr
+    assert "download.csv" in done.stderr
+    assert sql("select count(*) from otc.stage_run") == [(0,)]
+
+
+def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(otcpipe: Run, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.gz"
+    bomb.write_bytes(gzip.compress(b"0" * (1 << 20)) * 300)
+    done = otcpipe("import", bomb)
+    assert (done.returncode, "128 MiB" in done.stderr) == (2, True)
+
+
+BAD_ARGUMENTS = {
+    "a future week": (("enqueue", "--week", "2031-01-03"), "has not ended"),
+    "a bad date": (("enqueue", "--week", "2024-13-01"), "YYYY-MM-DD"),
+    "an unknown tier": (("enqueue", "--week", "2024-01-05", "--tier", "T3"), "T1, T2, OTCE"),
+    "a week before the publication": (("import", REAL, "--week", "2025-12-12"), "first published on 2026-01-12"),
+    "another tier than the file's": (("import", REAL, "--tier", "T1"), "OTCE, not T1"),
+    "a file that is not there": (("import", "/no/such/file"), "No such file"),
+    "no key": (("reprocess", "raw/T1"), "not a key"),
+    "a key that leaves its prefix": (("reprocess", "raw/../../x/T1/2024-01-05/" + "0" * 64 + ".psv.gz"), "not a key"),
+    "a key that does not exist": (("reprocess", "raw/T1/2024-01-05/" + "0" * 64 + ".psv.gz"), "does not exist"),
+    "a stage that does not run on it": (
+        ("reprocess", "raw/T1/2024-01-05/" + "0" * 64 + ".psv.gz", "--stage", "compute"),
+        "does not run on",
+    ),
+    "a status of no date": (("status", "--week", "soon"), "not a date"),
+    "an observation in the future": (("import", REAL, "--observed-at", "2031-01-01T00:00:00Z"), "in the past"),
+    "a scope that is none": (("top", "--scope", "DARK"), "ATS, NON_ATS, ALL"),
+    "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
+    "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
+    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must name its zone"),
+    "a symbol that is not there": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is there."),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ARGUMENTS)
+def test_a_wrong_argument_is_one_clear_sentence_and_changes_nothing(name: str, here: Run, sql: Sql) -> None:
+    arguments, words = BAD_ARGUMENTS[name]
+    done = here(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+    assert sql("select count(*) from otc.stage_run") == [(0,)]
+
+
+def test_a_server_that_is_down_is_exit_code_3_and_no_secret_is_shown(
+    otcpipe: Run, environment: dict[str, str]
+) -> None:
+    down = {
+        "OTCPIPE_DATABASE_URL": "postgresql://otcpipe:hunter2@127.0.0.1:9/otcpipe",
+        "OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9",
+        "OTCPIPE_REDIS_URL": "redis://:hunter2@127.0.0.1:9",
+    }
+    for name, url in down.items():
+        done = otcpipe("import", REAL, **{name: url})
+        assert (done.returncode, done.stderr.count("\n")) == (3, 1), name
+        assert "hunter2" not in done.stderr
+
+
+def test_a_week_is_echoed_as_its_friday_and_one_that_is_not_due_is_a_state(otcpipe: Run, sql: Sql) -> None:
+    done = otcpipe("enqueue", "--week", "2024-01-03", OTCPIPE_NOW="2024-01-30T12:00:00Z")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "T1 2024-01-05: enqueued.",
+        "T2 2024-01-05: not due before 2024-02-05 06:00 New York time.",
+        "OTCE 2024-01-05: not due before 2024-02-05 06:00 New York time.",
+    ]
+    rows = json.loads(otcpipe("status", "--week", "2024-01-06", "--json", OTCPIPE_NOW="2024-01-30T12:00:00Z").stdout)
+    assert [(row["week_ending"], row["tier"], row["state"]) for row in rows] == [
+        ("2024-01-05", "T1", "queued"),
+        ("2024-01-05", "T2", "not_due"),
+        ("2024-01-05", "OTCE", "not_due"),
+    ]
+    wanted = "week_ending tier state stage reason rows records totals rejects captures raw_key normalized_key"
+    assert set(wanted.split()) <= set(rows[0])
+
+
+def test_an_older_file_does_not_undo_newer_rows_by_accident(
+    otcpipe: Run, file: Callable[[bytes], Path], sql: Sql, workers: Callable[[], object]
+) -> None:
+    workers()
+    newer = file_text([("A", "AAAA", 2, 1)], updated_on="2026-01-20")
+    assert otcpipe("import", "--wait", "--week", "2025-11-14", file(newer)).returncode == 0
+    refused = otcpipe("import", "--week", "2025-11-14", file(GOOD))
+    assert (refused.returncode, "--observed-at" in refused.stderr) == (2, True)
+    placed = otcpipe("import", "--wait", "--observed-at", "2025-12-15T09:00:00-05:00", file(GOOD))
+    assert placed.returncode == 0
+    assert sql("select share_volume::int, ended_by is null from otc.volume_record order by 1") == [
+        (1, False),
+        (2, True),
+    ]
+
+
+def test_two_files_of_one_partition_are_refused_together(here: Run, tmp_path: Path, sql: Sql) -> None:
+    files = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for number, path in enumerate(files):
+        path.write_bytes(file_text([("A", "AAAA", number, 1)]))
+    done = here("import", *files)
+    assert (done.returncode, "second file of its partition" in done.stderr) == (2, True)
+    assert sql("select count(*) from otc.stage_run") == [(0,)]
+
+
+def test_a_file_cannot_have_been_downloaded_before_its_own_rows(here: Run, file: Callable[[bytes], Path]) -> None:
+    done = here("import", "--observed-at", "2020-01-01T00:00:00Z", file(GOOD))
+    assert (done.returncode, "downloaded no earlier" in done.stderr) == (2, True)
+
+
+def test_a_database_without_tables_says_what_to_do(here: Run, sql: Sql) -> None:
+    sql("drop schema otc cascade")
+    done = here("status")
+    assert (done.returncode, "otcpipe migrate" in done.stderr) == (2, True)
+
+
+def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_table({"issue_name": "issue"}, [{"issue_name": "\x1b]0;owned\x07[bold]x"}])
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "[bold]x" in printed
+
+
+def test_help_is_quick() -> None:
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", "otcpipe", "--help"], check=True, capture_output=True)
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "otcpipe", "--help"], check=True, capture_output=True, text=True
+    ).stderr
+    assert time.monotonic() - started < 10
+    assert not {"pyarrow", "psycopg", "dramatiq", "minio"} & {
+        line.split("|")[-1].strip() for line in loaded.splitlines()
+    }
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts `otcpipe up` in a home of its own."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("OTCPIPE_")}
+    started: list[subprocess.Popen[str]] = []
+
+    def up(home: str, *arguments: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "otcpipe", "up", *arguments],
+            env=environ | {"OTCPIPE_HOME": str(tmp_path / home)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout
+        assert "] Ready in" in process.stdout.readline()
+        assert f"Logs are in {tmp_path / home / 'logs'}" in process.stdout.readline()
+        return process
+
+    yield up
+    for process in started:
+        process.terminate()
+        process.wait(60)
+        if process.stdout:
+            process.stdout.close()
+
+
+def test_up_env_and_down_work_as_a_newcomer_types_them(
+    stack: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
+    first, second = stack("one"), stack("two", "--servers-only")
+    urls = []
+    for home in ("one", "two"):
+        shell = 'eval "$(python -m otcpipe env)"; echo $OTCPIPE_DATABASE_URL'
+        environ = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "OTCPIPE_HOME": str(tmp_path / home),
+        }
+        urls.append(
+            subprocess.run(shell, shell=True, env=environ, check=True, capture_output=True, text=True).stdout.strip()
+        )
+        with psycopg.connect(urls[-1]) as connection:
+            assert connection.execute("select count(*) from otc.venue_volume").fetchone() == (0,)
+    assert urls[0] != urls[1]
+    log = tmp_path / "one" / "logs" / "worker1.log"
+    deadline = time.monotonic() + 30
+    while "ready for action" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    down = [sys.executable, "-m", "otcpipe", "down"]
+    for home, process in (("one", first), ("two", second)):
+        subprocess.run(down, env=environ | {"OTCPIPE_HOME": str(tmp_path / home)}, check=True, capture_output=True)
+        assert process.wait(10) == 0
+    assert not list(tmp_path.glob("*/stack.json"))
+
+
+def test_a_worker_that_dies_is_started_again(stack: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> None:
+    up = stack("home", "--workers", "1")
+    children = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
+    (worker,) = [pid for pid in children if "dramatiq" in Path(f"/proc/{pid}/cmdline").read_text()]
+    os.kill(int(worker), signal.SIGKILL)
+    assert up.stdout
+    assert "worker1 ended with code -9 and was started again" in up.stdout.readline()

@@ -1,0 +1,191 @@
+"""What `show`, `top` and `venues` say of a small market that was restated."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, timedelta
+from typing import Any
+
+import pytest
+
+from otcpipe.cli import app
+from otcpipe.records import Partition
+from otcpipe.stack import Supervisor
+from otcpipe.weeks import due_at, published_on
+from tests.conftest import place
+from tests.support.pipeline import api_text, drive, file_text, observe
+
+WEEKS = [date(2026, 3, 6) + timedelta(days=7 * number) for number in range(3)]
+FILE_WEEK = date(2026, 2, 27)
+FIRM = {"MPID": "", "summaryTypeCode": "OTC_W_SMBL_FIRM", "productTypeCode": "CTS"}
+MARKUP = "[bold]X\x1b[31m"  # a name that a terminal might obey
+Rows = dict[tuple[str, str], int]  # symbol and venue: shares
+Said = Callable[..., str]
+
+
+def row(symbol: str, venue: str, shares: int, partition: Partition, restated: date | None) -> dict[str, Any]:
+    published = published_on(partition.week_ending, partition.tier)
+    of_venue = (
+        {"MPID": venue, "marketParticipantName": f"{venue} POOL"}
+        if len(venue) == 4
+        else FIRM | {"marketParticipantName": venue, "firmCRDNumber": "0" if venue == "De Minimis Firms" else "361"}
+    )
+    return of_venue | {
+        "issueSymbolIdentifier": symbol,
+        "totalWeeklyShareQuantity": shares,
+        "totalNotionalSum": 3 * shares,
+        "initialPublishedDate": published,
+        "lastUpdateDate": restated or published,
+    }
+
+
+def capture(week: date, tier: str, rows: Rows, later: int = 0, restated: tuple[str, str] | None = None) -> None:
+    partition = Partition(week, tier)
+    at = due_at(week, tier) + timedelta(hours=1, days=later)
+    told = [row(*key, shares, partition, at.date() if key == restated else None) for key, shares in rows.items()]
+    drive(observe(api_text(told, partition), partition, at, "all"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def market(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Three weeks of T1, the last with all tiers, one restated; and a week told by a file."""
+    small = {("NA", "AAAA"): 10, ("BRK.B", "BBBB"): 5, (MARKUP, "AAAA"): 1}
+    last: Rows = {
+        ("ABC", "AAAA"): 600,
+        ("ABC", "BBBB"): 200,
+        ("ABC", "GOLDMAN SACHS & CO. LLC"): 100,
+        ("ABC", "De Minimis Firms"): 100,
+    }
+    with place(servers, tmp_path_factory.mktemp("home")):
+        of_file = file_text([("ABC", "AAAA", 70, 7)], "T1", "2026-03-16")
+        drive(observe(of_file, Partition(FILE_WEEK, "T1"), due_at(FILE_WEEK, "T1")))
+        for number, week in enumerate(WEEKS):
+            capture(week, "T1", small | (last if week == WEEKS[-1] else {("ABC", "AAAA"): 100 * (number + 1)}))
+        for tier in ("T2", "OTCE"):
+            capture(WEEKS[-1], tier, {("TWO", "AAAA"): 7})
+        capture(WEEKS[-1], "T1", small | last | {("ABC", "AAAA"): 700}, 3, ("ABC", "AAAA"))
+        yield
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """What a command prints, on either stream, in this process."""
+    monkeypatch.setenv("OTCPIPE_NOW", "2026-11-20T12:00:00Z")
+
+    def run(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["otcpipe", *map(str, arguments)])
+        with pytest.raises(SystemExit):
+            app()
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    return run
+
+
+def lines(text: str, word: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if word in line]
+
+
+def test_a_symbol_s_weeks_say_when_they_were_published_and_whether_they_were_restated(said: Said) -> None:
+    text = said("show", "ABC", "--scope", "ATS")
+    week = f"{WEEKS[-1]}"
+    (newest,) = [line for line in lines(text, week) if line[1:2] == ["900"]]
+    assert newest[-2:] == ["2026-04-06", "2026-04-09"]
+    assert lines(text, f"{WEEKS[0]}")[0][-1] == "2026-03-23"
+    assert "█" in text
+    assert lines(text, "changed")[0][-5:] == ["changed", "AAAA", "POOL", "600", "700"]
+
+
+def test_a_symbol_as_of_a_moment_is_what_was_known_then(said: Said) -> None:
+    moment = due_at(WEEKS[-1], "T1") + timedelta(days=1)
+    then, now = (
+        json.loads(said("show", "ABC", "--json", *more))[0] for more in (("--as-of", moment.isoformat()), ())
+    )
+    volumes = [
+        {week["scope"]: week["volume"] for week in found["history"] if week["week_ending"] == str(WEEKS[-1])}
+        for found in (then, now)
+    ]
+    assert [of_scope["ATS"] for of_scope in volumes] == ["800.000000", "900.000000"]
+    assert (then["as_of"], then["revisions"]) == (moment.astimezone(UTC).isoformat(), [])
+    assert len(now["revisions"]) == 1
+    assert then["venues"][0]["restated_on"] is None
+    assert now["venues"][0]["restated_on"] == "2026-04-09"
+    early = f"{due_at(FILE_WEEK, 'T1') - timedelta(days=1):%Y-%m-%dT%H:%M:%S%z}"
+    assert "No record of 'ABC' was known by" in said("show", "ABC", "--as-of", early)
+
+
+def test_a_symbol_s_concentration_is_an_interval_and_its_venues_have_shares(said: Said) -> None:
+    (found,) = json.loads(said("show", "ABC", "--json"))
+    assert found["scope"] == "ALL"
+    assert [(venue["venue_name"], venue["share_pct"]) for venue in found["venues"]][:2] == [
+        ("AAAA POOL", "63.64"),
+        ("BBBB POOL", "18.18"),
+    ]
+    of_all = next(week for week in found["history"] if week["scope"] == "ALL")
+    assert (of_all["hhi"], of_all["hhi_upper"], of_all["ats_fraction"]) == ("4462.81", "4545.45", "0.818182")
+    assert "4,462.81..4,545.45" in said("show", "ABC")
+
+
+def test_a_week_told_by_a_file_has_no_other_scope_than_ats(said: Said) -> None:
+    (found,) = json.loads(said("show", "ABC", "--week", FILE_WEEK, "--json"))
+    assert (found["scope"], {week["scope"] for week in found["history"]}) == ("ATS", {"ATS"})
+    assert (found["history"][0]["average_price"], found["history"][0]["ats_fraction"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("na",), "No symbol 'na' is there: did you mean 'NA'?"),
+        (("brk.b",), "did you mean 'BRK.B'?"),
+        (("NONE",), "No symbol 'NONE' is there."),
+        (("\udcff",), "No symbol '?' is there."),
+        (
+            ("NA", "--week", FILE_WEEK),
+            f"'NA' has no records of the week ending {FILE_WEEK}; its newest are of {WEEKS[-1]}.",
+        ),
+    ],
+)
+def test_a_symbol_that_is_not_there_is_one_sentence(said: Said, arguments: tuple[str, ...], answer: str) -> None:
+    text = said("show", *arguments)
+    assert text.count("\n") == 1
+    assert answer in text
+
+
+def test_what_a_terminal_would_obey_is_text(said: Said) -> None:
+    for text in (said("show", MARKUP), said("top", "--scope", "ALL")):
+        assert "\x1b" not in text
+        assert "[bold]X\N{REPLACEMENT CHARACTER}[31m" in text
+
+
+@pytest.mark.parametrize(
+    ("by", "first"), [("volume", "ABC"), ("change", "ABC"), ("hhi", "NA"), ("ats-fraction", "NA")]
+)
+def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: str) -> None:
+    found = json.loads(said("top", "--by", by, "--tier", "T1", "--scope", "ALL", "--json"))
+    assert found[0]["symbol"] == first
+    assert {row["symbol"] for row in found} == {"ABC", "NA", "BRK.B", MARKUP}
+    assert found[0]["published_on"] == "2026-04-06"
+    assert [row["restated_on"] for row in found if row["symbol"] == "ABC"] == ["2026-04-09"]
+
+
+def test_top_says_which_partitions_it_is_of(said: Said) -> None:
+    assert f"Week ending {WEEKS[0]}: T1 published 2026-03-23, T2 is not in, OTCE is not in." in said(
+        "top", "--week", WEEKS[0]
+    )
+    assert "T1 published 2026-03-16 (ATS only)" in said("top", "--week", FILE_WEEK)
+    assert "No metrics of scope ALL are there for" in said("top", "--week", FILE_WEEK, "--scope", "ALL")
+
+
+def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_restated(said: Said) -> None:
+    found = json.loads(said("venues", "--json"))
+    assert [(row["tier"], row["rank"], row["mpid"], row["restated_records"]) for row in found] == [
+        ("ALL_TIERS", 1, "AAAA", 1),
+        ("ALL_TIERS", 2, "BBBB", 0),
+    ]
+    (leader, second) = json.loads(said("venues", "--tier", "T1", "--json"))
+    assert (leader["rank_change"], leader["share_change_4w_pts"], leader["restated_on"]) == (0, None, "2026-04-09")
+    assert float(leader["share_change_1w_pts"]) == -float(second["share_change_1w_pts"]) != 0
+    (only,) = json.loads(said("venues", "--week", FILE_WEEK, "--json"))
+    assert (only["tier"], only["market_share_pct"], only["published_on"]) == ("T1", "100.0000", "2026-03-16")
+    assert "No venue has a share" in said("venues", "--week", "2020-01-03")
+    assert "361" in said("venues", "--scope", "NON_ATS")

@@ -1,0 +1,266 @@
+"""What is exported equals the tables, was known when it says so, and is whole or not there."""
+
+import csv
+import random
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.rows import dict_row
+
+from otcpipe import resources
+from otcpipe.cli import export as cli
+from otcpipe.errors import Invalid
+from otcpipe.export import FORMATS, Request, count, export, tables
+from otcpipe.export.formats import harmless
+from otcpipe.export.query import RECORDS
+from otcpipe.records import ATTRIBUTION, Partition
+from otcpipe.storage import copy_format
+from tests.audit.test_as_of import random_captures, text
+from tests.metrics.generate import history
+from tests.metrics.load import load
+from tests.support.pipeline import NOON, WEEK, drive, file_text, observe
+
+Row = dict[str, Any]
+NEXT = WEEK + timedelta(days=7)
+COMPUTED = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # what a spreadsheet may take for a formula, at the start of a text
+METRICS = [table for table in tables() if table != RECORDS]
+
+
+def nobody(week: date, rows: int) -> None:
+    """Progress that nobody watches."""
+
+
+def exported(folder: Path, table: str, **more: Any) -> list[Row]:
+    """The rows of an export to Parquet, each with its week."""
+    export(resources.warehouse(), Request(table, "parquet", folder, **more), nobody)
+    rows = []
+    for path in sorted((folder / table).glob("week_ending=*/[!.]*")):
+        week = date.fromisoformat(path.parent.name.removeprefix("week_ending="))
+        rows += [{"week_ending": week} | row for row in pq.ParquetFile(path).read().to_pylist()]
+    return rows
+
+
+def stored(query: str, *values: object) -> list[Row]:
+    with psycopg.connect(resources.settings()["DATABASE_URL"], row_factory=dict_row) as connection:
+        return connection.execute(query.encode(), values).fetchall()
+
+
+def same(rows: list[Row], names: list[str]) -> list[str]:
+    return sorted(str([_plain(row[name]) for name in names]) for row in rows)
+
+
+def _plain(value: object) -> object:
+    """Values apart from how a library writes them."""
+    if isinstance(value, Decimal):
+        return value.normalize()
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def two_weeks() -> None:
+    drive(
+        observe(file_text([("NA", "AAAA", "10.5", 2), ("=1+1", "BBBB", 30, 3)]), Partition(WEEK, "OTCE")),
+        observe(file_text([("NA", "AAAA", 7, 2), ("@SUM", "'BBB", 30, 3)]), Partition(NEXT, "OTCE")),
+    )
+
+
+def test_every_table_equals_its_export(environment: dict[str, str], tmp_path: Path) -> None:
+    load(history(1))
+    for table in tables():
+        rows = exported(tmp_path, table)
+        names = [name for name in stored(f"select * from otc.{table} limit 1")[0] if name != "computed_at"]
+        assert same(rows, names) == same(stored(f"select * from otc.{table}"), names), table
+        assert all(row["available_at"] <= NOON for row in rows)
+
+
+def test_a_row_of_a_metric_is_known_from_its_moment_on(environment: dict[str, str], tmp_path: Path) -> None:
+    """At every moment, what says that it was known then is in the answer as of that moment."""
+    rng = random.Random(3)
+    partitions = [
+        Partition(date(2026, 3, 6) + timedelta(days=7 * week), tier) for week in range(3) for tier in ("T1", "T2")
+    ]
+    captures = {partition: random_captures(rng, partition) for partition in partitions}
+    for partition, held in captures.items():
+        drive(*[observe(text(partition, capture.rows), partition, capture.at, "all") for capture in held])
+    early = 0
+    for table in METRICS:
+        rows = exported(tmp_path, table)
+        names = [name for name in rows[0] if name != "available_at"]
+        for moment in sorted({row["available_at"] for row in rows}):
+            then = set(same(stored(f"select * from otc.{table}_as_of(%s)", moment), names))
+            known = set(same([row for row in rows if row["available_at"] <= moment], names))
+            assert known <= then, (table, moment)
+            early += len(known) < len(rows)
+    assert early > len(METRICS)
+
+
+def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, str], tmp_path: Path) -> None:
+    rng = random.Random(4)
+    held = random_captures(rng, partition := Partition(WEEK, "T1"))
+    drive(*[observe(text(partition, capture.rows), partition, capture.at, "all") for capture in held])
+    moment = held[0].at
+    for table in tables():
+        rows = exported(tmp_path, table, at=moment)
+        names = [name for name in rows[0] if name not in ("available_at", "certainty")]
+        arguments = "%s, true" if table == RECORDS else "%s"
+        assert same(rows, names) == same(stored(f"select * from otc.{table}_as_of({arguments})", moment), names)
+        assert all(row["available_at"] <= moment for row in rows)
+
+
+def test_what_was_not_known_yet_is_taken_away(environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+    assert exported(tmp_path, RECORDS)
+    assert exported(tmp_path, RECORDS, at=datetime(2025, 1, 1, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_export_has_the_same_bytes(form: str, environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+    for folder in ("one", "two"):
+        for table in tables():
+            export(resources.warehouse(), Request(table, form, tmp_path / folder), nobody)
+    contents = [_contents(tmp_path / folder) for folder in ("one", "two")]
+    assert contents[0] == contents[1]
+    assert len(contents[0]) >= 2 * (len(tables()) - 1)  # shares need all tiers
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_that_is_interrupted_changes_no_file(
+    form: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    two_weeks()
+    request = Request(RECORDS, form, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        export(resources.warehouse(), request, _interrupted)
+    assert not [name for name in _contents(tmp_path) if not name.endswith(".lock")]
+    export(resources.warehouse(), request, nobody)
+    before = _contents(tmp_path)
+    drive(observe(file_text([("NEW", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"), NOON + timedelta(hours=1)))
+    with pytest.raises(KeyboardInterrupt):
+        export(resources.warehouse(), request, _interrupted)
+    assert _contents(tmp_path) == before
+    (tmp_path / RECORDS / f"week_ending={WEEK}" / f".killed.{form}.part").write_bytes(b"half")
+    export(resources.warehouse(), request, nobody)
+    assert _contents(tmp_path).keys() == before.keys()
+
+
+def _interrupted(week: date, rows: int) -> None:
+    assert rows
+    if week == NEXT:
+        raise KeyboardInterrupt
+
+
+def test_two_exports_do_not_write_to_one_directory(environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+    request = Request(RECORDS, "parquet", tmp_path)
+
+    def again(week: date, rows: int) -> None:
+        with pytest.raises(Invalid, match="Another export"):
+            export(resources.warehouse(), request, nobody)
+
+    export(resources.warehouse(), request, again)
+    with pytest.raises(Invalid, match="another format"):
+        export(resources.warehouse(), Request(RECORDS, "csv", tmp_path), nobody)
+
+
+def test_csv_hides_formulas_and_loses_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+    export(resources.warehouse(), Request(RECORDS, "csv", tmp_path), nobody)
+    rows = []
+    for path in sorted((tmp_path / RECORDS).glob("*/*.csv")):
+        with path.open(newline="") as file:
+            rows += list(csv.DictReader(file))
+        assert ATTRIBUTION in (path.parent / "_README.txt").read_text()
+    assert [row["symbol"] for row in rows] == ["'=1+1", "NA", "'@SUM", "NA"]
+    assert [row["mpid"] for row in rows] == ["BBBB", "AAAA", "''BBB", "AAAA"]
+    assert [Decimal(row["share_volume"]) for row in rows] == [30, Decimal("10.5"), 30, 7]
+
+
+@given(st.lists(st.none() | st.text(alphabet=f"'{COMPUTED}aé ", max_size=4) | st.text()))
+def test_a_harmless_text_tells_what_it_was(texts: list[str | None]) -> None:
+    texts = [text if text is None else text.encode("utf-8", "replace").decode() for text in texts]
+    shown = harmless(pa.RecordBatch.from_pydict({"name": pa.array(texts, pa.string())}))["name"].to_pylist()
+    assert not [one for one in shown if one and one[0] in COMPUTED]
+    assert [one if one is None else one.removeprefix("'") for one in shown] == texts
+
+
+def test_quantities_are_decimals_and_the_source_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+    exported(tmp_path, RECORDS)
+    file = pq.ParquetFile(tmp_path / RECORDS / f"week_ending={WEEK}" / f"{RECORDS}.parquet")
+    assert file.schema_arrow.field("share_volume").type == pa.decimal128(20, 6)
+    assert file.schema_arrow.field("available_at").type == pa.timestamp("us", "UTC")
+    about = file.schema_arrow.metadata
+    assert (about[b"attribution"].decode(), about[b"week_ending"].decode()) == (ATTRIBUTION, str(WEEK))
+
+
+def test_counting_writes_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+    for table in tables():
+        told: dict[date, int] = {}
+        count(resources.warehouse(), Request(table, "parquet", tmp_path / "no"), told.__setitem__)
+        rows = exported(tmp_path, table)
+        assert told == {week: sum(row["week_ending"] == week for row in rows) for week in (WEEK, NEXT)}
+    assert not (tmp_path / "no").exists()
+
+
+def test_rows_come_in_batches_before_all_are_read() -> None:
+    taken = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b"NA,1.500000\n"
+
+    columns = {"symbol": pa.string(), "shares": copy_format.arrow_type("numeric(20,6)")}
+    batches = copy_format.batches(lines(), columns)
+    for number in (1, 2):
+        assert next(batches)["symbol"][0].as_py() == "NA"
+        assert taken == -(-copy_format.BLOCK // len(b"NA,1.500000\n")) * number
+
+
+def test_the_command_says_what_it_did(
+    environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_weeks()
+
+    def say(*, at: str | None = None, is_dry: bool = False) -> str:
+        cli.export(RECORDS, str(WEEK), str(NEXT), "parquet", at, tmp_path / "out", is_dry=is_dry)
+        return " ".join(capsys.readouterr().out.split())
+
+    assert say(is_dry=True).startswith("4 rows of venue_volume, 2 weeks ending 2025-11-14 to 2025-11-21: nothing was")
+    assert not (tmp_path / "out").exists()
+    done = say()
+    assert done.startswith("Wrote 4 rows of venue_volume, 2 weeks ending 2025-11-14 to 2025-11-21, to ")
+    assert done.endswith(ATTRIBUTION)
+    assert say(at="2024-01-01T00:00:00Z") == "No week in that span has rows of it."
+
+
+WRONG = {
+    "no table": (("capture", None, None, "parquet", None), "choose from venue_volume, "),
+    "no format": ((RECORDS, None, None, "xlsx", None), "choose from parquet, csv"),
+    "a span that ends before it begins": ((RECORDS, "2025-11-21", "2025-11-14", "csv", None), "is after the week"),
+    "a moment without a zone": ((RECORDS, None, None, "csv", "2025-11-21T10:00:00"), "must name its zone"),
+    "a moment that is none": ((RECORDS, None, None, "csv", "yesterday"), "is not a time"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_argument_is_one_clear_sentence(name: str, environment: dict[str, str], tmp_path: Path) -> None:
+    arguments, words = WRONG[name]
+    with pytest.raises(Invalid, match=words):
+        cli.export(*arguments, tmp_path / "out", is_dry=False)
+    assert not (tmp_path / "out").exists()

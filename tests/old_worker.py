@@ -1,6 +1,0 @@
-"""`dramatiq tests.old_worker`: a worker of an older release, which knows the queue of compute but not its actor."""
-
-import actors
-from otcpipe.broker import broker
-
-del broker().actors[actors.compute_metrics.actor_name]

@@ -1,0 +1,61 @@
+"""What the benchmark makes of what it timed."""
+
+import json
+
+import pytest
+from benchmark.measure import Cost
+from benchmark.report import RATIOS, Line, check, medians, show
+
+from otcpipe.pipeline.definition import PIPELINE
+
+RECORDED: dict[str, float] = json.loads(RATIOS.read_text())
+
+
+def line(name: str, seconds: float, floor: float | None = None) -> Line:
+    return Line(name, Cost(seconds), 1, Cost(floor) if floor else None)
+
+
+def test_each_stage_has_a_recorded_ratio() -> None:
+    assert list(RECORDED) == [stage.name for stage in PIPELINE]
+
+
+@pytest.mark.parametrize("stage", RECORDED)
+def test_a_ratio_that_is_worse_by_more_than_a_third_fails_the_check(
+    stage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [line(name, ratio, 1) for name, ratio in RECORDED.items() if name != stage]
+    assert check([*others, line(stage, 1.33 * RECORDED[stage], 1)]) == 0
+    assert check([*others, line(stage, 1.34 * RECORDED[stage], 1)]) == 1
+    assert capsys.readouterr().out.startswith(f"{stage}: {1.34 * RECORDED[stage]:.1f} times its floor")
+
+
+def test_of_several_repetitions_the_one_of_median_ratio_is_told_with_the_spread() -> None:
+    """The one of three seconds took the longest, on a machine that was slow: its floor took long as well."""
+    found = medians(
+        [line("parse", 3, 2), line("parse", 2, 1), line("all", 9), line("parse", 1, 0.25), line("all", 8)]
+    )
+    assert [(one.name, one.cost.seconds, one.ratio) for one in found] == [("parse", 2, 2), ("all", 9, None)]
+    assert [one.spread for one in found] == [(1, 2, 3), (8, 9)]
+
+
+@pytest.mark.parametrize(
+    ("told", "holds"),
+    [
+        (Line("persist", Cost(2), 1, Cost(1)), True),
+        (Line("persist", Cost(2.01), 1, Cost(1)), False),
+        (Line("12 weeks, 2 workers", Cost(10, 500), 600_000), True),
+        (Line("12 weeks, 2 workers", Cost(10, 501), 600_000), False),
+        (Line("12 weeks, 2 workers", Cost(10, 500), 599_999), False),
+        (Line("a record with its indexes", room=334), False),
+    ],
+)
+def test_each_number_stands_beside_what_is_asked_for(told: Line, holds: bool) -> None:
+    assert told.asked
+    assert all(asked.holds(told) for asked in told.asked) is holds
+
+
+def test_what_is_not_reached_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    show([line("compute", 3, 1), line("persist", 2, 1)])
+    printed = capsys.readouterr().out
+    assert "at most 2 s: NOT" in printed
+    assert "at most 2 x\n" in printed.replace(" \n", "\n").replace("  ", "")

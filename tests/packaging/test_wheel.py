@@ -1,0 +1,54 @@
+"""An installed wheel carries all that the checkout has, and works."""
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_carries_actors_sql_and_the_reports_page(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "actors").glob("*.py")} <= names
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "otcpipe" / "report").glob("*.[hc]*")}
+    assert len(page) == 3
+    assert page <= names
+    sql = {f"otcpipe/{path.relative_to(ROOT)}" for path in (ROOT / "schema").glob("*/*.sql")}
+    assert sql
+    assert sql <= names
+
+
+def test_an_installed_wheel_works(wheel: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    """In an environment of its own, whose libraries are this one's."""
+    home = tmp_path / "venv"
+    venv.create(home)
+    packages = next(home.glob("lib/python*/site-packages"))
+    zipfile.ZipFile(wheel).extractall(packages)
+    ours = next(Path(path) for path in sys.path if path.endswith("site-packages"))
+    for library in ours.iterdir():
+        if "otcpipe" not in library.name and library.suffix != ".pth":
+            (packages / library.name).symlink_to(library)
+    program = "from otcpipe.cli import app; app()"
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("OTCPIPE")} | environment
+    python = [str(home / "bin" / "python"), "-c"]
+    migrated = subprocess.run(
+        [*python, program, "migrate"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert migrated.stdout == "The schema is up to date.\n", migrated.stderr
+    listed = "import actors, otcpipe; print(otcpipe.__file__, sorted(actors.broker().get_declared_queues()))"
+    shown = subprocess.run([*python, listed], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    assert str(packages) in shown.stdout
+    assert "['cache', 'compute', 'fetch', 'normalize', 'parse', 'persist']" in shown.stdout

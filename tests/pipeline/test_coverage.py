@@ -1,0 +1,141 @@
+"""Coverage: every state that a cell can have, and the gaps by name."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from otcpipe import resources
+from otcpipe.cli import coverage as shown
+from otcpipe.pipeline import coverage, ledger, planning
+from otcpipe.pipeline.coverage import Cell
+from otcpipe.records import Partition
+from tests.support.pipeline import api_text, drive, file_text, observe
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+FRIDAY = date(2025, 11, 14)
+NOW = datetime(
+    2025, 12, 15, 12, tzinfo=UTC
+)  # the Monday on which T2 and OTCE of that week, and T1 of 28 November, are due
+WEEK = timedelta(days=7)
+
+
+def cells(first: date = FRIDAY, last: date = FRIDAY + 3 * WEEK, since: date | None = None) -> dict[Partition, Cell]:
+    found = coverage.cells(resources.warehouse(), NOW, since, first, last)
+    return {cell.partition: cell for cell in found}
+
+
+def told(week: date, tier: str = "T1") -> str:
+    return str(cells()[Partition(week, tier)])
+
+
+def load(week: date = FRIDAY, volume: int = 100, at: datetime = NOW) -> None:
+    partition = Partition(week, "T1")
+    drive(observe(api_text([{"totalWeeklyShareQuantity": volume}], partition), partition, at, covers="all"))
+
+
+def test_what_nobody_asked_for_is_what_the_calendar_says(environment: dict[str, str]) -> None:
+    found = coverage.alike(list(cells().values()))
+    assert [(first, last, list(map(str, row))) for first, last, row in found] == [
+        (FRIDAY, FRIDAY, ["late 14d", "due", "due"]),
+        (FRIDAY + WEEK, FRIDAY + WEEK, ["late 7d", "not due", "not due"]),
+        (FRIDAY + 2 * WEEK, FRIDAY + 2 * WEEK, ["due", "not due", "not due"]),
+        (FRIDAY + 3 * WEEK, FRIDAY + 3 * WEEK, ["not due", "not due", "not due"]),
+    ]
+
+
+def test_a_partition_is_done_then_restated_then_stale(environment: dict[str, str], sql: Sql) -> None:
+    load()
+    assert told(FRIDAY) == "done"
+    load(volume=200, at=NOW + timedelta(hours=1))
+    load(volume=100, at=NOW + timedelta(hours=2))
+    load(volume=100, at=NOW + timedelta(hours=3))
+    assert told(FRIDAY) == "restated 2x"
+    sql("update otc.stage_run set code_version = 0 where stage = 'compute'")
+    assert told(FRIDAY) == "stale"
+
+
+def test_a_file_alone_is_a_part(environment: dict[str, str]) -> None:
+    drive(observe(file_text([("A", "AAAA", 1, 1)], tier="T1"), Partition(FRIDAY, "T1")))
+    assert told(FRIDAY) == "partial"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"), [("queued", "queued"), ("running", "running"), ("failed", "failed: compute"), ("held", "held")]
+)
+def test_what_is_under_way_or_stopped_says_so(environment: dict[str, str], sql: Sql, state: str, word: str) -> None:
+    load()
+    lease = "now() + interval '1 minute'"
+    sql(f"update otc.stage_run set state = %s, lease_until = {lease} where stage = 'compute'", state)
+    assert told(FRIDAY) == word
+
+
+def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    asked = [Partition(FRIDAY + WEEK, "T1"), Partition(FRIDAY + 2 * WEEK, "T1")]
+    planning.ask(resources.warehouse(), resources.store(), "finra/otc", asked, lambda _: None, NOW)
+    sql("update otc.stage_run set state = 'done', reason = 'not published yet'")
+    assert [str(cells()[one]) for one in asked] == ["late 7d", "absent"]
+    assert [sentence for sentence in coverage.troubles(list(cells().values())) if "11-21" in sentence] == [
+        "T1, week ending 2025-11-21: late by 7 days: not published yet."
+    ]
+
+
+def test_weeks_before_the_first_asked_for_are_not_missed_unless_a_setting_says_so(
+    environment: dict[str, str],
+) -> None:
+    planning.ask(
+        resources.warehouse(), resources.store(), "finra/otc", [Partition(FRIDAY, "T1")], lambda _: None, NOW
+    )
+    weeks = {tier: [str(cell) for cell in _all(None) if cell.partition.tier == tier] for tier in ("T1", "T2")}
+    assert weeks["T1"] == ["queued", "late 7d", "due", "not due", "not due"]
+    assert weeks["T2"] == ["due", "not due", "not due", "not due", "not due"]
+    assert str(_all(FRIDAY - WEEK)[0]) == "late 21d"
+
+
+def _all(since: date | None) -> list[Cell]:
+    return coverage.cells(resources.warehouse(), NOW, since)
+
+
+def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
+    environment: dict[str, str],
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OTCPIPE_NOW", NOW.isoformat())
+    resources.settings.cache_clear()
+    load()
+    load(FRIDAY + WEEK)
+    load(FRIDAY + 2 * WEEK)
+    arguments = ("2025-11-14", "2025-12-12")
+    shown.coverage(*arguments, as_json=False)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in printed] == [
+        ["weeks", "ending", "weeks", "T1", "T2", "OTCE"],
+        ["2025-11-14", "1", "done", "due", "due"],
+        ["2025-11-21", "to", "2025-11-28", "2", "done", "not", "due", "not", "due"],
+        ["2025-12-05", "to", "2025-12-12", "2", "not", "due", "not", "due", "not", "due"],
+        ["Nothing", "is", "late,", "failed", "or", "held."],
+    ]
+    sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = 'compute'")
+    with pytest.raises(SystemExit) as exited:
+        shown.coverage(*arguments, as_json=False)
+    assert exited.value.code == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed)) <= 80
+    assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
+    assert printed[-1] == "3 of 15 partitions need somebody."
+    with pytest.raises(SystemExit):
+        shown.coverage(*arguments, as_json=True)
+    rows = json.loads(capsys.readouterr().out)
+    assert (len(rows), rows[0]["week_ending"], rows[0]["state"], rows[0]["stage"]) == (
+        15,
+        "2025-11-14",
+        "failed",
+        "compute",
+    )
+    assert ledger.partitions(resources.warehouse())[0]["grade"] == rows[0]["grade"]

@@ -1,0 +1,298 @@
+"""The way from stage to stage: claims, leases, duplicates, damage, and running again by key."""
+
+import io
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from otcpipe import resources
+from otcpipe.errors import Permanent, Poisonous, TooSoon, Unreachable
+from otcpipe.pipeline import definition, execution, ledger
+from otcpipe.pipeline.ledger import Claim, Held, Lease, Run
+from otcpipe.records import Output, Partition
+from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, functions, observe
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+OTCE = Partition(WEEK, "OTCE")
+NAMES = [stage.name for stage in definition.PIPELINE]
+CONTENT = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 2, 1)])
+EVERYTHING = """
+    select 'record', r::text, r.xmin::text from otc.volume_record r
+    union all select 'capture', c::text, '' from otc.capture c
+    union all select 'summary', s::text, s.xmin::text from otc.symbol_summary s
+    union all select 'share', s::text, s.xmin::text from otc.venue_share s
+    union all select 'rolling', s::text, s.xmin::text from otc.symbol_rolling_avg s
+    union all select 'concentration', s::text, s.xmin::text from otc.symbol_concentration s order by 1, 2
+"""
+
+
+def objects(environment: dict[str, str]) -> list[str]:
+    return list(resources.store().keys(environment["OTCPIPE_S3_PREFIX"]))
+
+
+def again(run: Run, *, only: bool = False) -> Run:
+    return Run(run.stage, run.key, run.generation, request=f"again {uuid.uuid4()}", is_last=only)
+
+
+@pytest.fixture
+def carried(environment: dict[str, str]) -> list[Run]:
+    return drive(observe(CONTENT, OTCE))
+
+
+def test_a_file_goes_through_all_stages_after_fetch(carried: list[Run], sql: Sql) -> None:
+    assert [run.stage.name for run in carried] == NAMES[1:]
+    assert sql("select distinct state from otc.stage_run") == [("done",)]
+
+
+@pytest.mark.parametrize("at", range(5), ids=NAMES[1:])
+def test_any_message_delivered_again_changes_no_row_and_makes_no_object(
+    carried: list[Run], at: int, sql: Sql, environment: dict[str, str]
+) -> None:
+    rows, stored = sql(EVERYTHING), objects(environment)
+    assert [run.stage.name for run in drive(carried[at])] == NAMES[at + 1 :]
+    assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+
+
+@pytest.mark.parametrize("at", range(5), ids=NAMES[1:])
+def test_any_key_processed_again_changes_no_row_and_makes_no_object(
+    carried: list[Run], at: int, sql: Sql, environment: dict[str, str]
+) -> None:
+    rows, stored = sql(EVERYTHING), objects(environment)
+    drive(again(carried[at]))
+    assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+    assert sql("select attempts from otc.stage_run where stage = any(%s)", NAMES[at + 1 :]) == [(2,)] * (5 - at)
+
+
+def test_with_only_nothing_follows(carried: list[Run]) -> None:
+    assert len(drive(again(carried[1], only=True))) == 1
+
+
+@pytest.mark.parametrize("is_corrupt", [False, True])
+@pytest.mark.parametrize("kind", ["parsed", "normalized", "rejected"])
+def test_a_derived_object_that_is_gone_or_corrupt_is_made_again(
+    carried: list[Run], kind: str, is_corrupt: bool, sql: Sql, environment: dict[str, str]
+) -> None:
+    rows, stored = sql(EVERYTHING), objects(environment)
+    gone = next(key for key in stored if f"/{kind}/" in key)
+    resources.store().discard(gone)
+    if is_corrupt:
+        client = resources.store()._client
+        client.put_object(
+            bucket_name="otcpipe", object_name=gone, data=io.BytesIO(b"x"), length=1, metadata={"sha256": "0"}
+        )
+    reader = carried[2] if kind == "parsed" else carried[3]
+    if kind == "parsed":
+        resources.store().discard(next(key for key in stored if "/normalized/" in key))
+    drive(again(reader))
+    assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
+
+
+def test_a_damaged_object_is_waited_for_while_it_is_made_and_given_up_when_that_failed(
+    carried: list[Run], environment: dict[str, str], sql: Sql
+) -> None:
+    resources.store().discard(str(carried[2].key))
+    resources.store().discard(str(carried[3].key))
+    sent: list[Run] = []
+    stage = functions()["normalize"]
+    reader = again(carried[2])
+    carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+    assert [run.stage.name for run in sent] == ["parse", "normalize"]
+    carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+    assert [run.stage.name for run in sent[2:]] == ["normalize"], "it is being made already"
+    fail(sent[0], "no such luck")
+    with pytest.raises(Permanent, match="What would make it again failed: no such luck"):
+        carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+
+
+def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sent = observe(CONTENT, OTCE), list[Run]()
+
+    def cut_off(_: Run) -> Output:
+        monkeypatch.setattr(resources.warehouse(), "_url", "postgresql://127.0.0.1:9/")
+        raise Unreachable("PostgreSQL does not answer.")
+
+    for _ in range(5):
+        held = ledger.claim(resources.warehouse(), run)
+        assert isinstance(held, Claim), "its own lease hinders nobody"
+        run = replace(run, ours=held.worker)
+    assert sql("select unended from otc.stage_run") == [(0,)]
+    carrier(lambda run, _: sent.append(run)).carry(run, cut_off)
+    assert sent == [run] and sent[0].ours is not None
+
+
+def test_text_that_postgres_refuses_is_made_legible(environment: dict[str, str], sql: Sql) -> None:
+    def fails(_: Run) -> Output:
+        raise OSError("a null \0 and half a pair \ud800")
+
+    with pytest.raises(OSError, match="a null"):
+        carrier(lambda *_: None).carry(observe(CONTENT, OTCE), fails)
+    assert sql("select state, reason from otc.stage_run") == [
+        ("queued", "OSError: a null \N{REPLACEMENT CHARACTER} and half a pair ?")
+    ]
+
+
+def test_a_raw_object_that_is_gone_is_a_permanent_error_that_names_it(
+    carried: list[Run], environment: dict[str, str]
+) -> None:
+    raw, parsed = str(carried[1].key), str(carried[2].key)
+    resources.store().discard(raw)
+    resources.store().discard(parsed)
+    with pytest.raises(Permanent, match=raw):
+        drive(again(carried[1]))
+
+
+def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    run = observe(CONTENT, OTCE)
+    held = ledger.claim(resources.warehouse(), run)
+    assert isinstance(held, Claim)
+    put_off: list[tuple[Run, float]] = []
+    stage = functions()["cache"]
+    carrier(lambda run, wait: put_off.append((run, wait))).carry(run, stage)
+    assert [(one, 0 < wait <= 16) for one, wait in put_off] == [(run, True)]
+    sql("update otc.stage_run set lease_until = now() - interval '1 second'")
+    assert len(drive(run)) == 5
+    assert not ledger.finish(resources.warehouse(), held, Output("never")), "the first worker has lost its lease"
+
+
+def test_a_lease_is_renewed_while_its_stage_runs(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "RENEWALS", 300)
+    run = observe(CONTENT, OTCE)
+    held = ledger.claim(resources.warehouse(), run)
+    assert isinstance(held, Claim)
+    sql("update otc.stage_run set lease_until = now() + interval '1 second'")
+    with Lease(resources.warehouse(), held):
+        sql("select pg_sleep(0.5)")
+    assert isinstance(ledger.claim(resources.warehouse(), run), Held)
+    assert sql("select lease_until > now() + interval '10 seconds' from otc.stage_run") == [(True,)]
+
+
+def test_a_stage_that_fails_gives_its_claim_back_with_the_reason(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+
+    def fails(_: Run) -> Output:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        carrier(lambda *_: None).carry(run, fails)
+    assert sql("select state, reason from otc.stage_run") == [("queued", "OSError: no space left")]
+    drive(run)
+    assert sql("select state, reason from otc.stage_run where stage = 'cache'") == [("done", None)]
+
+
+def test_the_next_run_is_due_in_the_ledger_before_its_message_is_sent(environment: dict[str, str], sql: Sql) -> None:
+    def lost(*_: object) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        carrier(lost).carry(observe(CONTENT, OTCE), functions()["cache"])
+    assert sql("select stage, state from otc.stage_run order by 1") == [("cache", "done"), ("parse", "queued")]
+
+
+def test_the_same_observation_given_twice_is_one_capture(environment: dict[str, str], sql: Sql) -> None:
+    drive(observe(CONTENT, OTCE, NOON), observe(CONTENT, OTCE, NOON))
+    assert sql("select count(*) from otc.capture") == [(1,)]
+
+
+def test_an_outage_is_waited_for_and_uses_up_no_attempt(environment: dict[str, str]) -> None:
+    run = observe(CONTENT, OTCE)
+    sent: list[tuple[Run, float]] = []
+
+    def down(_: Run) -> Output:
+        raise Unreachable("S3 does not answer.")
+
+    carrier(lambda run, wait: sent.append((run, wait))).carry(run, down)
+    assert sent == [(run, execution.OUTAGE_SECONDS)]
+
+
+def test_a_run_whose_workers_die_in_it_is_left_alone_at_the_fourth_time(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    run = observe(CONTENT, OTCE)
+    for _ in range(3):
+        assert isinstance(ledger.claim(resources.warehouse(), run), Claim)
+        sql("update otc.stage_run set lease_until = now() - interval '1 second'")
+    with pytest.raises(Poisonous, match="3 workers in a row"):
+        ledger.claim(resources.warehouse(), run)
+
+
+def test_workers_that_die_between_failures_make_no_poison(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+    for _ in range(4):
+        for _ in range(2):
+            assert isinstance(ledger.claim(resources.warehouse(), run), Claim)
+            sql("update otc.stage_run set lease_until = now() - interval '1 second'")
+        held = ledger.claim(resources.warehouse(), run)
+        assert isinstance(held, Claim)
+        with suppress(OSError), Lease(resources.warehouse(), held):
+            raise OSError("it failed in good order")
+
+
+def test_to_be_put_off_is_no_attempt(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(CONTENT, OTCE)
+    for error in (TooSoon("not yet", 1), TooSoon("not yet", 1), OSError("it failed")):
+        held = ledger.claim(resources.warehouse(), run)
+        assert isinstance(held, Claim)
+        with suppress(TooSoon, OSError), Lease(resources.warehouse(), held):
+            raise error
+    assert sql("select state, attempts, reason from otc.stage_run") == [("queued", 1, "OSError: it failed")]
+
+
+def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) -> None:
+    first, second = (replace(observe(CONTENT, OTCE), request=word) for word in ("one", "two"))
+    drive(first)
+    assert ledger.request(resources.warehouse(), replace(first, request="three")).request == "three"
+    assert ledger.request(resources.warehouse(), second).request == "three"
+
+
+def test_who_asks_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    run = observe(CONTENT, OTCE)
+    asked = ledger.request(resources.warehouse(), again(run, only=True))
+    assert (asked.request, asked.is_last) == (run.request, False)
+    assert [one.stage.name for one in drive(asked)] == NAMES[1:]
+
+
+def test_a_run_that_is_due_alone_is_followed_once_it_is_asked_for_in_the_normal_course(
+    carried: list[Run], sql: Sql
+) -> None:
+    alone = ledger.request(resources.warehouse(), again(carried[0], only=True))
+    asked = ledger.request(resources.warehouse(), again(carried[0]))
+    assert asked != alone
+    assert [one.stage.name for one in drive(alone)] == NAMES[1:], "whichever message comes first"
+    assert sql("select distinct state from otc.stage_run") == [("done",)]
+
+
+def test_a_run_that_is_under_way_alone_is_followed_once_it_is_asked_for_in_the_normal_course(
+    carried: list[Run], sql: Sql
+) -> None:
+    sent = list[Run]()
+
+    def ask_meanwhile(run: Run) -> Output:
+        ledger.request(resources.warehouse(), again(run))
+        return functions()[run.stage.name](run)
+
+    carrier(lambda run, _: sent.append(run)).carry(again(carried[0], only=True), ask_meanwhile)
+    due = sql("select stage from otc.stage_run where state = 'queued'")
+    assert due == [("parse",)], "for reconcile, where the message that asked for it gets lost"
+
+
+def test_a_message_of_an_earlier_request_that_comes_again_takes_no_followers_from_what_is_due(
+    carried: list[Run], sql: Sql
+) -> None:
+    earlier = again(carried[0], only=True)
+    drive(earlier)
+    later = ledger.request(resources.warehouse(), again(carried[0]))
+    assert [one.stage.name for one in drive(earlier)] == NAMES[1:]
+    assert [one.stage.name for one in drive(later)] == NAMES[1:]
+    assert sql("select distinct state from otc.stage_run") == [("done",)]

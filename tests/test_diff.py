@@ -1,0 +1,35 @@
+"""Rows compared by their columns, against plain sets."""
+
+from datetime import date
+from decimal import Decimal
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otcpipe.diff import apart
+
+Row = tuple[str | None, int | None, Decimal | None, date | None]
+SCHEMA = pa.schema({"symbol": pa.string(), "crd": pa.int32(), "notional": pa.decimal128(9, 2), "day": pa.date32()})
+ROW = st.tuples(
+    st.sampled_from(["A", "B", None]),
+    st.sampled_from([0, 1, None]),
+    st.sampled_from([Decimal(0), Decimal("0.01"), None]),
+    st.sampled_from([date(2024, 1, 5), None]),
+)
+
+
+def table(rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
+
+
+def told(rows: pa.Table) -> list[Row]:
+    return [tuple(row.values()) for row in rows.to_pylist()]
+
+
+@settings(deadline=None)
+@given(st.lists(ROW, unique=True), st.lists(ROW, unique=True))
+def test_what_only_one_of_two_tables_has_is_told_in_its_order(rows: list[Row], others: list[Row]) -> None:
+    only, other_only = apart(table(rows), table(others), SCHEMA.names)
+    assert told(only) == [row for row in rows if row not in others]
+    assert told(other_only) == [row for row in others if row not in rows]
