@@ -11,7 +11,7 @@ from tests.finra_server import Dataset, FinraServer
 
 ASKER = """
 import sys, time, requests
-from otcpipe.rate import Rate
+from otcpipe.finra.rate_limit import Rate
 rate, session, end = Rate(sys.argv[1], 18), requests.Session(), time.monotonic() + float(sys.argv[3])
 while time.monotonic() < end:
     rate.wait_turn()

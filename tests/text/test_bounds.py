@@ -20,10 +20,11 @@ HEADER = joined(WEEKLY.file_order) + b"\n"
 READ = """
 import sys, time
 from pathlib import Path
-from otcpipe import downloads, gz
+from otcpipe.stages import website_file
+from otcpipe.storage import gz
 from otcpipe.errors import Invalid
 try:
-    print(downloads.read(gz.expand(Path(sys.argv[1]).read_bytes())))
+    print(website_file.read(gz.expand(Path(sys.argv[1]).read_bytes())))
 except Invalid as error:
     print(error)
 peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
