@@ -2,15 +2,15 @@ from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline import captures
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Output
+from otcpipe.records import StageResult
 from otcpipe.storage import objects, observations
 
 
 @stage
-def cache_file(run: Run) -> Output:
+def cache_file(run: Run) -> StageResult:
     """Address the bytes by their content, keep them for ever, and note the capture."""
-    manifest, content = observations.collect(resources.store(), run.key)
+    manifest, content = observations.load_observation(resources.store(), run.key)
     raw = run.key.sibling("raw", manifest.digest)
     objects.put_raw(resources.store(), raw, content)
-    capture = captures.add(resources.warehouse(), run.key, manifest, content)
-    return Output(str(raw), capture, {"bytes": len(content)})
+    capture = captures.add(resources.database(), run.key, manifest, content)
+    return StageResult(str(raw), capture, {"bytes": len(content)})

@@ -2,15 +2,15 @@ from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline import captures
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Output
+from otcpipe.records import StageResult
 from otcpipe.stages import fetch
 
 
 @stage
-def fetch_week(run: Run) -> Output:
+def fetch_week(run: Run) -> StageResult:
     """One partition of FINRA's API, proven complete."""
     partition, settings = run.key.partition, resources.settings()
-    is_captured = captures.is_captured(resources.warehouse(), partition)
-    finra = fetch.Dated(resources.finra(), settings.now)
-    found = fetch.observe(finra, partition, settings.now(), is_captured=is_captured)
-    return fetch.hand_over(resources.store(), run.key.prefix, partition, found, finra.asked_at)
+    is_captured = captures.is_captured(resources.database(), partition)
+    finra = fetch.TimestampedFinra(resources.finra(), settings.now)
+    found = fetch.fetch_partition(finra, partition, settings.now(), is_captured=is_captured)
+    return fetch.store_result(resources.store(), run.key.prefix, partition, found, finra.asked_at)

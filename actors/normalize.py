@@ -1,13 +1,13 @@
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Output
+from otcpipe.records import StageResult
 from otcpipe.stages import normalize
 from otcpipe.storage import objects
 
 
 @stage
-def normalize_rows(run: Run) -> Output:
+def normalize_rows(run: Run) -> StageResult:
     """Rows of text to records, totals and rejects."""
     normalized = run.key.derived("normalized", run.stage.name, normalize.VERSION)
     made = objects.put_normalized(
@@ -15,4 +15,4 @@ def normalize_rows(run: Run) -> Output:
         normalized,
         lambda: normalize.rows(objects.parsed(resources.store(), run.key), run.key.partition),
     )
-    return Output(str(normalized), counts={"objects made": int(made)})
+    return StageResult(str(normalized), counts={"objects made": int(made)})

@@ -1,19 +1,19 @@
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Output
+from otcpipe.records import StageResult
 from otcpipe.stages import persist
 from otcpipe.storage import objects
 
 
 @stage
-def persist_records(run: Run) -> Output:
+def persist_records(run: Run) -> StageResult:
     """What the capture changed, into Postgres."""
     counts = persist.persist(
-        resources.warehouse(),
+        resources.database(),
         run.generation,
         run.key,
         lambda key: objects.normalized(resources.store(), run.key.beside(key)),
         resources.settings().now(),
     )
-    return Output(str(run.key), counts=counts)
+    return StageResult(str(run.key), counts=counts)

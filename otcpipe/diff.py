@@ -10,20 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def without_nulls(table: pa.Table, names: Sequence[str]) -> pa.Table:
+def fill_nulls(table: pa.Table, names: Sequence[str]) -> pa.Table:
     """The columns, with what none of FINRA's values is instead of each null: joins and groups see no null."""
     columns = [table[name] for name in names]
     filled = [pc.fill_null(column, _nothing(column.type)) if column.null_count else column for column in columns]
     return pa.table(filled, names=list(names))
 
 
-def apart(rows: pa.Table, others: pa.Table, names: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+def difference(rows: pa.Table, others: pa.Table, names: Sequence[str]) -> tuple[pa.Table, pa.Table]:
     """The rows that none of the others equals, and the others that none of the rows does; in neither a row is twice.
 
     Two answers about a week are in the same order, all but always: what stands at the same place is compared first.
     """
     near = min(rows.num_rows, others.num_rows)
-    left, right = without_nulls(rows, names), without_nulls(others, names)
+    left, right = fill_nulls(rows, names), fill_nulls(others, names)
     same = reduce(pc.and_, [pc.equal(left[name][:near], right[name][:near]) for name in names])
     rest = np.flatnonzero(~same.to_numpy())
     places, other_places = (np.append(rest, np.arange(near, table.num_rows)) for table in (left, right))

@@ -60,7 +60,7 @@ def read(
     span = _span(week, first, last)
     at = _moment(as_of)
     wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.run("utc")
         if table == RECORDS:
             rows = transaction.table("records", **span, at=at or EVER, strict=strict, symbols=wanted)

@@ -18,7 +18,7 @@ JSON = ("levelname", "name", "process", "threadName", "message")
 NOISY = ("psycopg.pool",)  # it warns of every attempt to connect; the error that follows says why
 
 
-class Discreet(logging.Formatter):
+class RedactingFormatter(logging.Formatter):
     """What another formatter makes of a record: with stars for secrets, and nothing that a terminal obeys.
 
     A record is one line. The lines of its traceback follow it, indented, so that none of them looks like a record.
@@ -53,7 +53,7 @@ def configure(settings: Settings) -> None:
     inner = JsonFormatter(JSON, rename_fields=renamed, timestamp="time") if is_json else logging.Formatter(TEXT)
     handler = logging.StreamHandler()
     handler.addFilter(_add_text if settings["LOG"] == "text" else _add_fields)
-    handler.setFormatter(Discreet(inner, Redaction(settings.secrets())))
+    handler.setFormatter(RedactingFormatter(inner, Redaction(settings.secrets())))
     level = min(logging.getLogger().level, logging.INFO)  # `dramatiq --verbose` asked for more
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)

@@ -68,7 +68,7 @@ REJECT = pa.schema(
 )
 
 
-def plain(table: pa.Table) -> pa.Table:
+def decode_dictionaries(table: pa.Table) -> pa.Table:
     """The table with its dictionaries spelled out."""
     fields = [field.with_type(pa.string()) if field.type == WORD else field for field in table.schema]
     return table.cast(pa.schema(fields))
@@ -102,7 +102,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Whole:
+class CompletePartition:
     """A partition proven complete: its text, header first, its rows in one order whatever the pages were."""
 
     content: bytes
@@ -134,12 +134,12 @@ class Normalized:
     @cached_property
     def records(self) -> pa.Table:
         """The firm rows."""
-        return plain(self.kept.filter(self._are_records))
+        return decode_dictionaries(self.kept.filter(self._are_records))
 
     @cached_property
     def totals(self) -> pa.Table:
         """The published aggregates."""
-        return plain(self.kept.filter(pc.invert(self._are_records)))
+        return decode_dictionaries(self.kept.filter(pc.invert(self._are_records)))
 
     @cached_property
     def _are_records(self) -> pa.ChunkedArray:
@@ -147,7 +147,7 @@ class Normalized:
 
 
 @dataclass(frozen=True)
-class Output:
+class StageResult:
     """What a stage hands on: a key, the capture from which it stems once there is one, and counts to show.
 
     Without a key nothing follows, and the reason says why.

@@ -7,8 +7,8 @@ from otcpipe import settings as _settings
 from otcpipe.finra import Finra
 from otcpipe.finra.rate_limit import Rate
 from otcpipe.settings import Settings
-from otcpipe.storage.postgres import Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database
+from otcpipe.storage.s3 import ObjectStore
 
 
 @cache
@@ -17,8 +17,8 @@ def settings() -> Settings:
 
 
 @cache
-def store() -> Store:
-    return Store(settings())
+def store() -> ObjectStore:
+    return ObjectStore(settings())
 
 
 @cache
@@ -28,8 +28,8 @@ def finra() -> Finra:
 
 
 @cache
-def warehouse() -> Warehouse:
-    return Warehouse(settings()["DATABASE_URL"])
+def database() -> Database:
+    return Database(settings()["DATABASE_URL"])
 
 
 def lease() -> timedelta:

@@ -21,7 +21,7 @@ from otcpipe.broker import actors
 from otcpipe.cli import app
 from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage import postgres, s3
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 
 DATA = Path(__file__).parent / "data"
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
@@ -36,7 +36,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     for name in [name for name in os.environ if name.startswith("OTCPIPE_")]:
         del os.environ[name]
     supervisor = start_servers(tmp_path_factory.mktemp("stack"), durable=False, environ={}, ready=READY)
-    warehouse_of_template = Warehouse(supervisor.environment["OTCPIPE_DATABASE_URL"])
+    warehouse_of_template = Database(supervisor.environment["OTCPIPE_DATABASE_URL"])
     warehouse_of_template.migrate()
     warehouse_of_template.close()
     yield supervisor
@@ -64,7 +64,7 @@ def place(servers: Supervisor, home: Path, **more: str) -> Iterator[dict[str, st
             process.setenv(name, text)
         forget()
         yield variables
-        resources.warehouse().close()
+        resources.database().close()
         forget()
     rights = suppress(psycopg.errors.InsufficientPrivilege)  # autovacuum is in it: then it stays until the end
     with rights, psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
@@ -90,7 +90,7 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
 
 
 def forget() -> None:
-    for made in (resources.settings, resources.store, resources.warehouse, resources.finra, actors.broker):
+    for made in (resources.settings, resources.store, resources.database, resources.finra, actors.broker):
         made.cache_clear()
 
 

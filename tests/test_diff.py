@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otcpipe.diff import apart
+from otcpipe.diff import difference
 
 Row = tuple[str | None, int | None, Decimal | None, date | None]
 SCHEMA = pa.schema({"symbol": pa.string(), "crd": pa.int32(), "notional": pa.decimal128(9, 2), "day": pa.date32()})
@@ -30,6 +30,6 @@ def told(rows: pa.Table) -> list[Row]:
 @settings(deadline=None)
 @given(st.lists(ROW, unique=True), st.lists(ROW, unique=True))
 def test_what_only_one_of_two_tables_has_is_told_in_its_order(rows: list[Row], others: list[Row]) -> None:
-    only, other_only = apart(table(rows), table(others), SCHEMA.names)
+    only, other_only = difference(table(rows), table(others), SCHEMA.names)
     assert told(only) == [row for row in rows if row not in others]
     assert told(other_only) == [row for row in others if row not in rows]

@@ -103,7 +103,7 @@ def test_every_line_of_a_worker_tells_its_run_while_a_stage_runs(
         time.sleep(0.05)
     resources.store().discard(str(run.key))
     again = Run(run.stage, run.key, request="again")
-    ledger.request(resources.warehouse(), again)
+    ledger.request(resources.database(), again)
     send(again)  # which fails: what it reads is gone
     log = tmp_path / "worker0.log"
     while "unhandled exception" not in log.read_text() and "expected exception" not in log.read_text():

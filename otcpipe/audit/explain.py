@@ -13,14 +13,14 @@ from otcpipe.errors import Invalid
 from otcpipe.metrics import definitions
 from otcpipe.stages import evidence
 from otcpipe.storage import keys
-from otcpipe.storage.postgres import Row, Transaction, Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database, Row, Transaction
+from otcpipe.storage.s3 import ObjectStore
 
 TOTALS = "symbol_summary"  # whose sums are made again
 
 
 @dataclass(frozen=True)
-class Told:
+class TracedRecord:
     """A current record with the capture that brought it, and its line; none where no line tells it."""
 
     record: Row
@@ -55,17 +55,17 @@ class Explanation:
     """The metrics' rows of a symbol's week by metric, all that enters them, and its proof."""
 
     rows: list[tuple[str, Row]]
-    told: list[Told]
+    told: list[TracedRecord]
     proofs: list[Proof]
 
 
 def explain(
-    warehouse: Warehouse, store: Store, prefix: str, symbol: str, week: date, metric: str | None
+    database: Database, store: ObjectStore, prefix: str, symbol: str, week: date, metric: str | None
 ) -> Explanation:
     """Raises Invalid for a metric or a symbol that is not there, Damaged where raw bytes are."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         chosen = _chosen(transaction, metric)
-        first = week - max(one.reaches for one in chosen) * definitions.WEEK
+        first = week - max(one.lookahead_weeks for one in chosen) * definitions.WEEK
         rows = _rows(transaction, [one.name for one in chosen], symbol, week, week)
         records = transaction.rows("records_of", symbol=symbol, first=first, last=week)
         if not rows and not any(record["week_ending"] == week for record in records):
@@ -104,15 +104,15 @@ def _by_raw_key(records: Sequence[Row]) -> list[list[Row]]:
     return [list(of_raw) for _, of_raw in groupby(ordered, key=lambda record: record["raw_key"])]
 
 
-def _told(store: Store, prefix: str, symbol: str, records: Sequence[Row]) -> list[Told]:
+def _told(store: ObjectStore, prefix: str, symbol: str, records: Sequence[Row]) -> list[TracedRecord]:
     """The first line that tells a record is its own: a later one of the same identity was set aside."""
     content = evidence.content(store, keys.parse(records[0]["raw_key"], prefix))
     found = raw_lines.of_symbol(content, symbol)
-    told = [Told(record, next((line for line in found if line.tells(record)), None)) for record in records]
+    told = [TracedRecord(record, next((line for line in found if line.matches(record)), None)) for record in records]
     return sorted(told, key=lambda one: one.line.number if one.line else 0)
 
 
-def _proof(row: Row, told: Sequence[Told]) -> Proof:
+def _proof(row: Row, told: Sequence[TracedRecord]) -> Proof:
     week = date.fromisoformat(row["week_ending"])
     behind = [
         one.line

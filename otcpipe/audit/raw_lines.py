@@ -40,7 +40,7 @@ class Line:
     def trades(self) -> int:
         return int(Decimal(self.fields["totalWeeklyTradeCount"]))
 
-    def tells(self, record: Mapping[str, object]) -> bool:
+    def matches(self, record: Mapping[str, object]) -> bool:
         """Whether the line is of the record's venue, issue and product, as far as it says."""
         firm = self.fields.get("firmCRDNumber", "")
         return (

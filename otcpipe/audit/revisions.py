@@ -5,20 +5,20 @@ from datetime import date
 
 from otcpipe.metrics import definitions
 from otcpipe.storage import sql
-from otcpipe.storage.postgres import Row, Warehouse
+from otcpipe.storage.postgres import Database, Row
 
 
-def revisions(warehouse: Warehouse, week: date | None = None, symbol: str | None = None) -> list[Row]:
+def revisions(database: Database, week: date | None = None, symbol: str | None = None) -> list[Row]:
     """One row a changed, relabelled, added or withdrawn record: before, after, when observed, days after publication.
 
     A record whose labels alone differ is `relabelled`; the list `relabelled` names the labels that differ.
     """
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         transaction.script(sql.statements()["begin_revisions"])
         return transaction.rows("revisions", week_ending=week, symbol=symbol)
 
 
-def effects(warehouse: Warehouse, changes: Sequence[Row]) -> list[Row]:
+def effects(database: Database, changes: Sequence[Row]) -> list[Row]:
     """One row a capture, metric and week: how many rows of the metric differ from the moment before.
 
     `words` counts those whose trend, concentration level or rank changed, `names` tells the symbols or venues. Two
@@ -26,12 +26,12 @@ def effects(warehouse: Warehouse, changes: Sequence[Row]) -> list[Row]:
     """
     found = []
     moments = sorted({(row["week_ending"], row["observed_at"]) for row in changes})
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         for week, moment in moments:
             of_moment = [row for row in changes if (row["week_ending"], row["observed_at"]) == (week, moment)]
             symbols = sorted({row["symbol"] for row in of_moment if row["symbol"] is not None})
             for metric in definitions.metrics():
-                span = {"first": week, "last": week + metric.reaches * definitions.WEEK}
+                span = {"first": week, "last": week + metric.lookahead_weeks * definitions.WEEK}
                 rows = transaction.rows("effect", metric=metric.name, moment=moment, symbols=symbols, **span)
                 found += [{"observed_at": moment, "restated_week": week} | row for row in rows]
     return found

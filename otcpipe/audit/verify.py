@@ -14,8 +14,8 @@ from otcpipe.stages import apply, compute, evidence, persist
 from otcpipe.stages.evidence import Evidence
 from otcpipe.storage import keys
 from otcpipe.storage.keys import Key
-from otcpipe.storage.postgres import Row, Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.s3 import ObjectStore
 
 Recompute = Callable[[Key], Evidence]  # raises Damaged
 CONTENTS = 2  # in memory at once: captures of one content often follow each other
@@ -36,22 +36,22 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
 
 
-def verify(warehouse: Warehouse, store: Store, prefix: str, week: date | None) -> Iterator[Verdict]:
+def verify(database: Database, store: ObjectStore, prefix: str, week: date | None) -> Iterator[Verdict]:
     """Each partition, oldest week first, and after a week's partitions its metrics."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         places = [Partition(**row) for row in transaction.rows("verifiable", week=week)]
     for friday, partitions in groupby(places, key=lambda place: place.week_ending):
         for partition in partitions:
-            yield _partition(warehouse, store, prefix, partition)
-        yield _metrics(warehouse, friday)
+            yield _partition(database, store, prefix, partition)
+        yield _metrics(database, friday)
 
 
-def _partition(warehouse: Warehouse, store: Store, prefix: str, partition: Partition) -> Verdict:
+def _partition(database: Database, store: ObjectStore, prefix: str, partition: Partition) -> Verdict:
     """Replay the captures on an empty copy of the records; no capture comes in meanwhile, and readers read on."""
     place, verdict = asdict(partition), Verdict(partition.week_ending, partition.tier)
     recompute = lru_cache(CONTENTS)(lambda raw: evidence.recompute(store, raw))
     rejects, unknown = dict[str, pa.Table](), set[str]()  # by raw keys
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         transaction.rows("lock_partition", **place)
         for statement in ("plan_for_a_week", "create_stand_in", "use_stand_in"):
             transaction.run(statement)
@@ -90,7 +90,9 @@ def _misapplied(captures: Sequence[Row], counting: Sequence[Row]) -> Iterator[st
             yield f"Capture {capture['capture_id']} counts, but its records are not in: see `otcpipe reconcile`."
 
 
-def _capture(store: Store, capture: Row, fetched: Key, recompute: Recompute, verdict: Verdict) -> Evidence | None:
+def _capture(
+    store: ObjectStore, capture: Row, fetched: Key, recompute: Recompute, verdict: Verdict
+) -> Evidence | None:
     """What follows from a capture's bytes; nothing where they or the code are not those that it came from."""
     number, raw = capture["capture_id"], fetched.beside(capture["raw_key"])
     verdict.findings += evidence.of_observation(store, fetched, capture)
@@ -150,8 +152,8 @@ def _records(rows: Sequence[Row]) -> list[str]:
     )
 
 
-def _metrics(warehouse: Warehouse, week: date) -> Verdict:
-    found, waiting = compute.differing(warehouse, week)
+def _metrics(database: Database, week: date) -> Verdict:
+    found, waiting = compute.differing(database, week)
     verdict = Verdict(week, compared={"metrics": len(found.keys() - waiting)})
     for metric, rows in found.items():
         if metric in waiting:

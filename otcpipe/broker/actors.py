@@ -16,15 +16,15 @@ from redis.retry import Retry
 from otcpipe import resources
 from otcpipe.broker import in_flight, key_types
 from otcpipe.broker.messages import admit, message_of, read, run_of
-from otcpipe.broker.middleware import DeadLetters, Logs, Rounds, Settings, TimeLimits
+from otcpipe.broker.middleware import DeadLetters, Housekeeping, Logs, TimeLimits, WorkerTuning
 from otcpipe.broker.queues import Queues
 from otcpipe.broker.redis_broker import FailClosedBroker
 from otcpipe.errors import Invalid, Permanent, Unreachable
 from otcpipe.pipeline import dead_letters, definition, recovery
-from otcpipe.pipeline.dead_letters import Cause
-from otcpipe.pipeline.execution import Carrier
+from otcpipe.pipeline.dead_letters import Failure
+from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Output
+from otcpipe.records import StageResult
 from otcpipe.storage import keys
 
 log = logging.getLogger(__name__)
@@ -39,13 +39,13 @@ def connect(url: str) -> FailClosedBroker:
         socket_timeout=10,
         health_check_interval=30,
     )
-    rounds = Rounds(often=record_deaths, seldom=send_stranded)
+    rounds = Housekeeping(often=record_deaths, seldom=send_stranded)
     middleware = [
         CurrentMessage(),
         Logs(run_of),
-        Settings(),
+        WorkerTuning(),
         rounds,
-        DeadLetters(note_cause, record=rounds.ring),
+        DeadLetters(note_cause, record=rounds.wake),
         Retries(),
         TimeLimits(),
     ]
@@ -57,7 +57,7 @@ def broker() -> FailClosedBroker:
     return connect(resources.settings()["REDIS_URL"])
 
 
-def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
+def stage(function: Callable[[Run], StageResult]) -> dramatiq.Actor[[str], None]:
     """Make a stage's function its actor, with the stage's queue and retries; a Carrier goes around it."""
     policy = definition.named(function.__name__)
 
@@ -66,7 +66,7 @@ def stage(function: Callable[[Run], Output]) -> dramatiq.Actor[[str], None]:
         message = CurrentMessage.get_current_message()
         run = run_of(message) if message else Run(policy, keys.parse(key, resources.settings()["S3_PREFIX"]))
         try:
-            Carrier(resources.store(), resources.warehouse(), send, resources.lease()).carry(run, function)
+            StageExecutor(resources.store(), resources.database(), send, resources.lease()).execute(run, function)
         except Shutdown:
             log.info("%s %s goes on elsewhere: this worker stops.", run.stage.name, run.key)
             send(run)
@@ -91,13 +91,13 @@ def send(run: Run, seconds: float = 0) -> None:
     _on_redis(lambda: broker().enqueue(message_of(run), delay=round(1000 * seconds) or None))
 
 
-def note_cause(redis_message_id: str, cause: Cause) -> None:
+def note_cause(redis_message_id: str, cause: Failure) -> None:
     in_flight.note_cause(broker(), redis_message_id, cause)
 
 
 def note_refusal(redis_message_id: bytes, error: Invalid) -> None:
     """Keep why a message is set aside that no worker may have."""
-    in_flight.note_cause(broker(), redis_message_id, Cause(dead_letters.UNREADABLE, str(error), None, 1))
+    in_flight.note_cause(broker(), redis_message_id, Failure(dead_letters.UNREADABLE, str(error), None, 1))
 
 
 def record_deaths() -> None:
@@ -108,7 +108,7 @@ def record_deaths() -> None:
 def _record_deaths() -> None:
     for death in in_flight.deaths(_with_all_queues()):
         try:
-            is_recorded = dead_letters.record(resources.warehouse(), death, read)
+            is_recorded = dead_letters.record(resources.database(), death, read)
         except Unreachable:
             raise
         except Exception:  # whatever is the matter with one, the others are recorded
@@ -127,7 +127,7 @@ def send_stranded() -> list[recovery.Finding]:
     """Send all that is due and that nobody is at; what was sent."""
     settings = resources.settings()
     return recovery.send_stranded(
-        resources.warehouse(), resources.store(), settings["S3_PREFIX"], message_ids(), settings.now(), send
+        resources.database(), resources.store(), settings["S3_PREFIX"], message_ids(), settings.now(), send
     )
 
 
@@ -158,7 +158,7 @@ def _milliseconds(span: timedelta) -> int:
     return round(1000 * span.total_seconds())
 
 
-def reach() -> None:
+def ping() -> None:
     """Raises Unreachable at once when Redis is down: asked before anything is changed that needs a message."""
     queues = Queues(resources.settings()["REDIS_URL"])
     try:

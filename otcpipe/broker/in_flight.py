@@ -11,7 +11,7 @@ from otcpipe.broker import messages
 from otcpipe.broker.key_types import CAUSES
 from otcpipe.broker.redis_broker import FailClosedBroker
 from otcpipe.errors import Invalid
-from otcpipe.pipeline.dead_letters import Cause, Death, moment
+from otcpipe.pipeline.dead_letters import DeadMessage, Failure, moment
 
 MOST_NAME = 300  # bytes of a message's id that are kept as they are
 
@@ -54,12 +54,12 @@ def message_ids(broker: FailClosedBroker) -> set[str]:
     return {message_id for message_id in map(_message_id, found) if message_id}
 
 
-def note_cause(broker: FailClosedBroker, redis_message_id: str | bytes, cause: Cause) -> None:
+def note_cause(broker: FailClosedBroker, redis_message_id: str | bytes, cause: Failure) -> None:
     """Keep why a message dies until its death is recorded: the body itself stays as it was sent."""
     broker.client.hset(CAUSES, redis_message_id, json.dumps(asdict(cause)))
 
 
-def deaths(broker: FailClosedBroker) -> Iterator[Death]:
+def deaths(broker: FailClosedBroker) -> Iterator[DeadMessage]:
     """The dead that are not recorded yet; of a message that is too long, its beginning."""
     client: Any = broker.client
     for queue in sorted(broker.queues):
@@ -67,14 +67,14 @@ def deaths(broker: FailClosedBroker) -> Iterator[Death]:
         names: list[tuple[bytes, float]] = client.zrange(place, 0, -1, withscores=True)
         for name, died in names:
             body: bytes = client.eval(BEGINNING, 1, f"{place}.msgs", name, messages.MOST_BYTES + 1)
-            cause = Cause.read(client.hget(CAUSES, name) or b"")
+            cause = Failure.read(client.hget(CAUSES, name) or b"")
             actor, sent = messages.glimpse(body)
             last_at = moment(died) or datetime.now(UTC)
             first_at = None if sent is None else moment(sent)
-            yield Death(_legible_id(name), queue, body, last_at, cause, actor, first_at, name)
+            yield DeadMessage(_legible_id(name), queue, body, last_at, cause, actor, first_at, name)
 
 
-def forget(broker: FailClosedBroker, death: Death) -> None:
+def forget(broker: FailClosedBroker, death: DeadMessage) -> None:
     """Remove a dead message that was recorded."""
     place = f"{broker.namespace}:{death.queue}.XQ"
     name = death.name or death.redis_message_id.encode()

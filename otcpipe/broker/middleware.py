@@ -14,11 +14,11 @@ from dramatiq.middleware.threading import raise_thread_exception
 
 from otcpipe import logs, resources, trading_calendar
 from otcpipe.errors import Invalid, OtcpipeError, Permanent
-from otcpipe.pipeline.dead_letters import Cause
+from otcpipe.pipeline.dead_letters import Failure
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.pipeline.ledger import Run
 from otcpipe.storage import cancellation
-from otcpipe.storage.cancellation import Work
+from otcpipe.storage.cancellation import StageWork
 
 log = logging.getLogger(__name__)
 IDLE_MS = 100
@@ -28,7 +28,7 @@ UNSET_LIMIT_MS = 600_000
 ROUND_SECONDS, SELDOM_SECONDS = 5.0, 60.0
 
 
-class Settings(Middleware):
+class WorkerTuning(Middleware):
     """Worker settings that Dramatiq takes from the environment only: idle latency, and no hoarding of messages.
 
     What is long to import is there before the first message.
@@ -76,7 +76,7 @@ class Logs(Middleware):
 class DeadLetters(Middleware):
     """Notes why a message dies, in the one hook that every cause of death passes; `record` is called after it."""
 
-    def __init__(self, note: Callable[[str, Cause], None], record: Callable[[], None]) -> None:
+    def __init__(self, note: Callable[[str, Failure], None], record: Callable[[], None]) -> None:
         self._note = note
         self._record = record
 
@@ -86,7 +86,7 @@ class DeadLetters(Middleware):
         attempts = retries + 1 if isinstance(error, Permanent | Invalid) else max(retries, 1)
         if error:
             version = next((one.code_version for one in PIPELINE if one.actor == message.actor_name), None)
-            self._note(message.options["redis_message_id"], Cause.of(error, attempts, version))
+            self._note(message.options["redis_message_id"], Failure.of(error, attempts, version))
 
     def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         self._record()
@@ -99,7 +99,7 @@ class TimeLimits(Middleware):
     """
 
     def __init__(self) -> None:
-        self._deadlines: dict[Work, float] = {}
+        self._deadlines: dict[StageWork, float] = {}
         self._mine = threading.local()
         self._shutdown_at = math.inf
         self._over = threading.Event()
@@ -114,7 +114,7 @@ class TimeLimits(Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         options = broker.get_actor(message.actor_name).options
         limit = message.options.get("time_limit") or options.get("time_limit", UNSET_LIMIT_MS)
-        self._mine.work = Work(raise_thread_exception)
+        self._mine.work = StageWork(raise_thread_exception)
         cancellation.CURRENT.set(self._mine.work)
         self._deadlines[self._mine.work] = time.monotonic() + limit / 1000
 
@@ -149,7 +149,7 @@ class TimeLimits(Middleware):
                     work.stop(TimeLimitExceeded if now >= deadline else Shutdown)
 
 
-class Rounds(Middleware):
+class Housekeeping(Middleware):
     """Does chores while a worker lives: some every few seconds and when asked, others at its start and each minute.
 
     What fails, as when a server is down, waits for the next round.
@@ -161,7 +161,7 @@ class Rounds(Middleware):
         self._over = False
         self._bell = threading.Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Do a round now."""
         self._bell.set()
 
@@ -170,7 +170,7 @@ class Rounds(Middleware):
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self._over = True
-        self.ring()
+        self.wake()
 
     def _go(self) -> None:
         due = time.monotonic()

@@ -72,11 +72,11 @@ class Queues:
 
     def all(self) -> dict[str, Queue]:
         """Every stage's queue, by the stage's name."""
-        with self._reaching():
+        with self._translate_errors():
             return {stage.name: self._queue(stage.name) for stage in definition.PIPELINE}
 
     def requests(self) -> Requests:
-        with self._reaching():
+        with self._translate_errors():
             total, slot = map(_number, self._client.mget(rate_limit.COUNT, rate_limit.KEY))
             seconds, microseconds = self._client.time()
         wait = slot / 1e6 - seconds - microseconds / 1e6
@@ -84,11 +84,11 @@ class Queues:
 
     def wrong(self) -> dict[str, str]:
         """Return what is wrong with each key of another type than the broker's."""
-        with self._reaching():
+        with self._translate_errors():
             return key_types.wrong(self._client, [stage.name for stage in definition.PIPELINE])
 
     def server(self) -> Server:
-        with self._reaching():
+        with self._translate_errors():
             found, (seconds, microseconds) = self._client.info(), self._client.time()
         name = "Valkey" if "valkey_version" in found else "Redis"
         version = found.get("valkey_version") or found["redis_version"]
@@ -97,7 +97,7 @@ class Queues:
 
     def reach(self) -> None:
         """Nothing, where Redis answers."""
-        with self._reaching():
+        with self._translate_errors():
             self._client.ping()
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Queues:
         return tuple(sorted(key.removeprefix(start) for key in self._client.scan_iter(f"{start}*")))
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except redis.AuthenticationError:

@@ -31,7 +31,7 @@ COLUMNS = {
 def list_(week: str | None, tier: str | None, *, as_json: bool) -> None:
     """Print all observations, in order, with their state."""
     friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
-    rows = captures.listed(resources.warehouse(), friday, weeks.parse_tier(tier) if tier is not None else None)
+    rows = captures.listed(resources.database(), friday, weeks.parse_tier(tier) if tier is not None else None)
     if as_json:
         print_json(rows)
     elif rows:
@@ -54,15 +54,15 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
     if is_dry:
         say(f"{name}: with this, it {outcome}.")
         return
-    actors.reach()
+    actors.ping()
     settings = resources.settings()
     kind, now = "restore" if undo else "withdraw", settings.now()
     decision = Decision(kind, partition, capture["fetched_key"], (reason or "undo").strip(), now)
-    decisions.record(resources.warehouse(), resources.store(), settings["S3_PREFIX"], decision)
+    decisions.record(resources.database(), resources.store(), settings["S3_PREFIX"], decision)
     if capture["normalized_key"]:
         key = keys.parse(capture["normalized_key"], settings["S3_PREFIX"])
         run = Run(definition.named("persist"), key, capture["capture_id"], request=f"{kind} {uuid.uuid4()}")
-        planning.submit(resources.warehouse(), run, actors.send)
+        planning.submit(resources.database(), run, actors.send)
     say(f"{name} {outcome}.")
     if wait:
         watch.until_done([partition])
@@ -72,7 +72,7 @@ def _find(text: str) -> Row:
     """Return the capture by its number or its observation's key; raises Invalid if there is none."""
     found = [
         row
-        for row in captures.listed(resources.warehouse(), None, None)
+        for row in captures.listed(resources.database(), None, None)
         if text in (str(row["capture_id"]), row["fetched_key"])
         or row["fetched_key"] == f"{resources.settings()['S3_PREFIX']}/{text}"
     ]

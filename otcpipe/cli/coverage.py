@@ -13,7 +13,7 @@ def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
     settings = resources.settings()
     now = settings.now()
     begin, end = weeks.parse_span(first, last, now)
-    cells = _coverage.cells(resources.warehouse(), now, settings.since, begin, end)
+    cells = _coverage.cells(resources.database(), now, settings.since, begin, end)
     troubles = _coverage.troubles(cells)
     if as_json:
         print_json([_listed(cell) for cell in cells])

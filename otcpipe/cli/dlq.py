@@ -72,7 +72,7 @@ def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: i
         raise Invalid("Name letters by their numbers, or by --stage and --error.")
     found = _of(ids) if ids else _find(stage, None, error, None, every=False)[:limit]
     if not is_dry:
-        actors.reach()
+        actors.ping()
     failures = [row for row in found if not _replay(row, is_dry=is_dry)]
     if not found:
         say("No open dead letters fit.")
@@ -83,7 +83,7 @@ def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: i
 def purge(days: int, *, yes: bool) -> None:
     """Remove old letters for good."""
     before = resources.settings().now() - timedelta(days=days)
-    counts = dead_letters.purge(resources.warehouse(), before, is_dry=not yes)
+    counts = dead_letters.purge(resources.database(), before, is_dry=not yes)
     what = f"{counted(counts['letters'], 'letter')} of before {before:%Y-%m-%d}, {counts['open']:,} of them open"
     say(f"Removed {what}." if yes else f"Would remove {what}: say --yes.")
 
@@ -106,7 +106,7 @@ def _replay(letter: Row, *, is_dry: bool) -> bool:
 
 
 def _run_of(letter: Row) -> Run | None:
-    run = dead_letters.replay(resources.warehouse(), letter, messages.read)
+    run = dead_letters.replay(resources.database(), letter, messages.read)
     if run:
         actors.send(run)
     return run
@@ -115,7 +115,7 @@ def _run_of(letter: Row) -> Run | None:
 def _find(stage: str | None, week: str | None, error: str | None, since: str | None, *, every: bool) -> list[Row]:
     now = resources.settings().now()
     return dead_letters.find(
-        resources.warehouse(),
+        resources.database(),
         stage=definition.named(stage).name if stage else None,
         week_ending=weeks.parse_week(week, now) if week else None,
         error=error,
@@ -125,7 +125,7 @@ def _find(stage: str | None, week: str | None, error: str | None, since: str | N
 
 
 def _of(ids: Sequence[int]) -> list[Row]:
-    found = {row["letter_id"]: row for row in dead_letters.find(resources.warehouse(), ids=ids)}
+    found = {row["letter_id"]: row for row in dead_letters.find(resources.database(), ids=ids)}
     for letter_id in ids:
         if letter_id not in found:
             raise Invalid(f"There is no dead letter {letter_id}.")

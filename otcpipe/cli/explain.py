@@ -8,7 +8,7 @@ from itertools import groupby
 
 from otcpipe import resources, weeks
 from otcpipe.audit import explain as _explain
-from otcpipe.audit.explain import Explanation, Proof, Told
+from otcpipe.audit.explain import Explanation, Proof, TracedRecord
 from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.cli.verify import counted
 from otcpipe.errors import OtcpipeError
@@ -25,7 +25,7 @@ def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> Non
     """The rows of a symbol's metrics, the lines behind them, and their sums."""
     friday = weeks.parse_week(week, resources.settings().now())
     prefix = resources.settings()["S3_PREFIX"]
-    found = _explain.explain(resources.warehouse(), resources.store(), prefix, symbol, friday, metric)
+    found = _explain.explain(resources.database(), resources.store(), prefix, symbol, friday, metric)
     if as_json:
         print_json([_as_object(symbol, found) | {"week_ending": friday}])
     else:
@@ -52,7 +52,7 @@ def _say_metrics(found: Explanation) -> None:
         print_table({"name": ""} | headings, list(values))
 
 
-def _say_lines(told: Sequence[Told]) -> None:
+def _say_lines(told: Sequence[TracedRecord]) -> None:
     """The lines under the raw object that they stand in."""
     for raw_key, of_raw in groupby(told, key=lambda one: str(one.record["raw_key"])):
         lines = list(of_raw)
@@ -66,7 +66,7 @@ def _say_lines(told: Sequence[Told]) -> None:
     say("")
 
 
-def _say_line(one: Told) -> None:
+def _say_line(one: TracedRecord) -> None:
     if one.line is None:
         say(f"        no line tells of {_record(one.record)}")
         return
@@ -115,7 +115,7 @@ def _as_object(symbol: str, found: Explanation) -> Row:
     }
 
 
-def _told(one: Told) -> Row:
+def _told(one: TracedRecord) -> Row:
     line = {"line": one.line.number, "text": one.line.text} if one.line else {"line": None, "text": None}
     kept = {name: value for name, value in one.record.items() if name != "request_ids"}
     return kept | line | {"agrees": one.is_proven}

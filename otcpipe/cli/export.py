@@ -45,12 +45,12 @@ def _carried(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        total = len(_export.loaded_weeks(resources.warehouse(), request))
+        total = len(_export.loaded_weeks(resources.database(), request))
         task = progress.add_task("", total=total, doing="")
 
         def told(week: date, rows: int) -> None:
             written[week] = rows
             progress.update(task, advance=1, doing=f"{sum(written.values()):,} rows")
 
-        (_export.count if is_dry else _export.export)(resources.warehouse(), request, told)
+        (_export.count if is_dry else _export.export)(resources.database(), request, told)
     return {week: rows for week, rows in written.items() if rows}

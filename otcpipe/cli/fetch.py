@@ -21,15 +21,15 @@ def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> No
     now = resources.settings().now()
     friday = weeks.parse_week(week, now)
     partitions = [Partition(friday, tier) for tier in _tiers(tiers)]
-    actors.reach()
-    states = planning.states(resources.warehouse(), partitions)
+    actors.ping()
+    states = planning.states(resources.database(), partitions)
     started = []
     for partition in partitions:
-        hindrance = planning.hindrance(partition, states.get(partition), now, refresh=refresh)
-        say(f"{partition.tier} {partition.week_ending}: {hindrance or 'enqueued'}.")
-        if not hindrance:
+        skip_reason = planning.skip_reason(partition, states.get(partition), now, refresh=refresh)
+        say(f"{partition.tier} {partition.week_ending}: {skip_reason or 'enqueued'}.")
+        if not skip_reason:
             ask([partition])
-        if not hindrance or states.get(partition) in planning.UNDER_WAY:
+        if not skip_reason or states.get(partition) in planning.UNDER_WAY:
             started.append(partition)
     if wait:
         watch.until_done(started)
@@ -42,15 +42,15 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     end = weeks.parse_week(last, now) if last else weeks.week_ending(now.date()) - planning.WEEK
     if begin > end:
         raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
-    partitions = planning.span(begin, end, _tiers(tiers))
-    missing = planning.missing(partitions, planning.states(resources.warehouse(), partitions), now)
+    partitions = planning.partitions_between(begin, end, _tiers(tiers))
+    missing = planning.missing(partitions, planning.states(resources.database(), partitions), now)
     pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
     say(
         f"{len(partitions):,} partitions from {begin} to {end}: {len(missing):,} to fetch, some {pages:,} pages, "
         f"at least {pages / rate:,.0f} s at {rate} requests a second."
     )
     if missing and not is_dry:
-        actors.reach()
+        actors.ping()
         ask(missing)
         say(f"Enqueued {len(missing):,}.")
     if missing and wait and not is_dry:
@@ -61,8 +61,8 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
     """Ask again for what is most urgent within a budget of requests; the order is `pipeline.refresh`'s."""
     now = resources.settings().now()
     first = weeks.week_ending(now.date()) - planning.WEEK * number if number else date.min
-    known = refreshable(resources.warehouse(), first)
-    states = planning.states(resources.warehouse(), [one.partition for one in known])
+    known = refreshable(resources.database(), first)
+    states = planning.states(resources.database(), [one.partition for one in known])
     busy = {one for one, state in states.items() if state in planning.UNDER_WAY}
     chosen = most_urgent([one for one in known if one.partition not in busy], now, max_requests)
     requests = sum(candidate.requests for candidate in chosen)
@@ -72,7 +72,7 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
             days = (now - candidate.observed_at).days
             say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} days ago.")
         return
-    actors.reach()
+    actors.ping()
     ask([candidate.partition for candidate in chosen])
     if wait:
         watch.until_done([candidate.partition for candidate in chosen])
@@ -81,8 +81,8 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
 def ask(partitions: Sequence[Partition]) -> None:
     """Have partitions fetched, and keep which weeks are wanted."""
     settings = resources.settings()
-    planning.ask(
-        resources.warehouse(), resources.store(), settings["S3_PREFIX"], partitions, actors.send, settings.now()
+    planning.enqueue_fetches(
+        resources.database(), resources.store(), settings["S3_PREFIX"], partitions, actors.send, settings.now()
     )
 
 

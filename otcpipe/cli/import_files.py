@@ -40,7 +40,7 @@ def import_files(
     found = [_check(path, friday, weeks.parse_tier(tier) if tier else None, now) for path in paths]
     for number, file in enumerate(found):
         _check_order(file, found[:number], moment)
-    actors.reach()
+    actors.ping()
     started = [file.partition for file in found if _start(file, moment, now)]
     if wait:
         watch.until_done(started)
@@ -80,8 +80,8 @@ def _check_order(file: Found, before: list[Found], moment: datetime | None) -> N
         raise Invalid(f"{file.path} has rows of {file.download.last_update}, so it was downloaded no earlier.")
     if any(other.partition == file.partition and other.content != file.content for other in before):
         raise Invalid(f"{file.path} is a second file of its partition: import one, then the other.")
-    newest = captures.newest_update(resources.warehouse(), file.partition)
-    known = captures.find_content(resources.warehouse(), file.partition, keys.sha256(file.content), moment)
+    newest = captures.newest_update(resources.database(), file.partition)
+    known = captures.find_content(resources.database(), file.partition, keys.sha256(file.content), moment)
     if moment is None and known is None and newest and newest > file.download.last_update:
         raise Invalid(
             f"{file.path}: its newest row is of {file.download.last_update}, but rows of {newest} are in already; "
@@ -93,7 +93,7 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
     """Put one file on its way; false when its content is there already."""
     partition, digest = file.partition, keys.sha256(file.content)
     where = f"{file.path.name}: {partition.tier}, week ending {partition.week_ending} ({file.reason})"
-    known = captures.find_content(resources.warehouse(), partition, digest, moment)
+    known = captures.find_content(resources.database(), partition, digest, moment)
     if known and known["is_withdrawn"]:
         say(f"{where}: withdrawn; `otcpipe withdraw {known['capture_id']} --undo` lets it count again.")
         return False
@@ -102,11 +102,11 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
         say(f"{where}: imported already, as observed at {at:%Y-%m-%d %H:%M:%S} UTC; nothing to do.")
         return False
     run = _begun(known) if known else Run(definition.named("cache"), _deposit(file, digest, moment, now))
-    planning.submit(resources.warehouse(), run, actors.send)
+    planning.submit(resources.database(), run, actors.send)
     say(f"{where}: {file.download.lines:,} rows enqueued.")
     found = (
         website_file.warning(file.download, partition),
-        oddities.much_smaller(resources.warehouse(), partition, file.download.lines, moment or now),
+        oddities.much_smaller(resources.database(), partition, file.download.lines, moment or now),
     )
     for warning in filter(None, found):
         say(f"Warning: {file.path.name}: {warning}")
@@ -123,4 +123,4 @@ def _deposit(file: Found, digest: str, moment: datetime | None, now: datetime) -
     manifest = Manifest("file", "ats", digest, moment or now)
     name = f"file {digest} {moment.isoformat() if moment else ''}"
     prefix = resources.settings()["S3_PREFIX"]
-    return observations.deposit(resources.store(), prefix, file.partition, file.content, manifest, name)
+    return observations.store_observation(resources.store(), prefix, file.partition, file.content, manifest, name)

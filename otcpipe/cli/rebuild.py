@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 def rebuild(*, is_dry: bool) -> None:
     """Create the tables if they are missing, then run all observations and decisions of S3 through the pipeline."""
-    warehouse, store, prefix = resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"]
+    database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
     stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
     decided = list(store.keys(f"{prefix}/decision/"))
     say(f"S3 holds {counted(len(stored), 'observation')} and {counted(len(decided), 'decision')} under {prefix}.")
@@ -24,12 +24,12 @@ def rebuild(*, is_dry: bool) -> None:
         known = _known()
         say(f"Postgres lacks {counted(len(set(stored) - known), 'observation')}; nothing was changed.")
         return
-    warehouse.migrate()
-    actors.reach()
-    decisions.synchronize(warehouse, store, prefix, say)
+    database.migrate()
+    actors.ping()
+    decisions.synchronize(database, store, prefix, say)
     sent = 0
-    for finding in recovery.find(warehouse, store, prefix, actors.message_ids(), resources.settings().now()):
-        planning.submit(warehouse, finding.run, actors.send)
+    for finding in recovery.find(database, store, prefix, actors.message_ids(), resources.settings().now()):
+        planning.submit(database, finding.run, actors.send)
         sent += 1
     say(f"{counted(sent, 'run')} enqueued.")
     partitions = {keys.parse(key, prefix).partition for key in stored}
@@ -39,7 +39,7 @@ def rebuild(*, is_dry: bool) -> None:
 
 def _known() -> set[str]:
     try:
-        with resources.warehouse().transaction() as transaction:
+        with resources.database().transaction() as transaction:
             return {row["key"] for row in transaction.rows("cached_keys")}
     except Unready:
         return set()

@@ -19,14 +19,14 @@ from otcpipe.storage import keys
 def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     """Send the messages of all that is due and that nobody is at, or of all that an older version made."""
     prefix = resources.settings()["S3_PREFIX"]
-    actors.reach()
+    actors.ping()
     if not stale:
         _drop_impossible(is_dry=is_dry, as_json=as_json)
-    count = decisions.synchronize(resources.warehouse(), resources.store(), prefix, say, is_dry=is_dry)
+    count = decisions.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
     if count and not as_json:
         say(f"{counted(count, 'decision')} of people {'would be' if is_dry else ''} copied between S3 and Postgres.")
     found = []
-    for finding in recovery.stale(resources.warehouse(), prefix, f"stale {uuid.uuid4()}") if stale else _due(prefix):
+    for finding in recovery.stale(resources.database(), prefix, f"stale {uuid.uuid4()}") if stale else _due(prefix):
         if not is_dry:
             _submit(finding.run)
         found.append(finding)
@@ -39,12 +39,12 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
 
 
 def _drop_impossible(*, is_dry: bool, as_json: bool) -> None:
-    warehouse, now = resources.warehouse(), resources.settings().now()
+    database, now = resources.database(), resources.settings().now()
     if not as_json:
-        for run in oddities.impossible_runs(warehouse, now):
+        for run in oddities.impossible_runs(database, now):
             say(f"{run['stage']} {run['key']}: its week cannot exist or has not ended; {_removed(is_dry=is_dry)}.")
     if not is_dry:
-        oddities.drop_impossible_runs(warehouse, now)
+        oddities.drop_impossible_runs(database, now)
 
 
 def _removed(*, is_dry: bool) -> str:
@@ -52,9 +52,9 @@ def _removed(*, is_dry: bool) -> str:
 
 
 def _due(prefix: str) -> Iterator[Finding]:
-    settings, warehouse = resources.settings(), resources.warehouse()
-    yield from recovery.find(warehouse, resources.store(), prefix, actors.message_ids(), settings.now())
-    yield from recovery.unasked(warehouse, prefix, settings.since, settings.now())
+    settings, database = resources.settings(), resources.database()
+    yield from recovery.find(database, resources.store(), prefix, actors.message_ids(), settings.now())
+    yield from recovery.unasked(database, prefix, settings.since, settings.now())
 
 
 def _summary(number: int, *, stale: bool, is_dry: bool) -> str:
@@ -75,18 +75,18 @@ def _row(finding: Finding) -> dict[str, object]:
 
 def accept(week: str, tier: str, reason: str) -> None:
     """Let a held partition's metrics be made."""
-    now, warehouse = resources.settings().now(), resources.warehouse()
+    now, database = resources.settings().now(), resources.database()
     partition = Partition(weeks.parse_week(week, now), weeks.parse_tier(tier))
     if not reason.strip():
         raise Invalid("A reason is needed: it is kept beside the partition.")
-    actors.reach()
-    grade = grading.held(warehouse, partition)
+    actors.ping()
+    grade = grading.held(database, partition)
     decision = Decision("accept", partition, grade["digest"], reason.strip(), now, grade["grade"], grade["score"])
-    decisions.record(warehouse, resources.store(), resources.settings()["S3_PREFIX"], decision)
-    (row,) = [row for row in ledger.partitions(warehouse, partition.week_ending) if row["tier"] == partition.tier]
+    decisions.record(database, resources.store(), resources.settings()["S3_PREFIX"], decision)
+    (row,) = [row for row in ledger.partitions(database, partition.week_ending) if row["tier"] == partition.tier]
     key = keys.parse(row["normalized_key"], resources.settings()["S3_PREFIX"])
     _submit(
-        Run(definition.named("compute"), key, ledger.generation_of(warehouse, key), request=f"accept {uuid.uuid4()}")
+        Run(definition.named("compute"), key, ledger.generation_of(database, key), request=f"accept {uuid.uuid4()}")
     )
     say(f"{partition.tier} {partition.week_ending}: accepted as it is ({'; '.join(grade['reasons'])}).")
 
@@ -101,8 +101,8 @@ def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:
     if is_dry:
         say(f"{stage.name} would run again on {key}{_and_after(only=only)}")
         return
-    actors.reach()
-    generation = ledger.generation_of(resources.warehouse(), key)
+    actors.ping()
+    generation = ledger.generation_of(resources.database(), key)
     _submit(Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only))
     say(f"{stage.name} runs again on {key}{_and_after(only=only)}")
 
@@ -112,7 +112,7 @@ def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None
     prefix = resources.settings()["S3_PREFIX"]
     start = start.removeprefix(f"{prefix}/")
     stage = definition.of_kind(start.split("/")[0], name)
-    found = ledger.begun_with(resources.warehouse(), stage, prefix, start, limit)
+    found = ledger.runs_with_prefix(resources.database(), stage, prefix, start, limit)
     if not found:
         raise Invalid(f"{stage.name} never ran on a key that begins with {start}.")
     if is_dry:
@@ -120,7 +120,7 @@ def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None
             say(f"{run.key}")
         say(f"{stage.name} would run again on {counted(len(found), 'key')}{_and_after(only=only)}")
         return
-    actors.reach()
+    actors.ping()
     request = f"reprocess {uuid.uuid4()}"
     for run in found:
         _submit(Run(run.stage, run.key, run.generation, request=request, is_last=only))
@@ -132,4 +132,4 @@ def _and_after(*, only: bool) -> str:
 
 
 def _submit(run: Run) -> None:
-    planning.submit(resources.warehouse(), run, actors.send)
+    planning.submit(resources.database(), run, actors.send)

@@ -13,7 +13,7 @@ def report(week: str | None, file: Path | None) -> None:
     now = resources.settings().now()
     if file:
         files.check(file)
-    friday, page = _report.make(resources.warehouse(), weeks.parse_week(week, now) if week else None, now)
+    friday, page = _report.make(resources.database(), weeks.parse_week(week, now) if week else None, now)
     file = file or Path(f"otc-week-{friday}.html")
     files.write(file, page.encode())
     say(f"The week ending {friday} is in {file}, {file.stat().st_size / 1000:,.0f} kB: open it in a browser.")

@@ -17,7 +17,7 @@ def run() -> None:
     """Fire what is due until a signal."""
     logs.configure(resources.settings())
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    schedule.begin(resources.warehouse(), resources.settings().now())
+    schedule.begin(resources.database(), resources.settings().now())
     clock = Clock()
     say("The scheduler runs; `otcpipe schedule --list` shows when what is due. Ctrl-C stops it.")
     schedule.run(clock.tick, resources.settings())
@@ -27,15 +27,15 @@ def run() -> None:
 def once() -> None:
     """Fire what is due, and end."""
     now = resources.settings().now()
-    schedule.begin(resources.warehouse(), now)
-    actors.reach()
+    schedule.begin(resources.database(), now)
+    actors.ping()
     fired = schedule.fire_due(_occasion(now))
     say(f"Fired {', '.join(fired)}." if fired else "Nothing is due.")
 
 
 def show(*, as_json: bool) -> None:
     now = resources.settings().now()
-    found = schedule.upcoming(resources.warehouse(), resources.settings(), now)
+    found = schedule.upcoming(resources.database(), resources.settings(), now)
     if as_json:
         print_json([vars(one) for one in found])
         return
@@ -52,8 +52,8 @@ class Clock:
     def tick(self) -> None:
         now = resources.settings().now()
         try:
-            actors.reach()
-            schedule.begin(resources.warehouse(), self._ticked_at)
+            actors.ping()
+            schedule.begin(resources.database(), self._ticked_at)
             schedule.fire_due(_occasion(now))
         except OtcpipeError as error:
             log.warning("Put off: %s", error)
@@ -61,9 +61,9 @@ class Clock:
             self._ticked_at = now
 
 
-def _occasion(now: datetime) -> schedule.Occasion:
+def _occasion(now: datetime) -> schedule.JobContext:
     store, settings = resources.store(), resources.settings()
-    return schedule.Occasion(now, resources.warehouse(), store, settings, actors.send, actors.send_stranded)
+    return schedule.JobContext(now, resources.database(), store, settings, actors.send, actors.send_stranded)
 
 
 def _told(moment: datetime | None) -> str:

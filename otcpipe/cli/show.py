@@ -67,7 +67,7 @@ def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: st
     friday = arguments.week(week)
     moment = weeks.parse_moment(as_of, resources.settings().now()) if as_of else None
     scope = arguments.scope(scope) if scope else None
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         asked = find(transaction, symbol, friday, count, moment)
         found = _found(transaction, asked, scope) | {"revisions": _changes(asked)}
     if as_json:
@@ -94,7 +94,7 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
 
 def _changes(asked: Asked) -> list[Row]:
     """The revisions of these weeks that were observed by then."""
-    changes = _revisions.revisions(resources.warehouse(), symbol=asked.symbol)
+    changes = _revisions.revisions(resources.database(), symbol=asked.symbol)
     of_weeks = [row for row in changes if asked.first <= row["week_ending"] <= asked.last]
     return [row for row in of_weeks if row["observed_at"] <= (asked.at or NOW)]
 

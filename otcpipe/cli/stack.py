@@ -75,17 +75,17 @@ def env() -> None:
 
 def migrate() -> None:
     found = settings.load()
-    applied = postgres.Warehouse(found["DATABASE_URL"]).migrate()
-    s3.Store(found).create_bucket()
+    applied = postgres.Database(found["DATABASE_URL"]).migrate()
+    s3.ObjectStore(found).create_bucket()
     say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
 
 
 def _prepare(environment: Mapping[str, str]) -> None:
     found = settings.load(environment)
-    database = postgres.Warehouse(found["DATABASE_URL"])
+    database = postgres.Database(found["DATABASE_URL"])
     database.migrate()
     database.close()
-    s3.Store(found).create_bucket()
+    s3.ObjectStore(found).create_bucket()
 
 
 def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:

@@ -52,7 +52,7 @@ def status(week: str | None, *, as_json: bool) -> None:
     """All partitions that were ever asked for, or the three of one week."""
     now = resources.settings().now()
     friday = weeks.parse_week(week, now) if week else None
-    rows = [row for row in ledger.partitions(resources.warehouse(), friday) if row["week_ending"] <= weeks.today(now)]
+    rows = [row for row in ledger.partitions(resources.database(), friday) if row["week_ending"] <= weeks.today(now)]
     for row in rows:
         if row["state"] == "absent":
             row["state"] = weeks.state_of(row["week_ending"], row["tier"], now)
@@ -66,15 +66,15 @@ def status(week: str | None, *, as_json: bool) -> None:
     else:
         say("Nothing was imported or enqueued yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
     if not as_json:
-        for sentence in oddities.find(resources.warehouse(), now):
+        for sentence in oddities.find(resources.database(), now):
             say(sentence)
 
 
 def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_json: bool) -> None:
     """The restatement ledger, newest week last; with its effect on the metrics where asked for."""
     friday = weeks.parse_week(week, resources.settings().now()) if week else None
-    changes = _revisions.revisions(resources.warehouse(), friday, symbol)
-    effects = _revisions.effects(resources.warehouse(), changes) if with_effect else []
+    changes = _revisions.revisions(resources.database(), friday, symbol)
+    effects = _revisions.effects(resources.database(), changes) if with_effect else []
     if as_json:
         print_json(effects if with_effect else changes)
         return

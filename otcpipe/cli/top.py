@@ -36,7 +36,7 @@ def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, 
         "limit": limit,
         "among": limit if by == "volume" else max(limit, AMONG),
     }
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         rows = transaction.rows("top_symbols", **asked)
         told = partitions(transaction, rows[0]["week_ending"]) if rows else ""
     if as_json:

@@ -32,7 +32,7 @@ def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> 
         "tier": tier if tier in (None, ALL_TIERS) else weeks.parse_tier(tier),
         "scope": arguments.scope(scope),
     }
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         found = transaction.row("venue_week", **asked)
         rows = transaction.rows("venues", **(asked | found)) if found else []
         told = partitions(transaction, found["week_ending"]) if found else ""

@@ -16,9 +16,7 @@ def verify(week: str | None, *, every: bool, as_json: bool) -> None:
         raise Invalid("Name a week with --week, or say --all.")
     friday = weeks.parse_week(week, resources.settings().now()) if week else None
     verdicts = list[Verdict]()
-    for verdict in _verify.verify(
-        resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], friday
-    ):
+    for verdict in _verify.verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], friday):
         verdicts.append(verdict)
         if not as_json:
             _say_verdict(verdict)

@@ -66,7 +66,7 @@ def _show(progress: Progress, task: TaskID, row: Row) -> None:
 
 def _rows(partitions: Sequence[Partition]) -> dict[Partition, Row]:
     weeks = {partition.week_ending for partition in partitions}
-    rows = ledger.partitions(resources.warehouse(), next(iter(weeks)) if len(weeks) == 1 else None)
+    rows = ledger.partitions(resources.database(), next(iter(weeks)) if len(weeks) == 1 else None)
     wanted = set(partitions)
     found = {Partition(row["week_ending"], row["tier"]): row for row in rows}
     return {partition: row for partition, row in found.items() if partition in wanted}

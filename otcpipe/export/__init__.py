@@ -6,20 +6,20 @@ from datetime import date
 from otcpipe.export.directory import Shelf
 from otcpipe.export.formats import FORMATS
 from otcpipe.export.query import Request, Rows, loaded_weeks, tables
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 
 __all__ = ["FORMATS", "Request", "count", "export", "loaded_weeks", "tables"]
 
-Told = Callable[[date, int], None]
+Progress = Callable[[date, int], None]
 
 
-def export(warehouse: Warehouse, request: Request, told: Told) -> None:
+def export(database: Database, request: Request, told: Progress) -> None:
     """Write each week that has rows; `told` hears of each week with its rows.
 
     Files appear together at the end. Files of the weeks asked for that have no rows now are taken away.
     """
     form = FORMATS[request.format]
-    with Shelf(request.folder / request.table, form.suffix) as shelf, warehouse.transaction() as transaction:
+    with Shelf(request.folder / request.table, form.suffix) as shelf, database.transaction() as transaction:
         rows = Rows(transaction, request)
         for week in rows.weeks:
             batches = rows.of(week)
@@ -32,9 +32,9 @@ def export(warehouse: Warehouse, request: Request, told: Told) -> None:
         shelf.keep(rows.weeks)
 
 
-def count(warehouse: Warehouse, request: Request, told: Told) -> None:
+def count(database: Database, request: Request, told: Progress) -> None:
     """The same, without a file."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = Rows(transaction, request)
         for week in rows.weeks:
             told(week, rows.count(week))

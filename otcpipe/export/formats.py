@@ -75,7 +75,7 @@ class CsvFile(ParquetFile):
         return pa.csv.CSVWriter(self._file, schema)
 
     def write(self, rows: pa.RecordBatch) -> int:
-        return super().write(harmless(rows))
+        return super().write(escape_formulas(rows))
 
     def _close(self) -> None:
         try:
@@ -87,7 +87,7 @@ class CsvFile(ParquetFile):
 FORMATS: dict[str, type[ParquetFile]] = {form.suffix: form for form in (ParquetFile, CsvFile)}
 
 
-def harmless(rows: pa.RecordBatch) -> pa.RecordBatch:
+def escape_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Texts that a spreadsheet would compute stand behind an apostrophe."""
     columns = [
         pc.replace_substring_regex(column, DANGEROUS, r"'\1") if pa.types.is_string(column.type) else column

@@ -11,7 +11,7 @@ from otcpipe.metrics import definitions
 from otcpipe.metrics.definitions import WEEK
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage import sql
-from otcpipe.storage.postgres import Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Transaction
 
 RECORDS = "venue_volume"
 
@@ -43,8 +43,8 @@ def tables() -> list[str]:
     return [RECORDS, *sorted(metric.name for metric in definitions.metrics())]
 
 
-def loaded_weeks(warehouse: Warehouse, request: Request) -> list[date]:
-    with warehouse.transaction() as transaction:
+def loaded_weeks(database: Database, request: Request) -> list[date]:
+    with database.transaction() as transaction:
         return _weeks(transaction, request)
 
 
@@ -57,7 +57,9 @@ class Rows:
         self._transaction = transaction
         self._table = request.table
         self._at = request.at
-        self._back = {metric.name: metric.reaches * WEEK for metric in definitions.metrics()}.get(request.table)
+        self._back = {metric.name: metric.lookahead_weeks * WEEK for metric in definitions.metrics()}.get(
+            request.table
+        )
         self._noted = date.min  # the last week that was looked through
 
     def of(self, week: date) -> Iterator[pa.RecordBatch]:

@@ -2,42 +2,42 @@
 
 from datetime import date
 
-from otcpipe.metrics.parallel import Runner
+from otcpipe.metrics.parallel import WeekComputation
 from otcpipe.storage.postgres import Row, Transaction
 
 PARTS = ("T2", "T1", "OTCE", None)  # of a week: its tiers, the longest first, and symbols that stand on several
 
 
-def put(runner: Runner) -> None:
+def build(runner: WeekComputation) -> None:
     """Put the week's sums where its metrics find them, whoever left some there."""
-    [tangled] = runner.side_by_side(_clear, [runner.week])
-    runner.side_by_side(lambda transaction, part: _put_part(transaction, runner.week, tangled, part), PARTS)
+    [multi_tier] = runner.in_parallel(_clear, [runner.week])
+    runner.in_parallel(lambda transaction, part: _put_part(transaction, runner.week, multi_tier, part), PARTS)
 
 
-def put_in(transaction: Transaction, week: date) -> None:
+def build_in(transaction: Transaction, week: date) -> None:
     """The same in a transaction that is given up later: nobody else sees it."""
-    tangled = _clear(transaction, week)
+    multi_tier = _clear(transaction, week)
     for part in PARTS:
-        _put_part(transaction, week, tangled, part)
+        _put_part(transaction, week, multi_tier, part)
 
 
-def take_away(transaction: Transaction, week: date) -> None:
+def delete(transaction: Transaction, week: date) -> None:
     transaction.run("take_away_symbols", week=week)
     transaction.run("take_away_venues", week=week)
 
 
 def _clear(transaction: Transaction, week: date) -> list[str]:
     """Away with what is there; the week's tangled symbols."""
-    take_away(transaction, week)
+    delete(transaction, week)
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
     return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
 
 
-def _put_part(transaction: Transaction, week: date, tangled: list[str], tier: str | None) -> None:
+def _put_part(transaction: Transaction, week: date, multi_tier: list[str], tier: str | None) -> None:
     """A tier without its tangled symbols; without a tier, those."""
     of = "tier" if tier else "tangled"
-    values: Row = {"week": week, "tangled": tangled} | ({"tier": tier} if tier else {})
+    values: Row = {"week": week, "tangled": multi_tier} | ({"tier": tier} if tier else {})
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
     transaction.run(f"sum_up_symbols_of_{of}", **values)

@@ -24,17 +24,17 @@ class Metric:
     """
 
     name: str
-    reaches: int
-    goes_over_stored: bool
+    lookahead_weeks: int
+    reads_stored_weeks: bool
     needs_records: bool
     reads: frozenset[str]
     formula: str
 
     def marks(self) -> list[tuple[str, bool, int]]:
         """What a change of a week's records makes due: name, whether over stored rows, how many following weeks."""
-        if not self.goes_over_stored:
-            return [(self.name, False, self.reaches)]
-        return [(self.name, False, 0)] * self.needs_records + [(self.name, True, self.reaches)]
+        if not self.reads_stored_weeks:
+            return [(self.name, False, self.lookahead_weeks)]
+        return [(self.name, False, 0)] * self.needs_records + [(self.name, True, self.lookahead_weeks)]
 
 
 @cache
@@ -46,24 +46,24 @@ def metrics() -> tuple[Metric, ...]:
 
 
 def _metric(name: str, text: str) -> Metric:
-    reaches, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
-    if not reaches:
+    lookahead_weeks, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
+    if not lookahead_weeks:
         raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
     return Metric(
         name,
-        int(reaches[1]),
-        bool(reaches[2]),
-        not reaches[3],
+        int(lookahead_weeks[1]),
+        bool(lookahead_weeks[2]),
+        not lookahead_weeks[3],
         frozenset(reads[1].split(", ") if reads else ()),
         formula[1] if formula else "",
     )
 
 
-def reach() -> int:
-    return max(metric.reaches for metric in metrics())
+def max_lookahead() -> int:
+    return max(metric.lookahead_weeks for metric in metrics())
 
 
 def mark_due(transaction: Transaction, week: date) -> None:
     """Note all that a change of the week reaches, in the transaction that makes the change."""
-    names, over_stored, reaches = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
-    transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*reaches])
+    names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
+    transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*lookahead_weeks])

@@ -5,36 +5,36 @@ from dataclasses import dataclass
 from datetime import date
 
 from otcpipe.errors import TooSoon
-from otcpipe.storage.postgres import One, Result, Transaction, Warehouse
+from otcpipe.storage.postgres import Database, One, Result, Transaction
 
 LOCKS = 7_001  # the advisory locks' first number; the second tells the week
-LANE_LOCKS = LOCKS + 1
+PARALLEL_LOCKS = LOCKS + 1
 CUT_OFF_SECONDS = 2
 
 
 @dataclass(frozen=True)
-class Runner:
+class WeekComputation:
     """A week's runner, by the number of its transaction."""
 
-    warehouse: Warehouse
+    database: Database
     week: date
     number: str
 
-    def side_by_side(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
+    def in_parallel(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
         """As the warehouse does it; raises TooSoon when the runner's transaction was cut off."""
 
         def fenced(transaction: Transaction, one: One) -> Result:
-            transaction.rows("enter_lane", week=self.week, space=LANE_LOCKS)
+            transaction.rows("enter_lane", week=self.week, space=PARALLEL_LOCKS)
             if not transaction.rows("is_running", number=self.number)[0]["is_running"]:
                 raise TooSoon(f"The runner of the week ending {self.week} was cut off.", CUT_OFF_SECONDS)
             return work(transaction, one)
 
-        return self.warehouse.side_by_side(fenced, over)
+        return self.database.in_parallel(fenced, over)
 
 
-def take_over(warehouse: Warehouse, transaction: Transaction, week: date) -> Runner:
+def begin(database: Database, transaction: Transaction, week: date) -> WeekComputation:
     """The runner whose transaction has the lock, as soon as nothing of one that was cut off goes on."""
     transaction.run("wait_long")
-    with warehouse.transaction() as first:
-        first.rows("wait_for_lanes", week=week, space=LANE_LOCKS)
-    return Runner(warehouse, week, transaction.rows("number")[0]["number"])
+    with database.transaction() as first:
+        first.rows("wait_for_lanes", week=week, space=PARALLEL_LOCKS)
+    return WeekComputation(database, week, transaction.rows("number")[0]["number"])

@@ -13,8 +13,8 @@ from otcpipe.broker.queues import Queue, Queues
 from otcpipe.pipeline import definition, oddities, recovery
 from otcpipe.settings import Settings
 from otcpipe.storage import sql
-from otcpipe.storage.postgres import Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database
+from otcpipe.storage.s3 import ObjectStore
 
 OLDEST_POSTGRES = 15  # `nulls not distinct` came with it
 SECONDS = 3.0
@@ -36,16 +36,16 @@ class Place:
     skews: dict[str, timedelta] = field(default_factory=dict)
 
     @cached_property
-    def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings["DATABASE_URL"], 1, SECONDS)
+    def database(self) -> Database:
+        return Database(self.settings["DATABASE_URL"], 1, SECONDS)
 
     @cached_property
     def queues(self) -> Queues:
         return Queues(self.settings["REDIS_URL"])
 
     @cached_property
-    def store(self) -> Store:
-        return Store(self.settings, retries=0)
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.settings, retries=0)
 
     def note_clock(self, server: str, now: datetime) -> None:
         self.skews[server] = now - datetime.now(UTC)
@@ -75,10 +75,10 @@ def _is_open(url: str) -> bool:
 
 
 def _postgres(place: Place) -> Verdict:
-    with place.warehouse.transaction() as transaction:
+    with place.database.transaction() as transaction:
         [row] = transaction.rows("server")
     place.note_clock("PostgreSQL", row["now"])
-    said = f"PostgreSQL {row['version']} at {place.warehouse.address}."
+    said = f"PostgreSQL {row['version']} at {place.database.address}."
     if row["major"] < OLDEST_POSTGRES:
         return "fail", said, f"Version {OLDEST_POSTGRES} or later is needed."
     if row["encoding"] != "UTF8":
@@ -87,7 +87,7 @@ def _postgres(place: Place) -> Verdict:
 
 
 def _migrations(place: Place) -> Verdict:
-    with place.warehouse.transaction() as transaction:
+    with place.database.transaction() as transaction:
         applied = {row["name"] for row in transaction.rows("applied_migrations")}
     known = {name for name, _ in sql.migrations()}
     if known - applied:
@@ -159,14 +159,14 @@ def _waiting(queue: Queue, name: str) -> int:
 
 def _runs(place: Place) -> Verdict:
     prefix, now = place.settings["S3_PREFIX"], place.settings.now()
-    lost = list(recovery.find(place.warehouse, place.store, prefix, actors.message_ids(), now))
+    lost = list(recovery.find(place.database, place.store, prefix, actors.message_ids(), now))
     if lost:
         return "warn", f"Runs that are due with nobody at them: {len(lost):,}.", "Run `otcpipe reconcile`."
     return "ok", "No run is stranded.", ""
 
 
 def _letters(place: Place) -> Verdict:
-    with place.warehouse.transaction() as transaction:
+    with place.database.transaction() as transaction:
         dead = {row["stage"]: row["letters"] for row in transaction.rows("open_letters")}
     if dead:
         said = f"Dead messages that nobody has seen to: {sum(dead.values()):,}, of {', '.join(dead)}."
@@ -175,7 +175,7 @@ def _letters(place: Place) -> Verdict:
 
 
 def _oddities(place: Place) -> Verdict:
-    found = oddities.find(place.warehouse, place.settings.now())
+    found = oddities.find(place.database, place.settings.now())
     if found:
         said = " ".join(found[:FEW]) + (f" And {len(found) - FEW:,} more." if len(found) > FEW else "")
         return "warn", said, "See `otcpipe status`."

@@ -18,7 +18,7 @@ from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.pipeline import definition, ledger
 from otcpipe.settings import Settings
-from otcpipe.storage.postgres import Row, Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Row, Transaction
 
 Sample = tuple[str, float, dict[str, str]]  # a figure's name, its value, its labels
 FIGURES = {
@@ -50,7 +50,7 @@ class Figures(Collector):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._queues = Queues(settings["REDIS_URL"])
-        self._warehouse = Warehouse(settings["DATABASE_URL"], CONNECTIONS, SECONDS)
+        self._warehouse = Database(settings["DATABASE_URL"], CONNECTIONS, SECONDS)
 
     def collect(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}

@@ -8,8 +8,8 @@ from otcpipe.errors import Permanent
 from otcpipe.records import Manifest, Partition
 from otcpipe.stages import parse
 from otcpipe.storage.keys import Key, of_partition, sha256
-from otcpipe.storage.postgres import Row, Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.s3 import ObjectStore
 from otcpipe.weeks import published_on
 
 DIGITS = 13  # hexadecimal: the number is exact even where numbers are floats
@@ -21,7 +21,7 @@ def number_of(fetched_key: Key) -> int:
     return int(sha256(name.encode())[:DIGITS], 16)
 
 
-def add(warehouse: Warehouse, fetched_key: Key, manifest: Manifest, content: bytes) -> int:
+def add(database: Database, fetched_key: Key, manifest: Manifest, content: bytes) -> int:
     """Note an observation and return its capture id. An observation that is noted already keeps its row."""
     raw, partition = fetched_key.sibling("raw", manifest.digest), fetched_key.partition
     values = asdict(manifest) | {
@@ -30,7 +30,7 @@ def add(warehouse: Warehouse, fetched_key: Key, manifest: Manifest, content: byt
         "published_on": published_on(partition.week_ending, partition.tier),
     }
     keys = {"capture_id": number_of(fetched_key), "fetched_key": str(fetched_key), "raw_key": str(raw)}
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         transaction.run("add_trading_week", **_trading_week(partition.week_ending))
         transaction.run("add_capture", **asdict(partition), **keys, **values)
         return int(transaction.rows("capture_of", fetched_key=str(fetched_key))[0]["capture_id"])
@@ -41,12 +41,12 @@ def _trading_week(week: date) -> Row:
     return {"week_ending": week, "trading_days": len(days), "half_days": len(half_days)}
 
 
-def is_known(warehouse: Warehouse, capture_id: int) -> bool:
-    with warehouse.transaction() as transaction:
+def is_known(database: Database, capture_id: int) -> bool:
+    with database.transaction() as transaction:
         return transaction.row("capture", capture_id=capture_id) is not None
 
 
-def observation_of(store: Store, prefix: str, partition: Partition, capture_id: int) -> Key:
+def observation_of(store: ObjectStore, prefix: str, partition: Partition, capture_id: int) -> Key:
     """Return the key in S3 of the observation with this number; raises Permanent if there is none.
 
     Needed where the database was restored to a time before the observation.
@@ -61,27 +61,27 @@ def observation_of(store: Store, prefix: str, partition: Partition, capture_id: 
     )
 
 
-def find_content(warehouse: Warehouse, partition: Partition, digest: str, moment: datetime | None) -> Row | None:
+def find_content(database: Database, partition: Partition, digest: str, moment: datetime | None) -> Row | None:
     """Return the newest capture of a content, or the one observed at just that moment; None if there is none."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("same_content", **asdict(partition), digest=digest)
     return next((row for row in rows if moment in (None, row["observed_at"])), None)
 
 
-def is_captured(warehouse: Warehouse, partition: Partition) -> bool:
+def is_captured(database: Database, partition: Partition) -> bool:
     """Return whether the API ever gave the partition, in a capture that was not withdrawn."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         return bool(transaction.rows("is_captured", **asdict(partition))[0]["is_captured"])
 
 
-def newest_update(warehouse: Warehouse, partition: Partition) -> date | None:
+def newest_update(database: Database, partition: Partition) -> date | None:
     """Return the newest update date among the current records."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         found: date | None = transaction.rows("newest_update", **asdict(partition))[0]["updated_on"]
         return found
 
 
-def listed(warehouse: Warehouse, week: date | None, tier: str | None) -> list[Row]:
+def listed(database: Database, week: date | None, tier: str | None) -> list[Row]:
     """Return all captures, oldest week first, in the order of observation; with grade and reason of a withdrawal."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         return transaction.rows("list_captures", week_ending=week, tier=tier)

@@ -9,7 +9,7 @@ from otcpipe.datasets import TIERS
 from otcpipe.pipeline import ledger, planning
 from otcpipe.records import Partition
 from otcpipe.stages import compute
-from otcpipe.storage.postgres import Row, Warehouse
+from otcpipe.storage.postgres import Database, Row
 
 UNWANTED = "-"  # a week before the first that the tier was ever asked for
 TROUBLES = ("late", "failed", "held")
@@ -38,16 +38,18 @@ class Cell:
 
 
 def cells(
-    warehouse: Warehouse, now: datetime, since: date | None, first: date | None = None, last: date | None = None
+    database: Database, now: datetime, since: date | None, first: date | None = None, last: date | None = None
 ) -> list[Cell]:
     """One cell for each week and tier, oldest first: from a first week on, else from the oldest that is known."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         more = {_partition(row): row for row in transaction.rows("coverage", code_version=compute.VERSION)}
-    known = {_partition(row): row | more.get(_partition(row), {}) for row in ledger.partitions(warehouse)}
-    wanted = set(planning.wanted(warehouse, now, first or since, TIERS))
+    known = {_partition(row): row | more.get(_partition(row), {}) for row in ledger.partitions(database)}
+    wanted = set(planning.expected_partitions(database, now, first or since, TIERS))
     end = last or weeks.week_ending(now.astimezone(weeks.NEW_YORK).date()) - planning.WEEK
     begin = first or min((one.week_ending for one in {*known, *wanted}), default=end)
-    span = sorted(planning.span(begin, end, TIERS), key=lambda one: (one.week_ending, list(TIERS).index(one.tier)))
+    span = sorted(
+        planning.partitions_between(begin, end, TIERS), key=lambda one: (one.week_ending, list(TIERS).index(one.tier))
+    )
     return [_cell(one, known.get(one), now, is_wanted=one in wanted) for one in span]
 
 

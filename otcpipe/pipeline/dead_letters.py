@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import ledger
 from otcpipe.pipeline.ledger import Run
-from otcpipe.storage.postgres import Row, Warehouse
+from otcpipe.storage.postgres import Database, Row
 
 Read = Callable[[bytes], Run]  # the run that a message asks for; raises Invalid for one that asks for none
 FRAMES = 30  # of a traceback
@@ -19,7 +19,7 @@ UNREADABLE = "DecodeError"  # the class of error of a message that is none of ou
 
 
 @dataclass(frozen=True)
-class Cause:
+class Failure:
     """Why a message died."""
 
     error_class: str
@@ -29,12 +29,12 @@ class Cause:
     code_version: int | None = None  # of the stage that failed
 
     @classmethod
-    def of(cls, error: BaseException, attempts: int, code_version: int | None = None) -> "Cause":
+    def of(cls, error: BaseException, attempts: int, code_version: int | None = None) -> "Failure":
         trace = "".join(traceback.format_exception(error, limit=-FRAMES))
         return cls(type(error).__name__, ledger.sentence(error), ledger.legible(trace), attempts, code_version)
 
     @classmethod
-    def read(cls, text: bytes) -> "Cause | None":
+    def read(cls, text: bytes) -> "Failure | None":
         """Return the cause that was noted as JSON; None where there is none, or it makes no sense."""
         try:
             found = cls(**json.loads(text))
@@ -47,26 +47,26 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Death:
+class DeadMessage:
     """A dead message as Redis keeps it until it is recorded."""
 
     redis_message_id: str
     queue: str
     message: bytes
     last_at: datetime
-    cause: Cause | None  # lost where the worker could not tell it
+    cause: Failure | None  # lost where the worker could not tell it
     actor: str | None = None
     first_at: datetime | None = None
     name: bytes = b""  # the id as it is, where it is no text
 
 
-def record(warehouse: Warehouse, death: Death, read: Read) -> bool:
+def record(database: Database, death: DeadMessage, read: Read) -> bool:
     """Write the letter, and the ledger's failure if the message asks for a run, once.
 
     Returns False while a worker has the run: how that ends says more.
     """
     run, doubt = _run_of(death, read)
-    cause = death.cause or Cause("Unknown" if run else UNREADABLE, doubt, None, 1)
+    cause = death.cause or Failure("Unknown" if run else UNREADABLE, doubt, None, 1)
     letter = {
         **dict.fromkeys(("stage", "key", "generation", "week_ending", "tier", "request", "is_last", "code_version")),
         **(run.entry() if run else {}),
@@ -76,7 +76,7 @@ def record(warehouse: Warehouse, death: Death, read: Read) -> bool:
     for name, value in letter.items():
         if isinstance(value, str):
             letter[name] = ledger.legible(value[:MOST_CHARACTERS])
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         found = transaction.row("lease_of", **run.identity()) if run else None
         if found and found["is_held"]:
             return False
@@ -86,7 +86,7 @@ def record(warehouse: Warehouse, death: Death, read: Read) -> bool:
     return True
 
 
-def _run_of(death: Death, read: Read) -> tuple[Run | None, str]:
+def _run_of(death: DeadMessage, read: Read) -> tuple[Run | None, str]:
     """The run that a dead message asks for, if it asks for one, and what to say where no cause was noted."""
     if death.cause and death.cause.error_class == UNREADABLE:
         return None, ""
@@ -97,7 +97,7 @@ def _run_of(death: Death, read: Read) -> tuple[Run | None, str]:
 
 
 def find(
-    warehouse: Warehouse,
+    database: Database,
     *,
     ids: Iterable[int] | None = None,
     stage: str | None = None,
@@ -108,16 +108,16 @@ def find(
 ) -> list[Row]:
     """The letters that fit, the newest first; without `every` the open ones alone."""
     asked = {"stage": stage, "week_ending": week_ending, "error": error, "since": since}
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         return transaction.rows("letters", ids=list(ids) if ids else None, every=every, **asked)
 
 
-def replay(warehouse: Warehouse, letter: Row, read: Read) -> Run | None:
+def replay(database: Database, letter: Row, read: Read) -> Run | None:
     """Make the run of a letter due again, at its own stage and key; none when that was done before.
 
     The run is to be sent then. Raises Invalid for a message that still cannot be read, and nothing is changed.
     """
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         if not transaction.row("take_letter", letter_id=letter["letter_id"]):
             return None
         run = read(bytes(letter["message"]))
@@ -126,9 +126,9 @@ def replay(warehouse: Warehouse, letter: Row, read: Read) -> Run | None:
         return run
 
 
-def purge(warehouse: Warehouse, before: datetime, *, is_dry: bool) -> Row:
+def purge(database: Database, before: datetime, *, is_dry: bool) -> Row:
     """Remove letters that died before a moment; how many there are, and how many of them are open."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         counts = transaction.rows("old_letters", before=before)[0]
         if not is_dry:
             transaction.run("purge_letters", before=before)

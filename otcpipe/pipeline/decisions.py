@@ -12,8 +12,8 @@ from otcpipe.quality import grading
 from otcpipe.records import Partition
 from otcpipe.storage import keys
 from otcpipe.storage.keys import Key
-from otcpipe.storage.postgres import Row, Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.s3 import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -33,39 +33,39 @@ class Decision:
         return keys.of_partition(prefix, self.partition).sibling("decision", keys.sha256(name.encode()))
 
 
-def record(warehouse: Warehouse, store: Store, prefix: str, decision: Decision) -> None:
+def record(database: Database, store: ObjectStore, prefix: str, decision: Decision) -> None:
     """Keep a decision in S3, then in Postgres."""
     key = decision.key(prefix)
     store.put_once(str(key), _encode(decision))
-    _copy(warehouse, key, decision)
+    _copy(database, key, decision)
 
 
-def want(warehouse: Warehouse, store: Store, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
+def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
     """Record the first week of each tier that is wanted, where partitions lie before it."""
     firsts: dict[str, Partition] = {}
     for one in partitions:
         firsts[one.tier] = min(one, firsts.get(one.tier, one), key=lambda each: each.week_ending)
-    known = first_wanted(warehouse)
+    known = first_wanted(database)
     for tier, one in firsts.items():
         if tier not in known or one.week_ending < known[tier]:
-            record(warehouse, store, prefix, Decision("want", one, "", "requested", now))
+            record(database, store, prefix, Decision("want", one, "", "requested", now))
 
 
-def first_wanted(warehouse: Warehouse) -> Row:
+def first_wanted(database: Database) -> Row:
     """Return the first week that is wanted of each tier of which FINRA was ever asked for one."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         found = {row["tier"]: row["week_ending"] for row in transaction.rows("first_wanted")}
     return {tier: found[tier] for tier in TIERS if tier in found}
 
 
 def synchronize(
-    warehouse: Warehouse, store: Store, prefix: str, warn: Callable[[str], object], *, is_dry: bool = False
+    database: Database, store: ObjectStore, prefix: str, warn: Callable[[str], object], *, is_dry: bool = False
 ) -> int:
     """Copy to Postgres the decisions that only S3 has, and back those that only Postgres has; return how many.
 
     Postgres alone has those of a release that kept them there.
     """
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = {row["decision_id"]: row for row in transaction.rows("decisions")}
     stored = {text.rsplit("/", 1)[-1].removesuffix(".json"): text for text in store.keys(f"{prefix}/decision/")}
     count = 0
@@ -77,7 +77,7 @@ def synchronize(
             warn(f"The decision {stored[name]} cannot be read: {error}")
             continue
         if not is_dry:
-            _copy(warehouse, key, decision)
+            _copy(database, key, decision)
         count += 1
     for name in sorted(rows.keys() - stored.keys()):
         decision = _of_row(rows[name])
@@ -88,9 +88,9 @@ def synchronize(
     return count
 
 
-def _copy(warehouse: Warehouse, key: Key, decision: Decision) -> None:
+def _copy(database: Database, key: Key, decision: Decision) -> None:
     """Note a decision, and what follows from it at once: grades around an accepted partition, the withdrawn mark."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         if not transaction.run("add_decision", **asdict(decision) | asdict(key.partition), decision_id=key.digest):
             return
         if decision.kind == "accept":

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from otcpipe.errors import OnHold, OtcpipeError, Poisonous, TooSoon
 from otcpipe.metrics import definitions
 from otcpipe.pipeline.definition import Stage, after
-from otcpipe.records import Output
+from otcpipe.records import StageResult
 from otcpipe.storage.keys import Key, parse
-from otcpipe.storage.postgres import Row, Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Row, Transaction
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=15)
@@ -38,7 +38,7 @@ class Run:
         name = f"{self.stage.name} {self.key} {self.generation} {self.request or ''}"
         return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
-    def following(self, output: Output) -> "Run | None":
+    def following(self, output: StageResult) -> "Run | None":
         """The run that the output leads to: the hand-off in one place."""
         stage = None if self.is_last else after(self.stage)
         if stage is None or output.key is None:
@@ -70,18 +70,18 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldMessages:
     """Somebody else's lease, with the seconds that are left of it."""
 
     seconds: float
 
 
-def request(warehouse: Warehouse, run: Run) -> Run:
+def request(database: Database, run: Run) -> Run:
     """Note that the run is due; before its message is sent, so that a lost message leaves a trace.
 
     One that is due already keeps its own request and its followers: the run to send is the one returned.
     """
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         if _make_due(transaction, run):
             return run
         found = transaction.rows("run", **run.identity(), most=MOST_UNENDED, ours=None)[0]
@@ -89,13 +89,13 @@ def request(warehouse: Warehouse, run: Run) -> Run:
         return replace(run, request=found["request"], is_last=is_last)
 
 
-def claim(warehouse: Warehouse, run: Run, lease: timedelta = LEASE) -> Claim | Output | Held:
+def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | StageResult | HeldMessages:
     """The claim; or the output of a run that is done; or who holds it. Raises Poisonous for a run that kills.
 
     The claim is on the run as it was noted, which may have another request and other followers than its message.
     """
     worker, values = uuid.uuid4(), {"most": MOST_UNENDED, "ours": run.ours}
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         noted = transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease)
         if noted:
             return Claim(replace(run, **noted), worker, lease)
@@ -103,15 +103,15 @@ def claim(warehouse: Warehouse, run: Run, lease: timedelta = LEASE) -> Claim | O
         if found["is_poison"]:
             raise Poisonous(f"{MOST_UNENDED} workers in a row died at it, or never came back.")
         if found["state"] == "done":
-            return Output(found["output_key"], found["output_generation"], found["counts"])
-        return Held(found["lease_left"])
+            return StageResult(found["output_key"], found["output_generation"], found["counts"])
+        return HeldMessages(found["lease_left"])
 
 
 class Lease:
     """Renews a claim from a thread of its own while the body runs; a body that fails gives the claim back."""
 
-    def __init__(self, warehouse: Warehouse, held: Claim) -> None:
-        self._warehouse = warehouse
+    def __init__(self, database: Database, held: Claim) -> None:
+        self._warehouse = database
         self._held = held
         self._over = threading.Event()
         self._renewal = threading.Thread(target=copy_context().run, args=(self._renew,), daemon=True)
@@ -154,9 +154,9 @@ def legible(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
-def finish(warehouse: Warehouse, held: Claim, output: Output) -> bool:
+def finish(database: Database, held: Claim, output: StageResult) -> bool:
     """Note the output, and the next run as due, in one transaction; false when the lease was lost."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         values = {
             "output_key": output.key,
             "output_generation": output.generation,
@@ -185,33 +185,33 @@ def _make_due(transaction: Transaction, run: Run) -> bool:
     return is_new
 
 
-def settle(warehouse: Warehouse, reach: int) -> None:
+def complete_waiting_computes(database: Database, reach: int) -> None:
     """Note as done what waits to compute weeks that another run computed, with so many weeks after them."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         transaction.run("settle_computed", reach=reach)
 
 
-def producer(warehouse: Warehouse, key: str) -> Row | None:
+def producer(database: Database, key: str) -> Row | None:
     """The stage, key and generation of the run that makes an object."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         return transaction.row("producer", key=key)
 
 
-def partitions(warehouse: Warehouse, week_ending: date | None = None) -> list[Row]:
+def partitions(database: Database, week_ending: date | None = None) -> list[Row]:
     """One row a partition that was ever asked for, oldest week first."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         return transaction.rows("partitions", week_ending=week_ending)
 
 
-def generation_of(warehouse: Warehouse, key: Key) -> int:
+def generation_of(database: Database, key: Key) -> int:
     """The capture that a key stems from, the newest where there are several; 0 before there is one."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         row = transaction.row("generation_of", key=str(key))
     return int(row["generation"]) if row else 0
 
 
-def begun_with(warehouse: Warehouse, stage: Stage, prefix: str, start: str, limit: int | None) -> list[Run]:
+def runs_with_prefix(database: Database, stage: Stage, prefix: str, start: str, limit: int | None) -> list[Run]:
     """A stage's runs on keys that begin so, for the newest capture of each, oldest week first."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("begun_with", stage=stage.name, start=f"{prefix}/{start}", limit=limit)
     return [Run(stage, parse(row["key"], prefix), row["generation"]) for row in rows]

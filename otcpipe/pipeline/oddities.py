@@ -4,33 +4,33 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from otcpipe.records import Partition
-from otcpipe.storage.postgres import Row, Warehouse
+from otcpipe.storage.postgres import Database, Row
 from otcpipe.weeks import today
 
 MUCH_SMALLER = 0.8  # of a neighbour's records: restatements change a few, a cut download loses many
 SHOWN = 3  # of the keys that a sentence names
 
 
-def find(warehouse: Warehouse, now: datetime) -> list[str]:
+def find(database: Database, now: datetime) -> list[str]:
     """One sentence for each kind of row or observation that needs attention."""
-    return _impossible(impossible_runs(warehouse, now)) + clocks_set_back(warehouse)
+    return _impossible(impossible_runs(database, now)) + clocks_set_back(database)
 
 
-def impossible_runs(warehouse: Warehouse, now: datetime) -> list[Row]:
+def impossible_runs(database: Database, now: datetime) -> list[Row]:
     """Stage and key of runs whose partition cannot exist, or whose week has not ended; no listing counts them."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         return transaction.rows("impossible_runs", today=today(now))
 
 
-def drop_impossible_runs(warehouse: Warehouse, now: datetime) -> None:
+def drop_impossible_runs(database: Database, now: datetime) -> None:
     """Remove those runs from the ledger, but for one that a worker has in hand."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         transaction.run("drop_impossible_runs", today=today(now))
 
 
-def clocks_set_back(warehouse: Warehouse) -> list[str]:
+def clocks_set_back(database: Database) -> list[str]:
     """A sentence for each observation that carries an earlier time than one with older rows."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("clocks_set_back")
     return [
         f"{row['tier']} {row['week_ending']}: the observation of {row['observed_at'].astimezone(UTC):%Y-%m-%d %H:%M} "
@@ -40,9 +40,9 @@ def clocks_set_back(warehouse: Warehouse) -> list[str]:
     ]
 
 
-def much_smaller(warehouse: Warehouse, partition: Partition, records: int, moment: datetime) -> str | None:
+def much_smaller(database: Database, partition: Partition, records: int, moment: datetime) -> str | None:
     """A warning where an observation of so many ATS records is much smaller than the one before or after it."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("neighbouring_sizes", **asdict(partition), moment=moment)
     larger = [row for row in rows if records < MUCH_SMALLER * row["records"]]
     if not larger:

@@ -13,8 +13,8 @@ from otcpipe.pipeline import decisions, definition, ledger, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
-from otcpipe.storage.postgres import Row, Warehouse
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.s3 import ObjectStore
 
 log = logging.getLogger(__name__)
 PATIENCE = timedelta(seconds=5)  # between the ledger's commit and the message
@@ -32,26 +32,26 @@ class Finding:
 
 
 def find(
-    warehouse: Warehouse, store: Store, prefix: str, message_ids: Container[str], now: datetime
+    database: Database, store: ObjectStore, prefix: str, message_ids: Container[str], now: datetime
 ) -> Iterator[Finding]:
     """Find what is due without a message and without a worker, the surest first; what is dead is not among it."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("stranded", patience=PATIENCE)
     for row in rows:
         run = _run(row, prefix, now)
         if run and run.message_id not in message_ids:
             yield Finding(run, row["why"])
-    for run in _unknown(warehouse, store, prefix, now):
+    for run in _unknown(database, store, prefix, now):
         yield Finding(run, "its object is in no ledger")
-    yield from _unsettled(warehouse, prefix)
-    for run in _absent(warehouse, prefix, now):
+    yield from _unsettled(database, prefix)
+    for run in _absent(database, prefix, now):
         yield Finding(run, "it was not published when last asked for")
 
 
-def unasked(warehouse: Warehouse, prefix: str, since: date | None, now: datetime) -> Iterator[Finding]:
+def unasked(database: Database, prefix: str, since: date | None, now: datetime) -> Iterator[Finding]:
     """Partitions that the calendar says are due, since the first that was ever asked for, and that never were."""
-    wanted = planning.wanted(warehouse, now, since, planning.asked_tiers(warehouse, since))
-    states = {Partition(row["week_ending"], row["tier"]) for row in ledger.partitions(warehouse)}
+    wanted = planning.expected_partitions(database, now, since, planning.asked_tiers(database, since))
+    states = {Partition(row["week_ending"], row["tier"]) for row in ledger.partitions(database)}
     for partition in wanted:
         if partition not in states:
             key = keys.of_partition(prefix, partition)
@@ -59,8 +59,8 @@ def unasked(warehouse: Warehouse, prefix: str, since: date | None, now: datetime
 
 
 def send_stranded(
-    warehouse: Warehouse,
-    store: Store,
+    database: Database,
+    store: ObjectStore,
     prefix: str,
     message_ids: Container[str],
     now: datetime,
@@ -68,16 +68,16 @@ def send_stranded(
 ) -> list[Finding]:
     """Send what `find` finds, each at once; a message too many changes nothing."""
     found = []
-    decisions.synchronize(warehouse, store, prefix, log.warning)
-    for finding in find(warehouse, store, prefix, message_ids, now):
-        send(ledger.request(warehouse, finding.run))
+    decisions.synchronize(database, store, prefix, log.warning)
+    for finding in find(database, store, prefix, message_ids, now):
+        send(ledger.request(database, finding.run))
         found.append(finding)
     return found
 
 
-def stale(warehouse: Warehouse, prefix: str, request: str) -> list[Finding]:
+def stale(database: Database, prefix: str, request: str) -> list[Finding]:
     """For each capture the first stage that an older version of its code did; the stages after it follow."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("stale", stages=list(VERSIONS), versions=list(VERSIONS.values()))
     runs = [(_run(row | {"request": request, "is_last": False}, prefix), row["code_version"]) for row in rows]
     return [Finding(run, f"made by version {version}") for run, version in runs if run]
@@ -93,10 +93,10 @@ def _run(row: Row, prefix: str, now: datetime | None = None) -> Run | None:
         return None
 
 
-def _unknown(warehouse: Warehouse, store: Store, prefix: str, now: datetime) -> Iterator[Run]:
+def _unknown(database: Database, store: ObjectStore, prefix: str, now: datetime) -> Iterator[Run]:
     """Observations that were stored and then forgotten, as after the loss of Postgres."""
     stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         known = {row["key"] for row in transaction.rows("cached_keys")}
     for key in stored:
         run = None if key in known else _run({"stage": "cache", "key": key, **FRESH}, prefix, now)
@@ -104,13 +104,13 @@ def _unknown(warehouse: Warehouse, store: Store, prefix: str, now: datetime) -> 
             yield run
 
 
-def _unsettled(warehouse: Warehouse, prefix: str) -> Iterator[Finding]:
+def _unsettled(database: Database, prefix: str) -> Iterator[Finding]:
     """What decisions, grades and restored tables leave to be done, although no stage asked for it."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         found = {
             "it should count and does not, or the other way round": transaction.rows("misapplied"),
             "it is no longer held": transaction.rows("freed"),
-            "its metrics are due": transaction.rows("uncomputed", reach=definitions.reach()),
+            "its metrics are due": transaction.rows("uncomputed", reach=definitions.max_lookahead()),
         }
     for why, rows in found.items():
         for row in rows:
@@ -119,9 +119,9 @@ def _unsettled(warehouse: Warehouse, prefix: str) -> Iterator[Finding]:
                 yield Finding(run, why)
 
 
-def _absent(warehouse: Warehouse, prefix: str, now: datetime) -> Iterator[Run]:
+def _absent(database: Database, prefix: str, now: datetime) -> Iterator[Run]:
     """Partitions that FINRA did not have when asked, and that the calendar says are due."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("absent", asked_before=now - ASK_AGAIN)
     for row in rows:
         if weeks.due_at(row["week_ending"], row["tier"]) <= now:

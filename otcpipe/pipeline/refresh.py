@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from otcpipe.records import Partition
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 from otcpipe.weeks import due_at
 
 WEEK = timedelta(days=7)
@@ -48,9 +48,9 @@ def most_urgent(candidates: Iterable[Candidate], now: datetime, most_requests: i
     return found
 
 
-def refreshable(warehouse: Warehouse, first: date) -> list[Candidate]:
+def refreshable(database: Database, first: date) -> list[Candidate]:
     """Partitions from a week on that the API gave before."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         rows = transaction.rows("refreshable", first=first)
     return [_candidate(row["week_ending"], row["tier"], row["observed_at"], row["pages"]) for row in rows]
 

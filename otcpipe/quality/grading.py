@@ -13,7 +13,7 @@ from otcpipe.metrics import definitions
 from otcpipe.quality import gates
 from otcpipe.quality.gates import Judgement, Measures
 from otcpipe.records import Partition
-from otcpipe.storage.postgres import Row, Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Row, Transaction
 
 MEASURES = tuple(field.name for field in fields(Measures))
 
@@ -59,17 +59,17 @@ def judged(rows: Iterable[Row], week: date) -> list[tuple[Row, Judgement]]:
     return [(row, gates.judge(_measures(row), gates.around(row["week_ending"], trusted))) for row in near]
 
 
-def require(warehouse: Warehouse, partition: Partition) -> None:
+def require(database: Database, partition: Partition) -> None:
     """Raises OnHold unless metrics may be made of the partition."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         row = transaction.row("quality", **asdict(partition))
     if row and row["is_held"]:
         raise OnHold(f"grade F: {'; '.join(row['reasons'])}; see `otcpipe accept`")
 
 
-def held(warehouse: Warehouse, partition: Partition) -> Row:
+def held(database: Database, partition: Partition) -> Row:
     """Return the grade of a held partition; raises Invalid if it is not held."""
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         row = transaction.row("quality", **asdict(partition))
     if row is None or not row["is_held"]:
         state = f"its grade is {row['grade']}" if row else "no records of it are in"

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.diff import without_nulls
+from otcpipe.diff import fill_nulls
 from otcpipe.records import Normalized
 
 TOLERANCE = 1e-6  # shares a row: FINRA's totals are rounded as its rows are
@@ -20,9 +20,9 @@ def account(rows: Normalized) -> dict[str, object]:
     """What became of a capture's rows, in the columns of `otc.capture`."""
     rejects = pc.sum(rows.rejects["lines"]).as_py() or 0
     sizes = {"records": rows.records.num_rows, "totals": rows.totals.num_rows, "rejects": rejects}
-    apart = unreconciled(rows)
-    reconciled = None if apart is None else not apart
-    return {"rows": sum(sizes.values()), **sizes, "reconciled": reconciled, "unreconciled": apart}
+    difference = unreconciled(rows)
+    reconciled = None if difference is None else not difference
+    return {"rows": sum(sizes.values()), **sizes, "reconciled": reconciled, "unreconciled": difference}
 
 
 def unreconciled(rows: Normalized) -> list[str] | None:
@@ -68,7 +68,7 @@ def _differing(records: pa.Table, totals: pa.Table, keys: list[str], join: str) 
 
 def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
     quantities = table.select(QUANTITIES)
-    for name, column in zip(keys, without_nulls(table, keys).itercolumns(), strict=True):
+    for name, column in zip(keys, fill_nulls(table, keys).itercolumns(), strict=True):
         quantities = quantities.append_column(name, column)
     summed = quantities.group_by(keys).aggregate(
         [("share_volume", "sum"), ("share_volume", "count"), ("trade_count", "sum")]

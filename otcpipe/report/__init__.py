@@ -9,14 +9,14 @@ from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
 from otcpipe.report import charts, formatting
 from otcpipe.report.gather import gather
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 
 __all__ = ["make"]
 
 
-def make(warehouse: Warehouse, week: date | None, now: datetime) -> tuple[date, str]:
+def make(database: Database, week: date | None, now: datetime) -> tuple[date, str]:
     """The week, the newest whole one by default, and its page; raises Invalid where nothing is loaded."""
-    found = gather(warehouse, week, now)
+    found = gather(database, week, now)
     if found is None:
         missing = f"The week ending {week} is not loaded" if week else "Nothing is loaded"
         raise Invalid(f"{missing}: `otcpipe import FILE` or `otcpipe enqueue --week DATE` brings weeks in.")

@@ -8,7 +8,7 @@ from otcpipe.metrics import definitions
 from otcpipe.pipeline import ledger
 from otcpipe.report import coverage, totals
 from otcpipe.storage import sql
-from otcpipe.storage.postgres import Row, Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Row, Transaction
 
 LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day on
 LIQUID_WEEKS = 4  # of six with records, for a mean that says something
@@ -17,10 +17,10 @@ FEW, MORE, MOST = 10, 15, 100  # rows of the lists
 ALL_TIERS = "ALL_TIERS"
 
 
-def gather(warehouse: Warehouse, asked: date | None, now: datetime) -> dict[str, Any] | None:
+def gather(database: Database, asked: date | None, now: datetime) -> dict[str, Any] | None:
     """All of a week by the names that the page uses; nothing where it is not loaded."""
-    states = ledger.partitions(warehouse, None)
-    with warehouse.transaction() as transaction:
+    states = ledger.partitions(database, None)
+    with database.transaction() as transaction:
         transaction.script(sql.statements()["begin_report"])
         found = transaction.row("report_week", week_ending=asked)
         return _week(transaction, found["week_ending"], states, now) if found else None

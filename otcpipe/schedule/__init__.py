@@ -2,6 +2,6 @@
 
 from otcpipe.schedule.clock import run
 from otcpipe.schedule.fires import begin, fire_due, upcoming
-from otcpipe.schedule.jobs import JOBS, Job, Occasion
+from otcpipe.schedule.jobs import JOBS, Job, JobContext
 
-__all__ = ["JOBS", "Job", "Occasion", "begin", "fire_due", "run", "upcoming"]
+__all__ = ["JOBS", "Job", "JobContext", "begin", "fire_due", "run", "upcoming"]

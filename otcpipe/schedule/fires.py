@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from otcpipe.errors import OtcpipeError
 from otcpipe.schedule import plan
-from otcpipe.schedule.jobs import JOBS, Job, Occasion
+from otcpipe.schedule.jobs import JOBS, Job, JobContext
 from otcpipe.settings import Settings
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 
 PATIENCE = timedelta(minutes=10)  # then a fire that was begun and not finished is taken over: its process died
 log = logging.getLogger(__name__)
@@ -25,29 +25,29 @@ class Upcoming:
     next: datetime | None
 
 
-def begin(warehouse: Warehouse, since: datetime) -> None:
+def begin(database: Database, since: datetime) -> None:
     """Note jobs that the table does not know, so that their fires after a moment are due.
 
     At a process's first start that is now; later its last tick, since the rows may have been lost with the database.
     """
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         transaction.run("begin_fires", jobs=[job.name for job in JOBS], now=since)
 
 
-def fire_due(occasion: Occasion, jobs: Sequence[Job] = JOBS) -> list[str]:
+def fire_due(context: JobContext, jobs: Sequence[Job] = JOBS) -> list[str]:
     """Do each job whose time came since its last fire, once however often it came; the names of those done."""
-    done = _last_fires(occasion.warehouse)
+    done = _last_fires(context.database)
     fired = []
     for job in jobs:
-        trigger = plan.trigger(job.setting, occasion.settings[job.setting])
-        at = plan.latest(trigger, done.get(job.name, occasion.now), occasion.now)
-        if at and _fire(job, at, occasion):
+        trigger = plan.trigger(job.setting, context.settings[job.setting])
+        at = plan.latest(trigger, done.get(job.name, context.now), context.now)
+        if at and _fire(job, at, context):
             fired.append(job.name)
     return fired
 
 
-def upcoming(warehouse: Warehouse, settings: Settings, now: datetime) -> list[Upcoming]:
-    done = _last_fires(warehouse)
+def upcoming(database: Database, settings: Settings, now: datetime) -> list[Upcoming]:
+    done = _last_fires(database)
     return [
         Upcoming(
             job.name,
@@ -59,25 +59,25 @@ def upcoming(warehouse: Warehouse, settings: Settings, now: datetime) -> list[Up
     ]
 
 
-def _last_fires(warehouse: Warehouse) -> dict[str, datetime]:
-    with warehouse.transaction() as transaction:
+def _last_fires(database: Database) -> dict[str, datetime]:
+    with database.transaction() as transaction:
         return {row["job"]: row["scheduled_for"] for row in transaction.rows("last_fires")}
 
 
-def _fire(job: Job, at: datetime, occasion: Occasion) -> bool:
+def _fire(job: Job, at: datetime, context: JobContext) -> bool:
     """One job for one time; false when another scheduler has it, or it did not succeed and stays due."""
     identity = {"job": job.name, "scheduled_for": at}
-    with occasion.warehouse.transaction() as transaction:
+    with context.database.transaction() as transaction:
         if not transaction.row("claim_fire", **identity, patience=PATIENCE):
             return False
     try:
-        told = job.do(occasion)
+        told = job.do(context)
     except OtcpipeError as error:
         log.warning("%s of %s is put off: %s", job.name, at.isoformat(), error)
-        with occasion.warehouse.transaction() as transaction:
+        with context.database.transaction() as transaction:
             transaction.run("release_fire", **identity)
         return False
-    with occasion.warehouse.transaction() as transaction:
+    with context.database.transaction() as transaction:
         transaction.run("finish_fire", **identity, told=told)
     log.info("%s: %s", job.name, told)
     return True

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe.diff import apart
+from otcpipe.diff import difference
 from otcpipe.errors import Damaged
 from otcpipe.records import RECORD, Normalized
 from otcpipe.storage.postgres import Row, Transaction
@@ -14,7 +14,7 @@ from otcpipe.storage.postgres import Row, Transaction
 KEY = ("symbol", "mpid", "firm_crd")  # within a partition, as the index of current records has it
 QUANTITIES = ("share_volume", "trade_count", "notional")
 FEW = 1_000  # rows up to which each is looked up by the index
-COMPARED = tuple(
+COMPARED_COLUMNS = tuple(
     name for name in RECORD.names if name not in ("line", "summary_type")
 )  # venue_type implies the latter
 Load = Callable[[str], Normalized]  # a normalized key's rows
@@ -63,7 +63,7 @@ def _apply_diff(
     Raises _DiffNotApplicable if more or fewer rows were closed than differ, or if the sums are wrong afterwards.
     """
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
-    added, removed = apart(current, previous, COMPARED)
+    added, removed = difference(current, previous, COMPARED_COLUMNS)
     if removed.num_rows > max(FEW, previous.num_rows // 2):
         raise _DiffNotApplicable
     transaction.run("create_outgoing")

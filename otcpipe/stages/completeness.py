@@ -7,16 +7,16 @@ import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Permanent
-from otcpipe.records import REASON, Page, Partition, plain
+from otcpipe.records import REASON, Page, Partition, decode_dictionaries
 from otcpipe.stages import parse
 from otcpipe.text import escapes
 
 
-class Moved(Exception):
+class PartitionChanged(Exception):
     """The partition changed while it was read, or a page was not whole."""
 
 
-class Unwritable(Moved):
+class TextNotUsable(PartitionChanged):
     """FINRA's text has lines that are not rows, as when a name holds the delimiter: only JSON can tell."""
 
 
@@ -31,7 +31,7 @@ def are_rows(page: Page, offset: int, limit: int) -> bool:
 def joined(pages: list[Page]) -> list[bytes]:
     """The rows of pages that overlap by one; raises Moved where they do not meet."""
     if any(after.rows[0] != before.rows[-1] for before, after in pairwise(pages)):
-        raise Moved("two pages did not meet in the same row")
+        raise PartitionChanged("two pages did not meet in the same row")
     return [*pages[0].rows, *(row for page in pages[1:] for row in page.rows[1:])]
 
 
@@ -54,7 +54,7 @@ def in_order(header: bytes, rows: list[bytes], partition: Partition, *, is_escap
     """The text in the order of its rows' identities; raises Moved for a row of elsewhere."""
     text = escapes.join(header, rows) if is_escaped else b"\n".join([header, *rows, b""])
     header, *rows, _ = text.split(b"\n")
-    table = plain(parse.rows(text))
+    table = decode_dictionaries(parse.rows(text))
     _check_belonging(table.filter(table[REASON].is_null()), partition)
     keys = table.select(["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"])
     keys = keys.append_column("line", pa.array(rows, pa.binary()))
@@ -66,13 +66,13 @@ def _check_belonging(table: pa.Table, partition: Partition) -> None:
     expected = {"weekStartDate": str(partition.week_start), "tierIdentifier": partition.tier}
     for name, value in expected.items():
         if not set(pc.unique(table[name]).to_pylist()) <= {value}:
-            raise Moved(f"rows of another {name} than {value} came")
+            raise PartitionChanged(f"rows of another {name} than {value} came")
 
 
 def has_repeats(content: bytes) -> bool:
     """Whether two well-formed rows have one identity."""
     table = parse.rows(content)
-    identities = plain(table.filter(table[REASON].is_null()).select([*WEEKLY.identity]))
+    identities = decode_dictionaries(table.filter(table[REASON].is_null()).select([*WEEKLY.identity]))
     return bool(
         identities.group_by([*WEEKLY.identity], use_threads=False).aggregate([]).num_rows != identities.num_rows
     )

@@ -15,9 +15,9 @@ from typing import Protocol
 from otcpipe.errors import Defective
 from otcpipe.finra.limits import TooLarge, limited
 from otcpipe.finra.threads import Threads, threads
-from otcpipe.records import Page, Partition, Whole
+from otcpipe.records import CompletePartition, Page, Partition
 from otcpipe.stages import completeness
-from otcpipe.stages.completeness import Moved, Unwritable
+from otcpipe.stages.completeness import PartitionChanged, TextNotUsable
 
 VERSION = 1
 PAGE = 5000
@@ -33,7 +33,7 @@ class Ask(Protocol):
     def __call__(self, offset: int, limit: int, /, *, is_json: bool | None = None) -> Page: ...
 
 
-def whole(partition: Partition, ask: Ask) -> Whole | None:
+def read_partition(partition: Partition, ask: Ask) -> CompletePartition | None:
     """Read a partition until it is proven complete; None when it has no rows.
 
     Raises Defective when it never stands still or takes too long, Permanent when a column is missing.
@@ -43,8 +43,8 @@ def whole(partition: Partition, ask: Ask) -> Whole | None:
         for _ in range(TRIES):
             try:
                 found = _read(partition, ask)
-            except Moved as moved:
-                reason, ask = str(moved), partial(ask, is_json=True) if isinstance(moved, Unwritable) else ask
+            except PartitionChanged as moved:
+                reason, ask = str(moved), partial(ask, is_json=True) if isinstance(moved, TextNotUsable) else ask
                 continue
             if found is None or found.content == repeated or not completeness.has_repeats(found.content):
                 return found
@@ -52,24 +52,24 @@ def whole(partition: Partition, ask: Ask) -> Whole | None:
     raise Defective(f"The partition never stood still: {reason} in {TRIES} attempts.")
 
 
-def _read(partition: Partition, ask: Ask) -> Whole | None:
+def _read(partition: Partition, ask: Ask) -> CompletePartition | None:
     """One attempt; None without rows. Raises Moved where the proof fails."""
     with threads(AT_ONCE) as pool:
         reading = _Reading(pool, ask)
         first = pool.one(lambda: reading.page(0, PAGE))
         if not first.rows:
             if first.total:
-                raise Moved(f"a total of {first.total:,} rows but none on the first page")
+                raise PartitionChanged(f"a total of {first.total:,} rows but none on the first page")
             return None
         completeness.check_columns(first.header)
         pages = [first, *reading.rest(first)]
         rows = completeness.joined(pages)
         if len(rows) != first.total:
-            raise Moved(f"{len(rows):,} rows came of {first.total:,}")
+            raise PartitionChanged(f"{len(rows):,} rows came of {first.total:,}")
         ends = reading.check_ends(first, rows[-1])
     content = completeness.in_order(first.header, rows, partition, is_escaped=first.is_escaped)
     ids = tuple(page.request_id for page in (*pages, *ends))
-    return Whole(content, first.total, len(ids), ids)
+    return CompletePartition(content, first.total, len(ids), ids)
 
 
 class _Reading:
@@ -89,8 +89,8 @@ class _Reading:
         if completeness.are_rows(again, offset, limit):
             return self._counted(again)
         if (again.header, again.rows) == (page.header, page.rows):
-            raise Unwritable("lines came that are not rows")
-        raise Moved("lines came that are not rows")
+            raise TextNotUsable("lines came that are not rows")
+        raise PartitionChanged("lines came that are not rows")
 
     def _counted(self, page: Page) -> Page:
         self._bytes += len(page.header) + sum(map(len, page.rows))  # racing threads may miss a page, not the bound
@@ -112,11 +112,11 @@ class _Reading:
         while start < end:
             page = self.page(start - 1, end - start + 1)
             if page.total != first.total:
-                raise Moved(f"the total went from {first.total:,} to {page.total:,} rows")
+                raise PartitionChanged(f"the total went from {first.total:,} to {page.total:,} rows")
             if page.header != first.header:
-                raise Moved("the columns changed")
+                raise PartitionChanged("the columns changed")
             if len(page.rows) <= 1:
-                raise Moved(f"{len(page.rows):,} rows came where {end - start + 1:,} were asked for")
+                raise PartitionChanged(f"{len(page.rows):,} rows came where {end - start + 1:,} were asked for")
             pages.append(page)
             start += len(page.rows) - 1
         return pages
@@ -129,7 +129,7 @@ class _Reading:
         again, *tail = self._pool.all(calls)
         same = (again.header, sorted(again.rows), again.total) == (first.header, sorted(first.rows), first.total)
         if not same:
-            raise Moved("the first page differed when it was read again")
+            raise PartitionChanged("the first page differed when it was read again")
         if any(completeness.last_value(page, first.header) != row.rpartition(b"|")[2] for page in tail):
-            raise Moved("the last row differed when it was read again")
+            raise PartitionChanged("the last row differed when it was read again")
         return [again, *tail]

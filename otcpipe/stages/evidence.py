@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 
 from otcpipe.errors import Damaged, Invalid
 from otcpipe.quality import reconciliation
-from otcpipe.records import Normalized, plain
+from otcpipe.records import Normalized, decode_dictionaries
 from otcpipe.stages import normalize, parse
 from otcpipe.storage import objects
 from otcpipe.storage.keys import Key
 from otcpipe.storage.postgres import Row
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.s3 import ObjectStore
 from otcpipe.weeks import published_on
 
 
@@ -44,7 +44,7 @@ def follows(raw: Key, key: str) -> bool:
     return any(key == str(_normalized_key(raw, *pair)) for pair in versions)
 
 
-def content(store: Store, raw: Key) -> bytes:
+def content(store: ObjectStore, raw: Key) -> bytes:
     """The raw bytes; raises Damaged when they are not those that the key names."""
     try:
         return objects.raw(store, raw)
@@ -52,7 +52,7 @@ def content(store: Store, raw: Key) -> bytes:
         raise Damaged(str(raw), f"cannot be expanded: {error}".removesuffix(".")) from error
 
 
-def recompute(store: Store, raw: Key) -> Evidence:
+def recompute(store: ObjectStore, raw: Key) -> Evidence:
     """Run the pure stages on the raw bytes; raises Damaged when those are not whole."""
     text = content(store, raw)
     table = parse.rows(text)
@@ -68,13 +68,15 @@ def recompute(store: Store, raw: Key) -> Evidence:
     return Evidence(rows, columns, tuple(findings))
 
 
-def _compare(store: Store, key: Key, table: pa.Table) -> Iterator[str]:
+def _compare(store: ObjectStore, key: Key, table: pa.Table) -> Iterator[str]:
     """A derived object may be absent; one that is there holds just these rows, by whatever release of Arrow."""
     if not store.exists(str(key)):
         return
     try:
         stored = store.get(str(key))
-        if stored != objects.parquet_bytes(table) and not pq.read_table(io.BytesIO(stored)).equals(plain(table)):
+        if stored != objects.parquet_bytes(table) and not pq.read_table(io.BytesIO(stored)).equals(
+            decode_dictionaries(table)
+        ):
             yield f"{key} does not hold the rows of its raw bytes."
     except Damaged as damage:
         yield str(damage)
@@ -82,7 +84,7 @@ def _compare(store: Store, key: Key, table: pa.Table) -> Iterator[str]:
         yield f"{key} cannot be read as Parquet."
 
 
-def of_observation(store: Store, fetched: Key, capture: Row) -> Iterator[str]:
+def of_observation(store: ObjectStore, fetched: Key, capture: Row) -> Iterator[str]:
     """What the manifest of an observation and its bytes have against the capture."""
     try:
         manifest = objects.manifest(store.get(str(fetched)))
@@ -102,7 +104,7 @@ def of_observation(store: Store, fetched: Key, capture: Row) -> Iterator[str]:
     yield from _fetched_bytes(store, fetched.sibling("fetched", manifest.digest, "psv.gz"))
 
 
-def _fetched_bytes(store: Store, key: Key) -> Iterator[str]:
+def _fetched_bytes(store: ObjectStore, key: Key) -> Iterator[str]:
     """The bytes as they came in may be gone, since the raw ones stay."""
     if store.exists(str(key)):
         try:

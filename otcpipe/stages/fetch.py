@@ -8,16 +8,16 @@ from typing import Any
 from otcpipe.errors import Defective, Permanent
 from otcpipe.finra import HISTORIC, Finra
 from otcpipe.finra.threads import threads
-from otcpipe.records import Manifest, Output, Page, Partition, Whole
+from otcpipe.records import CompletePartition, Manifest, Page, Partition, StageResult
 from otcpipe.stages import download
 from otcpipe.storage import observations
 from otcpipe.storage.keys import sha256
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.s3 import ObjectStore
 
 ROLLING_SPAN = timedelta(days=360)  # documented as twelve months; seen to hold far more
 
 
-class Dated:
+class TimestampedFinra:
     """FINRA, with the moment at which the newest page was asked for: that of an observation.
 
     The last page proves the others. A worker may be paused at any time after it, while FINRA publishes something else
@@ -39,15 +39,17 @@ class Dated:
         return self._finra.partitions()
 
 
-def observe(finra: Finra | Dated, partition: Partition, now: datetime, *, is_captured: bool) -> Whole | None:
+def fetch_partition(
+    finra: Finra | TimestampedFinra, partition: Partition, now: datetime, *, is_captured: bool
+) -> CompletePartition | None:
     """The partition, proven complete; None while it is not published.
 
     Raises Permanent when it was there before: no rows are no withdrawal of everything. Raises Defective when
     FINRA's own list has it.
     """
-    found = download.whole(partition, partial(finra.page, partition))
+    found = download.read_partition(partition, partial(finra.page, partition))
     if found is None and now.date() - partition.week_ending > ROLLING_SPAN:
-        found = download.whole(partition, partial(finra.page, partition, dataset=HISTORIC))
+        found = download.read_partition(partition, partial(finra.page, partition, dataset=HISTORIC))
     if found is None and partition in _listed(finra):
         raise Defective("FINRA lists the partition but gave no rows of it.")
     if found is None and is_captured:
@@ -55,16 +57,20 @@ def observe(finra: Finra | Dated, partition: Partition, now: datetime, *, is_cap
     return found
 
 
-def _listed(finra: Finra | Dated) -> set[Partition]:
+def _listed(finra: Finra | TimestampedFinra) -> set[Partition]:
     with threads(1) as pool:
         return pool.one(finra.partitions)
 
 
-def hand_over(store: Store, prefix: str, partition: Partition, found: Whole | None, now: datetime) -> Output:
+def store_result(
+    store: ObjectStore, prefix: str, partition: Partition, found: CompletePartition | None, now: datetime
+) -> StageResult:
     """Deposit what was found, as observed at a moment; nothing follows from a partition that is not published."""
     if found is None:
-        return Output(None, reason=f"not published yet, as asked at {now:%Y-%m-%d %H:%M} UTC")
+        return StageResult(None, reason=f"not published yet, as asked at {now:%Y-%m-%d %H:%M} UTC")
     digest = sha256(found.content)
     manifest = Manifest("api", "all", digest, now, found.total, found.pages, found.request_ids)
-    key = observations.deposit(store, prefix, partition, found.content, manifest, f"api {digest} {now.isoformat()}")
-    return Output(str(key), counts={"rows": found.total, "pages": found.pages})
+    key = observations.store_observation(
+        store, prefix, partition, found.content, manifest, f"api {digest} {now.isoformat()}"
+    )
+    return StageResult(str(key), counts={"rows": found.total, "pages": found.pages})

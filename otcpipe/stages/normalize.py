@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.records import LINE, RECORD, Normalized, Partition, plain
+from otcpipe.records import LINE, RECORD, Normalized, Partition, decode_dictionaries
 from otcpipe.text.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHARE_DIGITS, TRADE_DIGITS
 from otcpipe.text.rows import Rows, differs, words_of
 from otcpipe.text.values import Day, Number, without_midnight
@@ -24,7 +24,9 @@ def rows(table: pa.Table, partition: Partition) -> Normalized:
     _check_texts(lines, is_api=not is_download(table))
     _check_repeats(lines, typed)
     good = pc.is_null(lines.reason)
-    kept = typed if pc.all(good).as_py() else plain(typed.filter(good))  # no word that only a reject has
+    kept = (
+        typed if pc.all(good).as_py() else decode_dictionaries(typed.filter(good))
+    )  # no word that only a reject has
     return Normalized(kept, lines.rejects(pc.invert(good)))
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.records import LINE, REASON, SYMBOL, TEXT, WORD, plain
+from otcpipe.records import LINE, REASON, SYMBOL, TEXT, WORD, decode_dictionaries
 from otcpipe.text import dialect, escapes, quoted
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
@@ -151,7 +151,7 @@ def _with_malformed(table: pa.Table, malformed: list[Malformed], source: Dialect
             SYMBOL: pa.array([_symbol(one.text, source) for one in malformed], pa.string()),
         }
     )
-    good = plain(table.filter(pc.invert(pc.is_in(table[LINE], bad[LINE]))))
+    good = decode_dictionaries(table.filter(pc.invert(pc.is_in(table[LINE], bad[LINE]))))
     return pa.concat_tables([good, bad], promote_options="default").sort_by(LINE)
 
 

@@ -19,21 +19,21 @@ from otcpipe.records import Normalized, Partition
 from otcpipe.stages import apply, evidence
 from otcpipe.stages.apply import Load
 from otcpipe.storage import keys
-from otcpipe.storage.postgres import Row, Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Row, Transaction
 
 
-def persist(warehouse: Warehouse, capture_id: int, key: keys.Key, load: Load, now: datetime) -> dict[str, int]:
+def persist(database: Database, capture_id: int, key: keys.Key, load: Load, now: datetime) -> dict[str, int]:
     """Bring a capture's rows into the tables; return the number of records that were opened or closed.
 
     Raises Permanent if the key does not follow from the capture, or if no row of it is a record although other
     captures of the partition have some.
     """
     rows = load(str(key))
-    with warehouse.transaction() as transaction:
+    with database.transaction() as transaction:
         capture = transaction.rows("capture", capture_id=capture_id)[0]
         _check_origin(capture, key)
         partition = Partition(capture["week_ending"], capture["tier"])
-        names = _prepare(warehouse, transaction, capture, rows)
+        names = _prepare(database, transaction, capture, rows)
         found = transaction.rows("captures", **asdict(partition))
         applied = [(row["capture_id"], row["normalized_key"]) for row in found if row["persisted_at"]]
         if next(row for row in found if row["capture_id"] == capture_id)["normalized_key"] != str(key):
@@ -64,12 +64,12 @@ def _check_origin(capture: Row, key: keys.Key) -> None:
         raise Permanent(f"{key} does not follow from capture {capture['capture_id']}, whose bytes are {raw}.")
 
 
-def _prepare(warehouse: Warehouse, transaction: Transaction, capture: Row, rows: Normalized) -> pa.Table:
+def _prepare(database: Database, transaction: Transaction, capture: Row, rows: Normalized) -> pa.Table:
     """Lock the partition and return all names.
 
     Names and the quarter's table are committed first, so that no other partition waits for this transaction.
     """
-    with warehouse.transaction() as first:
+    with database.transaction() as first:
         first.rows("make_room", week_ending=capture["week_ending"])
         names = apply.add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])

@@ -22,7 +22,7 @@ class Stopped(OtcpipeError):
     """The stage that this thread works for was stopped."""
 
 
-class Work:
+class StageWork:
     """One message's work: the thread that has it, the threads that help, and what these wait for."""
 
     def __init__(self, raise_in_thread: Raise) -> None:
@@ -32,7 +32,7 @@ class Work:
         self._cancels: dict[object, tuple[int, Callable[[], None]]] = {}
         self._reason: type[BaseException] | None = None
         self._stopped_at = self._noticed_at = 0.0
-        self._is_over = False
+        self._compute_next = False
 
     @contextmanager
     def under_way(self, cancel: Callable[[], None]) -> Iterator[None]:
@@ -64,7 +64,7 @@ class Work:
     def stop(self, reason: type[BaseException]) -> None:
         """Cancel what is under way; to be called again until the work is over, since more may follow."""
         with self._lock:
-            if self._is_over:
+            if self._compute_next:
                 return
             now = monotonic()
             self._reason, self._stopped_at = self._reason or reason, self._stopped_at or now
@@ -80,10 +80,12 @@ class Work:
     def end(self) -> None:
         """Nothing is stopped any more; the thread goes on to other work."""
         with self._lock:
-            self._is_over = True
+            self._compute_next = True
 
 
-CURRENT: ContextVar[Work | None] = ContextVar("CURRENT", default=None)  # threads that help have it by their context
+CURRENT: ContextVar[StageWork | None] = ContextVar(
+    "CURRENT", default=None
+)  # threads that help have it by their context
 
 
 @contextmanager

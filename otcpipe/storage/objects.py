@@ -15,7 +15,7 @@ from otcpipe.errors import Damaged
 from otcpipe.records import REJECT, Manifest, Normalized
 from otcpipe.storage import gz
 from otcpipe.storage.keys import Key, sha256
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.s3 import ObjectStore
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -29,7 +29,7 @@ def manifest(content: bytes) -> Manifest:
     return Manifest(**values | {"observed_at": observed_at, "request_ids": tuple(values["request_ids"])})
 
 
-def raw(store: Store, key: Key) -> bytes:
+def raw(store: ObjectStore, key: Key) -> bytes:
     """The uncompressed bytes of a raw key, which is their SHA-256."""
     content = gz.expand(store.get(str(key)))
     if sha256(content) != key.digest:
@@ -37,7 +37,7 @@ def raw(store: Store, key: Key) -> bytes:
     return content
 
 
-def put_raw(store: Store, key: Key, content: bytes) -> bool:
+def put_raw(store: ObjectStore, key: Key, content: bytes) -> bool:
     """Keep bytes for ever; an object that is there and damaged is replaced by the bytes that its key tells of."""
     if store.put_once(str(key), gz.compress(content)):
         return True
@@ -55,12 +55,12 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def parsed(store: Store, key: Key) -> pa.Table:
+def parsed(store: ObjectStore, key: Key) -> pa.Table:
     """The rows of text of a parsed key, as `parse.rows` gives them."""
     return pq.read_table(io.BytesIO(store.get(str(key))), read_dictionary=[*WEEKLY.dictionary_columns])
 
 
-def normalized(store: Store, key: Key) -> Normalized:
+def normalized(store: ObjectStore, key: Key) -> Normalized:
     """The rows of a normalized key and of the rejected key beside it, which an older release may have made."""
     kept, rejects = (_table(store, one) for one in (key, key.sibling("rejected", key.digest)))
     if "lines" not in rejects.column_names:
@@ -69,7 +69,7 @@ def normalized(store: Store, key: Key) -> Normalized:
     return Normalized(kept, rejects.cast(REJECT))
 
 
-def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bool:
+def put_normalized(store: ObjectStore, key: Key, make: Callable[[], Normalized]) -> bool:
     """Store what `make` gives unless the key exists: the rejects first."""
     if store.exists(str(key)):
         return False
@@ -78,5 +78,5 @@ def put_normalized(store: Store, key: Key, make: Callable[[], Normalized]) -> bo
     return store.put_once(str(key), parquet_bytes(rows.kept))
 
 
-def _table(store: Store, key: Key) -> pa.Table:
+def _table(store: ObjectStore, key: Key) -> pa.Table:
     return pq.read_table(io.BytesIO(store.get(str(key))))

@@ -4,10 +4,12 @@ from otcpipe.errors import Permanent
 from otcpipe.records import Manifest, Partition
 from otcpipe.storage import gz, objects
 from otcpipe.storage.keys import Key, of_partition, sha256
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.s3 import ObjectStore
 
 
-def deposit(store: Store, prefix: str, partition: Partition, content: bytes, manifest: Manifest, name: str) -> Key:
+def store_observation(
+    store: ObjectStore, prefix: str, partition: Partition, content: bytes, manifest: Manifest, name: str
+) -> Key:
     """Store an observation under a name; the same name again is the same observation, as first told."""
     place = of_partition(prefix, partition)
     store.put_once(str(place.sibling("fetched", manifest.digest, "psv.gz")), gz.compress(content))
@@ -16,7 +18,7 @@ def deposit(store: Store, prefix: str, partition: Partition, content: bytes, man
     return key
 
 
-def collect(store: Store, key: Key) -> tuple[Manifest, bytes]:
+def load_observation(store: ObjectStore, key: Key) -> tuple[Manifest, bytes]:
     """The manifest and the uncompressed bytes; raises Permanent when they do not belong together."""
     manifest = objects.manifest(store.get(str(key)))
     content = gz.expand(store.get(str(key.sibling("fetched", manifest.digest, "psv.gz"))))

@@ -17,7 +17,7 @@ from otcpipe.storage import cancellation, copy_format, postgres_errors, sql
 Row = dict[str, Any]
 One = TypeVar("One")
 Result = TypeVar("Result")
-LANES = 2  # transactions at a time of all that a process does side by side
+PARALLEL_TRANSACTIONS = 2  # transactions at a time of all that a process does side by side
 CONNECT_SECONDS = 5
 CANCEL_SECONDS = 2
 LIMITS = {
@@ -93,13 +93,13 @@ class Transaction:
         return pa.Table.from_batches(self.stream(name, **values), pa.schema(self.columns(name, **values)))
 
 
-class Warehouse:
+class Database:
     """A pool of connections to one database."""
 
     def __init__(self, url: str, connections: int = 16, seconds: float = CONNECT_SECONDS) -> None:
         postgres_errors.check(url)
         self._url = url
-        self._lanes = ThreadPoolExecutor(LANES, "lane")
+        self._lanes = ThreadPoolExecutor(PARALLEL_TRANSACTIONS, "lane")
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
             url,
             min_size=0,
@@ -139,7 +139,7 @@ class Warehouse:
             psycopg.connect(self._url, connect_timeout=CONNECT_SECONDS).close()
             self._pool.open()
 
-    def side_by_side(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
+    def in_parallel(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
         """What the work gives of each, each in a transaction of its own; an error is raised when all have ended."""
 
         def alone(one: One) -> Result:

@@ -20,7 +20,7 @@ WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
 HOPELESS = ("EntityTooLarge", "InvalidArgument", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed")
 
 
-class Store:
+class ObjectStore:
     """One bucket."""
 
     def __init__(self, settings: Settings, retries: int = 3) -> None:
@@ -43,22 +43,25 @@ class Store:
         )
 
     def has_bucket(self) -> bool:
-        with _reaching(self.address):
+        with _translate_errors(self.address):
             return bool(self._client.bucket_exists(bucket_name=self.bucket))
 
     def create_bucket(self) -> None:
         if not self.has_bucket():
-            with _reaching(self.address):
+            with _translate_errors(self.address):
                 self._client.make_bucket(bucket_name=self.bucket)
 
     def now(self, key: str) -> datetime:
         """The server's clock to the second, from its answer about an object."""
-        with _reaching(self.address), self._client.get_object(bucket_name=self.bucket, object_name=key) as response:
+        with (
+            _translate_errors(self.address),
+            self._client.get_object(bucket_name=self.bucket, object_name=key) as response,
+        ):
             return parsedate_to_datetime(response.headers["Date"])
 
     def get(self, key: str) -> bytes:
         """The bytes; raises Damaged when they are missing or are not those that were stored."""
-        with _reaching(self.address):
+        with _translate_errors(self.address):
             try:
                 response = self._client.get_object(bucket_name=self.bucket, object_name=key)
             except S3Error as error:
@@ -77,7 +80,7 @@ class Store:
         The client's public `put_object` ignores the condition and overwrites, hence the private one.
         """
         headers: dict[str, str | list[str] | tuple[str]] = {"If-None-Match": "*", DIGEST: sha256(content)}
-        with _reaching(self.address):
+        with _translate_errors(self.address):
             try:
                 self._client._put_object(self.bucket, key, content, headers=headers)  # noqa: SLF001
             except S3Error as error:
@@ -91,7 +94,7 @@ class Store:
         return not self.exists(key) and self.put_once(key, make())
 
     def exists(self, key: str) -> bool:
-        with _reaching(self.address):
+        with _translate_errors(self.address):
             try:
                 self._client.stat_object(bucket_name=self.bucket, object_name=key)
             except S3Error as error:
@@ -102,17 +105,17 @@ class Store:
 
     def discard(self, key: str) -> None:
         """Remove a derived object, so that its stage makes it anew."""
-        with _reaching(self.address):
+        with _translate_errors(self.address):
             self._client.remove_object(bucket_name=self.bucket, object_name=key)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        with _reaching(self.address):
+        with _translate_errors(self.address):
             for entry in self._client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True):
                 yield entry.object_name
 
 
 @contextmanager
-def _reaching(address: str) -> Iterator[None]:
+def _translate_errors(address: str) -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as error:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON, REJECT, SYMBOL, TEXT, plain
+from otcpipe.records import LINE, REASON, REJECT, SYMBOL, TEXT, decode_dictionaries
 from otcpipe.text.limits import MAX_REJECTS
 from otcpipe.text.values import Day, Number
 
@@ -57,7 +57,7 @@ class Rows:
         """The rows set aside: `MAX_REJECTS` one by one, and one more that stands for the rest."""
         found = self.table.append_column("reason", self.reason).filter(bad)
         rest = found.num_rows - MAX_REJECTS
-        table = plain(found[:MAX_REJECTS])
+        table = decode_dictionaries(found[:MAX_REJECTS])
         fields = [pc.fill_null(table[name], "") for name in self.table.column_names if name not in _ADDED]
         text = pc.coalesce(table[TEXT], pc.binary_join_element_wise(*fields, "|"))
         symbol = table["issueSymbolIdentifier"]

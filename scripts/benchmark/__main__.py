@@ -14,7 +14,7 @@ from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
 from otcpipe.stack import Supervisor, start_servers
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 from tests.conftest import READY, place
 
 Contents = dict[Any, bytes]
@@ -69,7 +69,9 @@ def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Conte
 
 def _deposited(asked: argparse.Namespace, number: int, changed: int = 0, day: int = 0) -> list[Run]:
     """The contents are let go of, so that they do not count for the memory of the stages."""
-    return [stagewise.deposit(one, content, day) for one, content in _contents(asked, number, changed).items()]
+    return [
+        stagewise.store_observation(one, content, day) for one, content in _contents(asked, number, changed).items()
+    ]
 
 
 def _history(asked: argparse.Namespace) -> Iterator[Line]:
@@ -77,7 +79,7 @@ def _history(asked: argparse.Namespace) -> Iterator[Line]:
     second: Cost | None = None
     for number in range(asked.history):
         costs: stagewise.Costs = {}
-        stagewise.carry(_deposited(asked, number), costs)
+        stagewise.execute(_deposited(asked, number), costs)
         cost = _sum(costs)
         if number in (1, asked.history - 1):
             yield Line(
@@ -94,7 +96,7 @@ def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
 
 def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     costs = stagewise.Costs()
-    carried = stagewise.carry(_deposited(asked, asked.history), costs)
+    carried = stagewise.execute(_deposited(asked, asked.history), costs)
     contents = _contents(asked, asked.history)
     floors = stagewise.floor(carried, contents, folder)
     for name, cost in costs.items():
@@ -105,7 +107,7 @@ def _again(asked: argparse.Namespace, floor: Cost | None) -> Iterator[Line]:
     """The same week observed once more: as it was, and with some rows restated."""
     for name, changed, day in (("persist, unchanged", 0, 1), ("persist, 50 rows restated", 50, 2)):
         costs = stagewise.Costs()
-        stagewise.carry(_deposited(asked, asked.history, changed, day), costs)
+        stagewise.execute(_deposited(asked, asked.history, changed, day), costs)
         yield Line(
             name, costs["persist"], _rows(_contents(asked, asked.history)), floor, stagewise.MEANING["persist"]
         )
@@ -141,7 +143,7 @@ def _sum(costs: stagewise.Costs) -> Cost:
 def _servers(folder: Path) -> Iterator[Supervisor]:
     supervisor = start_servers(folder / "stack", durable=True, environ={}, ready=READY)
     try:
-        template = Warehouse(supervisor.environment["OTCPIPE_DATABASE_URL"])
+        template = Database(supervisor.environment["OTCPIPE_DATABASE_URL"])
         template.migrate()
         template.close()
         yield supervisor

@@ -12,7 +12,7 @@ from benchmark.measure import Cost, measured
 from benchmark.stagewise import bodies
 from otcpipe import resources
 from otcpipe.pipeline import definition
-from otcpipe.pipeline.execution import Carrier
+from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
 from otcpipe.stages.download import AT_ONCE
 from otcpipe.storage import keys
@@ -45,5 +45,5 @@ def fetch() -> tuple[Cost, Cost]:
             list(pool.map(client.page, repeat(partition), offsets, repeat(LIMIT)))
         run = Run(definition.named("fetch"), keys.of_partition(resources.settings()["S3_PREFIX"], partition))
         with measured(cost):
-            Carrier(resources.store(), resources.warehouse(), lambda *_: None).carry(run, work)
+            StageExecutor(resources.store(), resources.database(), lambda *_: None).execute(run, work)
     return cost, floor

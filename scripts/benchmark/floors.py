@@ -38,11 +38,11 @@ def normalize(rows: Normalized, cost: Cost) -> None:
 def persist(incoming: pa.Table, cost: Cost) -> None:
     """A bare COPY of the same rows, ready in the same format, into a table with the same indexes."""
     encoded = b"".join(copy_format.encoded(incoming))
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.connection.execute("create table if not exists bare (like otc.volume_record including indexes)")
     with (
         measured(cost),
-        resources.warehouse().transaction() as transaction,
+        resources.database().transaction() as transaction,
         transaction.connection.cursor().copy("copy bare from stdin (format binary)") as copy,
     ):
         copy.write(encoded)
@@ -50,7 +50,7 @@ def persist(incoming: pa.Table, cost: Cost) -> None:
 
 def compute(week: date, cost: Cost) -> None:
     """One pass over the week's records that adds them up by symbol and venue."""
-    with measured(cost), resources.warehouse().transaction() as transaction:
+    with measured(cost), resources.database().transaction() as transaction:
         transaction.connection.execute(
             """
             create temporary table floor on commit drop as

@@ -20,17 +20,17 @@ def start() -> Cost:
     """From sending a message to a worker that is idle until its stage begins; the median of some."""
     seconds = []
     for partition in weeks.partitions(0) + weeks.partitions(1):
-        run = stagewise.deposit(partition, weeks.content(partition, is_small=True))
+        run = stagewise.store_observation(partition, weeks.content(partition, is_small=True))
         time.sleep(0.5)  # idle again
         sent = datetime.now(UTC)
-        planning.submit(resources.warehouse(), run, actors.send)
+        planning.submit(resources.database(), run, actors.send)
         seconds.append((_started(str(run.key)) - sent).total_seconds())
     return Cost(statistics.median(seconds))
 
 
 def _started(key: str) -> datetime:
     while True:
-        with resources.warehouse().transaction() as transaction:
+        with resources.database().transaction() as transaction:
             rows = transaction.connection.execute(STARTED, [key]).fetchall()
         if rows:
             at: datetime = rows[0]["started_at"]

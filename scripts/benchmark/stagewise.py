@@ -10,9 +10,9 @@ from benchmark import floors, weeks
 from benchmark.measure import Cost, measured
 from otcpipe import resources
 from otcpipe.pipeline import definition, ledger
-from otcpipe.pipeline.execution import Carrier
+from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Manifest, Output, Partition
+from otcpipe.records import Manifest, Partition, StageResult
 from otcpipe.stages import apply, normalize
 from otcpipe.storage import objects, observations
 from otcpipe.weeks import published_on
@@ -21,14 +21,16 @@ Costs = dict[str, Cost]
 OBSERVED = datetime(2025, 1, 6, 12, tzinfo=UTC)
 
 
-def deposit(partition: Partition, content: bytes, day: int = 0) -> Run:
+def store_observation(partition: Partition, content: bytes, day: int = 0) -> Run:
     """The content as the fetch stage hands it over; the run of the cache stage."""
     at = OBSERVED + timedelta(days=day)
     manifest = Manifest("api", "all", weeks.digest(content), at, weeks.rows(content), 1)
     prefix = resources.settings()["S3_PREFIX"]
-    key = observations.deposit(resources.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}")
+    key = observations.store_observation(
+        resources.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}"
+    )
     run = Run(definition.named("cache"), key)
-    ledger.request(resources.warehouse(), run)
+    ledger.request(resources.database(), run)
     return run
 
 
@@ -38,20 +40,20 @@ def warm() -> None:
     resources.store().put_once(f"{resources.settings()['S3_PREFIX']}/warm", b"warm")
 
 
-def bodies() -> dict[str, Callable[[Run], Output]]:
+def bodies() -> dict[str, Callable[[Run], StageResult]]:
     actors = import_module("actors")  # which needs a broker's URL
     return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in definition.PIPELINE}
 
 
-def carry(runs: list[Run], costs: Costs) -> list[Run]:
+def execute(runs: list[Run], costs: Costs) -> list[Run]:
     """Carry runs to the end, stage by stage of all partitions; what was carried."""
     waiting, carried, work = deque(runs), list[Run](), bodies()
     while waiting:
         run = waiting.popleft()
         carried.append(run)
-        carrier = Carrier(resources.store(), resources.warehouse(), lambda run, _: waiting.append(run))
+        carrier = StageExecutor(resources.store(), resources.database(), lambda run, _: waiting.append(run))
         with measured(costs.setdefault(run.stage.name, Cost())):
-            carrier.carry(run, work[run.stage.name])
+            carrier.execute(run, work[run.stage.name])
     return carried
 
 
@@ -68,7 +70,7 @@ def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) ->
             floors.normalize(normalize.rows(parsed, run.key.partition), costs["normalize"])
         if run.stage.name == "persist":
             rows = objects.normalized(resources.store(), run.key)
-            with resources.warehouse().transaction() as transaction:
+            with resources.database().transaction() as transaction:
                 capture = transaction.rows("capture", capture_id=run.generation)[0]
                 incoming = apply.in_columns(apply.names_of(transaction), capture, rows.records)
             floors.persist(incoming, costs["persist"])
@@ -93,7 +95,7 @@ ROOM = b"""
 
 def room() -> float:
     """Bytes on disk that a record takes, indexes and all."""
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         return float(transaction.connection.execute(ROOM).fetchall()[0]["room"])
 
 
@@ -101,7 +103,7 @@ def cached(runs: list[Run]) -> list[Run]:
     """Carry the cache stage alone; the runs of the parse stage that would follow."""
     following, work = list[Run](), bodies()
     for run in runs:
-        Carrier(resources.store(), resources.warehouse(), lambda run, _: following.append(run)).carry(
+        StageExecutor(resources.store(), resources.database(), lambda run, _: following.append(run)).execute(
             run, work["cache"]
         )
     return following

@@ -20,7 +20,7 @@ INSERT = "insert into usual values (%s, %s, %s, %s, %s, %s, %s, %s)"
 
 def row_by_row(contents: list[bytes], cost: Cost) -> None:
     """Csv module, one INSERT a row, and the metrics' sums with pandas."""
-    with measured(cost), resources.warehouse().transaction() as transaction:
+    with measured(cost), resources.database().transaction() as transaction:
         transaction.connection.execute(TABLE)
         rows = [row for content in contents for row in _firm_rows(content)]
         with transaction.connection.cursor() as cursor:
@@ -31,7 +31,7 @@ def row_by_row(contents: list[bytes], cost: Cost) -> None:
 
 def many_at_once(contents: list[bytes], cost: Cost) -> None:
     """Csv module, executemany, and the metrics' sums with pandas."""
-    with measured(cost), resources.warehouse().transaction() as transaction:
+    with measured(cost), resources.database().transaction() as transaction:
         transaction.connection.execute(TABLE)
         rows = [row for content in contents for row in _firm_rows(content)]
         with transaction.connection.cursor() as cursor:

@@ -166,7 +166,7 @@ def test_the_recorded_vintages_of_spy_are_three_revisions(sql: Sql) -> None:
         assert sql(query, asked) == [(value,)]
     told = [
         (row["change"], int(row["share_volume_before"]), int(row["share_volume_after"]), row["days_late"])
-        for row in revisions(resources.warehouse(), symbol="SPY")
+        for row in revisions(resources.database(), symbol="SPY")
     ]
     assert told == [("changed", values[0], values[1], 2), ("changed", values[1], values[2], 3)]
 
@@ -196,7 +196,7 @@ def test_the_effect_of_a_restatement_is_the_difference_of_the_tables(sql: Sql) -
     moment = due_at(weeks[-1].week_ending, "T1") + timedelta(days=1)
     restated = rows | {("A", "BBBB"): (300, PUBLISHED)}
     drive(observe(text(weeks[1], restated), weeks[1], moment, "all"))
-    found = effects(resources.warehouse(), revisions(resources.warehouse()))
+    found = effects(resources.database(), revisions(resources.database()))
     told = {(row["metric"], row["week_ending"]): row["rows"] for row in found}
     expected: dict[tuple[str, date], int] = {}
     for metric in METRICS:

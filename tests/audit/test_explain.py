@@ -139,7 +139,7 @@ def test_lines_are_told_apart_by_venue_product_and_firm() -> None:
         (ats | {"venue_name": "RENAMED"}, 8),
         (firm, 4),
     ):
-        assert [line.number for line in found if line.tells(record)] == [number]
+        assert [line.number for line in found if line.matches(record)] == [number]
 
 
 def test_raw_bytes_that_are_damaged_prove_nothing(explain: Explain, environment: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ def restated(*captures: Sequence[Mapping[str, object]], first: int = 0) -> list[
     """The revisions after captures of the API's rows, a day after one another."""
     for number, rows in enumerate(captures, first):
         drive(observe(api_text(rows, T1), T1, NOON + number * DAY, "all"))
-    return revisions(resources.warehouse())
+    return revisions(resources.database())
 
 
 def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -144,7 +144,7 @@ def test_what_a_file_lacks_is_no_relabelling(environment: dict[str, str]) -> Non
     row = {"issueName": "ABC Inc", "firmCRDNumber": 5}
     other = row | {"issueSymbolIdentifier": "XYZ", "issueName": "XYZ Inc", "totalWeeklyTradeCount": 1}
     drive(observe(api_text([row, other | {"totalWeeklyShareQuantity": 6}], T1), T1, NOON + DAY, "all"))
-    assert told(revisions(resources.warehouse())) == [("changed", 5, 6, {})]
+    assert told(revisions(resources.database())) == [("changed", 5, 6, {})]
 
 
 def test_the_command_and_the_report_name_what_was_relabelled(
@@ -155,6 +155,6 @@ def test_the_command_and_the_report_name_what_was_relabelled(
     assert shown.returncode == 0
     assert "relabelled" in shown.stdout
     assert "firm_crd: none to 5" in shown.stdout
-    _, page = report.make(resources.warehouse(), WEEK, NOON + 2 * DAY)
+    _, page = report.make(resources.database(), WEEK, NOON + 2 * DAY)
     assert "1 record changed since the first capture: 1 restated, 0 added, 0 withdrawn." in page
     assert "1 record kept its quantities and was relabelled" in page

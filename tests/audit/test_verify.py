@@ -58,9 +58,9 @@ def answer(partition: Partition, rows: list[dict[str, object]], at: datetime) ->
     prefix = resources.settings()["S3_PREFIX"]
     run = Run(
         definition.named("cache"),
-        observations.deposit(resources.store(), prefix, partition, content, manifest, str(at)),
+        observations.store_observation(resources.store(), prefix, partition, content, manifest, str(at)),
     )
-    ledger.request(resources.warehouse(), run)
+    ledger.request(resources.database(), run)
     return run
 
 
@@ -124,7 +124,7 @@ def world(loaded: None) -> Iterator[None]:
 
 
 def verdicts(week: date | None = WEEK) -> Iterator[Verdict]:
-    return verify(resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], week)
+    return verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], week)
 
 
 def notes(week: date) -> list[str]:
@@ -399,7 +399,7 @@ def test_what_is_not_computed_or_not_in_yet_or_of_older_code_is_no_error(
 
 def test_a_capture_that_comes_in_meanwhile_waits_and_a_reader_does_not(world: None) -> None:
     """The stand-in for a slow verification is a transaction that does what it does first."""
-    with ThreadPoolExecutor(1) as pool, resources.warehouse().transaction() as slow:
+    with ThreadPoolExecutor(1) as pool, resources.database().transaction() as slow:
         slow.rows("lock_partition", week_ending=WEEK, tier="OTCE")
         verifying = pool.submit(lambda: list(verdicts()))
         waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"

@@ -13,7 +13,7 @@ from dramatiq.middleware import CurrentMessage, Middleware
 from dramatiq.middleware.retries import Retries
 
 from otcpipe.broker import actors, redis_broker
-from otcpipe.broker.middleware import Settings
+from otcpipe.broker.middleware import WorkerTuning
 from otcpipe.broker.redis_broker import FailClosedBroker
 
 QUEUE = "work"
@@ -44,7 +44,7 @@ def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     workers: list[dramatiq.Worker] = []
 
     def start(function: Callable[[str], None], *more: Middleware, **options: object) -> FailClosedBroker:
-        middleware = [CurrentMessage(), Settings(), *more, Retries()]
+        middleware = [CurrentMessage(), WorkerTuning(), *more, Retries()]
         made = FailClosedBroker(client, middleware, timedelta(seconds=15))
         dramatiq.actor(broker=made, actor_name="work", queue_name=QUEUE, **options)(function)  # type: ignore[call-overload]
         workers.append(dramatiq.Worker(made, worker_threads=2))

@@ -38,7 +38,7 @@ def test_any_bytes_are_invalid_or_a_message(content: bytes) -> None:
     with suppress(Invalid):
         messages.decode(content)
     messages.glimpse(content)
-    dead_letters.Cause.read(content)
+    dead_letters.Failure.read(content)
 
 
 @given(st.sampled_from([*FIELDS]), VALUES)

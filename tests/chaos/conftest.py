@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from otcpipe.stack import Supervisor, start_servers
-from otcpipe.storage.postgres import Warehouse
+from otcpipe.storage.postgres import Database
 from tests.chaos.run import run
 from tests.chaos.tables import Tables
 from tests.conftest import READY
@@ -14,7 +14,7 @@ from tests.conftest import READY
 @pytest.fixture(scope="package")
 def victims(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     supervisor = start_servers(tmp_path_factory.mktemp("victims"), durable=False, environ={}, ready=READY)
-    template = Warehouse(supervisor.environment["OTCPIPE_DATABASE_URL"])
+    template = Database(supervisor.environment["OTCPIPE_DATABASE_URL"])
     template.migrate()
     template.close()
     yield supervisor

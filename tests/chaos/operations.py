@@ -46,8 +46,8 @@ class Operator:
         manifest = Manifest(source, covers, keys.sha256(content), observed_at)
         name = f"{source} {manifest.digest} {observed_at.isoformat()}"
         prefix = resources.settings()["S3_PREFIX"]
-        key = observations.deposit(resources.store(), prefix, partition, content, manifest, name)
-        planning.submit(resources.warehouse(), Run(definition.named("cache"), key), actors.send)
+        key = observations.store_observation(resources.store(), prefix, partition, content, manifest, name)
+        planning.submit(resources.database(), Run(definition.named("cache"), key), actors.send)
 
     def accept(self, partition: Partition) -> None:
         with quiet():
@@ -154,7 +154,7 @@ def send_again(_: Random) -> tuple[str, Callable[[World], None]]:
 
 
 def _send_again() -> None:
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
     for row in rows:
         run = recovery._run(row, resources.settings()["S3_PREFIX"])
@@ -174,13 +174,13 @@ def repair() -> list[str]:
     """Send what is lost, replay what died; what was done."""
     try:
         done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in actors.send_stranded()]
-        return done + [_replay(letter) for letter in dead_letters.find(resources.warehouse(), every=False)]
+        return done + [_replay(letter) for letter in dead_letters.find(resources.database(), every=False)]
     except OtcpipeError as error:
         return [f"waited: {error}"]
 
 
 def _replay(letter: Row) -> str:
-    run = dead_letters.replay(resources.warehouse(), letter, messages.read)
+    run = dead_letters.replay(resources.database(), letter, messages.read)
     if run:
         actors.send(run)
     return f"replayed {letter['error_class']}: {letter['reason']}"

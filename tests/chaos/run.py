@@ -73,7 +73,7 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                     databases.keep_dump(world)
             story.tables = tables.read(run_query, {f"in phase {number}": at for number, at in enumerate(began)})
             assert world.wait(SETTLED_SECONDS, lambda: verified(story)), story.log[-1]
-            story.letters = letters.find(resources.warehouse())
+            story.letters = letters.find(resources.database())
         finally:
             world.heal()
             story.deeds, story.seconds = world.deeds, time.monotonic() - started
@@ -98,7 +98,7 @@ def settle(world: World, log: list[str]) -> None:
 def verified(story: Story) -> bool:
     """Note what `otcpipe verify --all` finds; false while a server that was hurt cannot give all it has."""
     try:
-        verdicts = verify_.verify(resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], None)
+        verdicts = verify_.verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], None)
         story.findings = [finding for verdict in verdicts for finding in verdict.findings]
     except Unreachable as outage:
         story.log.append(str(outage))

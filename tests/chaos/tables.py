@@ -16,7 +16,7 @@ SHOWN = 12  # lines of a table's difference in an error; its file has all
 
 # Left out: numbers of captures and names, moments, how often something was tried or looked at, and object keys, which
 # begin with each run's own prefix: digests stand for them.
-COMPARED = {
+COMPARED_COLUMNS = {
     "revisions": """
         select r.week_ending, r.tier, r.venue_type, r.symbol, r.product_type, r.mpid, r.firm_crd,
             i.name as issue_name, v.name as venue_name, r.share_volume, r.trade_count, r.notional, r.published_on,
@@ -58,11 +58,11 @@ STATUS = ("week_ending", "tier", "state", "reason", "grade", *COUNTS, "reconcile
 
 def read(query: Query, moments: Mapping[str, object]) -> Tables:
     """The tables as they are, and what they say was known at each moment."""
-    asked = COMPARED | {f"known {name}": KNOWN.format(moment) for name, moment in moments.items()}
+    asked = COMPARED_COLUMNS | {f"known {name}": KNOWN.format(moment) for name, moment in moments.items()}
     for metric in definitions.metrics():
         asked[metric.name] = f"select to_jsonb(m) - 'computed_at' as row from otc.{metric.name} as m"
     found = {name: sorted(map(str, query(text))) for name, text in asked.items()}
-    status = [tuple(row[name] for name in STATUS) for row in ledger.partitions(resources.warehouse())]
+    status = [tuple(row[name] for name in STATUS) for row in ledger.partitions(resources.database())]
     return found | {"status": sorted(map(str, status))}
 
 

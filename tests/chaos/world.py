@@ -129,5 +129,5 @@ def _worker(number: int, threads: int, home: Path, variables: Mapping[str, str],
 
 def run_query(text: str) -> list[tuple[object, ...]]:
     """Rows of a query on the place's database."""
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         return [tuple(row.values()) for row in transaction.connection.execute(text.encode()).fetchall()]

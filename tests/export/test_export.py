@@ -20,7 +20,7 @@ from otcpipe import resources
 from otcpipe.cli import export as cli
 from otcpipe.errors import Invalid
 from otcpipe.export import FORMATS, Request, count, export, tables
-from otcpipe.export.formats import harmless
+from otcpipe.export.formats import escape_formulas
 from otcpipe.export.query import RECORDS
 from otcpipe.records import ATTRIBUTION, Partition
 from otcpipe.storage import copy_format
@@ -41,7 +41,7 @@ def nobody(week: date, rows: int) -> None:
 
 def exported(folder: Path, table: str, **more: Any) -> list[Row]:
     """The rows of an export to Parquet, each with its week."""
-    export(resources.warehouse(), Request(table, "parquet", folder, **more), nobody)
+    export(resources.database(), Request(table, "parquet", folder, **more), nobody)
     rows = []
     for path in sorted((folder / table).glob("week_ending=*/[!.]*")):
         week = date.fromisoformat(path.parent.name.removeprefix("week_ending="))
@@ -126,7 +126,7 @@ def test_the_same_export_has_the_same_bytes(form: str, environment: dict[str, st
     two_weeks()
     for folder in ("one", "two"):
         for table in tables():
-            export(resources.warehouse(), Request(table, form, tmp_path / folder), nobody)
+            export(resources.database(), Request(table, form, tmp_path / folder), nobody)
     contents = [_contents(tmp_path / folder) for folder in ("one", "two")]
     assert contents[0] == contents[1]
     assert len(contents[0]) >= 2 * (len(tables()) - 1)  # shares need all tiers
@@ -143,16 +143,16 @@ def test_an_export_that_is_interrupted_changes_no_file(
     two_weeks()
     request = Request(RECORDS, form, tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        export(resources.warehouse(), request, _interrupted)
+        export(resources.database(), request, _interrupted)
     assert not [name for name in _contents(tmp_path) if not name.endswith(".lock")]
-    export(resources.warehouse(), request, nobody)
+    export(resources.database(), request, nobody)
     before = _contents(tmp_path)
     drive(observe(file_text([("NEW", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"), NOON + timedelta(hours=1)))
     with pytest.raises(KeyboardInterrupt):
-        export(resources.warehouse(), request, _interrupted)
+        export(resources.database(), request, _interrupted)
     assert _contents(tmp_path) == before
     (tmp_path / RECORDS / f"week_ending={WEEK}" / f".killed.{form}.part").write_bytes(b"half")
-    export(resources.warehouse(), request, nobody)
+    export(resources.database(), request, nobody)
     assert _contents(tmp_path).keys() == before.keys()
 
 
@@ -168,16 +168,16 @@ def test_two_exports_do_not_write_to_one_directory(environment: dict[str, str], 
 
     def again(week: date, rows: int) -> None:
         with pytest.raises(Invalid, match="Another export"):
-            export(resources.warehouse(), request, nobody)
+            export(resources.database(), request, nobody)
 
-    export(resources.warehouse(), request, again)
+    export(resources.database(), request, again)
     with pytest.raises(Invalid, match="another format"):
-        export(resources.warehouse(), Request(RECORDS, "csv", tmp_path), nobody)
+        export(resources.database(), Request(RECORDS, "csv", tmp_path), nobody)
 
 
 def test_csv_hides_formulas_and_loses_nothing(environment: dict[str, str], tmp_path: Path) -> None:
     two_weeks()
-    export(resources.warehouse(), Request(RECORDS, "csv", tmp_path), nobody)
+    export(resources.database(), Request(RECORDS, "csv", tmp_path), nobody)
     rows = []
     for path in sorted((tmp_path / RECORDS).glob("*/*.csv")):
         with path.open(newline="") as file:
@@ -191,7 +191,7 @@ def test_csv_hides_formulas_and_loses_nothing(environment: dict[str, str], tmp_p
 @given(st.lists(st.none() | st.text(alphabet=f"'{COMPUTED}aé ", max_size=4) | st.text()))
 def test_a_harmless_text_tells_what_it_was(texts: list[str | None]) -> None:
     texts = [text if text is None else text.encode("utf-8", "replace").decode() for text in texts]
-    shown = harmless(pa.RecordBatch.from_pydict({"name": pa.array(texts, pa.string())}))["name"].to_pylist()
+    shown = escape_formulas(pa.RecordBatch.from_pydict({"name": pa.array(texts, pa.string())}))["name"].to_pylist()
     assert not [one for one in shown if one and one[0] in COMPUTED]
     assert [one if one is None else one.removeprefix("'") for one in shown] == texts
 
@@ -210,7 +210,7 @@ def test_counting_writes_nothing(environment: dict[str, str], tmp_path: Path) ->
     two_weeks()
     for table in tables():
         told: dict[date, int] = {}
-        count(resources.warehouse(), Request(table, "parquet", tmp_path / "no"), told.__setitem__)
+        count(resources.database(), Request(table, "parquet", tmp_path / "no"), told.__setitem__)
         rows = exported(tmp_path, table)
         assert told == {week: sum(row["week_ending"] == week for row in rows) for week in (WEEK, NEXT)}
     assert not (tmp_path / "no").exists()

@@ -58,7 +58,7 @@ def export(folder: Path, form: str = "parquet") -> tuple[object, ...]:
 
 def open_transactions() -> int:
     """Transactions on the database, but for the one that asks."""
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         [row] = transaction.connection.execute(
             "select count(*) from pg_stat_activity where datname = current_database()"
             " and pid <> pg_backend_pid() and backend_type = 'client backend' and state <> 'idle'"
@@ -81,13 +81,13 @@ FAILURES: dict[str, tuple[Callable[[], None], type[BaseException]]] = {
 def test_rows_that_are_half_read_are_cancelled_when_the_transaction_ends(name: str) -> None:
     fail, kind = FAILURES[name]
     started = time.monotonic()
-    with pytest.raises(kind), resources.warehouse().transaction() as transaction:
+    with pytest.raises(kind), resources.database().transaction() as transaction:
         batches = transaction.stream("exported_records", week_ending=WEEK, at=None)
         assert next(batches).num_rows
         fail()
     assert time.monotonic() - started < SECONDS
     assert open_transactions() == 0
-    with resources.warehouse().transaction() as transaction:  # and the connection is of use
+    with resources.database().transaction() as transaction:  # and the connection is of use
         assert transaction.table("exported_records", week_ending=WEEK, at=None).num_rows == ROWS
 
 
@@ -158,7 +158,7 @@ def test_a_directory_whose_name_is_not_utf_8_is_as_good_as_any(run: Run, tmp_pat
 
 def test_one_ctrl_c_ends_an_export_that_waits_for_the_server(large: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "otcpipe", *map(str, export(tmp_path / "out"))]
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.connection.execute("lock table otc.volume_record in access exclusive mode")
         process = subprocess.Popen(command, env=os.environ | large, stderr=subprocess.PIPE, text=True)
         try:

@@ -89,7 +89,7 @@ def test_a_partition_has_a_deadline(server: FinraServer, fault: Fault, monkeypat
     server.faults.add(fault)
     start = time.monotonic()
     with pytest.raises(Defective, match="in the time that it may take"):
-        fetch.observe(patient(server), T1, NOW, is_captured=False)
+        fetch.fetch_partition(patient(server), T1, NOW, is_captured=False)
     assert time.monotonic() - start < 4
     assert_no_page_is_under_way()
 
@@ -115,7 +115,7 @@ def test_a_stage_past_its_time_limit_stops_its_pages(server: FinraServer, fault:
 
     def stage() -> None:
         try:
-            fetch.observe(patient(server), T1, NOW, is_captured=False)
+            fetch.fetch_partition(patient(server), T1, NOW, is_captured=False)
         except TimeLimitExceeded as limit:
             ended.append(limit)
 

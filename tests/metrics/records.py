@@ -56,7 +56,7 @@ class Record:
 Loaded = Mapping[tuple[date, str], str]  # a partition: all, or ats
 
 
-def tells(coverage: str, scope: str) -> bool:
+def matches(coverage: str, scope: str) -> bool:
     """Whether a capture of this coverage knows the scope's volume."""
     return scope == "ATS" or coverage == "all"
 
@@ -93,14 +93,14 @@ def markets(records: list[Record], loaded: Loaded) -> Iterator[tuple[date, str, 
     """Where venues have shares: each tier and, where all are loaded, all tiers of a week, by scope."""
     for (week,), members in groups(records, "week_ending"):
         for scope in SCOPES:
-            for tier in (tier for tier in TIERS if (week, tier) in loaded and tells(loaded[week, tier], scope)):
+            for tier in (tier for tier in TIERS if (week, tier) in loaded and matches(loaded[week, tier], scope)):
                 yield week, tier, scope, of_scope((record for record in members if record.tier == tier), scope)
             if is_whole(loaded, week, scope):
                 yield week, "ALL_TIERS", scope, of_scope(members, scope)
 
 
 def is_whole(loaded: Loaded, week: date, scope: str) -> bool:
-    return all((week, tier) in loaded and tells(loaded[week, tier], scope) for tier in TIERS)
+    return all((week, tier) in loaded and matches(loaded[week, tier], scope) for tier in TIERS)
 
 
 def trading_days(week: date) -> int:

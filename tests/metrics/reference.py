@@ -15,9 +15,9 @@ from tests.metrics.records import (
     groups,
     is_whole,
     markets,
+    matches,
     of_scope,
     rounded,
-    tells,
     trades,
     trading_days,
     volume,
@@ -28,7 +28,7 @@ def symbol_summary(records: list[Record], loaded: Loaded) -> Iterator[Row]:
     for (week, tier, symbol), all_members in groups(records, "week_ending", "tier", "symbol"):
         for scope in SCOPES:
             members = of_scope(all_members, scope)
-            if symbol is None or not members or not tells(loaded[week, tier], scope):
+            if symbol is None or not members or not matches(loaded[week, tier], scope):
                 continue
             notionals = [record.notional for record in members]
             ats = volume(of_scope(members, "ATS"))
@@ -97,10 +97,10 @@ def symbol_rolling_avg(
                 known = {
                     day: of_scope(members, scope)
                     for day, members in in_window.items()
-                    if all(tells(loaded[day, record.tier], scope) for record in members)
+                    if all(matches(loaded[day, record.tier], scope) for record in members)
                 }
                 known = {day: members for day, members in known.items() if members}
-                is_absence = all((week, tier) in loaded and tells(loaded[week, tier], scope) for tier in tiers)
+                is_absence = all((week, tier) in loaded and matches(loaded[week, tier], scope) for tier in tiers)
                 is_absence = is_absence and (week, symbol) not in set_aside
                 if known and (week in known or is_absence):
                     yield _rolling(week, symbol, scope, known) | _completeness(loaded, window, scope)
@@ -132,7 +132,7 @@ def symbol_concentration(records: list[Record], loaded: Loaded) -> Iterator[Row]
     for (week, symbol), all_members in groups(records, "week_ending", "symbol"):
         for scope in SCOPES:
             members = of_scope(all_members, scope)
-            is_known = all(tells(loaded[week, record.tier], scope) for record in all_members)
+            is_known = all(matches(loaded[week, record.tier], scope) for record in all_members)
             if symbol is not None and is_known and volume(members):
                 yield {"week_ending": week, "symbol": symbol, "scope": scope} | _concentration(members)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.metrics.conftest import World
 from tests.metrics.examples import WEEK, WORLDS, ats, de_minimis, firm, matching, only, told
 from tests.metrics.load import ordered
-from tests.metrics.records import SCOPES, Loaded, Record, Row, groups, of_scope, rounded, tells, volume
+from tests.metrics.records import SCOPES, Loaded, Record, Row, groups, matches, of_scope, rounded, volume
 
 FILE_WEEK = WEEK + timedelta(days=7)
 
@@ -18,7 +18,7 @@ def reference(records: list[Record], loaded: Loaded) -> Iterator[Row]:
     for (week, symbol), of_symbol in groups(records, "week_ending", "symbol"):
         for scope in SCOPES:
             members = of_scope(of_symbol, scope)
-            is_known = all(tells(loaded[week, record.tier], scope) for record in of_symbol)
+            is_known = all(matches(loaded[week, record.tier], scope) for record in of_symbol)
             dollars = [record.notional for record in members if record.notional is not None]
             if symbol is not None and is_known and len(dollars) == len(members) and volume(members):
                 price = Fraction(sum(dollars, Decimal(0))) / volume(members)

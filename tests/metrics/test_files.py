@@ -73,12 +73,12 @@ group by week.week_ending, s.symbol
 order by week.week_ending, volume desc
 $$;
 """)
-    resources.warehouse().migrate()
+    resources.database().migrate()
     drive(taken(WEEK, 80), taken(NEXT, 10))
     busiest = "select symbol, volume::int from otc.busiest_symbol order by week_ending"
     assert sql(busiest) == [("AAA", 80), ("AAA", 90)]
     drive(taken(WEEK, 5))
     assert sql(busiest) == [("CCC", 30), ("CCC", 60)]
     sql("update otc.busiest_symbol set volume = 7 where week_ending = %s", NEXT)
-    (wrong,) = compute.differing(resources.warehouse(), NEXT)[0]["busiest_symbol"]
+    (wrong,) = compute.differing(resources.database(), NEXT)[0]["busiest_symbol"]
     assert wrong["differences"] == {"volume": ["7", "60.000000"]}

@@ -133,7 +133,7 @@ def test_a_run_without_a_message_is_told_from_one_that_waits(environment: dict[s
 
 def test_a_dead_letter_is_a_warning(environment: dict[str, str]) -> None:
     assert dead_letters.record(
-        resources.warehouse(), dead_letters.Death("1", "parse", b"", NOON, None), messages.read
+        resources.database(), dead_letters.DeadMessage("1", "parse", b"", NOON, None), messages.read
     )
     found = examined(environment)["letters"]
     assert (found.verdict, "seen to: 1, of parse." in found.finding) == ("warn", True)

@@ -62,8 +62,8 @@ def test_the_figures_are_those_of_the_work_that_was_done(environment: dict[str, 
     send(late)
     send(late, seconds=600)
     sql("update otc.stage_run set queued_at = now() - interval '5 minutes' where state = 'queued'")
-    death = dead_letters.Death("1", "parse", b"no message", NOON, None)
-    assert dead_letters.record(resources.warehouse(), death, messages.read)
+    death = dead_letters.DeadMessage("1", "parse", b"no message", NOON, None)
+    assert dead_letters.record(resources.database(), death, messages.read)
     rate = Rate(environment["OTCPIPE_REDIS_URL"], 1000)
     for _ in range(3):
         rate.wait_turn()

@@ -23,7 +23,7 @@ WEEK = timedelta(days=7)
 
 
 def cells(first: date = FRIDAY, last: date = FRIDAY + 3 * WEEK, since: date | None = None) -> dict[Partition, Cell]:
-    found = coverage.cells(resources.warehouse(), NOW, since, first, last)
+    found = coverage.cells(resources.database(), NOW, since, first, last)
     return {cell.partition: cell for cell in found}
 
 
@@ -76,7 +76,7 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
     environment: dict[str, str], sql: Sql
 ) -> None:
     asked = [Partition(FRIDAY + WEEK, "T1"), Partition(FRIDAY + 2 * WEEK, "T1")]
-    planning.ask(resources.warehouse(), resources.store(), "finra/otc", asked, lambda _: None, NOW)
+    planning.enqueue_fetches(resources.database(), resources.store(), "finra/otc", asked, lambda _: None, NOW)
     sql("update otc.stage_run set state = 'done', reason = 'not published yet'")
     assert [str(cells()[one]) for one in asked] == ["late 7d", "absent"]
     assert [sentence for sentence in coverage.troubles(list(cells().values())) if "11-21" in sentence] == [
@@ -87,8 +87,8 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
 def test_weeks_before_the_first_asked_for_are_not_missed_unless_a_setting_says_so(
     environment: dict[str, str],
 ) -> None:
-    planning.ask(
-        resources.warehouse(), resources.store(), "finra/otc", [Partition(FRIDAY, "T1")], lambda _: None, NOW
+    planning.enqueue_fetches(
+        resources.database(), resources.store(), "finra/otc", [Partition(FRIDAY, "T1")], lambda _: None, NOW
     )
     weeks = {tier: [str(cell) for cell in _all(None) if cell.partition.tier == tier] for tier in ("T1", "T2")}
     assert weeks["T1"] == ["queued", "late 7d", "due", "not due", "not due"]
@@ -97,7 +97,7 @@ def test_weeks_before_the_first_asked_for_are_not_missed_unless_a_setting_says_s
 
 
 def _all(since: date | None) -> list[Cell]:
-    return coverage.cells(resources.warehouse(), NOW, since)
+    return coverage.cells(resources.database(), NOW, since)
 
 
 def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
@@ -138,4 +138,4 @@ def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
         "failed",
         "compute",
     )
-    assert ledger.partitions(resources.warehouse())[0]["grade"] == rows[0]["grade"]
+    assert ledger.partitions(resources.database())[0]["grade"] == rows[0]["grade"]

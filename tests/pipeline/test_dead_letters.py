@@ -18,7 +18,7 @@ from otcpipe import resources
 from otcpipe.broker import actors, messages
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import dead_letters, definition, ledger
-from otcpipe.pipeline.dead_letters import Cause, Death
+from otcpipe.pipeline.dead_letters import DeadMessage, Failure
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
@@ -58,10 +58,10 @@ def push(run: Run, *, actor: str | None = None, **options: object) -> None:
 
 
 @pytest.fixture
-def death(environment: dict[str, str]) -> Callable[..., Death]:
+def death(environment: dict[str, str]) -> Callable[..., DeadMessage]:
     """A death as Redis tells it, of a run that the ledger knows."""
 
-    def make(run: Run, name: str = "", error: Exception | None = None) -> Death:
+    def make(run: Run, name: str = "", error: Exception | None = None) -> DeadMessage:
         message: dramatiq.Message[None] = dramatiq.Message(
             queue_name=run.stage.name,
             actor_name=run.stage.actor,
@@ -69,8 +69,8 @@ def death(environment: dict[str, str]) -> Callable[..., Death]:
             kwargs={},
             options={"generation": run.generation},
         )
-        cause = Cause.of(error or OSError("no space"), 3)
-        return Death(name or str(uuid.uuid4()), "cache", message.encode(), datetime.now(UTC), cause)
+        cause = Failure.of(error or OSError("no space"), 3)
+        return DeadMessage(name or str(uuid.uuid4()), "cache", message.encode(), datetime.now(UTC), cause)
 
     return make
 
@@ -139,14 +139,14 @@ def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
 
 def drive_to_raw(run: Run) -> Run:
     """Carry the cache stage alone; the run of the parse stage that follows."""
-    carrier(lambda *_: None).carry(run, functions()[run.stage.name])
+    carrier(lambda *_: None).execute(run, functions()[run.stage.name])
     ((key, generation),) = services_rows(run)
     raw = Run(definition.named("parse"), keys.parse(key, run.key.prefix), generation)
-    return ledger.request(resources.warehouse(), raw)
+    return ledger.request(resources.database(), raw)
 
 
 def services_rows(run: Run) -> list[tuple[str, int]]:
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         row = transaction.rows("run", **run.identity(), most=3, ours=None)[0]
     return [(row["output_key"], row["output_generation"])]
 
@@ -169,33 +169,35 @@ def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one
     assert sql(DONE) == [(1,)]
 
 
-def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(death: Callable[..., Death], sql: Sql) -> None:
+def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(
+    death: Callable[..., DeadMessage], sql: Sql
+) -> None:
     told = death(observed())
-    assert dead_letters.record(resources.warehouse(), told, messages.read)
-    assert dead_letters.record(resources.warehouse(), told, messages.read)
+    assert dead_letters.record(resources.database(), told, messages.read)
+    assert dead_letters.record(resources.database(), told, messages.read)
     assert sql("select error_class, attempts, state, reason from otc.letter") == [
         ("OSError", 3, "open", "OSError: no space")
     ]
     assert sql("select state, reason from otc.stage_run") == [("failed", "OSError: no space")]
 
 
-def test_a_death_that_is_told_again_undoes_no_replay(death: Callable[..., Death], sql: Sql) -> None:
+def test_a_death_that_is_told_again_undoes_no_replay(death: Callable[..., DeadMessage], sql: Sql) -> None:
     told = death(observed())
-    dead_letters.record(resources.warehouse(), told, messages.read)
-    dead_letters.replay(resources.warehouse(), dead_letters.find(resources.warehouse())[0], messages.read)
-    dead_letters.record(resources.warehouse(), told, messages.read)
+    dead_letters.record(resources.database(), told, messages.read)
+    dead_letters.replay(resources.database(), dead_letters.find(resources.database())[0], messages.read)
+    dead_letters.record(resources.database(), told, messages.read)
     assert sql("select state from otc.stage_run") == [("queued",)]
 
 
-def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..., Death], sql: Sql) -> None:
+def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..., DeadMessage], sql: Sql) -> None:
     run = observed()
     told = death(run)
     drive(run)
-    dead_letters.record(resources.warehouse(), told, messages.read)
+    dead_letters.record(resources.database(), told, messages.read)
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
-def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., Death], sql: Sql) -> None:
+def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., DeadMessage], sql: Sql) -> None:
     sql(
         """
         create function refuse() returns trigger language plpgsql as
@@ -244,44 +246,44 @@ def test_odd_neighbours_of_the_dead_are_recorded_too(
     )
 
 
-def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., Death], sql: Sql) -> None:
+def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., DeadMessage], sql: Sql) -> None:
     run = observed()
-    assert isinstance(ledger.claim(resources.warehouse(), run), ledger.Claim)
-    assert not dead_letters.record(resources.warehouse(), death(run), messages.read)
+    assert isinstance(ledger.claim(resources.database(), run), ledger.Claim)
+    assert not dead_letters.record(resources.database(), death(run), messages.read)
     assert sql("select count(*) from otc.letter") == [(0,)]
 
 
-def test_a_second_replay_changes_nothing(death: Callable[..., Death], sql: Sql) -> None:
-    dead_letters.record(resources.warehouse(), death(observed()), messages.read)
-    (letter,) = dead_letters.find(resources.warehouse())
-    run = dead_letters.replay(resources.warehouse(), letter, messages.read)
+def test_a_second_replay_changes_nothing(death: Callable[..., DeadMessage], sql: Sql) -> None:
+    dead_letters.record(resources.database(), death(observed()), messages.read)
+    (letter,) = dead_letters.find(resources.database())
+    run = dead_letters.replay(resources.database(), letter, messages.read)
     assert run is not None
-    assert dead_letters.replay(resources.warehouse(), letter, messages.read) is None
+    assert dead_letters.replay(resources.database(), letter, messages.read) is None
     assert sql("select state from otc.stage_run") == [("queued",)]
     drive(run)
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
 def test_a_letter_is_resolved_too_when_its_run_comes_through_without_a_replay(
-    death: Callable[..., Death], sql: Sql
+    death: Callable[..., DeadMessage], sql: Sql
 ) -> None:
     run = observed()
-    dead_letters.record(resources.warehouse(), death(run), messages.read)
+    dead_letters.record(resources.database(), death(run), messages.read)
     drive(Run(run.stage, run.key, request="anew"))
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
-def test_a_message_that_cannot_be_read_stays_as_it_is(death: Callable[..., Death], sql: Sql) -> None:
-    dead_letters.record(resources.warehouse(), Death("x", "cache", b"{", datetime.now(UTC), None), messages.read)
-    (letter,) = dead_letters.find(resources.warehouse())
+def test_a_message_that_cannot_be_read_stays_as_it_is(death: Callable[..., DeadMessage], sql: Sql) -> None:
+    dead_letters.record(resources.database(), DeadMessage("x", "cache", b"{", datetime.now(UTC), None), messages.read)
+    (letter,) = dead_letters.find(resources.database())
     with pytest.raises(Invalid, match="cannot be decoded"):
-        dead_letters.replay(resources.warehouse(), letter, messages.read)
+        dead_letters.replay(resources.database(), letter, messages.read)
     assert sql("select state, stage from otc.letter") == [("open", None)]
 
 
-def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Death], here: Command) -> None:
+def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., DeadMessage], here: Command) -> None:
     for tier, error in (("T1", OSError("a")), ("T2", ValueError("b")), ("OTCE", OSError("c"))):
-        dead_letters.record(resources.warehouse(), death(observed(tier), error=error), messages.read)
+        dead_letters.record(resources.database(), death(observed(tier), error=error), messages.read)
     asked = [
         ("--error", "OSError"),
         ("--stage", "cache"),
@@ -297,9 +299,9 @@ def test_letters_are_found_by_stage_week_error_and_time(death: Callable[..., Dea
     assert (wrong.returncode, "is not a stage" in wrong.stderr) == (2, True)
 
 
-def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], here: Command, sql: Sql) -> None:
+def test_replay_can_be_tried_first_and_bounded(death: Callable[..., DeadMessage], here: Command, sql: Sql) -> None:
     for tier in TIERS:
-        dead_letters.record(resources.warehouse(), death(observed(tier)), messages.read)
+        dead_letters.record(resources.database(), death(observed(tier)), messages.read)
     dry = here("dlq", "replay", "--error", "OSError", "--limit", "2", "--dry-run")
     assert dry.stdout.count("would run again") == 2
     assert sql("select count(*) from otc.letter where state = 'open'") == [(3,)]
@@ -309,8 +311,8 @@ def test_replay_can_be_tried_first_and_bounded(death: Callable[..., Death], here
     assert here("dlq", "replay", "999").returncode == 2
 
 
-def test_old_letters_go_only_when_told_so(death: Callable[..., Death], here: Command, sql: Sql) -> None:
-    dead_letters.record(resources.warehouse(), death(observed()), messages.read)
+def test_old_letters_go_only_when_told_so(death: Callable[..., DeadMessage], here: Command, sql: Sql) -> None:
+    dead_letters.record(resources.database(), death(observed()), messages.read)
     assert "1 letter of" in here("dlq", "purge", "--older-than", "0").stdout
     assert sql("select count(*) from otc.letter") == [(1,)]
     assert here("dlq", "purge", "--older-than", "1", "--yes").returncode == 0

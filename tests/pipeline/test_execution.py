@@ -12,8 +12,8 @@ import pytest
 from otcpipe import resources
 from otcpipe.errors import Permanent, Poisonous, TooSoon, Unreachable
 from otcpipe.pipeline import definition, execution, ledger
-from otcpipe.pipeline.ledger import Claim, Held, Lease, Run
-from otcpipe.records import Output, Partition
+from otcpipe.pipeline.ledger import Claim, HeldMessages, Lease, Run
+from otcpipe.records import Partition, StageResult
 from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -99,13 +99,13 @@ def test_a_damaged_object_is_waited_for_while_it_is_made_and_given_up_when_that_
     sent: list[Run] = []
     stage = functions()["normalize"]
     reader = again(carried[2])
-    carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+    carrier(lambda run, _: sent.append(run)).execute(reader, stage)
     assert [run.stage.name for run in sent] == ["parse", "normalize"]
-    carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+    carrier(lambda run, _: sent.append(run)).execute(reader, stage)
     assert [run.stage.name for run in sent[2:]] == ["normalize"], "it is being made already"
     fail(sent[0], "no such luck")
     with pytest.raises(Permanent, match="What would make it again failed: no such luck"):
-        carrier(lambda run, _: sent.append(run)).carry(reader, stage)
+        carrier(lambda run, _: sent.append(run)).execute(reader, stage)
 
 
 def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
@@ -113,25 +113,25 @@ def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
 ) -> None:
     run, sent = observe(CONTENT, OTCE), list[Run]()
 
-    def cut_off(_: Run) -> Output:
-        monkeypatch.setattr(resources.warehouse(), "_url", "postgresql://127.0.0.1:9/")
+    def cut_off(_: Run) -> StageResult:
+        monkeypatch.setattr(resources.database(), "_url", "postgresql://127.0.0.1:9/")
         raise Unreachable("PostgreSQL does not answer.")
 
     for _ in range(5):
-        held = ledger.claim(resources.warehouse(), run)
+        held = ledger.claim(resources.database(), run)
         assert isinstance(held, Claim), "its own lease hinders nobody"
         run = replace(run, ours=held.worker)
     assert sql("select unended from otc.stage_run") == [(0,)]
-    carrier(lambda run, _: sent.append(run)).carry(run, cut_off)
+    carrier(lambda run, _: sent.append(run)).execute(run, cut_off)
     assert sent == [run] and sent[0].ours is not None
 
 
 def test_text_that_postgres_refuses_is_made_legible(environment: dict[str, str], sql: Sql) -> None:
-    def fails(_: Run) -> Output:
+    def fails(_: Run) -> StageResult:
         raise OSError("a null \0 and half a pair \ud800")
 
     with pytest.raises(OSError, match="a null"):
-        carrier(lambda *_: None).carry(observe(CONTENT, OTCE), fails)
+        carrier(lambda *_: None).execute(observe(CONTENT, OTCE), fails)
     assert sql("select state, reason from otc.stage_run") == [
         ("queued", "OSError: a null \N{REPLACEMENT CHARACTER} and half a pair ?")
     ]
@@ -151,15 +151,15 @@ def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
     environment: dict[str, str], sql: Sql
 ) -> None:
     run = observe(CONTENT, OTCE)
-    held = ledger.claim(resources.warehouse(), run)
+    held = ledger.claim(resources.database(), run)
     assert isinstance(held, Claim)
     put_off: list[tuple[Run, float]] = []
     stage = functions()["cache"]
-    carrier(lambda run, wait: put_off.append((run, wait))).carry(run, stage)
+    carrier(lambda run, wait: put_off.append((run, wait))).execute(run, stage)
     assert [(one, 0 < wait <= 16) for one, wait in put_off] == [(run, True)]
     sql("update otc.stage_run set lease_until = now() - interval '1 second'")
     assert len(drive(run)) == 5
-    assert not ledger.finish(resources.warehouse(), held, Output("never")), "the first worker has lost its lease"
+    assert not ledger.finish(resources.database(), held, StageResult("never")), "the first worker has lost its lease"
 
 
 def test_a_lease_is_renewed_while_its_stage_runs(
@@ -167,23 +167,23 @@ def test_a_lease_is_renewed_while_its_stage_runs(
 ) -> None:
     monkeypatch.setattr(ledger, "RENEWALS", 300)
     run = observe(CONTENT, OTCE)
-    held = ledger.claim(resources.warehouse(), run)
+    held = ledger.claim(resources.database(), run)
     assert isinstance(held, Claim)
     sql("update otc.stage_run set lease_until = now() + interval '1 second'")
-    with Lease(resources.warehouse(), held):
+    with Lease(resources.database(), held):
         sql("select pg_sleep(0.5)")
-    assert isinstance(ledger.claim(resources.warehouse(), run), Held)
+    assert isinstance(ledger.claim(resources.database(), run), HeldMessages)
     assert sql("select lease_until > now() + interval '10 seconds' from otc.stage_run") == [(True,)]
 
 
 def test_a_stage_that_fails_gives_its_claim_back_with_the_reason(environment: dict[str, str], sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
 
-    def fails(_: Run) -> Output:
+    def fails(_: Run) -> StageResult:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        carrier(lambda *_: None).carry(run, fails)
+        carrier(lambda *_: None).execute(run, fails)
     assert sql("select state, reason from otc.stage_run") == [("queued", "OSError: no space left")]
     drive(run)
     assert sql("select state, reason from otc.stage_run where stage = 'cache'") == [("done", None)]
@@ -194,7 +194,7 @@ def test_the_next_run_is_due_in_the_ledger_before_its_message_is_sent(environmen
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        carrier(lost).carry(observe(CONTENT, OTCE), functions()["cache"])
+        carrier(lost).execute(observe(CONTENT, OTCE), functions()["cache"])
     assert sql("select stage, state from otc.stage_run order by 1") == [("cache", "done"), ("parse", "queued")]
 
 
@@ -207,10 +207,10 @@ def test_an_outage_is_waited_for_and_uses_up_no_attempt(environment: dict[str, s
     run = observe(CONTENT, OTCE)
     sent: list[tuple[Run, float]] = []
 
-    def down(_: Run) -> Output:
+    def down(_: Run) -> StageResult:
         raise Unreachable("S3 does not answer.")
 
-    carrier(lambda run, wait: sent.append((run, wait))).carry(run, down)
+    carrier(lambda run, wait: sent.append((run, wait))).execute(run, down)
     assert sent == [(run, execution.OUTAGE_SECONDS)]
 
 
@@ -219,30 +219,30 @@ def test_a_run_whose_workers_die_in_it_is_left_alone_at_the_fourth_time(
 ) -> None:
     run = observe(CONTENT, OTCE)
     for _ in range(3):
-        assert isinstance(ledger.claim(resources.warehouse(), run), Claim)
+        assert isinstance(ledger.claim(resources.database(), run), Claim)
         sql("update otc.stage_run set lease_until = now() - interval '1 second'")
     with pytest.raises(Poisonous, match="3 workers in a row"):
-        ledger.claim(resources.warehouse(), run)
+        ledger.claim(resources.database(), run)
 
 
 def test_workers_that_die_between_failures_make_no_poison(environment: dict[str, str], sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     for _ in range(4):
         for _ in range(2):
-            assert isinstance(ledger.claim(resources.warehouse(), run), Claim)
+            assert isinstance(ledger.claim(resources.database(), run), Claim)
             sql("update otc.stage_run set lease_until = now() - interval '1 second'")
-        held = ledger.claim(resources.warehouse(), run)
+        held = ledger.claim(resources.database(), run)
         assert isinstance(held, Claim)
-        with suppress(OSError), Lease(resources.warehouse(), held):
+        with suppress(OSError), Lease(resources.database(), held):
             raise OSError("it failed in good order")
 
 
 def test_to_be_put_off_is_no_attempt(environment: dict[str, str], sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     for error in (TooSoon("not yet", 1), TooSoon("not yet", 1), OSError("it failed")):
-        held = ledger.claim(resources.warehouse(), run)
+        held = ledger.claim(resources.database(), run)
         assert isinstance(held, Claim)
-        with suppress(TooSoon, OSError), Lease(resources.warehouse(), held):
+        with suppress(TooSoon, OSError), Lease(resources.database(), held):
             raise error
     assert sql("select state, attempts, reason from otc.stage_run") == [("queued", 1, "OSError: it failed")]
 
@@ -250,15 +250,15 @@ def test_to_be_put_off_is_no_attempt(environment: dict[str, str], sql: Sql) -> N
 def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) -> None:
     first, second = (replace(observe(CONTENT, OTCE), request=word) for word in ("one", "two"))
     drive(first)
-    assert ledger.request(resources.warehouse(), replace(first, request="three")).request == "three"
-    assert ledger.request(resources.warehouse(), second).request == "three"
+    assert ledger.request(resources.database(), replace(first, request="three")).request == "three"
+    assert ledger.request(resources.database(), second).request == "three"
 
 
 def test_who_asks_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
     environment: dict[str, str], sql: Sql
 ) -> None:
     run = observe(CONTENT, OTCE)
-    asked = ledger.request(resources.warehouse(), again(run, only=True))
+    asked = ledger.request(resources.database(), again(run, only=True))
     assert (asked.request, asked.is_last) == (run.request, False)
     assert [one.stage.name for one in drive(asked)] == NAMES[1:]
 
@@ -266,8 +266,8 @@ def test_who_asks_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_
 def test_a_run_that_is_due_alone_is_followed_once_it_is_asked_for_in_the_normal_course(
     carried: list[Run], sql: Sql
 ) -> None:
-    alone = ledger.request(resources.warehouse(), again(carried[0], only=True))
-    asked = ledger.request(resources.warehouse(), again(carried[0]))
+    alone = ledger.request(resources.database(), again(carried[0], only=True))
+    asked = ledger.request(resources.database(), again(carried[0]))
     assert asked != alone
     assert [one.stage.name for one in drive(alone)] == NAMES[1:], "whichever message comes first"
     assert sql("select distinct state from otc.stage_run") == [("done",)]
@@ -278,11 +278,11 @@ def test_a_run_that_is_under_way_alone_is_followed_once_it_is_asked_for_in_the_n
 ) -> None:
     sent = list[Run]()
 
-    def ask_meanwhile(run: Run) -> Output:
-        ledger.request(resources.warehouse(), again(run))
+    def ask_meanwhile(run: Run) -> StageResult:
+        ledger.request(resources.database(), again(run))
         return functions()[run.stage.name](run)
 
-    carrier(lambda run, _: sent.append(run)).carry(again(carried[0], only=True), ask_meanwhile)
+    carrier(lambda run, _: sent.append(run)).execute(again(carried[0], only=True), ask_meanwhile)
     due = sql("select stage from otc.stage_run where state = 'queued'")
     assert due == [("parse",)], "for reconcile, where the message that asked for it gets lost"
 
@@ -292,7 +292,7 @@ def test_a_message_of_an_earlier_request_that_comes_again_takes_no_followers_fro
 ) -> None:
     earlier = again(carried[0], only=True)
     drive(earlier)
-    later = ledger.request(resources.warehouse(), again(carried[0]))
+    later = ledger.request(resources.database(), again(carried[0]))
     assert [one.stage.name for one in drive(earlier)] == NAMES[1:]
     assert [one.stage.name for one in drive(later)] == NAMES[1:]
     assert sql("select distinct state from otc.stage_run") == [("done",)]

@@ -100,7 +100,7 @@ def test_an_impossible_row_stops_no_listing_and_can_be_removed(
     removed = here("reconcile")
     assert all(key in removed.stdout for key in found)
     assert sql("select count(*) from otc.stage_run where key = any(%s)", found) == [(0,)]
-    assert oddities.find(resources.warehouse(), NOON) == []
+    assert oddities.find(resources.database(), NOON) == []
     assert sql("select count(*) > 0 from otc.stage_run") == [(True,)]
 
 
@@ -152,7 +152,7 @@ def test_an_observation_whose_clock_was_set_back_is_named(environment: dict[str,
     drive(observe(newer, OTCE, NOON - 2 * DAY, "all"))
     shown = here("status").stdout
     assert "OTCE 2025-11-14: the observation of 2025-12-18 12:00 UTC has rows updated on 2025-12-22" in shown
-    [sentence] = oddities.clocks_set_back(resources.warehouse())
+    [sentence] = oddities.clocks_set_back(resources.database())
     assert sentence in shown
     verdict, said, _ = checks.CHECKS[-2][2](checks.Place(resources.settings()))
     assert (verdict, sentence in said) == ("warn", True)

@@ -68,7 +68,7 @@ def history() -> list[Callable[[], object]]:
         lambda: withdraw(partition(3)),
         lambda: drive(*reconciled()),
         lambda: decisions.want(
-            resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], [partition(12, "T2")], NOON
+            resources.database(), resources.store(), resources.settings()["S3_PREFIX"], [partition(12, "T2")], NOON
         ),
         file(6, file_text([("", "AAAA", 3, 1), ("A", "AAAA", "x", 1)]), 1),
         answer(4, [{}, {"MPID": "BBBB"}, NON_ATS]),
@@ -77,10 +77,10 @@ def history() -> list[Callable[[], object]]:
 
 def withdraw(place: Partition) -> None:
     """Withdraw the newest capture of a partition."""
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         capture = transaction.rows("captures", week_ending=place.week_ending, tier=place.tier)[-1]
     decision = decisions.Decision("withdraw", place, capture["fetched_key"], "cut short", NOON + 9 * DAY)
-    decisions.record(resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], decision)
+    decisions.record(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], decision)
 
 
 def settle(sql: Sql, rng: random.Random | None = None) -> None:
@@ -90,17 +90,17 @@ def settle(sql: Sql, rng: random.Random | None = None) -> None:
         runs = reconciled()
         if not runs:
             return
-        carry(*runs, rng=rng)
+        execute(*runs, rng=rng)
     raise AssertionError("it never settles")
 
 
-def carry(*runs: Run, rng: random.Random | None = None) -> None:
+def execute(*runs: Run, rng: random.Random | None = None) -> None:
     """Carry runs and all that follows, one stage at a time; what fails is dead."""
     waiting, work = [*runs], functions()
     while waiting:
         run = waiting.pop(rng.randrange(len(waiting)) if rng else 0)
         try:
-            carrier(lambda found, _: waiting.append(found)).carry(run, work[run.stage.name])
+            carrier(lambda found, _: waiting.append(found)).execute(run, work[run.stage.name])
         except OtcpipeError as error:
             fail(run, str(error))
 
@@ -108,7 +108,7 @@ def carry(*runs: Run, rng: random.Random | None = None) -> None:
 def lose(sql: Sql) -> None:
     """Postgres is lost, and set up anew."""
     sql("drop schema otc cascade")
-    resources.warehouse().migrate()
+    resources.database().migrate()
 
 
 @pytest.fixture
@@ -157,23 +157,23 @@ def test_an_older_dump_beside_todays_objects_and_any_messages_ends_in_the_same_t
     restore(environment)
     sent = rng.sample(messages, len(messages) // 2)  # what an old Redis still holds
     for number, run in enumerate(sent):
-        carry(replace(run, request=f"of before {number}") if rng.random() < 0.5 else run)
+        execute(replace(run, request=f"of before {number}") if rng.random() < 0.5 else run)
     settle(sql)
     assert differences(all_tables(sql), expected) == {}
 
 
 def dump(environment: dict[str, str]) -> None:
     server, name = environment["OTCPIPE_DATABASE_URL"].rsplit("/", 1)
-    resources.warehouse().close()
-    resources.warehouse.cache_clear()
+    resources.database().close()
+    resources.database.cache_clear()
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"create database {name}_dump template {name}".encode())
 
 
 def restore(environment: dict[str, str]) -> None:
     server, name = environment["OTCPIPE_DATABASE_URL"].rsplit("/", 1)
-    resources.warehouse().close()
-    resources.warehouse.cache_clear()
+    resources.database().close()
+    resources.database.cache_clear()
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)".encode())
         admin.execute(f"alter database {name}_dump rename to {name}".encode())
@@ -182,11 +182,11 @@ def restore(environment: dict[str, str]) -> None:
 def test_the_weeks_that_were_asked_for_come_back_and_so_the_gaps(sql: Sql, here: Here) -> None:
     asked = [partition(9, "T1"), partition(3, "T1")]
     prefix = resources.settings()["S3_PREFIX"]
-    planning.ask(resources.warehouse(), resources.store(), prefix, asked, lambda _: None, NOON)
-    before = planning.wanted(resources.warehouse(), NOON, None, ["T1"])
+    planning.enqueue_fetches(resources.database(), resources.store(), prefix, asked, lambda _: None, NOON)
+    before = planning.expected_partitions(resources.database(), NOON, None, ["T1"])
     lose(sql)
     reconciled()
-    assert planning.wanted(resources.warehouse(), NOON, None, ["T1"]) == before
+    assert planning.expected_partitions(resources.database(), NOON, None, ["T1"]) == before
     assert before[-1] == asked[0]
 
 
@@ -208,9 +208,9 @@ def test_decisions_of_a_release_that_kept_them_in_postgres_are_copied_to_s3(sql:
     prefix, store = resources.settings()["S3_PREFIX"], resources.store()
     for key in list(store.keys(f"{prefix}/decision/")):
         store.discard(key)
-    assert decisions.synchronize(resources.warehouse(), store, prefix, print) == 1
+    assert decisions.synchronize(resources.database(), store, prefix, print) == 1
     before = all_tables(sql)
     lose(sql)
     settle(sql)
     assert all_tables(sql)["acceptance"] == before["acceptance"]
-    assert ledger.partitions(resources.warehouse())[0]["state"] == "done"
+    assert ledger.partitions(resources.database())[0]["state"] == "done"

@@ -15,7 +15,7 @@ from otcpipe.broker import actors
 from otcpipe.pipeline import definition, ledger, recovery
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Output, Partition
+from otcpipe.records import Partition, StageResult
 from otcpipe.stages import normalize
 from otcpipe.storage import keys
 from tests.support.pipeline import NOON, WEEK, drive, fail, file_text, observe
@@ -37,7 +37,7 @@ RECORDS = """
 def found(environment: dict[str, str]) -> Callable[..., list[tuple[Run, str]]]:
     def find(message_ids: Collection[str] = ()) -> list[tuple[Run, str]]:
         prefix = environment["OTCPIPE_S3_PREFIX"]
-        findings = recovery.find(resources.warehouse(), resources.store(), prefix, message_ids, datetime.now(UTC))
+        findings = recovery.find(resources.database(), resources.store(), prefix, message_ids, datetime.now(UTC))
         return [(finding.run, finding.why) for finding in findings]
 
     return find
@@ -67,7 +67,7 @@ def test_a_run_without_a_message_is_found_once_its_message_ought_to_have_come(fo
 
 def test_a_run_under_a_live_lease_is_left_alone_and_found_when_the_lease_is_over(found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
-    ledger.claim(resources.warehouse(), run)
+    ledger.claim(resources.database(), run)
     assert found() == []
     pass_time(sql)
     assert found() == [(run, "its worker is gone")]
@@ -119,7 +119,7 @@ def test_after_the_loss_of_postgres_all_is_made_again_from_the_stored_objects(fo
     assert len(before) == 3
     sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due, otc.symbol_summary, otc.venue_share")
     assert {why for _, why in found()} == {"its object is in no ledger"}
-    drive(*(ledger.request(resources.warehouse(), run) for run, _ in found()))
+    drive(*(ledger.request(resources.database(), run) for run, _ in found()))
     assert sql(RECORDS) == before
     assert found() == []
 
@@ -129,28 +129,28 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
 ) -> None:
     drive(observe(CONTENT, OTCE), observe(LATER, OTCE, NOON + timedelta(days=1)))
     before, prefix = sql(RECORDS), environment["OTCPIPE_S3_PREFIX"]
-    assert recovery.stale(resources.warehouse(), prefix, "anew") == []
+    assert recovery.stale(resources.database(), prefix, "anew") == []
     newer = tuple(
         replace(stage, code_version=normalize.VERSION + 1) if stage.name == "normalize" else stage
         for stage in PIPELINE
     )
     monkeypatch.setattr(definition, "PIPELINE", newer)
     monkeypatch.setattr(recovery, "VERSIONS", {stage.name: stage.code_version for stage in newer})
-    stale = recovery.stale(resources.warehouse(), prefix, "anew")
+    stale = recovery.stale(resources.database(), prefix, "anew")
     assert [(one.run.stage.name, one.why) for one in stale] == [
         ("normalize", f"made by version {normalize.VERSION}")
     ] * 2
-    carried = drive(*(ledger.request(resources.warehouse(), one.run) for one in stale))
+    carried = drive(*(ledger.request(resources.database(), one.run) for one in stale))
     assert [run.stage.name for run in carried].count("compute") == 2
-    assert recovery.stale(resources.warehouse(), prefix, "again") == []
+    assert recovery.stale(resources.database(), prefix, "again") == []
     assert sql(RECORDS) == before
 
 
 def test_a_partition_that_was_late_is_asked_for_again_after_an_hour(found: Found, sql: Sql) -> None:
     run = Run(definition.named("fetch"), keys.of_partition(resources.settings()["S3_PREFIX"], OTCE))
-    held = ledger.claim(resources.warehouse(), run)
+    held = ledger.claim(resources.database(), run)
     assert isinstance(held, ledger.Claim)
-    ledger.finish(resources.warehouse(), held, Output(None, reason="not published yet"))
+    ledger.finish(resources.database(), held, StageResult(None, reason="not published yet"))
     assert found() == []
     sql("update otc.stage_run set finished_at = now() - interval '2 hours'")
     assert [(run.stage.name, why) for run, why in found()] == [("fetch", "it was not published when last asked for")]

@@ -54,7 +54,7 @@ def small_files(pid: int, most: int) -> Iterator[None]:
 def put_off(run: Run) -> list[Run]:
     """Carry one run, whose server cannot do its part; the runs that were sent for later."""
     sent: list[tuple[Run, float]] = []
-    carrier(lambda *one: sent.append(one)).carry(run, functions()[run.stage.name])
+    carrier(lambda *one: sent.append(one)).execute(run, functions()[run.stage.name])
     assert {seconds for _, seconds in sent} <= {execution.OUTAGE_SECONDS}
     return [run for run, _ in sent]
 
@@ -107,8 +107,8 @@ def test_a_full_disk_under_postgres_fails_the_run_with_the_reason_and_leaves_no_
 ) -> None:
     large = file_text([(f"S{number}", "AAAA", number + 1, 1) for number in range(MANY)])
     with small_files(servers.pid("postgres"), 17 << 20):  # above a segment of its log
-        resources.warehouse().close()
-        resources.warehouse.cache_clear()  # whose connections were made before
+        resources.database().close()
+        resources.database.cache_clear()  # whose connections were made before
         left: list[Run] = [observe(large, OTCE)]
         while left[0].stage.name != "persist":
             left = carried(left[0])
@@ -118,15 +118,15 @@ def test_a_full_disk_under_postgres_fails_the_run_with_the_reason_and_leaves_no_
     assert (stage, state) == ("persist", "queued")
     assert "could not extend file" in reason
     assert sql("select count(*) from otc.volume_record") == [(0,)]
-    resources.warehouse().close()
-    resources.warehouse.cache_clear()
+    resources.database().close()
+    resources.database.cache_clear()
     drive(*left)
     assert sql("select count(*) from otc.volume_record") == [(MANY,)]
 
 
 def carried(run: Run) -> list[Run]:
     sent: list[Run] = []
-    carrier(lambda run, _: sent.append(run)).carry(run, functions()[run.stage.name])
+    carrier(lambda run, _: sent.append(run)).execute(run, functions()[run.stage.name])
     return sent
 
 

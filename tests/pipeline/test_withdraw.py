@@ -116,7 +116,7 @@ def test_what_cannot_be_withdrawn_is_said_in_a_sentence(cut_short: str, here: He
 
 def verified() -> list[verify.Verdict]:
     prefix = resources.settings()["S3_PREFIX"]
-    return list(verify.verify(resources.warehouse(), resources.store(), prefix, None))
+    return list(verify.verify(resources.database(), resources.store(), prefix, None))
 
 
 def waiting(sql: Sql) -> list[Any]:

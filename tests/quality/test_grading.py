@@ -62,9 +62,9 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
 
 def test_nobody_sends_a_held_run_again_or_fetches_its_partition(held: Run, sql: Sql) -> None:
     sql("update otc.stage_run set queued_at = now() - interval '1 hour', finished_at = now() - interval '1 hour'")
-    assert list(recovery.find(resources.warehouse(), resources.store(), held.key.prefix, (), NOON)) == []
-    assert "held" in planning.hindrance(OTCE, "held", NOON)
-    assert planning.hindrance(OTCE, "held", NOON, refresh=True) == ""
+    assert list(recovery.find(resources.database(), resources.store(), held.key.prefix, (), NOON)) == []
+    assert "held" in planning.skip_reason(OTCE, "held", NOON)
+    assert planning.skip_reason(OTCE, "held", NOON, refresh=True) == ""
     drive(held)  # a message that comes again changes nothing
     assert sql("select count(*) from otc.stage_run where state = 'held'") == [(1,)]
 
@@ -90,14 +90,14 @@ def test_a_sound_content_after_a_held_one_goes_through(held: Run, sql: Sql) -> N
     drive(observe(file_text(SOUND), OTCE, NOON + timedelta(days=1)))
     assert sql(COMPUTED) == [("OTCE", 90)]
     assert sql("select grade, reasons from otc.weekly_quality") == [("A", [])]
-    (row,) = ledger.partitions(resources.warehouse())
+    (row,) = ledger.partitions(resources.database())
     assert row["state"] == "done"
 
 
 def test_a_partition_that_only_looks_odd_goes_on_with_a_warning(environment: dict[str, str], sql: Sql) -> None:
     before = Partition(WEEK - timedelta(days=7), "OTCE")
     drive(observe(file_text(SOUND, updated_on="2025-12-08"), before), observe(file_text(SOUND[:30]), OTCE))
-    rows = ledger.partitions(resources.warehouse())
+    rows = ledger.partitions(resources.database())
     assert [(row["state"], row["grade"], row["reason"]) for row in rows] == [
         ("done", "A", None),
         ("done", "C", "volume a trading day is -67 % against the week ending 2025-11-07"),

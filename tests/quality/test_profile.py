@@ -70,7 +70,7 @@ def test_measures_of_a_capture_are_those_of_the_tables(sql: Sql, is_whole: bool)
     drive(observe(told, T1, covers="all"))
     if not is_whole:
         drive(observe(file_text([("ABC", "AAAA", 5, 1)], "T1"), T1, NOON + timedelta(days=1)))
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         current = transaction.table("current_records", week_ending=WEEK, tier="T1")
         stored = transaction.row("quality", week_ending=WEEK, tier="T1")
     assert stored is not None

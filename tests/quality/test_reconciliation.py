@@ -22,17 +22,17 @@ TOTAL = {
 VENUE = {"summaryTypeCode": "ATS_W_FIRM", "issueSymbolIdentifier": "", "issueName": ""}
 
 
-def apart(*rows: Mapping[str, object]) -> list[str] | None:
+def difference(*rows: Mapping[str, object]) -> list[str] | None:
     return reconciliation.unreconciled(normalize.rows(parse.rows(api_text(rows, T1)), T1))
 
 
 def test_rows_that_add_up_are_reconciled() -> None:
-    assert apart(FIRM, OTHER, TOTAL) == []
-    assert apart(FIRM, OTHER, TOTAL, VENUE) == []
+    assert difference(FIRM, OTHER, TOTAL) == []
+    assert difference(FIRM, OTHER, TOTAL, VENUE) == []
 
 
 def test_without_totals_nothing_is_known() -> None:
-    assert apart(FIRM, OTHER) is None
+    assert difference(FIRM, OTHER) is None
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,17 @@ def test_without_totals_nothing_is_known() -> None:
     ],
 )
 def test_one_trade_or_a_little_more_than_rounding_is_told_by_symbol(wrong: Mapping[str, object]) -> None:
-    found = apart(FIRM, OTHER, wrong)
+    found = difference(FIRM, OTHER, wrong)
     assert found
     assert "ABC" in found
 
 
 def test_a_rounding_is_allowed() -> None:
-    assert apart(FIRM, OTHER, TOTAL | {"totalWeeklyShareQuantity": "100.000002"}) == []
+    assert difference(FIRM, OTHER, TOTAL | {"totalWeeklyShareQuantity": "100.000002"}) == []
 
 
 def test_a_firm_that_does_not_add_up_is_told_by_name() -> None:
-    assert apart(FIRM, OTHER, TOTAL, VENUE | {"totalWeeklyTradeCount": 11}) == ["AAAA VENUE"]
+    assert difference(FIRM, OTHER, TOTAL, VENUE | {"totalWeeklyTradeCount": 11}) == ["AAAA VENUE"]
 
 
 @pytest.mark.parametrize("names", [("AAAA VENUE",), ("RENAMED",), ("AAAA VENUE", "RENAMED")])
@@ -65,15 +65,15 @@ def test_a_venue_with_two_names_is_compared_with_its_totals_under_any_of_them(na
         "totalWeeklyShareQuantity": 200 // len(names),
         "totalWeeklyTradeCount": 20 // len(names),
     }
-    assert apart(FIRM, renamed, total, *(of_venue | {"marketParticipantName": name} for name in names)) == []
+    assert difference(FIRM, renamed, total, *(of_venue | {"marketParticipantName": name} for name in names)) == []
     wrong = of_venue | {"marketParticipantName": names[0], "totalWeeklyTradeCount": 21}
-    assert apart(FIRM, renamed, total, wrong) == ["RENAMED"]
+    assert difference(FIRM, renamed, total, wrong) == ["RENAMED"]
 
 
 def test_volume_of_no_known_venue_is_reconciled_with_its_symbol() -> None:
     nobody = {"MPID": "", "marketParticipantName": "", "totalWeeklyTradeCount": 10}
-    assert apart(FIRM, nobody, TOTAL | {"totalWeeklyShareQuantity": 200}) == []
-    assert apart(FIRM, nobody, TOTAL | {"totalWeeklyShareQuantity": 201}) == ["ABC"]
+    assert difference(FIRM, nobody, TOTAL | {"totalWeeklyShareQuantity": 200}) == []
+    assert difference(FIRM, nobody, TOTAL | {"totalWeeklyShareQuantity": 201}) == ["ABC"]
 
 
 @pytest.mark.parametrize("tier", ["T1", "T2", "OTCE"])

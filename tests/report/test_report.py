@@ -95,7 +95,7 @@ def rows(week: int, tier: str) -> list[dict[str, object]]:
 
 
 def made(file: Path, week: date | None = None) -> Page:
-    told, text = report.make(resources.warehouse(), week, NOW)
+    told, text = report.make(resources.database(), week, NOW)
     file.write_text(text, encoding="utf-8")
     scope = stored("select distinct scope from otc.symbol_summary where week_ending = %s order by 1", told)[0][
         "scope"
@@ -244,9 +244,9 @@ def test_a_real_browser_shows_it_on_a_desk_and_on_a_phone(
 
 def test_a_week_that_is_not_there_is_an_error(environment: dict[str, str]) -> None:
     with pytest.raises(Invalid, match="Nothing is loaded"):
-        report.make(resources.warehouse(), None, NOW)
+        report.make(resources.database(), None, NOW)
     with pytest.raises(Invalid, match="The week ending 2025-11-14 is not loaded"):
-        report.make(resources.warehouse(), WEEK, NOW)
+        report.make(resources.database(), WEEK, NOW)
 
 
 def test_the_command_writes_one_file(
@@ -357,7 +357,7 @@ def test_a_page_is_made_of_any_quantities(environment: dict[str, str], data: st.
         changed = data.draw(st.none() | SYMBOLS)
         if changed:
             drive(observe(api_text(any_rows(changed, tier), partition), partition, NOW - timedelta(days=1), "all"))
-    told, text = report.make(resources.warehouse(), week, NOW)
+    told, text = report.make(resources.database(), week, NOW)
     assert told == week
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
     assert not {"None", "nan", "inf", "NaN", "Infinity"} & set(" ".join(tree.itertext()).split())

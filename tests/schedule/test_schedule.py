@@ -21,7 +21,7 @@ from otcpipe.cli import schedule as shown
 from otcpipe.errors import Invalid, Unreachable
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from otcpipe.schedule import JOBS, Job, Occasion, plan
+from otcpipe.schedule import JOBS, Job, JobContext, plan
 from otcpipe.settings import DEFAULTS
 from otcpipe.stages import compute
 from otcpipe.weeks import NEW_YORK
@@ -107,22 +107,22 @@ def calls() -> list[datetime]:
 
 @pytest.fixture
 def jobs(calls: list[datetime]) -> list[Job]:
-    def call(occasion: Occasion) -> str:
+    def call(context: JobContext) -> str:
         time.sleep(0.05)  # so that two are at it together
-        calls.append(occasion.now)
+        calls.append(context.now)
         return "called"
 
     return [Job("otc-tier1-weekly", "SCHEDULE_TIER1", call)]
 
 
-def at(now: datetime) -> Occasion:
-    return Occasion(now, resources.warehouse(), resources.store(), resources.settings(), lambda _: None, list)
+def at(now: datetime) -> JobContext:
+    return JobContext(now, resources.database(), resources.store(), resources.settings(), lambda _: None, list)
 
 
 def test_a_job_fires_at_its_time_and_not_before_or_twice(
     environment: dict[str, str], jobs: list[Job], calls: list[datetime]
 ) -> None:
-    schedule.begin(resources.warehouse(), TUESDAY)
+    schedule.begin(resources.database(), TUESDAY)
     moments = [TUESDAY, WEDNESDAY - MINUTE, WEDNESDAY, WEDNESDAY, WEDNESDAY + MINUTE, WEDNESDAY + 7 * DAY]
     fired = [schedule.fire_due(at(moment), jobs) for moment in moments]
     assert [len(names) for names in fired] == [0, 0, 1, 0, 0, 1]
@@ -132,7 +132,7 @@ def test_a_job_fires_at_its_time_and_not_before_or_twice(
 def test_many_schedulers_at_once_fire_once(
     environment: dict[str, str], jobs: list[Job], calls: list[datetime], sql: Sql
 ) -> None:
-    schedule.begin(resources.warehouse(), TUESDAY)
+    schedule.begin(resources.database(), TUESDAY)
     with ThreadPoolExecutor(8) as pool:
         fired = list(pool.map(lambda _: schedule.fire_due(at(WEDNESDAY), jobs), range(8)))
     assert sorted(fired, key=len)[-2:] == [[], ["otc-tier1-weekly"]]
@@ -144,9 +144,9 @@ def test_many_schedulers_at_once_fire_once(
 def test_what_was_missed_for_weeks_is_caught_up_once(
     environment: dict[str, str], jobs: list[Job], calls: list[datetime]
 ) -> None:
-    schedule.begin(resources.warehouse(), TUESDAY)
+    schedule.begin(resources.database(), TUESDAY)
     back = WEDNESDAY + 30 * DAY
-    schedule.begin(resources.warehouse(), back)
+    schedule.begin(resources.database(), back)
     for _ in range(3):
         schedule.fire_due(at(back), jobs)
     assert calls == [back]
@@ -155,13 +155,13 @@ def test_what_was_missed_for_weeks_is_caught_up_once(
 def test_a_fire_that_fails_or_whose_process_dies_is_done_later(
     environment: dict[str, str], jobs: list[Job], calls: list[datetime], sql: Sql
 ) -> None:
-    def fails(_: Occasion) -> str:
+    def fails(_: JobContext) -> str:
         raise Unreachable("Redis does not answer.")
 
-    def dies(_: Occasion) -> str:
+    def dies(_: JobContext) -> str:
         raise KeyboardInterrupt
 
-    schedule.begin(resources.warehouse(), TUESDAY)
+    schedule.begin(resources.database(), TUESDAY)
     assert schedule.fire_due(at(WEDNESDAY), [Job("otc-tier1-weekly", "SCHEDULE_TIER1", fails)]) == []
     with pytest.raises(KeyboardInterrupt):
         schedule.fire_due(at(WEDNESDAY), [Job("otc-tier1-weekly", "SCHEDULE_TIER1", dies)])
@@ -173,11 +173,11 @@ def test_a_fire_that_fails_or_whose_process_dies_is_done_later(
 
 def test_wednesdays_jobs_ask_for_the_due_and_missing_of_their_tiers(environment: dict[str, str]) -> None:
     sent: list[Run] = []
-    occasion = Occasion(
-        WEDNESDAY + 2 * 60 * MINUTE, resources.warehouse(), resources.store(), resources.settings(), sent.append, list
+    context = JobContext(
+        WEDNESDAY + 2 * 60 * MINUTE, resources.database(), resources.store(), resources.settings(), sent.append, list
     )
-    schedule.begin(resources.warehouse(), TUESDAY)
-    assert {"otc-tier1-weekly", "otc-tier2-weekly", "otc-rolling-weekly"} <= set(schedule.fire_due(occasion))
+    schedule.begin(resources.database(), TUESDAY)
+    assert {"otc-tier1-weekly", "otc-tier2-weekly", "otc-rolling-weekly"} <= set(schedule.fire_due(context))
     assert {run.key.partition for run in sent} == {
         Partition(date(2026, 10, 30), "T1"),
         Partition(date(2026, 10, 16), "T2"),
@@ -191,10 +191,10 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
 ) -> None:
     def recompute() -> list[str]:
         sent: list[Run] = []
-        occasion = Occasion(
-            WEDNESDAY, resources.warehouse(), resources.store(), resources.settings(), sent.append, list
+        context = JobContext(
+            WEDNESDAY, resources.database(), resources.store(), resources.settings(), sent.append, list
         )
-        schedule.jobs.recompute_stale(occasion)
+        schedule.jobs.recompute_stale(context)
         return [run.stage.name for run in drive(*sent)]
 
     drive(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
@@ -214,11 +214,11 @@ def test_what_is_stranded_is_sent_again_every_few_minutes(environment: dict[str,
         asked.append("asked")
         return asked
 
-    occasion = Occasion(
-        WEDNESDAY, resources.warehouse(), resources.store(), resources.settings(), lambda _: None, send_stranded
+    context = JobContext(
+        WEDNESDAY, resources.database(), resources.store(), resources.settings(), lambda _: None, send_stranded
     )
-    schedule.begin(resources.warehouse(), WEDNESDAY - 5 * MINUTE)
-    assert "otc-reconcile" in schedule.fire_due(occasion)
+    schedule.begin(resources.database(), WEDNESDAY - 5 * MINUTE)
+    assert "otc-reconcile" in schedule.fire_due(context)
     assert asked == ["asked"]
 
 
@@ -239,7 +239,7 @@ def test_the_list_shows_each_jobs_next_fire(otcpipe: Otcpipe) -> None:
 def test_the_scheduler_catches_up_at_its_start_and_stops_on_a_signal(
     environment: dict[str, str], ending: signal.Signals, sql: Sql
 ) -> None:
-    schedule.begin(resources.warehouse(), datetime.now(UTC) - 40 * DAY)
+    schedule.begin(resources.database(), datetime.now(UTC) - 40 * DAY)
     process = subprocess.Popen([sys.executable, "-m", "otcpipe", "schedule"], env=os.environ | environment)
     deadline = time.monotonic() + 60
     unfinished = "select 1 from otc.schedule_fire group by job having count(finished_at) < 2"
@@ -263,7 +263,7 @@ def test_a_running_scheduler_whose_rows_were_lost_fires_at_its_next_tick(
     clock.tick()
     sql("drop schema otc cascade")
     clock.tick()  # what fails is put off
-    resources.warehouse().migrate()
+    resources.database().migrate()
     at(WEDNESDAY)
     clock.tick()
     fired = sql("select job from otc.schedule_fire where told <> 'first start' and finished_at is not null")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Defective
-from otcpipe.records import Page, Whole, plain
+from otcpipe.records import CompletePartition, Page, decode_dictionaries
 from otcpipe.stages import download, normalize, parse
 from otcpipe.text import escapes
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Framing, Kind, generate
@@ -35,10 +35,10 @@ def server() -> Iterator[FinraServer]:
         yield running
 
 
-def texts(whole: Whole | None) -> list[tuple[str, ...]]:
+def texts(whole: CompletePartition | None) -> list[tuple[str, ...]]:
     """What was captured, in FINRA's columns, as a reader of the raw bytes gets it."""
     assert whole
-    table = plain(parse.rows(whole.content))
+    table = decode_dictionaries(parse.rows(whole.content))
     return sorted(zip(*(table[name].fill_null("").to_pylist() for name in WEEKLY.api_fields), strict=True))
 
 
@@ -133,7 +133,7 @@ def test_a_row_that_came_twice_only_once_is_not_captured_twice(
             server.dataset.put(KEY, LINES)
         return page(T1, offset, limit, is_json=is_json)
 
-    assert rows_of(download.whole(T1, mended)) == sorted(LINES)
+    assert rows_of(download.read_partition(T1, mended)) == sorted(LINES)
 
 
 ODD = [

@@ -13,7 +13,7 @@ from otcpipe import resources
 from otcpipe.datasets import TIERS
 from otcpipe.errors import TooSoon
 from otcpipe.metrics import definitions
-from otcpipe.metrics.parallel import LANE_LOCKS, LOCKS
+from otcpipe.metrics.parallel import LOCKS, PARALLEL_LOCKS
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -48,7 +48,7 @@ def compute_all(weeks: list[date]) -> None:
     for week in weeks:
         while True:
             try:
-                compute.compute(resources.warehouse(), week)
+                compute.compute(resources.database(), week)
                 break
             except TooSoon as wait:
                 sleep(wait.seconds / 50)
@@ -56,7 +56,7 @@ def compute_all(weeks: list[date]) -> None:
 
 def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(sql: Sql) -> None:
     drive(*[taken(WEEKS[number]) for number in (0, 2, 3, 5, 7)])
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[2])
     due = sql(
         "select metric, over_stored, array_agg(week_ending order by week_ending) from otc.metric_due group by 1, 2"
@@ -70,7 +70,7 @@ def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(s
         ("venue_share", False, loaded[:1]),
         ("venue_share", True, loaded),
     ]
-    assert not any(compute.compute(resources.warehouse(), WEEKS[2]).values())
+    assert not any(compute.compute(resources.database(), WEEKS[2]).values())
     assert sql("select * from otc.metric_due") == []
 
 
@@ -117,15 +117,15 @@ def test_a_run_that_was_asked_for_is_held_or_has_a_week_that_is_due_is_not_settl
     drive(*[taken(week, tier) for week in WEEKS[:3] for tier in ("T1", "OTCE")])
     sql("update otc.stage_run set state = 'queued' where stage = 'compute'")
     sql("update otc.stage_run set request = 'again' where stage = 'compute' and week_ending = %s", WEEKS[1])
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
     sql("delete from otc.metric_due where week_ending <> %s", WEEKS[0])
     sql("update otc.capture_quality set grade = 'F' where week_ending = %s and tier = 'T1'", WEEKS[2])
     settled = "select week_ending, tier from otc.stage_run where stage = 'compute' and state = 'done' order by 1, 2"
-    ledger.settle(resources.warehouse(), definitions.reach())
+    ledger.complete_waiting_computes(resources.database(), definitions.max_lookahead())
     assert sql(settled) == [(WEEKS[2], "OTCE")]
-    compute.compute(resources.warehouse(), WEEKS[0])
-    ledger.settle(resources.warehouse(), definitions.reach())
+    compute.compute(resources.database(), WEEKS[0])
+    ledger.complete_waiting_computes(resources.database(), definitions.max_lookahead())
     assert sql(settled) == [(WEEKS[0], "OTCE"), (WEEKS[0], "T1"), (WEEKS[2], "OTCE")]
 
 
@@ -136,12 +136,12 @@ def test_what_fails_half_way_is_due_until_all_of_it_is_stored(sql: Sql, metric: 
     before = tables()
     for name in before:
         sql(f"truncate otc.{name}")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
         definitions.mark_due(transaction, WEEKS[1])
     sql(f"alter table otc.{metric} add constraint broken check (symbol <> 'BBB')")
     with pytest.raises(psycopg.errors.CheckViolation):
-        compute.compute(resources.warehouse(), WEEKS[0])
+        compute.compute(resources.database(), WEEKS[0])
     assert (metric, WEEKS[0]) in sql("select metric, week_ending from otc.metric_due")
     sql(f"alter table otc.{metric} drop constraint broken")
     compute_all(WEEKS[:2])
@@ -159,7 +159,7 @@ def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
         WEEKS[1],
     )
     sql("update otc.venue_sum set volume = 2 * volume where mpid = 'AAAA'")
-    assert not any(compute.differing(resources.warehouse(), WEEKS[1])[0].values())
+    assert not any(compute.differing(resources.database(), WEEKS[1])[0].values())
     drive(taken(WEEKS[0], later=1, AAA=11))
     drive(taken(WEEKS[0], later=2))
     assert tables() == before
@@ -174,7 +174,7 @@ def test_a_runner_that_was_cut_off_stores_nothing_more(
     before = tables()
     for name in before:
         sql(f"truncate otc.{name}")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
     store = compute._store
 
@@ -186,7 +186,7 @@ def test_a_runner_that_was_cut_off_stores_nothing_more(
 
     monkeypatch.setattr(compute, "_store", cut_off)
     with pytest.raises(TooSoon, match="was cut off"):
-        compute.compute(resources.warehouse(), WEEKS[0])
+        compute.compute(resources.database(), WEEKS[0])
     assert not any(tables().values())
     monkeypatch.undo()
     compute_all(WEEKS[:1])
@@ -195,14 +195,14 @@ def test_a_runner_that_was_cut_off_stores_nothing_more(
 
 def test_a_runner_waits_for_what_one_that_was_cut_off_still_stores(environment: dict[str, str], sql: Sql) -> None:
     drive(taken(WEEKS[0]))
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
     with ThreadPoolExecutor() as pool:
         with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as lane:
             lane.execute(
-                "select pg_advisory_xact_lock_shared(%s, %s::date - date '2000-01-01')", (LANE_LOCKS, WEEKS[0])
+                "select pg_advisory_xact_lock_shared(%s, %s::date - date '2000-01-01')", (PARALLEL_LOCKS, WEEKS[0])
             )
-            running = pool.submit(compute.compute, resources.warehouse(), WEEKS[0])
+            running = pool.submit(compute.compute, resources.database(), WEEKS[0])
             sleep(0.5)
             assert not running.done()
         running.result()
@@ -215,7 +215,7 @@ def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
     for _ in range(2):
         for metric in definitions.metrics():
             sql(f"truncate otc.{metric.name}")
-        with resources.warehouse().transaction() as transaction:
+        with resources.database().transaction() as transaction:
             for week in WEEKS:
                 definitions.mark_due(transaction, week)
         with ThreadPoolExecutor() as runners:
@@ -232,14 +232,14 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
     sql("update otc.symbol_summary set total_volume = 0 where week_ending = %s", WEEKS[1])
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, held))
-        with resources.warehouse().transaction() as transaction:
+        with resources.database().transaction() as transaction:
             definitions.mark_due(transaction, WEEKS[1])
         with pytest.raises(TooSoon, match=f"computes the week ending {WEEKS[1]} or one that it reads"):
-            compute.compute(resources.warehouse(), WEEKS[1])
+            compute.compute(resources.database(), WEEKS[1])
         due = sql("select distinct over_stored from otc.metric_due where week_ending = %s", WEEKS[1])
         assert (False,) in due or held != WEEKS[1], "its records are the other's"
         assert (True,) in due, "what it reads is not there yet"
-    compute.compute(resources.warehouse(), WEEKS[1])
+    compute.compute(resources.database(), WEEKS[1])
     summed = "select distinct total_volume::int from otc.symbol_summary where week_ending = %s order by 1"
     assert sql(summed, WEEKS[1]) == [(20,), (40,), (60,)]
     assert sql("select * from otc.metric_due") == []
@@ -252,14 +252,14 @@ def test_a_run_that_is_asked_for_again_makes_its_week_due_once_however_often_it_
     asked = "select key, generation from otc.stage_run where stage = 'compute'"
     ((key, generation),) = sql(asked)
     run = Run(definition.named("compute"), keys.parse(key, resources.settings()["S3_PREFIX"]), generation, "again")
-    ledger.request(resources.warehouse(), run)
+    ledger.request(resources.database(), run)
     assert len(sql("select distinct metric from otc.metric_due")) == len(definitions.metrics())
     put_off = list[Run]()
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, WEEK))
-        carrier(lambda run, _: put_off.append(run)).carry(run, functions()["compute"])
+        carrier(lambda run, _: put_off.append(run)).execute(run, functions()["compute"])
         sql("delete from otc.metric_due")  # the other runner did it all, and goes on with something else
-        carrier(lambda run, _: put_off.append(run)).carry(put_off[0], functions()["compute"])
+        carrier(lambda run, _: put_off.append(run)).execute(put_off[0], functions()["compute"])
     assert put_off == [run]
     assert sql("select state, counts from otc.stage_run where stage = 'compute'") == [
         ("done", {metric.name: 0 for metric in definitions.metrics()})
@@ -268,12 +268,12 @@ def test_a_run_that_is_asked_for_again_makes_its_week_due_once_however_often_it_
 
 def test_what_is_due_already_is_not_taken_before_a_change_that_is_under_way_is_there(sql: Sql) -> None:
     drive(taken(WEEK))
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEK)
     with ThreadPoolExecutor() as runner:
-        with resources.warehouse().transaction() as transaction:
+        with resources.database().transaction() as transaction:
             definitions.mark_due(transaction, WEEK)
-            running = runner.submit(compute.compute, resources.warehouse(), WEEK)
+            running = runner.submit(compute.compute, resources.database(), WEEK)
             sleep(0.5)
             transaction.connection.execute("update otc.volume_record set share_volume = 7")
         running.result()
@@ -287,13 +287,13 @@ def test_records_of_two_weeks_are_computed_at_once_and_their_order_shows_nowhere
     in_order = tables()
     for metric in definitions.metrics():
         sql(f"truncate otc.{metric.name}")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         for week in WEEKS[:3]:
             definitions.mark_due(transaction, week)
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, WEEKS[0]))
         with pytest.raises(TooSoon):
-            compute.compute(resources.warehouse(), WEEKS[1])
+            compute.compute(resources.database(), WEEKS[1])
     assert sql("select distinct week_ending from otc.symbol_summary order by 1") == [(week,) for week in WEEKS[1:3]]
     compute_all(WEEKS[:3])
     assert tables() == in_order
@@ -302,14 +302,14 @@ def test_records_of_two_weeks_are_computed_at_once_and_their_order_shows_nowhere
 def test_a_later_week_is_left_to_its_own_message_while_records_of_it_are_on_their_way(sql: Sql) -> None:
     drive(*[taken(week) for week in WEEKS[:3]])
     coming = taken(WEEKS[1], "T1")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         for week in WEEKS[:3]:
             definitions.mark_due(transaction, week)
-    compute.compute(resources.warehouse(), WEEKS[0])
+    compute.compute(resources.database(), WEEKS[0])
     due = "select distinct week_ending from otc.metric_due order by 1"
     assert sql(due) == [(week,) for week in WEEKS[1:3]]
     with pytest.raises(TooSoon, match=f"more records of the week ending {WEEKS[1]}"):
-        compute.compute(resources.warehouse(), WEEKS[2])
+        compute.compute(resources.database(), WEEKS[2])
     drive(coming)
     assert sql(due) == []
 
@@ -317,9 +317,9 @@ def test_a_later_week_is_left_to_its_own_message_while_records_of_it_are_on_thei
 def test_a_week_that_is_only_reached_waits_for_no_records(sql: Sql) -> None:
     drive(*[taken(week) for week in WEEKS[:2]])
     taken(WEEKS[1], "T1")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
-    compute.compute(resources.warehouse(), WEEKS[0])
+    compute.compute(resources.database(), WEEKS[0])
     assert sql("select * from otc.metric_due") == []
 
 
@@ -332,7 +332,7 @@ def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
             week,
             week,
         )
-    compute.compute(resources.warehouse(), WEEKS[1])
+    compute.compute(resources.database(), WEEKS[1])
     assert sql("select avg_6w_volume::int from otc.symbol_rolling_avg where symbol = 'AAA'") == [(20,), (20,)]
 
 
@@ -351,7 +351,7 @@ def test_records_that_change_just_before_their_marks_are_taken_are_computed_firs
     week = WEEKS[1]
     drive(taken(WEEKS[0]), taken(week))
     changed, real, persisted = taken(week, later=1, BBB=21), Transaction.rows, list[Run]()
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.run("mark_due", week=week, metrics=["symbol_rolling_avg"], over_stored=[True], reaches=[0])
 
     def rows(self: Transaction, name: str, /, **values: object) -> list[dict[str, Any]]:

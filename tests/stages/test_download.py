@@ -66,21 +66,21 @@ def test_no_rows_are_not_published_yet(as_list: bool) -> None:
 
 def test_no_rows_of_a_partition_that_was_there_are_a_permanent_error() -> None:
     with FinraServer(Dataset({})) as server, pytest.raises(Permanent, match="stay as they are"):
-        fetch.observe(client(server), T1, NOW, is_captured=True)
+        fetch.fetch_partition(client(server), T1, NOW, is_captured=True)
 
 
 def test_a_week_that_left_the_rolling_dataset_comes_from_the_historic_one() -> None:
     dataset = Dataset({KEY: LINES}, historic_before=date(2026, 6, 1))
     with FinraServer(dataset) as server:
         now = NOW.replace(year=2028)
-        assert rows_of(fetch.observe(client(server), T1, now, is_captured=False)) == held(server)
+        assert rows_of(fetch.fetch_partition(client(server), T1, now, is_captured=False)) == held(server)
 
 
 def test_an_empty_answer_that_finras_own_list_contradicts_is_not_believed(server: FinraServer) -> None:
     server.faults.add(Fault(Kind.EMPTY))
     with pytest.raises(Defective, match="lists the partition"):
-        fetch.observe(client(server), T1, NOW, is_captured=False)
-    assert rows_of(fetch.observe(client(server), T1, NOW, is_captured=False)) == held(server)
+        fetch.fetch_partition(client(server), T1, NOW, is_captured=False)
+    assert rows_of(fetch.fetch_partition(client(server), T1, NOW, is_captured=False)) == held(server)
 
 
 PASSING = [
@@ -194,7 +194,7 @@ def outcome(seed: int) -> None:
     with FinraServer(dataset, chaos(seed)) as server:
         try:
             asked = client(server, FINRA_FORMAT="json" if seed % 4 == 0 else "text")
-            whole = fetch.observe(asked, T1, NOW, is_captured=False)
+            whole = fetch.fetch_partition(asked, T1, NOW, is_captured=False)
         except (Defective, Permanent) as reason:
             assert str(reason).endswith(".")  # noqa: PT017 - either outcome is good
             return

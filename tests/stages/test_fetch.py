@@ -137,7 +137,7 @@ def test_every_recorded_row_comes_out_as_it_was_published(history: dict[tuple[da
         seen = 0
         for (monday, tier), lines in history.items():
             partition = Partition(week_ending(monday), tier)
-            whole = download.whole(partition, partial(client.page, partition))
+            whole = download.read_partition(partition, partial(client.page, partition))
             assert whole
             rows = normalize.rows(parse.rows(whole.content), partition)
             assert rows.rejects.num_rows == 0

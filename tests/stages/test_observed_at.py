@@ -31,7 +31,7 @@ def test_the_moment_of_an_observation_is_not_after_its_last_request(
         monkeypatch.setenv("OTCPIPE_FINRA_URL", finra.url)
         forget()
         run = Run(definition.named("fetch"), keys.of_partition(resources.settings()["S3_PREFIX"], partition))
-        drive(ledger.request(resources.warehouse(), run))
+        drive(ledger.request(resources.database(), run))
         asked = [_wall_clock(seen.at) for seen in finra.requests]
     ((observed_at,),) = sql("select observed_at from otc.capture")
     assert len(asked) > 1

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON, SYMBOL, TEXT, plain
+from otcpipe.records import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
 from otcpipe.stages import parse
 from tests.support.lines import FIELDS, OTCE, files, joined, lines_below_header
 from tests.support.pipeline import api_text, file_text
@@ -48,7 +48,7 @@ def test_output_changes_only_with_the_version() -> None:
     real = gzip.decompress((DATA / REAL).read_bytes())
     quotes = FILE.replace(b"|", b",") + bad.replace(b"|", b",") + b'\n"OTC","A","two\nlines",,,,,\n"OTC"x'
     texts = (FILE + bad, API + b"|added" + bad, api_text([{}, {}], OTCE), real, quotes, b"sep=|\n" + FILE + bad)
-    tables = [plain(parse.rows(content)) for content in texts]
+    tables = [decode_dictionaries(parse.rows(content)) for content in texts]
     told = [(str(table.schema.types), table.to_pydict()) for table in tables]
     assert hashlib.sha256(repr(told).encode()).hexdigest() == OUTPUT[parse.VERSION]
 

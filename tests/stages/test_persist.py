@@ -159,7 +159,7 @@ def test_newer_code_replaces_what_the_older_made_of_the_same_capture(
         drive(replace(runs[2], request="again"))
     assert sql("select symbol, mpid from otc.volume_record") == [("ABC", "AAAA")]
     assert sql("select count(*) from otc.venue_volume_as_of('infinity')") == [(1,)]
-    assert revisions(resources.warehouse()) == []
+    assert revisions(resources.database()) == []
     assert sql("select total_volume::int from otc.symbol_summary where scope = 'ALL'") == [(100,)]
 
 
@@ -273,7 +273,7 @@ def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, 
     """Twelve other weeks would be read where statistics make a week look like all of them, and once were."""
     drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
     sql("analyze otc.volume_record")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.run("use_records")
         transaction.run("plan_for_a_week")
         found = planned(transaction, statement, {"week_ending": WEEK, "tier": "OTCE"})
@@ -286,7 +286,7 @@ def test_what_ends_is_sought_by_its_symbol_and_ended_at_its_place(sql: Sql) -> N
     """As a week's rows would be compared with each of those where no statistics tell of them, and once were."""
     drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
     place = {"week_ending": WEEK, "tier": "OTCE"}
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.run("use_records")
         transaction.run("plan_for_a_week")
         transaction.run("create_outgoing")

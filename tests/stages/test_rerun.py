@@ -17,7 +17,7 @@ from otcpipe.audit.revisions import revisions
 from otcpipe.pipeline import ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from otcpipe.storage.postgres import Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Transaction
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, functions, observe, reconciled
 from tests.support.tables import all_tables
 
@@ -51,11 +51,11 @@ def runs(environment: dict[str, str]) -> list[Run]:
 def test_the_persist_stage_of_a_restatement_run_twice_again_adds_no_row_and_no_revision(sql: Sql) -> None:
     drive(observe(api_text(FIRST, T1), T1, covers="all"))
     persisted = drive(observe(api_text(SECOND, T1), T1, NOON + DAY, "all"))[-2]
-    before, changes = all_tables(sql), revisions(resources.warehouse())
+    before, changes = all_tables(sql), revisions(resources.database())
     for number in range(3):
         drive(replace(persisted, request=f"again {number}"))
     assert all_tables(sql) == before
-    assert revisions(resources.warehouse()) == changes
+    assert revisions(resources.database()) == changes
     assert len(changes) == 8
 
 
@@ -85,10 +85,10 @@ class Cut(Exception):
 @contextmanager
 def cut(patch: pytest.MonkeyPatch, at: int, *, after_commit: bool) -> Iterator[None]:
     """Make the transaction with this number end in an error: before its commit, or just after it."""
-    real, begun = Warehouse.transaction, count()
+    real, begun = Database.transaction, count()
 
     @contextmanager
-    def transaction(self: Warehouse) -> Iterator[Transaction]:
+    def transaction(self: Database) -> Iterator[Transaction]:
         number = next(begun)
         with real(self) as inner:
             yield inner
@@ -98,7 +98,7 @@ def cut(patch: pytest.MonkeyPatch, at: int, *, after_commit: bool) -> Iterator[N
             raise Cut
 
     with patch.context() as patched:
-        patched.setattr(Warehouse, "transaction", transaction)
+        patched.setattr(Database, "transaction", transaction)
         yield
 
 
@@ -111,7 +111,7 @@ def test_a_stage_cut_off_before_or_after_any_commit_ends_in_the_same_tables_when
     drive(*observed)
     expected = all_tables(sql)
     sql("drop schema otc cascade")
-    resources.warehouse().migrate()
+    resources.database().migrate()
     rng.shuffle(observed)
     for run in observed:
         with suppress(Cut), cut(monkeypatch, rng.randrange(25), after_commit=rng.random() < 0.5):
@@ -158,12 +158,12 @@ def test_the_schema_forbids_versions_of_one_record_that_overlap(runs: list[Run],
 
 def test_a_lease_that_was_lost_hands_nothing_on(runs: list[Run], sql: Sql) -> None:
     persisted = replace(runs[-2], request="twice")
-    ledger.request(resources.warehouse(), persisted)
-    claim = ledger.claim(resources.warehouse(), persisted)
+    ledger.request(resources.database(), persisted)
+    claim = ledger.claim(resources.database(), persisted)
     assert isinstance(claim, ledger.Claim)
     sql("update otc.stage_run set lease_until = now() - interval '1 minute' where state = 'running'")
     drive(persisted)
     before = all_tables(sql)
     output = functions()["persist"](claim.run)
-    assert not ledger.finish(resources.warehouse(), claim, output)
+    assert not ledger.finish(resources.database(), claim, output)
     assert all_tables(sql) == before

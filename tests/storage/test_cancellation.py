@@ -21,7 +21,7 @@ from otcpipe.errors import TooSoon
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import cancellation, postgres, postgres_errors
-from otcpipe.storage.cancellation import Stopped, Work
+from otcpipe.storage.cancellation import StageWork, Stopped
 from tests.support.pipeline import WEEK, carrier, drive, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -49,7 +49,7 @@ def due(stage: str) -> Run:
     left = [observe(file_text([("A", "AAAA", 5, 1)]), OTCE)]
     while left[0].stage.name != stage:
         run, left = left[0], []
-        carrier(lambda run, _: left.append(run)).carry(run, functions()[run.stage.name])  # noqa: B023
+        carrier(lambda run, _: left.append(run)).execute(run, functions()[run.stage.name])  # noqa: B023
     return left[0]
 
 
@@ -122,13 +122,13 @@ def test_a_lock_that_is_kept_for_long_puts_the_run_off_and_uses_up_no_attempt(
 ) -> None:
     run, sent = due("persist"), list[tuple[Run, float]]()
     monkeypatch.setitem(postgres.LIMITS, "lock_timeout", "200ms")
-    resources.warehouse().close()
-    resources.warehouse.cache_clear()
+    resources.database().close()
+    resources.database.cache_clear()
     with locked(environment, "lock table otc.volume_record in access exclusive mode"):
-        carrier(lambda *one: sent.append(one)).carry(run, functions()["persist"])
+        carrier(lambda *one: sent.append(one)).execute(run, functions()["persist"])
         with (
             pytest.raises(TooSoon, match="another transaction keeps a lock"),
-            resources.warehouse().transaction() as one,
+            resources.database().transaction() as one,
         ):
             one.connection.execute("select from otc.volume_record")
     assert sent == [(run, postgres_errors.BUSY_SECONDS)]
@@ -137,7 +137,7 @@ def test_a_lock_that_is_kept_for_long_puts_the_run_off_and_uses_up_no_attempt(
     assert sql(DONE) == [(1,)]
 
 
-def stopped(work: Work, until: Callable[[], bool]) -> None:
+def stopped(work: StageWork, until: Callable[[], bool]) -> None:
     """Stop the work again and again, as the middleware does it."""
     while not until():
         work.stop(TimeLimitExceeded)
@@ -146,10 +146,10 @@ def stopped(work: Work, until: Callable[[], bool]) -> None:
 
 def test_work_without_a_server_is_interrupted_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancellation, "PATIENCE_SECONDS", 0.1)
-    works, ended = list[Work](), list[type[BaseException]]()
+    works, ended = list[StageWork](), list[type[BaseException]]()
 
     def counts() -> None:
-        works.append(Work(raise_thread_exception))
+        works.append(StageWork(raise_thread_exception))
         cancellation.CURRENT.set(works[0])
         number = 0
         try:
@@ -167,7 +167,7 @@ def test_work_without_a_server_is_interrupted_where_it_is(monkeypatch: pytest.Mo
 
 
 def test_the_reason_is_raised_once_and_helpers_stop_again_and_again() -> None:
-    work, found = Work(raise_thread_exception), list[str]()
+    work, found = StageWork(raise_thread_exception), list[str]()
     work.check()
     work.stop(TimeLimitExceeded)
 
@@ -189,7 +189,7 @@ def test_the_reason_is_raised_once_and_helpers_stop_again_and_again() -> None:
 
 
 def test_work_that_is_over_is_stopped_by_nobody() -> None:
-    work = Work(raise_thread_exception)
+    work = StageWork(raise_thread_exception)
     work.end()
     work.stop(TimeLimitExceeded)
     work.check()

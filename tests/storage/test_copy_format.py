@@ -30,7 +30,7 @@ ROWS = st.lists(st.fixed_dictionaries({field.name: st.none() | _values(field.typ
 def test_every_value_arrives_as_it_is(environment: dict[str, str], rows: list[dict[str, Any]], blocks: int) -> None:
     table = pa.Table.from_pylist(rows, schema=pa.schema([pa.field(field.name, field.type) for field in FIELDS]))
     names = ", ".join(table.column_names)
-    with pytest.MonkeyPatch.context() as patch, resources.warehouse().transaction() as transaction:
+    with pytest.MonkeyPatch.context() as patch, resources.database().transaction() as transaction:
         patch.setattr(copy_format, "ROWS", blocks)
         run = transaction.connection.execute
         run(f"create temporary table arrived ({', '.join(map(_column, FIELDS))})".encode())

@@ -9,32 +9,32 @@ import pytest
 from otcpipe import resources
 from otcpipe.errors import Unreachable
 from otcpipe.storage import sql as statements
-from otcpipe.storage.postgres import Transaction, Warehouse
+from otcpipe.storage.postgres import Database, Transaction
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def empty(environment: dict[str, str], sql: Sql) -> Warehouse:
+def empty(environment: dict[str, str], sql: Sql) -> Database:
     sql("drop schema otc cascade")
-    return resources.warehouse()
+    return resources.database()
 
 
-def test_migrations_are_applied_in_order_and_once(empty: Warehouse, sql: Sql) -> None:
+def test_migrations_are_applied_in_order_and_once(empty: Database, sql: Sql) -> None:
     names = [name for name, _ in statements.migrations()]
     assert empty.migrate() == names == sorted(names)
     assert empty.migrate() == []
     assert [name for (name,) in sql("select name from otc.migration order by applied_at, name")] == names
 
 
-def test_two_that_migrate_at_once_do_not_collide(empty: Warehouse) -> None:
+def test_two_that_migrate_at_once_do_not_collide(empty: Database) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         applied = list(pool.map(lambda _: empty.migrate(), range(4)))
     assert sorted(itertools.chain(*applied)) == [name for name, _ in statements.migrations()]
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(
-    empty: Warehouse, sql: Sql, monkeypatch: pytest.MonkeyPatch
+    empty: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [("0001_broken", "create table otc.half (); select 1 / 0;")]
     monkeypatch.setattr(statements, "migrations", lambda: iter(broken))
@@ -45,7 +45,7 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(
 
 
 def test_a_transaction_that_fails_changes_nothing(environment: dict[str, str], sql: Sql) -> None:
-    with pytest.raises(KeyError), resources.warehouse().transaction() as transaction:
+    with pytest.raises(KeyError), resources.database().transaction() as transaction:
         transaction.run("add_names", names=["A", "B"])
         raise KeyError
     assert sql("select * from otc.name") == []
@@ -60,16 +60,16 @@ def test_what_goes_side_by_side_ends_before_an_error_is_raised(environment: dict
         return name
 
     with pytest.raises(KeyError):
-        resources.warehouse().side_by_side(add, ["B", "A", "C"])
+        resources.database().in_parallel(add, ["B", "A", "C"])
     assert sorted(sql("select name from otc.name")) == [("A",), ("C",)]
-    assert resources.warehouse().side_by_side(add, ["E", "D"]) == ["E", "D"]
+    assert resources.database().in_parallel(add, ["E", "D"]) == ["E", "D"]
 
 
 def test_a_server_that_is_down_is_unreachable_and_its_password_stays_secret() -> None:
-    warehouse = Warehouse("postgresql://otcpipe:hunter2@127.0.0.1:9/otcpipe", seconds=1)
-    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9") as caught, warehouse.transaction():
+    database = Database("postgresql://otcpipe:hunter2@127.0.0.1:9/otcpipe", seconds=1)
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9") as caught, database.transaction():
         pass
-    warehouse.close()
+    database.close()
     assert "hunter2" not in str(caught.value)
 
 
@@ -97,7 +97,7 @@ def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: 
 @pytest.mark.parametrize("kept", ["ended_by is null", "ended_by is not null"])
 def test_an_index_leads_to_the_records_of_a_symbol(environment: dict[str, str], sql: Sql, kept: str) -> None:
     sql("select otc.make_room('2024-01-05')")
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.connection.execute("set local enable_seqscan = off")
         plan = transaction.connection.execute(
             f"explain select from otc.volume_record where symbol = 'TAPE' and {kept}".encode()

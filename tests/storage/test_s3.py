@@ -8,11 +8,11 @@ from otcpipe import resources
 from otcpipe.errors import Damaged, Unreachable
 from otcpipe.settings import Settings
 from otcpipe.storage.keys import sha256
-from otcpipe.storage.s3 import Store
+from otcpipe.storage.s3 import ObjectStore
 
 
 @pytest.fixture
-def store(environment: dict[str, str]) -> Store:
+def store(environment: dict[str, str]) -> ObjectStore:
     return resources.store()
 
 
@@ -31,30 +31,30 @@ def client_of(environment: dict[str, str]) -> Minio:
     )
 
 
-def test_what_was_put_is_got(store: Store, key: str) -> None:
+def test_what_was_put_is_got(store: ObjectStore, key: str) -> None:
     assert store.put_once(key, b"bytes")
     assert store.get(key) == b"bytes"
 
 
-def test_a_key_is_written_once_and_for_ever(store: Store, key: str) -> None:
+def test_a_key_is_written_once_and_for_ever(store: ObjectStore, key: str) -> None:
     assert store.put_once(key, b"first")
     assert not store.put_once(key, b"second")
     assert store.get(key) == b"first"
 
 
-def test_of_many_writers_just_one_wins(store: Store, key: str) -> None:
+def test_of_many_writers_just_one_wins(store: ObjectStore, key: str) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         won = list(pool.map(lambda number: store.put_once(key, b"%d" % number), range(8)))
     assert won.count(True) == 1
     assert store.get(key) == b"%d" % won.index(True)
 
 
-def test_a_missing_object_is_damaged_and_named(store: Store, key: str) -> None:
+def test_a_missing_object_is_damaged_and_named(store: ObjectStore, key: str) -> None:
     with pytest.raises(Damaged, match=key):
         store.get(key)
 
 
-def test_one_flipped_byte_is_noticed(store: Store, key: str, environment: dict[str, str]) -> None:
+def test_one_flipped_byte_is_noticed(store: ObjectStore, key: str, environment: dict[str, str]) -> None:
     store.put_once(key, b"bytes")
     digest = sha256(b"bytes")
     client_of(environment).put_object(
@@ -64,12 +64,12 @@ def test_one_flipped_byte_is_noticed(store: Store, key: str, environment: dict[s
         store.get(key)
 
 
-def test_nothing_is_made_for_a_key_that_exists(store: Store, key: str) -> None:
+def test_nothing_is_made_for_a_key_that_exists(store: ObjectStore, key: str) -> None:
     assert store.make_once(key, lambda: b"made")
     assert not store.make_once(key, lambda: pytest.fail("made again"))
 
 
-def test_keys_below_a_prefix_are_listed(store: Store, key: str) -> None:
+def test_keys_below_a_prefix_are_listed(store: ObjectStore, key: str) -> None:
     for number in range(3):
         store.put_once(f"{key}/{number}", b"")
     assert list(store.keys(key)) == [f"{key}/{number}" for number in range(3)]
@@ -81,5 +81,5 @@ def test_wrong_credentials_and_no_server_are_told_apart_from_missing_objects(
     values = {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}
     for wrong in ({"S3_SECRET_KEY": "wrong"}, {"S3_ENDPOINT": "http://127.0.0.1:9"}):
         with pytest.raises(Unreachable, match="127.0.0.1") as caught:
-            Store(Settings(values | wrong)).get(key)
+            ObjectStore(Settings(values | wrong)).get(key)
         assert values["S3_SECRET_KEY"] not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Looks at a page in a real Chromium, without a screen: `python -m tests.support.browser PAGE FOLDER SCHEME WIDTH...`.
+"""Look at a page in a real Chromium: `python -m tests.support.browser PAGE FOLDER SCHEME WIDTH...`.
 
 Prints a list of JSON objects, one a width: what the page asked for, whether it fits, and texts that are hard to read.
 Leaves a picture of each in the folder.

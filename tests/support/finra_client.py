@@ -5,7 +5,7 @@ from functools import partial
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.finra import Finra
-from otcpipe.records import Partition, Whole
+from otcpipe.records import CompletePartition, Partition
 from otcpipe.settings import Settings
 from otcpipe.stages import download
 from tests.finra_server import FinraServer, generate
@@ -20,11 +20,11 @@ def client(server: FinraServer, **values: str) -> Finra:
     return Finra(Settings(settings), lambda: None, timeout=(0.5, 0.5), pause=0.01)
 
 
-def read(server: FinraServer, **values: str) -> Whole | None:
-    return download.whole(T1, partial(client(server, **values).page, T1))
+def read(server: FinraServer, **values: str) -> CompletePartition | None:
+    return download.read_partition(T1, partial(client(server, **values).page, T1))
 
 
-def rows_of(whole: Whole | None) -> list[str]:
+def rows_of(whole: CompletePartition | None) -> list[str]:
     """The rows of literal text, sorted."""
     assert whole
     header, *rows = whole.content.decode().splitlines()

@@ -1,4 +1,4 @@
-"""`dramatiq tests.support.old_worker`: a worker of an older release, which knows the queue of compute but not its actor."""
+"""A worker of an older release, without the actor of compute: `dramatiq tests.support.old_worker`."""
 
 import actors
 from otcpipe.broker.actors import broker

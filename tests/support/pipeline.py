@@ -9,17 +9,17 @@ from otcpipe import resources
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.pipeline import decisions, definition, ledger, recovery
 from otcpipe.pipeline.decisions import Decision
-from otcpipe.pipeline.execution import Carrier
+from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
 from otcpipe.quality import grading
-from otcpipe.records import Manifest, Output, Partition
+from otcpipe.records import Manifest, Partition, StageResult
 from otcpipe.storage import keys, observations
 
 WEEK = date(2025, 11, 14)
 NOON = datetime(2025, 12, 20, 12, tzinfo=UTC)
 
 
-def functions() -> dict[str, Callable[[Run], Output]]:
+def functions() -> dict[str, Callable[[Run], StageResult]]:
     """The stages' own functions, without their actors. Imported late: actors need a broker's URL."""
     actors = import_module("actors")
     return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in definition.PIPELINE}
@@ -32,33 +32,33 @@ def drive(*runs: Run) -> list[Run]:
     while waiting:
         run = waiting.popleft()
         carried.append(run)
-        carrier(lambda run, _: waiting.append(run)).carry(run, work[run.stage.name])
+        carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
     return carried
 
 
 def fail(run: Run, reason: str) -> None:
     """As when its message is dead."""
-    with resources.warehouse().transaction() as transaction:
+    with resources.database().transaction() as transaction:
         transaction.run("fail_run", **run.identity(), reason=reason)
 
 
 def accept(partition: Partition, reason: str = "an example", at: datetime = NOON) -> None:
     """Accept a held partition, without computing it."""
-    grade = grading.held(resources.warehouse(), partition)
+    grade = grading.held(resources.database(), partition)
     decision = Decision("accept", partition, grade["digest"], reason, at, grade["grade"], grade["score"])
-    decisions.record(resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"], decision)
+    decisions.record(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], decision)
 
 
 def reconciled() -> list[Run]:
     """Copy decisions, and return all runs that are due, as `otcpipe reconcile` finds them; Redis holds no message."""
-    warehouse, store, prefix = resources.warehouse(), resources.store(), resources.settings()["S3_PREFIX"]
-    decisions.synchronize(warehouse, store, prefix, print)
-    found = [finding.run for finding in recovery.find(warehouse, store, prefix, (), NOON)]
-    return [ledger.request(warehouse, run) for run in found]
+    database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
+    decisions.synchronize(database, store, prefix, print)
+    found = [finding.run for finding in recovery.find(database, store, prefix, (), NOON)]
+    return [ledger.request(database, run) for run in found]
 
 
-def carrier(send: Callable[[Run, float], None]) -> Carrier:
-    return Carrier(resources.store(), resources.warehouse(), send)
+def carrier(send: Callable[[Run, float], None]) -> StageExecutor:
+    return StageExecutor(resources.store(), resources.database(), send)
 
 
 def observe(content: bytes, partition: Partition, at: datetime = NOON, covers: str = "ats") -> Run:
@@ -66,9 +66,11 @@ def observe(content: bytes, partition: Partition, at: datetime = NOON, covers: s
     source = "file" if covers == "ats" else "api"
     manifest = Manifest(source, covers, keys.sha256(content), at)
     prefix = resources.settings()["S3_PREFIX"]
-    key = observations.deposit(resources.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}")
+    key = observations.store_observation(
+        resources.store(), prefix, partition, content, manifest, f"{manifest.digest} {at}"
+    )
     run = Run(definition.named("cache"), key)
-    ledger.request(resources.warehouse(), run)
+    ledger.request(resources.database(), run)
     return run
 
 

@@ -49,18 +49,18 @@ class Year:
         self.patch.setenv("OTCPIPE_NOW", now.isoformat())
         resources.settings.cache_clear()
         sent: list[Run] = []
-        occasion = schedule.Occasion(
-            now, resources.warehouse(), resources.store(), resources.settings(), sent.append, self._stranded(sent)
+        context = schedule.JobContext(
+            now, resources.database(), resources.store(), resources.settings(), sent.append, self._stranded(sent)
         )
-        schedule.begin(resources.warehouse(), now)
+        schedule.begin(resources.database(), now)
         for _ in range(2):
-            self.fired += [(job, now) for job in schedule.fire_due(occasion)]
+            self.fired += [(job, now) for job in schedule.fire_due(context)]
         drive(*sent)
 
     def told(self) -> dict[Partition, str]:
         """What coverage says of all that is due."""
         assert self.now
-        cells = coverage.cells(resources.warehouse(), self.now, resources.settings().since)
+        cells = coverage.cells(resources.database(), self.now, resources.settings().since)
         return {one.partition: str(one) for one in cells if one.state not in (coverage.UNWANTED, "not_due")}
 
     def due(self, since: dict[str, date]) -> set[Partition]:
@@ -74,7 +74,7 @@ class Year:
 
     def _stranded(self, sent: list[Run]) -> Callable[[], Sized]:
         prefix = resources.settings()["S3_PREFIX"]
-        found = partial(recovery.send_stranded, resources.warehouse(), resources.store(), prefix)
+        found = partial(recovery.send_stranded, resources.database(), resources.store(), prefix)
         return lambda: found((), self.now or datetime.now(UTC), sent.append)
 
     def _publish(self, day: date) -> None:

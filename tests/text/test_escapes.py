@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from otcpipe.audit import raw_lines
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON, TEXT, plain
+from otcpipe.records import LINE, REASON, TEXT, decode_dictionaries
 from otcpipe.stages import parse
 from otcpipe.text import escapes
 from tests.support.lines import OTCE, joined
@@ -40,7 +40,7 @@ def test_an_escaped_value_is_one_field_of_one_line_and_comes_back(value: str) ->
 @given(ROWS)
 @example([["a|b", "\\u007c", "line\nbreak", "\r", "\\", *["x"] * 12]])
 def test_rows_of_any_values_are_parsed_as_they_were(rows: list[list[str]]) -> None:
-    table = plain(parse.rows(written(rows)))
+    table = decode_dictionaries(parse.rows(written(rows)))
     assert table[LINE].to_pylist() == list(range(2, len(rows) + 2))
     assert table[REASON].null_count == len(rows)
     found = list(zip(*(table[name].to_pylist() for name in WEEKLY.api_fields), strict=True))
