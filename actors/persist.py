@@ -13,7 +13,7 @@ def persist_records(run: Run) -> StageResult:
         resources.database(),
         run.generation,
         run.key,
-        lambda key: objects.normalized(resources.store(), run.key.beside(key)),
+        lambda key: objects.normalized(resources.store(), run.key.parse_other(key)),
         resources.settings().now(),
     )
     return StageResult(str(run.key), counts=counts)

@@ -1,3 +1,5 @@
+"""`python -m otcpipe` is the command line."""
+
 from otcpipe.cli import app
 
 app()

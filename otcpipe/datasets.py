@@ -1,7 +1,7 @@
-"""What FINRA's weekly dataset is, each fact once: its columns, what identifies a row, its tiers, its summaries.
+"""FINRA's weekly dataset, each fact once: its columns, the identity of a row, its tiers and summary codes.
 
-Schemas, the order of pages, the check for duplicates, reconciliation, publication delays and usual sizes follow from
-`WEEKLY`. Only `audit.raw_lines` states some of these facts again, so that a proof does not rest on what it proves.
+Schemas, page order, the duplicate check, reconciliation, publication delays and usual sizes follow from `WEEKLY`.
+Only `audit.raw_lines` repeats some of these facts, so that a proof does not depend on the code that it checks.
 """
 
 from collections.abc import Mapping
@@ -11,65 +11,65 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Column:
-    """A column as FINRA names it, and as a record does, if it is kept."""
+    """A column: FINRA's name for it, and the name in a record, None if records do not have it."""
 
     source: str
     name: str | None = None
     type: str = "text"  # text, number (of a firm), count, shares, dollars or date
-    is_dictionary: bool = False  # few distinct values: each is read, checked and written once
-    is_required: bool = False  # of a record
+    is_dictionary: bool = False  # few distinct values, each of which is parsed and checked once
+    is_required: bool = False  # in a record
 
 
 @dataclass(frozen=True)
 class Tier:
-    """A part of the feed with a publication day of its own."""
+    """A part of the feed with its own publication day."""
 
     name: str
-    description: str  # FINRA's, as files have it
-    delay: timedelta  # from the Monday of the week to that of the publication
-    usual_rows: int  # of an ordinary week, where no median of the tier's own weeks is known
+    description: str  # FINRA's name, as in the website's files
+    delay: timedelta  # from the Monday of the week to the Monday of its publication
+    usual_rows: int  # in an ordinary week, used until the tier has enough weeks for a median
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset of FINRA's query API; `firm_rows` and totals map a summary code to its type of venue."""
+    """A dataset of FINRA's query API; `firm_rows` and the totals map summary codes to venue types."""
 
     group: str
     endpoint: str
-    historic: str  # the endpoint of weeks that have left the first
+    historic: str  # the endpoint of weeks that `endpoint` no longer has
     tiers: tuple[Tier, ...]
     columns: tuple[Column, ...]  # in the order of the API
-    file_order: tuple[str, ...]  # of the website's file
-    identity: tuple[str, ...]  # columns that identify a row, in the order in which pages are sorted
+    file_order: tuple[str, ...]  # in the website's file
+    identity: tuple[str, ...]  # the columns that identify a row, in the sort order of pages
     firm_rows: Mapping[str, str]  # summary codes of records: one symbol at one venue
-    symbol_totals: Mapping[str, str]  # of one symbol over all venues of a type
-    firm_totals: Mapping[str, str]  # of one venue over all symbols
-    market_totals: Mapping[str, str]  # of all venues of a type
+    symbol_totals: Mapping[str, str]  # one symbol over all venues of a type
+    firm_totals: Mapping[str, str]  # one venue over all symbols
+    market_totals: Mapping[str, str]  # all symbols and venues of a type
 
     @property
     def api_fields(self) -> tuple[str, ...]:
-        """FINRA's column names in the order of the API."""
+        """FINRA's column names, in the order of the API."""
         return tuple(column.source for column in self.columns)
 
     @property
     def dictionary_columns(self) -> tuple[str, ...]:
-        """Columns of few distinct values, which are held as dictionaries."""
+        """FINRA's names of the columns that are held as Arrow dictionaries."""
         return tuple(column.source for column in self.columns if column.is_dictionary)
 
     @property
     def identity_names(self) -> tuple[str, ...]:
-        """The identity in the names of a record's columns."""
+        """The identity in a record's column names."""
         names = {column.source: column.name for column in self.columns}
         return tuple(name for source in self.identity if (name := names[source]))
 
     @property
     def venue_types(self) -> Mapping[str, str]:
-        """The type of venue by summary code, of records and totals."""
+        """The venue type of every summary code, of records and totals."""
         return {**self.firm_rows, **self.symbol_totals, **self.firm_totals, **self.market_totals}
 
     @property
     def tier_names(self) -> Mapping[str, str]:
-        """FINRA's description of each tier, by its name."""
+        """FINRA's description of each tier, by tier name."""
         return {tier.name: tier.description for tier in self.tiers}
 
 

@@ -1,25 +1,28 @@
+"""The errors that otcpipe raises; the exit code of a command follows from the class."""
+
+
 class OtcpipeError(Exception):
-    """The root of all errors that otcpipe raises; its text is a sentence for the person who reads it."""
+    """Base class of all errors that otcpipe raises; the text is a sentence for the user."""
 
     exit_code = 1
 
 
 class Invalid(OtcpipeError):
-    """What was asked for makes no sense: a date, a tier, a key, a file, a setting."""
+    """Invalid input: a date, a tier, a key, a file or a setting."""
 
     exit_code = 2
 
 
 class Permanent(OtcpipeError):
-    """A stage that can never succeed with this key, however often it is tried."""
+    """A stage cannot succeed with this key, however often it is retried."""
 
 
 class Poisonous(Permanent):
-    """A run whose workers died in it again and again, so that the next would die too."""
+    """A run has killed several workers in a row, so it is not started again."""
 
 
 class TooSoon(OtcpipeError):
-    """A stage that does its work better a little later; no failure, and no attempt is counted."""
+    """A stage must wait for something; it is retried after `seconds`, and the attempt is not counted."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -27,11 +30,11 @@ class TooSoon(OtcpipeError):
 
 
 class OnHold(OtcpipeError):
-    """A partition that looks wrong: nothing is computed from it until somebody accepts it."""
+    """A partition looks wrong: nothing is computed from it until a user accepts it."""
 
 
 class Damaged(OtcpipeError):
-    """An object that is missing, or whose bytes are not the bytes that were stored."""
+    """An object is missing, or its bytes are not those that were stored."""
 
     def __init__(self, key: str, how: str) -> None:
         super().__init__(f"{key} {how}.")
@@ -39,11 +42,11 @@ class Damaged(OtcpipeError):
 
 
 class Defective(OtcpipeError):
-    """FINRA does not answer, or answers with something that is no whole answer; another attempt may get one."""
+    """FINRA does not answer, or its answer is incomplete or unusable; a retry may succeed."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after  # seconds, where the server says
+        self.retry_after = retry_after  # seconds, if the server sent a Retry-After
 
 
 class Unreachable(OtcpipeError):
@@ -53,13 +56,13 @@ class Unreachable(OtcpipeError):
 
 
 class Unready(Unreachable):
-    """A server answers but lacks what otcpipe needs of it: its tables, or a right."""
+    """A server answers but lacks what otcpipe needs: its tables, or a permission."""
 
     exit_code = 2
 
 
 class ServerMissing(OtcpipeError):
-    """The program of a local server is neither installed as a wheel nor on PATH."""
+    """The program of a local server is neither installed from its wheel nor on PATH."""
 
 
 class StackBusy(OtcpipeError):
@@ -67,4 +70,4 @@ class StackBusy(OtcpipeError):
 
 
 class StackFailed(OtcpipeError):
-    """A local server or worker does not start, or keeps dying."""
+    """A local server or worker does not start, or dies again and again."""

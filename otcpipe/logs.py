@@ -1,4 +1,4 @@
-"""Logs of processes that stay: text or JSON, with the fields of the run on every line; no secret, no forged line."""
+"""Logging of long-running processes: text or JSON, with the run's fields on every line and secrets redacted."""
 
 import copy
 import logging
@@ -10,18 +10,18 @@ from pythonjsonlogger.json import JsonFormatter
 from otcpipe.settings import Settings
 from otcpipe.text.printable import Redaction, printable, printable_lines
 
-FIELDS: ContextVar[Mapping[str, object]] = ContextVar("FIELDS", default={})  # noqa: B039 - nobody changes a Mapping
-NAMES = ("run", "stage", "tier", "week", "key")
-# Dramatiq's own, so that the lines of its main process look the same.
+FIELDS: ContextVar[Mapping[str, object]] = ContextVar("FIELDS", default={})  # noqa: B039 - a Mapping is read-only
+SHOWN_FIELDS = ("run", "stage", "tier", "week", "key")
+# Dramatiq's own format, so that the lines of its main process look the same.
 TEXT = "[%(asctime)s] [PID %(process)d] [%(threadName)s] [%(name)s] [%(levelname)s] %(message)s%(fields)s"
 JSON = ("levelname", "name", "process", "threadName", "message")
-NOISY = ("psycopg.pool",)  # it warns of every attempt to connect; the error that follows says why
+NOISY = ("psycopg.pool",)  # warns of every attempt to connect; the error that follows gives the reason
 
 
 class RedactingFormatter(logging.Formatter):
-    """What another formatter makes of a record: with stars for secrets, and nothing that a terminal obeys.
+    """Wraps a formatter: replaces secrets with stars, and characters that control a terminal with U+FFFD.
 
-    A record is one line. The lines of its traceback follow it, indented, so that none of them looks like a record.
+    A record is one line. The lines of its traceback are indented, so that a logged text cannot forge a record.
     """
 
     def __init__(self, inner: logging.Formatter, redact: Redaction) -> None:
@@ -47,14 +47,14 @@ class RedactingFormatter(logging.Formatter):
 
 
 def configure(settings: Settings) -> None:
-    """Send all log records of this process to its standard error, as OTCPIPE_LOG says."""
+    """Send all log records of this process to standard error, as text or JSON according to OTCPIPE_LOG."""
     renamed = {"levelname": "level", "name": "logger", "threadName": "thread"}
     is_json = settings["LOG"] == "json"
     inner = JsonFormatter(JSON, rename_fields=renamed, timestamp="time") if is_json else logging.Formatter(TEXT)
     handler = logging.StreamHandler()
     handler.addFilter(_add_text if settings["LOG"] == "text" else _add_fields)
     handler.setFormatter(RedactingFormatter(inner, Redaction(settings.secrets())))
-    level = min(logging.getLogger().level, logging.INFO)  # `dramatiq --verbose` asked for more
+    level = min(logging.getLogger().level, logging.INFO)  # `dramatiq --verbose` has set DEBUG
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
     for name in NOISY:
@@ -68,6 +68,6 @@ def _add_fields(record: logging.LogRecord) -> bool:
 
 def _add_text(record: logging.LogRecord) -> bool:
     fields = FIELDS.get()
-    shown = " ".join(f"{name}={fields[name]}" for name in NAMES if name in fields)
+    shown = " ".join(f"{name}={fields[name]}" for name in SHOWN_FIELDS if name in fields)
     record.fields = f" ({shown})" if shown else ""
     return True

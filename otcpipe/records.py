@@ -1,4 +1,4 @@
-"""The values that pass between modules, and the columns of every table and Parquet file."""
+"""Values that pass between modules, and the Arrow schemas of the stored tables."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,14 +11,10 @@ from otcpipe.datasets import WEEKLY
 
 ATTRIBUTION = "Data: FINRA OTC (ATS & Non-ATS) Transparency, finra.org."
 
-LINE, REASON, TEXT, SYMBOL = (
-    "_line",
-    "_reason",
-    "_text",
-    "_symbol",
-)  # what parse adds to the columns of FINRA's header
+# The columns that parse adds to those of FINRA's header.
+LINE, REASON, TEXT, SYMBOL = "_line", "_reason", "_text", "_symbol"
 
-WORD = pa.dictionary(pa.int32(), pa.string())
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 ARROW_TYPES = {
     "text": pa.string(),
@@ -27,21 +23,10 @@ ARROW_TYPES = {
     "shares": pa.decimal128(20, 6),
     "dollars": pa.decimal128(24, 6),
     "date": pa.date32(),
-}  # of `datasets.Column.type`
+}  # by `datasets.Column.type`
 _COLUMNS = {column.name: column for column in WEEKLY.columns}
-_KEPT = (
-    "symbol",
-    "issue_name",
-    "product_type",
-    "mpid",
-    "firm_crd",
-    "venue_name",
-    "share_volume",
-    "trade_count",
-    "notional",
-    "published_on",
-    "updated_on",
-)
+_NAMES = ("symbol", "issue_name", "product_type", "mpid", "firm_crd", "venue_name")
+_VALUES = ("share_volume", "trade_count", "notional", "published_on", "updated_on")
 
 
 def _field(name: str) -> pa.Field:
@@ -54,7 +39,7 @@ RECORD = pa.schema(
         pa.field("line", pa.int32(), nullable=False),
         _field("summary_type"),
         pa.field("venue_type", pa.string(), nullable=False),
-        *map(_field, _KEPT),
+        *map(_field, _NAMES + _VALUES),
     ]
 )
 REJECT = pa.schema(
@@ -62,21 +47,21 @@ REJECT = pa.schema(
         pa.field("line", pa.int32(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
-        pa.field("symbol", pa.string()),  # where it can be determined
-        pa.field("lines", pa.int32(), nullable=False),  # how many the row stands for: 1 but in the last row of many
+        pa.field("symbol", pa.string()),  # null where it cannot be determined
+        pa.field("lines", pa.int32(), nullable=False),  # 1, except in a last row that counts all further rejects
     ]
 )
 
 
 def decode_dictionaries(table: pa.Table) -> pa.Table:
-    """The table with its dictionaries spelled out."""
-    fields = [field.with_type(pa.string()) if field.type == WORD else field for field in table.schema]
+    """Return the table with its dictionary columns as plain strings."""
+    fields = [field.with_type(pa.string()) if field.type == DICTIONARY else field for field in table.schema]
     return table.cast(pa.schema(fields))
 
 
 @dataclass(frozen=True)
 class Partition:
-    """One (week_ending, tier): the unit of work."""
+    """One (week_ending, tier): the unit of work of the pipeline."""
 
     week_ending: date
     tier: str
@@ -89,9 +74,9 @@ class Partition:
 
 @dataclass(frozen=True)
 class Page:
-    """What one request to FINRA gave: rows of delimited text under their header, and the total that it claims.
+    """FINRA's answer to one request: a header, rows of delimited text, and the total that FINRA reports.
 
-    Rows of JSON are escaped (`otcpipe.text.escapes`), and none of them can be cut.
+    Rows from JSON are escaped (`otcpipe.text.escapes`). Unlike rows from text, they cannot arrive truncated.
     """
 
     header: bytes
@@ -103,7 +88,7 @@ class Page:
 
 @dataclass(frozen=True)
 class CompletePartition:
-    """A partition proven complete: its text, header first, its rows in one order whatever the pages were."""
+    """A partition proven complete: its text with the header first and the rows sorted, whatever the page size."""
 
     content: bytes
     total: int
@@ -113,7 +98,7 @@ class CompletePartition:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of an observation beside its bytes."""
+    """The metadata of an observation, stored next to its bytes."""
 
     source: str  # api or file
     covers: str  # all, or ats: the ATS firm rows only, without product type, notional and first publication
@@ -126,19 +111,19 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Normalized:
-    """A capture's rows, sorted out: every line of the bytes is a record, a total or a reject."""
+    """A capture's rows by kind: every line of the bytes is a record, a total or a reject."""
 
-    kept: pa.Table  # of RECORD, whose words may be dictionaries; records and totals in the order of their lines
-    rejects: pa.Table  # of REJECT
+    kept: pa.Table  # records and totals in line order; schema RECORD, but text columns may be dictionaries
+    rejects: pa.Table  # schema REJECT
 
     @cached_property
     def records(self) -> pa.Table:
-        """The firm rows."""
+        """The firm rows, one symbol at one venue each."""
         return decode_dictionaries(self.kept.filter(self._are_records))
 
     @cached_property
     def totals(self) -> pa.Table:
-        """The published aggregates."""
+        """The aggregates that FINRA publishes, used only to check the records."""
         return decode_dictionaries(self.kept.filter(pc.invert(self._are_records)))
 
     @cached_property
@@ -148,9 +133,9 @@ class Normalized:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage hands on: a key, the capture from which it stems once there is one, and counts to show.
+    """What a stage returns: the key for the next stage, its capture (None before one exists) and counts to log.
 
-    Without a key nothing follows, and the reason says why.
+    If the key is None, no stage follows, and `reason` says why.
     """
 
     key: str | None

@@ -1,4 +1,4 @@
-"""The feed's calendar: weeks end on Fridays; a tier is published a fixed number of days after its Monday."""
+"""The feed's calendar: weeks end on Fridays, and each tier is published a fixed number of days after the Monday."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -9,33 +9,33 @@ from otcpipe.errors import Invalid
 
 NEW_YORK = ZoneInfo("America/New_York")
 PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
-DELAY = {tier.name: tier.delay for tier in WEEKLY.tiers}  # from the Monday
-GRACE = timedelta(days=2)  # from Monday to the Wednesday on which the week is fetched
+DELAY = {tier.name: tier.delay for tier in WEEKLY.tiers}  # from the Monday of the week to publication
+GRACE = timedelta(days=2)  # from the publication on Monday to the scheduled fetch on Wednesday
 FRIDAY = 4
-EARLIEST = date(2014, 1, 1)  # no week was published before
-LATEST = date(2099, 12, 31)  # a later date is a mistake, and calendar arithmetic stays in bounds up to it
+EARLIEST = date(2014, 1, 1)  # the feed has no week before
+LATEST = date(2099, 12, 31)  # a later date is a typing error; the bound keeps date arithmetic from overflowing
 LAST_MOMENT = datetime.combine(LATEST, time.max, NEW_YORK)
 
 
 def week_ending(day: date) -> date:
-    """The Friday of the Monday-to-Sunday week that contains the day."""
+    """Return the Friday of the Monday-to-Sunday week that contains the day."""
     return day + timedelta(days=FRIDAY - day.weekday())
 
 
 def is_week(day: date) -> bool:
-    """Whether the day is a Friday within the bounds of the feed; `otc.is_partition` states the same in SQL."""
+    """Return whether the day is a Friday within the feed's bounds; `otc.is_partition` is the same check in SQL."""
     return day.weekday() == FRIDAY and EARLIEST <= day <= LATEST
 
 
 def today(now: datetime) -> date:
-    """The day in New York, up to which a week may end."""
+    """Return the date in New York; a week that ends later has not ended yet."""
     return now.astimezone(NEW_YORK).date()
 
 
 def check_week(friday: date, now: datetime) -> date:
-    """The Friday of a week that the feed may hold; raises Invalid for any other day, or a week that has not ended."""
+    """Return the Friday; raises Invalid if it is not the end of a past week within the bounds of the feed."""
     if friday.weekday() != FRIDAY:
-        raise Invalid(f"{friday} is not a Friday, on which weeks end.")
+        raise Invalid(f"{friday} is not a Friday; weeks end on Fridays.")
     if friday > min(today(now), LATEST):
         raise Invalid(f"The week ending {friday} has not ended yet.")
     if friday < EARLIEST:
@@ -44,18 +44,18 @@ def check_week(friday: date, now: datetime) -> date:
 
 
 def published_on(friday: date, tier: str) -> date:
-    """The day of first publication: a Monday, or the Tuesday after an NYSE holiday."""
+    """Return the day of first publication: a Monday, or the Tuesday if that Monday is an NYSE holiday."""
     monday = friday - timedelta(days=FRIDAY) + DELAY[tier]
     return monday + timedelta(days=1) if monday in trading_calendar.closings() else monday
 
 
 def due_at(friday: date, tier: str) -> datetime:
-    """The moment from which the week's absence is lateness."""
+    """Return the moment at which the partition is due: 6:00 in New York on its day of publication."""
     return datetime.combine(published_on(friday, tier), PUBLICATION_TIME, NEW_YORK)
 
 
 def week_published_on(day: date, tier: str) -> date:
-    """The week whose first publication was on the day; raises Invalid when nothing is published then."""
+    """Return the week first published on the day; raises Invalid if it is not a publication date of the tier."""
     monday = day - timedelta(days=day.weekday())
     friday = week_ending(monday - DELAY[tier]) if EARLIEST < day <= LATEST else None
     if friday is None or not is_week(friday) or published_on(friday, tier) != day:
@@ -64,13 +64,13 @@ def week_published_on(day: date, tier: str) -> date:
 
 
 def newest_published(now: datetime, tier: str) -> date:
-    """The newest week of the tier that is due."""
+    """Return the newest week of the tier that is due."""
     friday = week_ending(now.astimezone(NEW_YORK).date() - DELAY[tier])
     return friday if due_at(friday, tier) <= now else friday - timedelta(days=7)
 
 
 def parse_week(text: str, now: datetime) -> date:
-    """The Friday of the week that an ISO date stands for; raises Invalid as `check_week` does."""
+    """Return the Friday of the week that contains an ISO date; raises Invalid as `check_week` does."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -79,7 +79,7 @@ def parse_week(text: str, now: datetime) -> date:
 
 
 def parse_span(first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:
-    """The Fridays of a first and a last week, where given; raises Invalid where the first is after the last."""
+    """Return the Fridays of a first and a last week, None if not given; raises Invalid if they are out of order."""
     begin, end = (None if text is None else parse_week(text, now) for text in (first, last))
     if begin and end and begin > end:
         raise Invalid(f"The week ending {begin} is after the week ending {end}.")
@@ -87,25 +87,25 @@ def parse_span(first: str | None, last: str | None, now: datetime) -> tuple[date
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A moment of the feed up to now, in UTC, from ISO text; raises Invalid where it names no zone."""
+    """Return a past moment in UTC from ISO text; raises Invalid if it has no time zone or lies in the future."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
     if moment.tzinfo is None or moment > now:
-        raise Invalid(f"{text!r} must name its zone and lie in the past, as 2025-12-15T09:30:00-05:00.")
+        raise Invalid(f"{text!r} must have a time zone and lie in the past, for example 2025-12-15T09:30:00-05:00.")
     return check_moment(moment)
 
 
 def check_moment(moment: datetime) -> datetime:
-    """The moment in UTC; raises Invalid outside the years in which weeks can be published."""
+    """Return the moment in UTC; raises Invalid outside the years of the feed."""
     if not EARLIEST.year <= moment.year <= LATEST.year:
         raise Invalid(f"{moment.isoformat()} is outside the feed, which begins in {EARLIEST.year}.")
     return moment.astimezone(UTC)
 
 
 def parse_tier(text: str) -> str:
-    """T1, T2 or OTCE, from either FINRA's identifier or its description."""
+    """Return T1, T2 or OTCE from FINRA's identifier or its description; raises Invalid for anything else."""
     for tier, description in TIERS.items():
         if text in (tier, description):
             return tier
@@ -113,7 +113,7 @@ def parse_tier(text: str) -> str:
 
 
 def state_of(friday: date, tier: str, now: datetime) -> str:
-    """not_due, due or late: what the calendar says of a partition that nobody has touched."""
+    """Return not_due, due or late: the state of a partition that was never requested."""
     late_by = now - due_at(friday, tier)
     if late_by < timedelta(0):
         return "not_due"
@@ -121,5 +121,5 @@ def state_of(friday: date, tier: str, now: datetime) -> str:
 
 
 def days_late(friday: date, tier: str, now: datetime) -> int:
-    """Whole days since the partition was due; 0 until it is late, which all tiers are from their Wednesday on."""
+    """Return the whole days since the partition was due; 0 until it is late."""
     return (now - due_at(friday, tier)).days if state_of(friday, tier, now) == "late" else 0

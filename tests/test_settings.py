@@ -205,7 +205,7 @@ def test_a_file_comes_before_the_running_stack(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff", "no text")], ids=str)
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff", "not text")], ids=str)
 def test_a_file_that_gives_no_value_is_named_by_its_setting(
     tmp_path: Path, content: bytes | None, reason: str
 ) -> None:

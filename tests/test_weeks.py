@@ -135,7 +135,7 @@ def test_any_date_of_any_year_is_a_week_of_the_feed_or_refused(day: date, now: d
 def test_only_a_friday_is_a_week(day: date) -> None:
     assert weeks.is_week(day) == (day.weekday() == 4 and 2014 <= day.year <= 2099)
     if day.weekday() != 4:
-        with pytest.raises(Invalid, match="is not a Friday, on which weeks end"):
+        with pytest.raises(Invalid, match="is not a Friday; weeks end on Fridays"):
             weeks.check_week(day, NOON)
 
 
@@ -165,7 +165,7 @@ def test_a_moment_of_any_year_is_one_of_the_feed_or_refused(moment: datetime) ->
 )
 def test_a_moment_outside_the_feed_is_refused(text: str) -> None:
     with pytest.raises(
-        Invalid, match=r"is outside the feed, which begins in 2014|must name its zone and lie in the past"
+        Invalid, match=r"is outside the feed, which begins in 2014|must have a time zone and lie in the past"
     ):
         weeks.parse_moment(text, NOON)
 

@@ -94,7 +94,7 @@ def _capture(
     store: ObjectStore, capture: Row, fetched: Key, recompute: Recompute, verdict: Verdict
 ) -> Evidence | None:
     """What follows from a capture's bytes; nothing where they or the code are not those that it came from."""
-    number, raw = capture["capture_id"], fetched.beside(capture["raw_key"])
+    number, raw = capture["capture_id"], fetched.parse_other(capture["raw_key"])
     verdict.findings += evidence.of_observation(store, fetched, capture)
     try:
         if capture["normalized_key"] is None:

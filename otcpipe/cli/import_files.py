@@ -17,6 +17,7 @@ from otcpipe.records import Manifest, Partition
 from otcpipe.stages import website_file
 from otcpipe.storage import gz, keys, observations
 from otcpipe.storage.postgres import Row
+from otcpipe.text.limits import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def _read(path: Path) -> bytes:
         kind = "a directory" if stat.S_ISDIR(mode) else "a pipe, a device or a socket"
         raise Invalid(f"It is {kind}, not a regular file; save the download to a file first.")
     with path.open("rb") as file:
-        content = file.read(gz.LIMIT + 1)  # it may grow meanwhile
-    if len(content) > gz.LIMIT:
-        raise Invalid(f"It is larger than {gz.LIMIT >> 20} MiB, which no partition is.")
+        content = file.read(MAX_BYTES + 1)  # it may grow meanwhile
+    if len(content) > MAX_BYTES:
+        raise Invalid(f"It is larger than {MAX_BYTES >> 20} MiB, which no partition is.")
     return content
 
 

@@ -1,4 +1,4 @@
-"""FINRA's API over HTTP: one polite request at a time; what comes back is a page, or a reason why not."""
+"""FINRA's API over HTTP, within the rate limit; an answer is a page or an error that says whether to retry."""
 
 from otcpipe.finra.client import HISTORIC, ROLLING, Finra
 

@@ -1,50 +1,58 @@
-"""Optional credentials: a token for a client's id and secret, renewed before its time. They never show."""
+"""Optional credentials: an OAuth token for a client's id and secret, renewed before it expires, never logged."""
 
 import time
 from threading import Lock
 from urllib.parse import urlsplit
 
 from otcpipe.errors import Defective, Invalid, Permanent
-from otcpipe.finra.responses import BAD_REQUEST, FORBIDDEN, NOT_ENTITLED, UNAUTHORIZED, check, loaded, says_finra
+from otcpipe.finra.responses import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    NOT_ENTITLED,
+    UNAUTHORIZED,
+    check,
+    is_from_finra,
+    load_json,
+)
 from otcpipe.finra.transport import Transport
 from otcpipe.settings import Settings
 
-MARGIN = 60.0  # seconds before a token's end
-LONGEST = 86_400.0  # seconds that a token is believed to live
-MOST_REFUSALS = 2  # of tokens that were never accepted, before the client itself is at fault
+MARGIN = 60.0  # seconds before its expiry at which a token is renewed
+MAX_LIFETIME = 86_400.0  # seconds, whatever FINRA says
+MAX_REFUSALS = 2  # in a row, of new tokens; beyond that, the client itself lacks access
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Credentials:
-    """The Authorization header of each request; none without a client id."""
+    """Provides the Authorization header of each request; none without a client id."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
         self._transport = transport
         self._token, self._until, self._lock = "", 0.0, Lock()
-        self._refusals = 0  # of new tokens, one after another
+        self._refusals = 0  # in a row
 
     def header(self) -> dict[str, str]:
-        """Raises Invalid rather than send credentials where others can read them."""
+        """Return the header, empty without a client id; raises Invalid if a URL is neither https nor loopback."""
         if not self._settings["FINRA_CLIENT_ID"]:
             return {}
         for name in ("FINRA_URL", "FINRA_TOKEN_URL"):
-            where = urlsplit(self._settings[name])
-            if where.scheme != "https" and where.hostname not in LOOPBACK:
+            url = urlsplit(self._settings[name])
+            if url.scheme != "https" and url.hostname not in LOOPBACK:
                 raise Invalid(f"OTCPIPE_{name} must be https, since credentials are sent there.")
         with self._lock:
             if not self._token or time.monotonic() > self._until:
                 self._renew()
             return {"Authorization": f"Bearer {self._token}"}
 
-    def accepted(self) -> None:
+    def note_accepted(self) -> None:
         """Note that FINRA accepted the token."""
         self._refusals = 0
 
-    def refused(self, header: dict[str, str]) -> bool:
-        """Forget the token of a header that FINRA refused; False if there was none.
+    def note_refused(self, header: dict[str, str]) -> bool:
+        """Discard the token of a refused request; return False if the request had none.
 
-        Raises Permanent when FINRA refuses even new tokens.
+        Raises Permanent if FINRA refuses new tokens too.
         """
         if not header:
             return False
@@ -52,7 +60,7 @@ class Credentials:
             if header == {"Authorization": f"Bearer {self._token}"}:
                 self._token = ""
                 self._refusals += 1
-            if self._refusals > MOST_REFUSALS:
+            if self._refusals > MAX_REFUSALS:
                 self._refusals = 0
                 raise Permanent(NOT_ENTITLED)
         return True
@@ -64,12 +72,12 @@ class Credentials:
             params={"grant_type": "client_credentials"},
             auth=(self._settings["FINRA_CLIENT_ID"], self._settings["FINRA_CLIENT_SECRET"]),
         )
-        if answer.status in (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN) and says_finra(answer):
+        if answer.status in (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN) and is_from_finra(answer):
             raise Permanent("FINRA refuses OTCPIPE_FINRA_CLIENT_ID with its secret: check both.")
         check(answer, has_credentials=True)
         try:
-            granted = loaded(answer.body)
-            seconds = min(LONGEST, float(granted["expires_in"]))
+            granted = load_json(answer.body)
+            seconds = min(MAX_LIFETIME, float(granted["expires_in"]))
             self._token, self._until = str(granted["access_token"]), time.monotonic() + seconds - MARGIN
         except (ValueError, KeyError, TypeError, OverflowError):
-            raise Defective("FINRA's answer to the credentials holds no token.") from None
+            raise Defective("FINRA's answer to the credentials contains no token.") from None

@@ -1,6 +1,6 @@
-"""How long a call may last and how much it may read; whoever waits or reads on its behalf asks here.
+"""Limits on the time that a call may take and the bytes that it may read.
 
-The limit in force is a context variable, as sockets and pauses deep inside libraries have no argument for it.
+The limit in force is a context variable, since sockets and pauses deep inside libraries have no argument for it.
 """
 
 import time
@@ -14,51 +14,51 @@ from otcpipe.errors import Defective
 
 
 class GivenUp(Defective):
-    """The whole work ran out of time or was cancelled: asking again at once is pointless."""
+    """The work ran out of time or was cancelled; an immediate retry is pointless."""
 
 
 class TooLarge(Defective):
-    """FINRA's answer is larger than any honest one: asking again at once is pointless."""
+    """FINRA's answer is larger than any valid one; an immediate retry is pointless."""
 
 
 @dataclass
 class Limit:
-    """A moment of `time.monotonic()`, a number of bytes, and whether the caller has gone."""
+    """A deadline of `time.monotonic()`, the bytes that may still be read, and whether the caller cancelled."""
 
     until: float = float("inf")
-    room: float = float("inf")  # bytes that may still come
+    bytes_left: float = float("inf")
     cancelled: Event = field(default_factory=Event)
 
     @property
     def seconds(self) -> float:
-        """The time that is left; none when cancelled."""
+        """The seconds left; 0 if cancelled."""
         return 0.0 if self.cancelled.is_set() else max(0.0, self.until - time.monotonic())
 
     def spend(self, count: int) -> None:
-        """Note that so many bytes came; raises TooLarge beyond the limit."""
-        self.room -= count
-        if self.room < 0:
+        """Count bytes that were read; raises TooLarge beyond the limit."""
+        self.bytes_left -= count
+        if self.bytes_left < 0:
             raise TooLarge("FINRA's answer is larger than any page.")
 
     def check(self) -> None:
-        """Raises GivenUp when no time is left."""
+        """Raise GivenUp if no time is left."""
         if not self.seconds:
-            raise GivenUp("The partition was not read in the time that it may take.")
+            raise GivenUp("Reading from FINRA took longer than its time limit.")
 
     def pause(self, seconds: float) -> None:
-        """Sleep; raises GivenUp, early, when cancelled or when no time will be left."""
+        """Sleep; raises GivenUp as soon as the limit is cancelled or its time is over."""
         self.cancelled.wait(min(seconds, self.seconds))
         self.check()
 
 
-LIMIT: ContextVar[Limit] = ContextVar("LIMIT", default=Limit())  # noqa: B039 - without a limit, it never changes
+LIMIT: ContextVar[Limit] = ContextVar("LIMIT", default=Limit())  # noqa: B039 - the default is never modified
 
 
 @contextmanager
-def limited(seconds: float, room: float) -> Iterator[Limit]:
-    """Within the block, a limit no longer than the one in force."""
+def limited(seconds: float, max_bytes: float) -> Iterator[Limit]:
+    """Set a limit for the block; its deadline is at most that of the limit in force."""
     outer = LIMIT.get()
-    inner = replace(outer, until=min(outer.until, time.monotonic() + seconds), room=room)
+    inner = replace(outer, until=min(outer.until, time.monotonic() + seconds), bytes_left=max_bytes)
     token = LIMIT.set(inner)
     try:
         yield inner

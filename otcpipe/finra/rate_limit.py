@@ -1,6 +1,6 @@
-"""One rate limit for all workers on all machines: reservations in Redis, by the server's clock.
+"""One rate limit for all workers on all machines: slots reserved in Redis, by the server's clock.
 
-GCRA, the generic cell rate algorithm (ITU-T I.371): each request reserves the next free slot, slots lie 1/rate apart.
+GCRA, the generic cell rate algorithm (ITU-T I.371): each request reserves the next free slot, 1/rate after the last.
 """
 
 import time
@@ -23,13 +23,13 @@ if type(redis.pcall('incr', KEYS[2])) ~= 'number' then
 end
 return slot - now
 """
-LONGEST_WAIT_SECONDS = 600  # a slot later than that is none of ours
+MAX_WAIT_SECONDS = 600  # a stored slot later than that is invalid and ignored
 KEY = "otcpipe:finra:next-slot"
 COUNT = "otcpipe:finra:requests"  # for telemetry
 
 
 class Rate:
-    """At most so many requests a second, whoever asks."""
+    """At most `per_second` requests a second, over all processes that use this Redis."""
 
     def __init__(self, url: str, per_second: int) -> None:
         self._interval = 1 / per_second
@@ -37,12 +37,15 @@ class Rate:
         self._reserve = self._client.register_script(RESERVE)
 
     def wait_turn(self) -> None:
-        """Sleep until a slot of our own; one that is overslept is given up, or requests would bunch behind it."""
+        """Sleep until a reserved slot; a slot missed by oversleeping is skipped, or requests would bunch behind it.
+
+        Raises Unreachable if Redis does not answer.
+        """
         is_late = True
         while is_late:
             try:
                 microseconds = self._reserve(
-                    keys=[KEY, COUNT], args=[round(1_000_000 * self._interval), 1_000_000 * LONGEST_WAIT_SECONDS]
+                    keys=[KEY, COUNT], args=[round(1_000_000 * self._interval), 1_000_000 * MAX_WAIT_SECONDS]
                 )
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 raise Unreachable("Redis, which keeps the rate limit, does not answer.") from error

@@ -1,4 +1,4 @@
-"""What FINRA's answers mean: data, a fault that may pass, or one that no repetition mends."""
+"""Classify FINRA's answers: data, a transient fault, or a permanent one."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from otcpipe.errors import Defective, Permanent
 from otcpipe.finra.transport import Answer
 
 OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 200, 204, 400, 401, 403
-LONGEST_PAUSE = 86_400.0  # seconds; what is asked beyond a day is not believed
-MISSING = "FINRA asks for credentials: set OTCPIPE_FINRA_CLIENT_ID and OTCPIPE_FINRA_CLIENT_SECRET."
+MAX_PAUSE = 86_400.0  # seconds; a longer Retry-After is cut to this
+CREDENTIALS_MISSING = "FINRA asks for credentials: set OTCPIPE_FINRA_CLIENT_ID and OTCPIPE_FINRA_CLIENT_SECRET."
 NOT_ENTITLED = (
     "FINRA refuses access although it accepted OTCPIPE_FINRA_CLIENT_ID: "
     "ask FINRA to entitle this client to the dataset, or unset it for anonymous access."
@@ -19,28 +19,28 @@ NOT_ENTITLED = (
 
 
 def check(answer: Answer, *, has_credentials: bool) -> None:
-    """Raises Permanent for what no repetition mends, Defective for what one may.
+    """Raise Permanent for a fault that no retry can clear, Defective for one that a retry may.
 
-    FINRA's own errors are JSON. Anything else comes from the network in front of it, and passes.
+    FINRA's own errors are JSON. Any other error comes from the network in front of FINRA, and is transient.
     """
     status = answer.status
     if status in (OK, NO_CONTENT):
         return
-    if status in (UNAUTHORIZED, FORBIDDEN) and says_finra(answer):
-        raise Permanent(NOT_ENTITLED if has_credentials else MISSING)
-    if status == BAD_REQUEST and says_finra(answer):
+    if status in (UNAUTHORIZED, FORBIDDEN) and is_from_finra(answer):
+        raise Permanent(NOT_ENTITLED if has_credentials else CREDENTIALS_MISSING)
+    if status == BAD_REQUEST and is_from_finra(answer):
         raise Permanent(f"FINRA refuses the request: {_message(answer)}")
-    whose = "FINRA" if says_finra(answer) else "The network in front of FINRA"
-    raise Defective(f"{whose} answered with status {status}.", _pause(answer.headers.get("Retry-After", "")))
+    source = "FINRA" if is_from_finra(answer) else "The network in front of FINRA"
+    raise Defective(f"{source} answered with status {status}.", _pause(answer.headers.get("Retry-After", "")))
 
 
-def says_finra(answer: Answer) -> bool:
-    """Whether an error is FINRA's own, a JSON object, and not a page of the content delivery network."""
-    return isinstance(loaded(answer.body, wrong=None), dict)
+def is_from_finra(answer: Answer) -> bool:
+    """Return whether an error is FINRA's own, a JSON object, and not a page of the content delivery network."""
+    return isinstance(load_json(answer.body, wrong=None), dict)
 
 
-def loaded(body: bytes, **options: Any) -> Any:
-    """The JSON value of a body; raises ValueError, or returns `wrong` if it is given, where it is none."""
+def load_json(body: bytes, **options: Any) -> Any:
+    """Return the JSON value of a body; for other bodies raises ValueError, or returns `wrong` if given."""
     has_default = "wrong" in options
     wrong = options.pop("wrong", None)
     try:
@@ -48,20 +48,20 @@ def loaded(body: bytes, **options: Any) -> Any:
     except (ValueError, RecursionError) as error:
         if has_default:
             return wrong
-        raise ValueError("no JSON") from error
+        raise ValueError("not JSON") from error
 
 
 def _pause(text: str) -> float | None:
-    """Seconds, from either form of Retry-After (RFC 9110, 10.2.3)."""
+    """Return the seconds of either form of Retry-After (RFC 9110, 10.2.3), None if it has neither."""
     if re.fullmatch("[0-9]+", text):
-        return float(min(LONGEST_PAUSE, float(text)))
+        return float(min(MAX_PAUSE, float(text)))
     try:
         seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(LONGEST_PAUSE, max(0.0, seconds))
+    return min(MAX_PAUSE, max(0.0, seconds))
 
 
 def _message(answer: Answer) -> str:
-    message = loaded(answer.body).get("message")
+    message = load_json(answer.body).get("message")
     return str(message)[:300] if message else "without a message."

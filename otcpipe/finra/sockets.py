@@ -1,4 +1,4 @@
-"""Connections whose reads obey the limit in force as a whole, however slowly the bytes come."""
+"""Connections whose reads together obey the limit in force, however slowly bytes arrive."""
 
 import http.client
 import io
@@ -11,32 +11,32 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from otcpipe.finra.limits import LIMIT
 
-SLICE = 0.25  # seconds: how soon a reader notices that it was cancelled
-SHORTEST = 0.001  # a time-out of 0 would mean a socket that never waits
+SLICE_SECONDS = 0.25  # after which a reader notices that it was cancelled
+MIN_TIMEOUT = 0.001  # seconds; 0 would make the socket non-blocking
 
 
-class _Reads(io.RawIOBase):
-    """A socket's bytes, waited for in slices."""
+class _LimitedReader(io.RawIOBase):
+    """Reads a socket, waiting in short slices."""
 
     def __init__(self, connection: socket.socket, raw: io.RawIOBase) -> None:
         self._connection = connection
-        self._raw = raw  # it keeps the socket open until all is read
+        self._raw = raw  # keeps the socket open until everything is read
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Raises TimeoutError past the limit's time, TooLarge past its bytes."""
+        """Raise TimeoutError past the limit's deadline, TooLarge past its bytes."""
         limit = LIMIT.get()
         while left := limit.seconds:
-            self._connection.settimeout(max(SHORTEST, min(SLICE, left)))
+            self._connection.settimeout(max(MIN_TIMEOUT, min(SLICE_SECONDS, left)))
             try:
                 count = self._connection.recv_into(buffer)
             except TimeoutError:
                 continue
             limit.spend(count)
             return count
-        raise TimeoutError("the whole answer did not come in time")
+        raise TimeoutError("the answer was not complete in time")
 
     def close(self) -> None:
         self._raw.close()
@@ -46,8 +46,8 @@ class _Reads(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        whole: Any = self.fp
-        self.fp = io.BufferedReader(_Reads(sock, whole.detach()))
+        buffered: Any = self.fp
+        self.fp = io.BufferedReader(_LimitedReader(sock, buffered.detach()))
 
 
 class _Connection(HTTPConnection):
@@ -67,7 +67,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """An adapter for a requests session."""
+    """An adapter for a requests session, whose connections obey the limit in force."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

@@ -1,7 +1,7 @@
-"""Calls in threads of their own, which end soon after their caller: in time, by an error, or by an interrupt.
+"""Calls in helper threads, which end soon after their caller: normally, by an error or by an interrupt.
 
-The caller only ever waits in short slices, so that an exception that another thread raises in it (Dramatiq's time
-limit and shutdown) arrives, even while a call hangs in a connection or a name server.
+The caller waits in short slices, so that an exception raised in it by another thread (Dramatiq's time limit and
+shutdown) arrives even while a call hangs in a connection or in name resolution.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,28 +15,28 @@ from typing import TypeVar
 
 from otcpipe.finra.limits import LIMIT, Limit
 
-SLICE = 0.25  # seconds
+SLICE_SECONDS = 0.25  # seconds
 T = TypeVar("T")
 
 
 class Threads:
-    """Runs calls side by side, with the context variables of the caller."""
+    """Runs calls in parallel, with the context variables of the caller."""
 
     def __init__(self, pool: ThreadPoolExecutor, limit: Limit) -> None:
         self._pool = pool
         self._limit = limit
 
     def all(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        """The results in the order of the calls; raises the first error at once, and GivenUp past the limit.
+        """Return the results in the order of the calls; raises the first error at once, GivenUp past the limit.
 
-        After an error no further call begins.
+        After an error no further call is started.
         """
         errors: list[BaseException] = []
         futures: list[Future[T]] = [
             self._pool.submit(copy_context().run, partial(_run, call, errors)) for call in calls
         ]
         try:
-            while wait(futures, SLICE, FIRST_EXCEPTION).not_done:
+            while wait(futures, SLICE_SECONDS, FIRST_EXCEPTION).not_done:
                 if errors:
                     raise errors[0]
                 self._limit.check()
@@ -46,12 +46,12 @@ class Threads:
                 one.cancel()
 
     def one(self, call: Callable[[], T]) -> T:
-        """The result of a single call."""
+        """Return the result of a single call."""
         return self.all([call])[0]
 
 
 def _run(call: Callable[[], T], errors: list[BaseException]) -> T:
-    """Run a call, or raise the error of an earlier one; adds its own error to the list."""
+    """Run a call unless an earlier one failed, whose error is raised then; append its own error to the list."""
     if errors:
         raise errors[0]
     try:
@@ -62,11 +62,11 @@ def _run(call: Callable[[], T], errors: list[BaseException]) -> T:
 
 
 @contextmanager
-def threads(most: int) -> Iterator[Threads]:
-    """At most so many threads under the limit in force; they are cancelled when the block ends."""
+def threads(count: int) -> Iterator[Threads]:
+    """Provide up to `count` threads under the limit in force; their calls are cancelled when the block ends."""
     limit = replace(LIMIT.get(), cancelled=Event())
     token = LIMIT.set(limit)
-    pool = ThreadPoolExecutor(most, thread_name_prefix="finra")
+    pool = ThreadPoolExecutor(count, thread_name_prefix="finra")
     try:
         yield Threads(pool, limit)
     finally:

@@ -1,4 +1,4 @@
-"""One exchange over HTTP: a request, and its answer, whole and within bounds, or a fault."""
+"""One exchange over HTTP: a request, and its complete answer within bounds, or an error."""
 
 import zlib
 from collections.abc import Mapping
@@ -13,46 +13,46 @@ from otcpipe.errors import Defective
 from otcpipe.finra.limits import TooLarge, limited
 from otcpipe.finra.sockets import Adapter
 
-MOST_BYTES = 8 << 20  # of a body, as sent and as expanded; FINRA's own bound is 3 MB
+MAX_BYTES = 8 << 20  # of a body, compressed and expanded; FINRA's own bound is 3 MB
 HEAD_BYTES = 1 << 20  # for headers and framing
 CHUNK = 1 << 16
-MOST_COOKIES = 50
-GZIP = 31  # zlib's word for gzip with the largest window
+MAX_COOKIES = 50
+GZIP_WINDOW_BITS = 31  # in zlib: the gzip format with the largest window
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose body came whole, as far as HTTP can tell."""
+    """An answer with its body, complete as far as HTTP can detect."""
 
     status: int
-    headers: Mapping[str, str]  # whose names have no case
+    headers: Mapping[str, str]  # names are case-insensitive
     body: bytes
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: even where redirects are not followed, requests would read a redirect's body without bounds."""
+        """Return None: requests would read the body of a redirect without bounds, even if it does not follow it."""
 
 
 class Transport:
-    """Connections that are kept; `timeout` is the seconds to connect, and for a whole answer."""
+    """Persistent connections; `timeout` is the seconds to connect, and for the whole answer."""
 
     def __init__(self, user_agent: str, timeout: tuple[float, float]) -> None:
         self._timeout = timeout
         self.session = _Session()
-        self.session.trust_env = False  # no credentials from ~/.netrc, and no proxy unasked
+        self.session.trust_env = False  # no credentials from ~/.netrc, no proxy from the environment
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, Adapter(pool_maxsize=16))
         self.session.headers["User-Agent"] = user_agent
         self.session.headers["Accept-Encoding"] = "gzip"
 
     def send(self, method: str, url: str, **options: Any) -> Answer:
-        """Raises Defective when no whole answer comes in time, TooLarge when it is out of all proportion."""
-        if len(self.session.cookies) > MOST_COOKIES:
+        """Return the answer; raises Defective if it is not complete in time, TooLarge beyond the bounds of a page."""
+        if len(self.session.cookies) > MAX_COOKIES:
             self.session.cookies.clear()
         try:
             with (
-                limited(self._timeout[1], MOST_BYTES + HEAD_BYTES),
+                limited(self._timeout[1], MAX_BYTES + HEAD_BYTES),
                 self.session.request(
                     method, url, timeout=self._timeout, allow_redirects=False, stream=True, **options
                 ) as response,
@@ -65,29 +65,29 @@ class Transport:
 
 
 def _body(response: requests.Response) -> bytes:
-    """The whole body, expanded."""
+    """Return the complete body, expanded."""
     received = bytearray()
     for chunk in response.raw.stream(CHUNK, decode_content=False):
         received += chunk
-        if len(received) > MOST_BYTES:
-            raise TooLarge(f"FINRA's answer has more than {MOST_BYTES >> 20} MiB, which no page has.")
+        if len(received) > MAX_BYTES:
+            raise TooLarge(f"FINRA's answer has more than {MAX_BYTES >> 20} MiB, too much for a page.")
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("gzip", "x-gzip") and received:
         return expand(bytes(received))
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise Defective("FINRA's answer is compressed in a way that was not asked for.")
+        raise Defective("FINRA's answer has an encoding that was not requested.")
     return bytes(received)
 
 
-def expand(packed: bytes, most: int = MOST_BYTES) -> bytes:
-    """The content of one gzip member; raises Defective unless it ends just where the bytes do."""
-    member = zlib.decompressobj(GZIP)
+def expand(packed: bytes, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the content of one gzip member; raises Defective unless the member ends exactly with the bytes."""
+    member = zlib.decompressobj(GZIP_WINDOW_BITS)
     try:
-        content = member.decompress(packed, most + 1)
+        content = member.decompress(packed, max_bytes + 1)
     except zlib.error:
         raise Defective("FINRA's answer is damaged gzip data.") from None
-    if len(content) > most:
-        raise TooLarge(f"FINRA's answer expands to more than {most >> 20} MiB, which no page has.")
+    if len(content) > max_bytes:
+        raise TooLarge(f"FINRA's answer expands to more than {max_bytes >> 20} MiB, too much for a page.")
     if not member.eof or member.unused_data:
-        raise Defective("FINRA's answer is gzip data that breaks off, or that goes on after its end.")
+        raise Defective("FINRA's answer is gzip data that is truncated or has trailing bytes.")
     return content

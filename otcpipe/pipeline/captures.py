@@ -53,8 +53,8 @@ def observation_of(store: ObjectStore, prefix: str, partition: Partition, captur
     """
     place = of_partition(prefix, partition)
     for text in store.keys(f"{replace(place, kind='fetched')}/"):
-        if text.endswith(".json") and number_of(place.beside(text)) == capture_id:
-            return place.beside(text)
+        if text.endswith(".json") and number_of(place.parse_other(text)) == capture_id:
+            return place.parse_other(text)
     raise Permanent(
         f"Neither Postgres nor S3 knows capture {capture_id} of {partition.tier} {partition.week_ending}; "
         f"`otcpipe reconcile` finds what was lost."

@@ -95,7 +95,7 @@ class StageExecutor:
 
     def _remake(self, run: Run, damage: Damaged) -> None:
         """Have a derived object that is missing or damaged made again; raises Permanent where that cannot be."""
-        key = run.key.beside(damage.key)
+        key = run.key.parse_other(damage.key)
         if key.kind == "rejected":
             key = key.sibling("normalized", key.digest)
         producer = ledger.producer(self.database, str(key))

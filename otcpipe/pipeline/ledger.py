@@ -43,7 +43,7 @@ class Run:
         stage = None if self.is_last else after(self.stage)
         if stage is None or output.key is None:
             return None
-        key, generation = self.key.beside(output.key), output.generation or self.generation
+        key, generation = self.key.parse_other(output.key), output.generation or self.generation
         request = None if self.stage.reads == "partition" else self.request  # a new observation is new work anyway
         return replace(self, stage=stage, key=key, generation=generation, request=request, ours=None)
 

@@ -1,4 +1,4 @@
-"""Where everything is: the environment first, then the state file of a running local stack.
+"""Settings: from the environment first, then from the state file of a running local stack.
 
 `OTCPIPE_X_FILE` names a file that holds the value of `OTCPIPE_X`, as container secrets do.
 """
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otcpipe import weeks
 from otcpipe.errors import Invalid
-from otcpipe.settings.syntax import SCHEMES, objection
+from otcpipe.settings.syntax import SCHEMES, requirement
 
 SERVERS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 DEFAULTS = {
@@ -37,22 +37,23 @@ DEFAULTS = {
     "SCHEDULE_TIER1": "0 6 * * wed",
     "SCHEDULE_TIER2": "0 7 * * wed",
     "SCHEDULE_ROLLING": "0 8 * * wed",
-    "SCHEDULE_PUBLICATION": "10,40 6-9 * * mon,tue",  # a Monday, or the Tuesday after a holiday
+    "SCHEDULE_PUBLICATION": "10,40 6-9 * * mon,tue",  # on a Monday, or on the Tuesday after a holiday
     "SCHEDULE_RECONCILE": "*/5 * * * *",
     "SCHEDULE_REFRESH": "0 18 * * thu",
     "SCHEDULE_CHECK": "0 9 * * *",
 }
 SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")
-BY_FILE = "_FILE"
+FILE_SUFFIX = "_FILE"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Values by name without `OTCPIPE_`; the values never show in a repr, since some are secrets."""
+    """Values by name without `OTCPIPE_`; the repr omits them, since some are secrets."""
 
     values: Mapping[str, str] = field(repr=False)
 
     def __getitem__(self, name: str) -> str:
+        """Return a value or its default; raises Invalid for a server that is neither set nor running locally."""
         value = self.values.get(name, DEFAULTS.get(name, ""))
         if not value and name in SERVERS:
             raise Invalid(f"OTCPIPE_{name} is not set and no local stack runs here: start one with `otcpipe up`.")
@@ -60,33 +61,34 @@ class Settings:
 
     @property
     def home(self) -> Path:
+        """The absolute path of the directory of the local stack."""
         return Path(self["HOME"]).absolute()
 
     def secrets(self) -> set[str]:
-        """All that no log may show, URLs apart: passwords as they stand in a URL and as they are sent."""
+        """Return all secrets, passwords both as a URL writes them and decoded; `Redaction` covers URLs."""
         texts = {self.values.get(name, "") for name in SECRETS}
         for name in SCHEMES:
             parts = urlsplit(self.values.get(name, ""))
-            asked = [text for key, text in parse_qsl(parts.query) if "password" in key]
-            texts |= {parts.password or "", unquote(parts.password or ""), *asked}
+            options = [text for key, text in parse_qsl(parts.query) if "password" in key]
+            texts |= {parts.password or "", unquote(parts.password or ""), *options}
         return texts - {""}
 
     @property
     def since(self) -> date | None:
-        """The Friday of the first week that is expected; None where that follows from what was asked for."""
+        """The Friday of the first week expected; None if OTCPIPE_SINCE is not set, when the first request decides."""
         return weeks.parse_week(self["SINCE"], self.now()) if self["SINCE"] else None
 
     def now(self) -> datetime:
-        """The client's clock, in UTC; OTCPIPE_NOW stops it for tests."""
+        """Return the time of the client's clock in UTC; OTCPIPE_NOW freezes it for tests."""
         return datetime.fromisoformat(self["NOW"]).astimezone(UTC) if self["NOW"] else datetime.now(UTC)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read and check all settings; raises Invalid that names the wrong one, never its value."""
+    """Read and check all settings; raises Invalid, whose message names the wrong setting but never its value."""
     environ = expand(os.environ if environ is None else environ)
     given = {name.removeprefix("OTCPIPE_"): text for name, text in environ.items() if name.startswith("OTCPIPE_")}
     home = Path(given.get("HOME") or DEFAULTS["HOME"])
-    found = _of_stack(home / "stack.json") | {name: text for name, text in given.items() if text}
+    found = _read_state(home / "stack.json") | {name: text for name, text in given.items() if text}
     for name, text in found.items():
         _check(name, text)
     loaded = Settings(found)
@@ -95,27 +97,29 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def expand(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables, with the content of the file that `OTCPIPE_X_FILE` names as `OTCPIPE_X`."""
-    files = {name: text for name, text in environ.items() if name.startswith("OTCPIPE_") and name.endswith(BY_FILE)}
+    """Return the variables with `OTCPIPE_X_FILE` replaced by `OTCPIPE_X`, the content of the file it names."""
+    files = {
+        name: text for name, text in environ.items() if name.startswith("OTCPIPE_") and name.endswith(FILE_SUFFIX)
+    }
     kept = {name: text for name, text in environ.items() if name not in files}
     return kept | {
-        name.removesuffix(BY_FILE): _of_file(name.removesuffix(BY_FILE), Path(path), environ)
+        name.removesuffix(FILE_SUFFIX): _read_file(name.removesuffix(FILE_SUFFIX), Path(path), environ)
         for name, path in files.items()
         if path
     }
 
 
-def _of_file(name: str, path: Path, environ: Mapping[str, str]) -> str:
+def _read_file(name: str, path: Path, environ: Mapping[str, str]) -> str:
     if environ.get(name):
-        raise Invalid(f"{name} and {name}{BY_FILE} are both set: keep one of them.")
+        raise Invalid(f"{name} and {name}{FILE_SUFFIX} are both set: keep one of them.")
     try:
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:  # its path may be the secret itself, given by mistake
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise Invalid(f"The file that {name}{BY_FILE} names cannot be read: {reason}.") from None
+    except (OSError, ValueError) as error:  # do not show the path: it may be the secret itself, given by mistake
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Invalid(f"The file that {name}{FILE_SUFFIX} names cannot be read: {reason}.") from None
 
 
-def _of_stack(state: Path) -> dict[str, str]:
+def _read_state(state: Path) -> dict[str, str]:
     if not state.exists():
         return {}
     try:
@@ -128,7 +132,7 @@ def _of_stack(state: Path) -> dict[str, str]:
 def _check(name: str, text: str) -> None:
     if name not in SERVERS and name not in DEFAULTS:
         raise Invalid(f"OTCPIPE_{name} is not a setting of otcpipe.")
-    must_be = objection(name, text)
+    must_be = requirement(name, text)
     if must_be:
         raise Invalid(f"OTCPIPE_{name} must be {must_be}.")
 
@@ -137,5 +141,5 @@ def _check_since(found: Settings) -> None:
     try:
         _ = found.since
     except Invalid:
-        said = f"a date such as 2025-01-03, of a week that has ended, from {weeks.EARLIEST.year} on"
-        raise Invalid(f"OTCPIPE_SINCE must be {said}.") from None
+        must_be = f"a date such as 2025-01-03, of a week that has ended, from {weeks.EARLIEST.year} on"
+        raise Invalid(f"OTCPIPE_SINCE must be {must_be}.") from None

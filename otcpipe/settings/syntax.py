@@ -1,4 +1,4 @@
-"""What the text of each setting must look like, so that no library has to say so, and show it."""
+"""The syntax of each setting, checked here since a library's own error could show a secret."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ SCHEMES = {
 }
 CHOICES = {"FINRA_FORMAT": ("text", "json"), "LOG": ("text", "json")}
 LAST_PORT = 65535
-YEARS = range(2014, 2100)  # of the feed: a clock beyond them leaves the calendar
+YEARS = range(2014, 2100)  # of the feed, the range of the calendar
 LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 NAME = rf"{LABEL}(?:\.{LABEL})*\.?"
 IPV6 = r"[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*(?:%25[A-Za-z0-9]+)?"
@@ -24,12 +24,12 @@ USER = rf"(?:[A-Za-z0-9._~!$&'()*+,;=-]|{ENCODED})*"
 PASSWORD = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|{ENCODED})*"
 PORT = "(?::[1-9][0-9]{0,4})?"
 HOST = rf"(?:{NAME}|\[{IPV6}\]){PORT}"
-SERVER = rf"(?:(?:[A-Za-z0-9._-]|{ENCODED})+|\[{IPV6}\]){PORT}"  # for libpq: also a socket's folder
-REST = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|{ENCODED})*"  # no @: a password may reach into it
+SERVER = rf"(?:(?:[A-Za-z0-9._-]|{ENCODED})+|\[{IPV6}\]){PORT}"  # libpq also accepts the directory of a socket
+REST = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|{ENCODED})*"  # no @: it could be part of a password
 QUERY = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:/?-]|{ENCODED})*"
-AROUND = rf"[a-z]+://(?:{USER}(?::{PASSWORD})?@)?(?P<hosts>%s)(?P<path>/{REST})?(?:\?(?P<query>{QUERY}))?"
-URL = re.compile(AROUND.replace("%s", HOST))
-DATABASE = re.compile(AROUND.replace("%s", f"{SERVER}(?:,{SERVER})*"))
+URL_FORM = rf"[a-z]+://(?:{USER}(?::{PASSWORD})?@)?(?P<hosts>%s)(?P<path>/{REST})?(?:\?(?P<query>{QUERY}))?"
+URL = re.compile(URL_FORM.replace("%s", HOST))
+DATABASE = re.compile(URL_FORM.replace("%s", f"{SERVER}(?:,{SERVER})*"))
 REDIS_OPTIONS = re.compile(r"(?:(?:username|password|protocol|ssl_[a-z_]+)=[^&=]*(?:&|$))*|db=[0-9]{1,5}")
 PATTERNS = {
     "FINRA_RATE": (r"[1-9][0-9]{0,2}|1000", "a whole number of requests a second, 1 to 1000"),
@@ -37,7 +37,7 @@ PATTERNS = {
     "TELEMETRY_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),
     "S3_BUCKET": (
         r"(?!.*\.\.)(?!(?:[0-9]+\.){3}[0-9]+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "a bucket's name: 3 to 63 small letters, digits, dots and hyphens",
+        "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
     ),
     "S3_REGION": (r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "a region such as us-east-1"),
     "S3_PREFIX": (
@@ -47,14 +47,14 @@ PATTERNS = {
     "S3_ACCESS_KEY": (r"[!-~]+", "ASCII without spaces"),
     "FINRA_CLIENT_ID": (r"[ -~]+", "ASCII"),
     "FINRA_CLIENT_SECRET": (r"[ -~]+", "ASCII"),
-    "CONTACT": ("[ -~\u00a0-\u00ff]+", "text of the Latin alphabet, as it stands in a header"),
+    "CONTACT": ("[ -~\u00a0-\u00ff]+", "Latin-1 text, as HTTP headers allow"),
 }
 
 
-def objection(name: str, text: str) -> str | None:
-    """What a setting must be, where the text is not that; it never quotes the text."""
+def requirement(name: str, text: str) -> str | None:
+    """Return what a setting must be if the text is not that, else None; the text is never quoted."""
     if name == "HOME":
-        return None  # a path, of whatever bytes
+        return None  # any path
     if printable(text) != text:
         return "text without control characters"
     return _url(name, text) if name in SCHEMES else _form(name, text)
@@ -70,14 +70,14 @@ def _form(name: str, text: str) -> str | None:
 
 
 def _url(name: str, text: str) -> str | None:
-    """One answer for all that is wrong, since what is wrong may be within a password."""
+    """Return one message for any error, since the wrong part may be a password."""
     scheme = text.partition("://")[0]
     match = (DATABASE if name == "DATABASE_URL" else URL).fullmatch(text)
     if scheme in SCHEMES[name] and match and all(map(_is_port, re.findall(r":([0-9]+)(?:,|$)", match["hosts"]))):
         return _redis_url(match) if name == "REDIS_URL" else None
     return (
-        f"a URL that starts with {SCHEMES[name][0]}:// and names a host; in a user or password all but letters, "
-        "digits and -._~ is percent-encoded, as %25 for % and %2F for /"
+        f"a URL that starts with {SCHEMES[name][0]}:// and names a host; in a user or password everything but "
+        "letters, digits and -._~ is percent-encoded, as %25 for % and %2F for /"
     )
 
 

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.records import LINE, RECORD, Normalized, Partition, decode_dictionaries
 from otcpipe.text.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHARE_DIGITS, TRADE_DIGITS
-from otcpipe.text.rows import Rows, differs, words_of
+from otcpipe.text.rows import Rows, differs, distinct_texts
 from otcpipe.text.values import Day, Number, without_midnight
 
 VERSION = 2
@@ -49,7 +49,7 @@ def _answer(lines: Rows, partition: Partition) -> pa.Table:
         product_type=lines.text("productTypeCode"),
         firm_crd=lines.typed("firmCRDNumber", CRD),
         notional=lines.typed("totalNotionalSum", NOTIONAL),
-        published_on=lines.typed("initialPublishedDate", DAY, needed=True),
+        published_on=lines.typed("initialPublishedDate", DAY, is_required=True),
     )
 
 
@@ -74,7 +74,7 @@ def _download(lines: Rows, partition: Partition) -> pa.Table:
 
 def _typed(lines: Rows, summary: pa.Array, **columns: pa.Array) -> pa.Table:
     venues = WEEKLY.venue_types
-    words, spread = words_of(summary)
+    words, spread = distinct_texts(summary)
     columns |= {
         "line": lines.table[LINE],
         "summary_type": summary,
@@ -83,9 +83,9 @@ def _typed(lines: Rows, summary: pa.Array, **columns: pa.Array) -> pa.Table:
         "issue_name": lines.text("issueName"),
         "mpid": lines.text("MPID"),
         "venue_name": lines.text("marketParticipantName"),
-        "share_volume": lines.typed("totalWeeklyShareQuantity", SHARES, needed=True),
-        "trade_count": lines.typed("totalWeeklyTradeCount", TRADES, needed=True),
-        "updated_on": lines.typed("lastUpdateDate", DAY, needed=True),
+        "share_volume": lines.typed("totalWeeklyShareQuantity", SHARES, is_required=True),
+        "trade_count": lines.typed("totalWeeklyTradeCount", TRADES, is_required=True),
+        "updated_on": lines.typed("lastUpdateDate", DAY, is_required=True),
     }
     return pa.table({name: columns[name] for name in RECORD.names})
 
@@ -93,7 +93,7 @@ def _typed(lines: Rows, summary: pa.Array, **columns: pa.Array) -> pa.Table:
 def _check_texts(lines: Rows, *, is_api: bool) -> None:
     """What indexes and tables cannot hold is set aside; from a file, where nothing proves the text, controls too."""
     for name, longest in MAX_CHARACTERS.items():
-        words, spread = words_of(lines.text(name))
+        words, spread = distinct_texts(lines.text(name))
         if (pc.max(pc.binary_length(words)).as_py() or 0) > longest:
             too_long = pc.greater(pc.utf8_length(words), longest)
             lines.reject(spread(too_long), f"{name} is longer than {longest} characters")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.records import LINE, REASON, SYMBOL, TEXT, WORD, decode_dictionaries
+from otcpipe.records import DICTIONARY, LINE, REASON, SYMBOL, TEXT, decode_dictionaries
 from otcpipe.text import dialect, escapes, quoted
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
@@ -55,13 +55,13 @@ def _read_plain(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
     written = tuple(map(escapes.escape, source.columns)) if source.is_escaped else source.columns
     table = _read(text, written, set_aside)
     if source.is_escaped:
-        values = [escapes.unescaped(column.combine_chunks()) for column in table.columns]
+        values = [escapes.unescape_column(column.combine_chunks()) for column in table.columns]
         table = pa.table(values, names=source.columns)
     table = table.add_column(0, LINE, _lines(table.num_rows, [one.line for one in malformed]))
     blank = set(_empty_lines(table)) - {one.line for one in garbled}
     lines, empty = text.split(b"\n") if blank else [], list[Malformed]()
     for line in sorted(blank):
-        quoted.set_aside(empty, line, "an empty line", lines[line - 1])
+        quoted.add_malformed(empty, line, "an empty line", lines[line - 1])
     return table, sorted(garbled + malformed + empty)
 
 
@@ -81,7 +81,7 @@ def _read(content: bytes, columns: tuple[str, ...], set_aside: Callable[[Any], s
             invalid_row_handler=set_aside,
         ),
         convert_options=pa.csv.ConvertOptions(
-            column_types={name: WORD if name in WEEKLY.dictionary_columns else pa.string() for name in columns},
+            column_types={name: DICTIONARY if name in WEEKLY.dictionary_columns else pa.string() for name in columns},
             null_values=[""],  # the tickers NA and NAN are not nulls
             strings_can_be_null=True,
         ),
@@ -102,7 +102,7 @@ def _without_garbled(text: bytes, *, is_escaped: bool) -> tuple[bytes, list[Malf
         if not reason and has_nul and escapes.NUL in line:
             reason = "a NUL character inside a value"
         if reason:
-            quoted.set_aside(garbled, at + 1, reason, line)
+            quoted.add_malformed(garbled, at + 1, reason, line)
             lines[at] = b""
     return b"\n".join(lines), garbled
 

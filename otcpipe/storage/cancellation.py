@@ -1,8 +1,8 @@
-"""What a stage's threads have under way at servers, and how another thread ends it.
+"""Stop a stage from another thread by cancelling its statements in progress.
 
-A thread that waits for a server in C code does not see an exception that is raised in it from outside: a stage that
-waits for a lock would outlive its time limit by the statement's own. So its statements are cancelled instead, and the
-thread that ran one finds the reason there.
+A thread that waits for a server in C code does not notice an exception raised in it from outside: a stage that waits
+for a lock would exceed its time limit by the statement's own. So its statements are cancelled, and the thread that
+ran one raises the reason.
 """
 
 import threading
@@ -13,34 +13,34 @@ from time import monotonic
 
 from otcpipe.errors import OtcpipeError
 
-PATIENCE_SECONDS = 1.0  # for a thread to find the reason by itself; then it is raised wherever the thread is
-CLEAN_UP_SECONDS = 2.0  # for what the thread still has to say to servers
-Raise = Callable[[int, type[BaseException]], None]  # an exception in a thread, by the thread's number
+PATIENCE_SECONDS = 1.0  # until the thread raises the reason itself; then the reason is raised in it from outside
+CLEAN_UP_SECONDS = 2.0  # in which the stopped thread may still run statements, such as a rollback
+RaiseInThread = Callable[[int, type[BaseException]], None]  # takes the identifier of the thread
 
 
 class Stopped(OtcpipeError):
-    """The stage that this thread works for was stopped."""
+    """The stage that this helper thread works for was stopped."""
 
 
 class StageWork:
-    """One message's work: the thread that has it, the threads that help, and what these wait for."""
+    """The work on one message: its thread, its helper threads, and the operations that they wait for."""
 
-    def __init__(self, raise_in_thread: Raise) -> None:
+    def __init__(self, raise_in_thread: RaiseInThread) -> None:
         self._thread = threading.get_ident()
-        self._raise = raise_in_thread
+        self._raise_in_thread = raise_in_thread
         self._lock = threading.Lock()
         self._cancels: dict[object, tuple[int, Callable[[], None]]] = {}
         self._reason: type[BaseException] | None = None
-        self._stopped_at = self._noticed_at = 0.0
-        self._compute_next = False
+        self._stopped_at = self._raised_at = 0.0
+        self._has_ended = False
 
     @contextmanager
     def under_way(self, cancel: Callable[[], None]) -> Iterator[None]:
-        """Let `stop` call `cancel` while the block lasts; what the block raises then is replaced by the reason."""
+        """Let `stop` call `cancel` while the block lasts; an error of a cancelled block is replaced by the reason."""
         self.check()
-        place = object()
+        operation = object()
         with self._lock:
-            self._cancels[place] = (threading.get_ident(), cancel)
+            self._cancels[operation] = (threading.get_ident(), cancel)
         try:
             yield
         except Exception:
@@ -48,49 +48,48 @@ class StageWork:
             raise
         finally:
             with self._lock:
-                del self._cancels[place]
+                del self._cancels[operation]
 
     def check(self) -> None:
-        """Raises the reason once in the thread that has the message, and Stopped in each that helps it."""
+        """Raise the reason once in the thread of the message, and Stopped in each helper thread."""
         if self._reason is None:
             return
         if threading.get_ident() != self._thread:
             raise Stopped("The stage was stopped.")
         with self._lock:
-            is_news, self._noticed_at = not self._noticed_at, self._noticed_at or monotonic()
-        if is_news:
+            is_first, self._raised_at = not self._raised_at, self._raised_at or monotonic()
+        if is_first:
             raise self._reason
 
     def stop(self, reason: type[BaseException]) -> None:
-        """Cancel what is under way; to be called again until the work is over, since more may follow."""
+        """Cancel all operations in progress. Call it repeatedly until the work ends: others may begin meanwhile."""
         with self._lock:
-            if self._compute_next:
+            if self._has_ended:
                 return
             now = monotonic()
             self._reason, self._stopped_at = self._reason or reason, self._stopped_at or now
             for thread, cancel in self._cancels.values():
-                is_cleaning_up = thread == self._thread and self._noticed_at > now - CLEAN_UP_SECONDS
+                is_cleaning_up = thread == self._thread and self._raised_at > now - CLEAN_UP_SECONDS
                 if not is_cleaning_up:
-                    with suppress(Exception):  # a server that is gone: then nothing is under way there
+                    with suppress(Exception):  # if the server is gone, so is its statement
                         cancel()
-            if not self._noticed_at and now - self._stopped_at > PATIENCE_SECONDS:
-                self._noticed_at = now
-                self._raise(self._thread, self._reason)
+            if not self._raised_at and now - self._stopped_at > PATIENCE_SECONDS:
+                self._raised_at = now
+                self._raise_in_thread(self._thread, self._reason)
 
     def end(self) -> None:
-        """Nothing is stopped any more; the thread goes on to other work."""
+        """Ignore further calls of `stop`: the thread goes on to other work."""
         with self._lock:
-            self._compute_next = True
+            self._has_ended = True
 
 
-CURRENT: ContextVar[StageWork | None] = ContextVar(
-    "CURRENT", default=None
-)  # threads that help have it by their context
+# Helper threads inherit it with their copied context.
+CURRENT: ContextVar[StageWork | None] = ContextVar("CURRENT", default=None)
 
 
 @contextmanager
 def under_way(cancel: Callable[[], None]) -> Iterator[None]:
-    """As the current work does it, where there is one."""
+    """Do as `StageWork.under_way` of the current work; without current work the block just runs."""
     work = CURRENT.get()
     if work is None:
         yield
@@ -100,7 +99,7 @@ def under_way(cancel: Callable[[], None]) -> Iterator[None]:
 
 
 def check() -> None:
-    """Raises what stops the current work, if something does: to be called in loops that ask no database."""
+    """Raise the reason if the current work was stopped: for loops that do not use the database."""
     work = CURRENT.get()
     if work:
         work.check()

@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL copies them: Arrow batches in, in its binary format; CSV, a line a row, out to Arrow batches."""
+"""Arrow and PostgreSQL's COPY: tables in as its binary format, rows out as CSV lines to Arrow batches."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
 
-BLOCK = 8 << 20  # bytes of CSV to a batch: memory does not grow with the rows
-ROWS = 65_536  # to a batch on the way in
+BLOCK_BYTES = 8 << 20  # of CSV in a batch that is read: memory does not grow with the number of rows
+BATCH_ROWS = 65_536  # in a batch that is written
 TYPES: dict[str, pa.DataType] = {
     "int2": pa.int16(),
     "int4": pa.int32(),
@@ -17,32 +17,32 @@ TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
     "date": pa.date32(),
     "timestamptz": pa.timestamp("us", "UTC"),
-    "numeric": pa.decimal128(38, 6),  # without bounds of its own, as for ratios that may be huge
+    "numeric": pa.decimal128(38, 6),  # unbounded in PostgreSQL, as for ratios that may be huge
 }
 _NUMERIC = re.compile(r"numeric\((\d+), ?(\d+)\)")
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type of a PostgreSQL type such as `numeric(20,6)`; raises KeyError where there is none."""
+    """Return the Arrow type of a PostgreSQL type such as `numeric(20,6)`; raises KeyError for an unknown type."""
     digits = _NUMERIC.fullmatch(name)
     return pa.decimal128(int(digits[1]), int(digits[2])) if digits else TYPES[name]
 
 
-def encoded(table: pa.Table) -> Iterator[bytes]:
-    """A table for `copy ... from stdin (format binary)`, whose columns have just the types of the Arrow ones."""
+def encode(table: pa.Table) -> Iterator[bytes]:
+    """Yield the bytes for `copy ... from stdin (format binary)`; the column types must match exactly."""
     encoder = ArrowToPostgresBinaryEncoder(table.schema)
     yield encoder.write_header()
-    for batch in table.to_batches(max_chunksize=ROWS):
+    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
         yield encoder.write_batch(batch)
     yield encoder.finish()
 
 
 def batches(rows: Iterable[bytes], columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """Lines of CSV without a header as batches, whose bounds depend on the content alone."""
+    """Yield record batches from CSV lines without a header; the batch bounds depend on the content alone."""
     block = bytearray()
     for row in rows:
         block += row
-        if len(block) >= BLOCK:
+        if len(block) >= BLOCK_BYTES:
             yield _batch(block, columns)
             block = bytearray()
     if block:
@@ -50,14 +50,14 @@ def batches(rows: Iterable[bytes], columns: Mapping[str, pa.DataType]) -> Iterat
 
 
 def _batch(block: bytearray, columns: Mapping[str, pa.DataType]) -> pa.RecordBatch:
-    # Whole, and not by the library's own stream, which reads dozens of blocks ahead.
+    # The library's own streaming reader would read dozens of blocks ahead.
     table = pa.csv.read_csv(
         pa.py_buffer(block),
         pa.csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=list(columns)),
         pa.csv.ParseOptions(newlines_in_values=True),
         pa.csv.ConvertOptions(
             column_types=columns,
-            null_values=[""],  # and not NA, which is a symbol
+            null_values=[""],  # NA is a symbol, not a null
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             true_values=["t"],

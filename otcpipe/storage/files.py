@@ -1,4 +1,4 @@
-"""Files for others: written whole or not at all, and never in place of what is not a regular file."""
+"""Output files: written completely or not at all; only regular files are replaced."""
 
 import errno
 import os
@@ -11,21 +11,21 @@ from pathlib import Path
 from otcpipe.errors import Invalid, OtcpipeError
 
 PART = ".part"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)  # the path is right, and writing to it fails
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)  # the path is valid, but writing fails
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Translate errors of the operating system: Invalid for a wrong path, OtcpipeError for a disk that fails."""
+    """Translate errors of the operating system: Invalid for a wrong path, OtcpipeError for a full or failing disk."""
     try:
         yield
     except OSError as error:
-        kind = OtcpipeError if error.errno in FULL else Invalid
-        raise kind(f"{path} cannot be written: {error.strerror or 'an error of the file system'}.") from error
+        kind = OtcpipeError if error.errno in DISK_ERRORS else Invalid
+        raise kind(f"{path} cannot be written: {error.strerror or 'file system error'}.") from error
 
 
 def check(path: Path) -> None:
-    """Raises Invalid unless the path is free or names a regular file: no device, FIFO, directory or symbolic link."""
+    """Raise Invalid unless the path is free or a regular file: not a device, FIFO, directory or symbolic link."""
     with writing(path):
         try:
             mode = path.lstat().st_mode
@@ -36,7 +36,7 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, or leave what the path held before; raises Invalid or OtcpipeError as the two above."""
+    """Write a file atomically; on an error its previous content stays. Raises as `check` and `writing` do."""
     check(path)
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     with writing(path):
@@ -52,5 +52,5 @@ def write(path: Path, content: bytes) -> None:
 
 
 def flush(descriptor: int) -> None:
-    """Wait until the disk has the file."""
+    """Wait until the file is on disk."""
     os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Gzip whose output depends on its input only, and whose expansion is bounded."""
+"""Gzip with reproducible output and bounded expansion."""
 
 import gzip
 import zlib
@@ -7,46 +7,52 @@ from otcpipe.errors import Invalid
 from otcpipe.text.limits import MAX_BYTES, MAX_MEMBERS
 
 MAGIC = b"\x1f\x8b"
-WITH_HEADER = 31  # zlib's word for gzip with the largest window
-LIMIT = MAX_BYTES
-LEVEL = 3  # a fifth of the time of the default, a quarter larger: 0.2 s and 4.1 MB for a partition of 30 MB
-FIRST_PIECE, PIECE = 1 << 12, 1 << 18  # bytes that a member is fed: what follows its end is copied at each
+GZIP_WINDOW_BITS = 31  # in zlib: the gzip format with the largest window
+LEVEL = 3  # takes a fifth of the default's time for a quarter more bytes: 0.2 s and 4.1 MB for a partition of 30 MB
+FIRST_PIECE, PIECE = (
+    1 << 12,
+    1 << 18,
+)  # bytes at once; small first: zlib copies what follows a member
 
 
 def compress(content: bytes) -> bytes:
+    """Return gzip data without a time stamp: the same input gives the same bytes."""
     return gzip.compress(content, LEVEL, mtime=0)
 
 
-def expand(content: bytes, limit: int = LIMIT) -> bytes:
-    """Plain bytes of gzip or of plain bytes; raises Invalid when broken off, or larger than the limit."""
+def expand(content: bytes, limit: int = MAX_BYTES) -> bytes:
+    """Return the expanded bytes of gzip data, other bytes as they are.
+
+    Raises Invalid if the data is damaged or truncated, or expands to more than `limit` bytes.
+    """
     if not content.startswith(MAGIC):
         return content
     expanded, at = bytearray(), 0
     try:
-        for _ in range(MAX_MEMBERS):  # one after another
+        for _ in range(MAX_MEMBERS):
             at = _expand_member(content, at, expanded, limit)
             rest = content[at : at + len(MAGIC)]
             if rest != MAGIC:
                 break
         else:
-            raise Invalid(f"The gzip data has more than {MAX_MEMBERS:,} members, which no partition has.")
+            raise Invalid(f"The gzip data has more than {MAX_MEMBERS:,} members, too many for a partition.")
     except zlib.error:
         raise Invalid("The gzip data is damaged.") from None
-    if any(memoryview(content)[at:]):  # zeros pad a tape's last block
+    if any(memoryview(content)[at:]):  # trailing zeros are padding, as from tapes
         raise Invalid("The gzip data is damaged.")
     return bytes(expanded)
 
 
 def _expand_member(content: bytes, at: int, expanded: bytearray, limit: int) -> int:
-    """Append what the member at a place expands to, and return where it ends."""
-    member, piece = zlib.decompressobj(WITH_HEADER), FIRST_PIECE
+    """Append the expansion of the member that starts at `at`; return where it ends."""
+    member, piece = zlib.decompressobj(GZIP_WINDOW_BITS), FIRST_PIECE
     while not member.eof:
-        given = member.unconsumed_tail or content[at : at + piece]
+        packed = member.unconsumed_tail or content[at : at + piece]
         if not member.unconsumed_tail:
-            at, piece = at + len(given), min(2 * piece, PIECE)
-        if not given:
-            raise Invalid("The gzip data breaks off before its end.")
-        expanded += member.decompress(given, limit + 1 - len(expanded))
+            at, piece = at + len(packed), min(2 * piece, PIECE)
+        if not packed:
+            raise Invalid("The gzip data is truncated.")
+        expanded += member.decompress(packed, limit + 1 - len(expanded))
         if len(expanded) > limit:
-            raise Invalid(f"The gzip data expands to more than {limit >> 20} MiB, which no partition has.")
+            raise Invalid(f"The gzip data expands to more than {limit >> 20} MiB, too much for a partition.")
     return at - len(member.unused_data)

@@ -1,4 +1,4 @@
-"""Object keys: `<prefix>/<kind>/<tier>/<week_ending>/<digest>.<ext>`, and the one of a partition."""
+"""Object keys, `<prefix>/<kind>/<tier>/<week_ending>/<digest>.<ext>`; a partition's key ends with its week."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from otcpipe.errors import Invalid
 from otcpipe.records import Partition
 
 EXTENSIONS = {
-    "fetched": ("json", "psv.gz"),  # a manifest, which is the message's key, and its bytes
+    "fetched": ("json", "psv.gz"),  # a manifest, whose key the message carries, and its bytes
     "raw": ("psv.gz",),
     "parsed": ("parquet",),
     "normalized": ("parquet",),
@@ -25,7 +25,7 @@ _PATH = re.compile(
 
 @dataclass(frozen=True)
 class Key:
-    """A validated key; `str()` gives it whole, with its prefix."""
+    """A validated key; `str()` returns it in full, with its prefix."""
 
     prefix: str
     kind: str
@@ -38,39 +38,42 @@ class Key:
         return f"{path}/{self.digest}.{self.extension}" if self.digest else path
 
     def derived(self, kind: str, stage: str, version: int) -> "Key":
-        """The key of what a stage makes of this key: a function of the two and the stage's code version."""
+        """Return the key of a stage's output: a function of this key, the stage and its code version."""
         return self.sibling(kind, sha256(f"{self}\n{stage}\n{version}".encode()))
 
-    def beside(self, text: str) -> "Key":
-        """Another key of the same prefix."""
+    def parse_other(self, text: str) -> "Key":
+        """Parse another key of the same prefix; raises Invalid as `parse` does."""
         return parse(text, self.prefix)
 
     def sibling(self, kind: str, digest: str, extension: str = "") -> "Key":
+        """Return a key of the same partition; the default extension is the first of its kind."""
         extension = extension or EXTENSIONS[kind][0]
         return replace(self, kind=kind, digest=digest, extension=extension)
 
 
 def sha256(content: bytes) -> str:
+    """Return the SHA-256 of the bytes in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def of_partition(prefix: str, partition: Partition) -> Key:
+    """Return the key that the fetch stage takes, which names no object."""
     return Key(prefix, "partition", partition)
 
 
 def parse(text: str, prefix: str, now: datetime | None = None) -> Key:
-    """Read a key with or without its prefix; raises Invalid for anything that is not exactly a key.
+    """Parse a key with or without its prefix; raises Invalid for anything that is not exactly a key.
 
-    With `now`, its week must have ended by then; without, it need only be one of the feed.
+    With `now`, its week must have ended by then; without, it must only be within the bounds of the feed.
     """
     match = _PATH.fullmatch(text.removeprefix(f"{prefix}/"))
     week = _friday(match["week"]) if match else None
-    if not match or not week or match["tier"] not in TIERS or not _is_named(match["kind"], match["ext"]):
+    if not match or not week or match["tier"] not in TIERS or not _has_valid_name(match["kind"], match["ext"]):
         raise Invalid(f"{text!r} is not a key; a key looks like raw/T1/2024-01-05/<64 hexadecimal digits>.psv.gz.")
     try:
         weeks.check_week(week, now or weeks.LAST_MOMENT)
     except Invalid as error:
-        raise Invalid(f"{text!r} names a week that cannot be. {error}") from None
+        raise Invalid(f"{text!r} names an impossible week. {error}") from None
     return Key(prefix, match["kind"], Partition(week, match["tier"]), match["name"] or "", match["ext"] or "")
 
 
@@ -82,5 +85,5 @@ def _friday(text: str) -> date | None:
     return week if week.weekday() == weeks.FRIDAY else None
 
 
-def _is_named(kind: str, extension: str | None) -> bool:
+def _has_valid_name(kind: str, extension: str | None) -> bool:
     return extension in EXTENSIONS.get(kind, ()) if extension else kind == "partition"

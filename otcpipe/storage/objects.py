@@ -1,4 +1,4 @@
-"""What the stored objects hold: manifests as JSON, tables as Parquet with the same bytes for the same rows."""
+"""The content of stored objects: raw bytes as gzip, manifests as JSON, tables as reproducible Parquet."""
 
 import io
 import json
@@ -19,18 +19,20 @@ from otcpipe.storage.s3 import ObjectStore
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
+    """Return the manifest as JSON: the same manifest gives the same bytes."""
     values = asdict(manifest) | {"observed_at": manifest.observed_at.isoformat()}
     return json.dumps(values, sort_keys=True, indent=1).encode()
 
 
 def manifest(content: bytes) -> Manifest:
+    """Return the manifest from its JSON; raises ValueError, KeyError or TypeError if it is not one."""
     values: dict[str, Any] = json.loads(content)
     observed_at = datetime.fromisoformat(values["observed_at"])
     return Manifest(**values | {"observed_at": observed_at, "request_ids": tuple(values["request_ids"])})
 
 
 def raw(store: ObjectStore, key: Key) -> bytes:
-    """The uncompressed bytes of a raw key, which is their SHA-256."""
+    """Return the uncompressed bytes of a raw key; raises Damaged if their SHA-256 is not the one in the key."""
     content = gz.expand(store.get(str(key)))
     if sha256(content) != key.digest:
         raise Damaged(str(key), "does not match the SHA-256 in its key")
@@ -38,7 +40,7 @@ def raw(store: ObjectStore, key: Key) -> bytes:
 
 
 def put_raw(store: ObjectStore, key: Key, content: bytes) -> bool:
-    """Keep bytes for ever; an object that is there and damaged is replaced by the bytes that its key tells of."""
+    """Store raw bytes unless the key exists, and return whether they were stored; a damaged object is replaced."""
     if store.put_once(str(key), gz.compress(content)):
         return True
     try:
@@ -50,18 +52,19 @@ def put_raw(store: ObjectStore, key: Key, content: bytes) -> bool:
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
+    """Return the table as Parquet: with one release of Arrow, the same rows give the same bytes."""
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", compression_level=1, store_schema=False)
     return sink.getvalue()
 
 
 def parsed(store: ObjectStore, key: Key) -> pa.Table:
-    """The rows of text of a parsed key, as `parse.rows` gives them."""
+    """Return the rows of text of a parsed key, as `parse.rows` returned them."""
     return pq.read_table(io.BytesIO(store.get(str(key))), read_dictionary=[*WEEKLY.dictionary_columns])
 
 
 def normalized(store: ObjectStore, key: Key) -> Normalized:
-    """The rows of a normalized key and of the rejected key beside it, which an older release may have made."""
+    """Return the rows of a normalized key and its rejects, which lack two columns if an older release wrote them."""
     kept, rejects = (_table(store, one) for one in (key, key.sibling("rejected", key.digest)))
     if "lines" not in rejects.column_names:
         rejects = rejects.append_column("symbol", pa.nulls(rejects.num_rows, pa.string()))
@@ -70,7 +73,7 @@ def normalized(store: ObjectStore, key: Key) -> Normalized:
 
 
 def put_normalized(store: ObjectStore, key: Key, make: Callable[[], Normalized]) -> bool:
-    """Store what `make` gives unless the key exists: the rejects first."""
+    """Store the result of `make` unless the key exists, rejects first; return whether the key was stored."""
     if store.exists(str(key)):
         return False
     rows = make()

@@ -1,4 +1,4 @@
-"""An observation as it comes in: its bytes, and a manifest whose key goes through the pipeline."""
+"""An observation as it arrives: its bytes, and a manifest whose key enters the pipeline."""
 
 from otcpipe.errors import Permanent
 from otcpipe.records import Manifest, Partition
@@ -10,18 +10,18 @@ from otcpipe.storage.s3 import ObjectStore
 def store_observation(
     store: ObjectStore, prefix: str, partition: Partition, content: bytes, manifest: Manifest, name: str
 ) -> Key:
-    """Store an observation under a name; the same name again is the same observation, as first told."""
-    place = of_partition(prefix, partition)
-    store.put_once(str(place.sibling("fetched", manifest.digest, "psv.gz")), gz.compress(content))
-    key = place.sibling("fetched", sha256(name.encode()), "json")
+    """Store an observation and return its manifest's key; the same name again keeps the first manifest."""
+    partition_key = of_partition(prefix, partition)
+    store.put_once(str(partition_key.sibling("fetched", manifest.digest, "psv.gz")), gz.compress(content))
+    key = partition_key.sibling("fetched", sha256(name.encode()), "json")
     store.put_once(str(key), objects.manifest_bytes(manifest))
     return key
 
 
 def load_observation(store: ObjectStore, key: Key) -> tuple[Manifest, bytes]:
-    """The manifest and the uncompressed bytes; raises Permanent when they do not belong together."""
+    """Return the manifest and the uncompressed bytes; raises Permanent if they do not belong together."""
     manifest = objects.manifest(store.get(str(key)))
     content = gz.expand(store.get(str(key.sibling("fetched", manifest.digest, "psv.gz"))))
     if sha256(content) != manifest.digest:
-        raise Permanent(f"The bytes of {key} are not those that its manifest tells of.")
+        raise Permanent(f"The bytes of {key} do not match the SHA-256 in its manifest.")
     return manifest, content

@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean: which of them are outages, and what a person can do about each."""
+"""Translate PostgreSQL's errors: which are outages, which need the user, and what to do about each."""
 
 import re
 from collections.abc import Iterator
@@ -14,30 +14,30 @@ from otcpipe.errors import Invalid, TooSoon, Unreachable, Unready
 OUTAGES = ("08", "40", "53", "55", "57P")  # SQLSTATE: connections, conflicts, resources, locks, shutdowns
 BUSY_SECONDS = 3
 NO_PASSWORD = re.compile("password authentication failed|no password supplied", re.IGNORECASE)
-REFUSAL = re.compile(r"\b(?:FATAL|ERROR): +(.*)")  # of the server, at the end of what the client library says
+REFUSAL = re.compile(r"\b(?:FATAL|ERROR): +(.*)")  # the server's own words, at the end of libpq's message
 
 
 def check(url: str) -> None:
-    """Raises Invalid for a URL that the client library cannot read; what it says would show the URL."""
+    """Raise Invalid if libpq cannot parse the URL; its own message would show the password."""
     try:
         conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise Invalid(
-            "OTCPIPE_DATABASE_URL must be a URL that libpq reads: see its host and the names of its parameters."
+            "OTCPIPE_DATABASE_URL must be a URL that libpq can parse: check its host and the names of its parameters."
         ) from None
 
 
 def address(url: str) -> str:
-    """Host and port, or several."""
+    """Return host and port of a URL, several separated by commas, without credentials."""
     hosts = urlsplit(url).netloc.rpartition("@")[2]
     return hosts if re.search(r":[0-9]+$", hosts) else f"{hosts}:5432"
 
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Raises Unreachable for an outage, Unready for what the server lacks, TooSoon while a lock is not to be had.
+    """Translate errors: Unreachable for an outage, Unready for missing tables or rights, TooSoon for a held lock.
 
-    Other errors stay what they are.
+    Other errors are raised unchanged.
     """
     try:
         yield
@@ -46,17 +46,17 @@ def translated(url: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise Unready(f"The role in OTCPIPE_DATABASE_URL lacks rights: {_first_line(str(error))}.") from error
     except psycopg.errors.LockNotAvailable as error:
-        raise TooSoon("PostgreSQL is busy: another transaction keeps a lock; try again.", BUSY_SECONDS) from error
+        raise TooSoon("PostgreSQL is busy: another transaction holds a lock; try again.", BUSY_SECONDS) from error
     except PoolTimeout as error:
         raise _refusal(url) from error
     except psycopg.OperationalError as error:
         if error.sqlstate and not error.sqlstate.startswith(OUTAGES):
-            raise  # a limit of Postgres itself, or the time limit: waiting mends nothing
+            raise  # a limit of PostgreSQL itself, or the time limit: a retry would not help
         raise _outage(url, error) from error
 
 
 def _refusal(url: str) -> Unreachable:
-    """What the server says to one more attempt: a pool knows only that it waited in vain."""
+    """Return the error of one more attempt to connect: a pool only knows that it waited in vain."""
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError as error:
@@ -65,12 +65,12 @@ def _refusal(url: str) -> Unreachable:
 
 
 def _outage(url: str, error: psycopg.OperationalError) -> Unreachable:
-    said, where = str(error), f"PostgreSQL at {address(url)}"
-    if NO_PASSWORD.search(said):
-        return Unreachable(f"{where} refuses the password of user {_user(url, error)}.")
-    if not error.sqlstate and (refused := REFUSAL.search(said)):
-        return Unreachable(f"{where} refuses: {refused[1]}")
-    return Unreachable(f"{where} {'cannot' if error.sqlstate else 'does not answer'}: {_first_line(said)}")
+    message, server = str(error), f"PostgreSQL at {address(url)}"
+    if NO_PASSWORD.search(message):
+        return Unreachable(f"{server} refuses the password of user {_user(url, error)}.")
+    if not error.sqlstate and (refused := REFUSAL.search(message)):
+        return Unreachable(f"{server} refuses: {refused[1]}")
+    return Unreachable(f"{server} {'fails' if error.sqlstate else 'does not answer'}: {_first_line(message)}")
 
 
 def _user(url: str, error: psycopg.OperationalError) -> str:

@@ -1,4 +1,4 @@
-"""S3: objects written once, and checked against their SHA-256 whenever they are read."""
+"""S3: objects are written once, and checked against their SHA-256 on every read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ from otcpipe.storage.keys import sha256
 
 DIGEST = "x-amz-meta-sha256"  # of the stored bytes
 CONNECT_SECONDS, READ_SECONDS = 5, 60
-WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
-HOPELESS = ("EntityTooLarge", "InvalidArgument", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed")
+WRONG_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+PERMANENT = ("EntityTooLarge", "InvalidArgument", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed")
 
 
 class ObjectStore:
-    """One bucket."""
+    """One bucket. Every method raises Unreachable if the server does not answer or refuses the credentials."""
 
     def __init__(self, settings: Settings, retries: int = 3) -> None:
         endpoint = urlsplit(settings["S3_ENDPOINT"])
         if "@" in endpoint.netloc or endpoint.path.strip("/") or endpoint.query:
-            raise Invalid("OTCPIPE_S3_ENDPOINT must be a scheme, a host and a port: no user, no path, no options.")
+            raise Invalid("OTCPIPE_S3_ENDPOINT must be a scheme, a host and a port, without user, path or options.")
         self.bucket = settings["S3_BUCKET"]
         self.address = endpoint.netloc
         self._client = Minio(
@@ -43,16 +43,18 @@ class ObjectStore:
         )
 
     def has_bucket(self) -> bool:
+        """Return whether the bucket exists."""
         with _translate_errors(self.address):
             return bool(self._client.bucket_exists(bucket_name=self.bucket))
 
     def create_bucket(self) -> None:
+        """Create the bucket unless it exists."""
         if not self.has_bucket():
             with _translate_errors(self.address):
                 self._client.make_bucket(bucket_name=self.bucket)
 
     def now(self, key: str) -> datetime:
-        """The server's clock to the second, from its answer about an object."""
+        """Return the server's clock to the second, from its answer about an existing object."""
         with (
             _translate_errors(self.address),
             self._client.get_object(bucket_name=self.bucket, object_name=key) as response,
@@ -60,7 +62,7 @@ class ObjectStore:
             return parsedate_to_datetime(response.headers["Date"])
 
     def get(self, key: str) -> bytes:
-        """The bytes; raises Damaged when they are missing or are not those that were stored."""
+        """Return the bytes; raises Damaged if the object is missing or its bytes changed."""
         with _translate_errors(self.address):
             try:
                 response = self._client.get_object(bucket_name=self.bucket, object_name=key)
@@ -75,9 +77,9 @@ class ObjectStore:
         return content
 
     def put_once(self, key: str, content: bytes) -> bool:
-        """Store the bytes unless the key exists; whether it was us.
+        """Store the bytes unless the key exists; return whether they were stored.
 
-        The client's public `put_object` ignores the condition and overwrites, hence the private one.
+        The client's public `put_object` ignores the condition and overwrites, hence the private method.
         """
         headers: dict[str, str | list[str] | tuple[str]] = {"If-None-Match": "*", DIGEST: sha256(content)}
         with _translate_errors(self.address):
@@ -90,10 +92,11 @@ class ObjectStore:
         return True
 
     def make_once(self, key: str, make: Callable[[], bytes]) -> bool:
-        """Store what `make` gives unless the key exists; then nothing is made."""
+        """Store the result of `make` unless the key exists, in which case `make` is not called."""
         return not self.exists(key) and self.put_once(key, make())
 
     def exists(self, key: str) -> bool:
+        """Return whether the object exists, without checking its bytes."""
         with _translate_errors(self.address):
             try:
                 self._client.stat_object(bucket_name=self.bucket, object_name=key)
@@ -104,11 +107,12 @@ class ObjectStore:
         return True
 
     def discard(self, key: str) -> None:
-        """Remove a derived object, so that its stage makes it anew."""
+        """Remove a derived object, so that its stage creates it again; a missing one is no error."""
         with _translate_errors(self.address):
             self._client.remove_object(bucket_name=self.bucket, object_name=key)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        """Yield all keys that begin with the prefix, in the order of the server (S3: by their UTF-8 bytes)."""
         with _translate_errors(self.address):
             for entry in self._client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True):
                 yield entry.object_name
@@ -120,20 +124,21 @@ def _translate_errors(address: str) -> Iterator[None]:
         yield
     except urllib3.exceptions.HTTPError as error:
         reason = getattr(error, "reason", None)
-        is_answered = isinstance(reason, urllib3.exceptions.ResponseError)  # with errors, until attempts were used up
+        # the server answered, but with an error in every attempt
+        is_answered = isinstance(reason, urllib3.exceptions.ResponseError)
         how = f"fails: {reason}" if is_answered else "does not answer"
         raise Unreachable(f"S3 at {address} {how}.") from error
     except MinioException as error:
         code = getattr(error, "code", str(error))
-        if code in WRONG_KEY:
+        if code in WRONG_CREDENTIALS:
             raise Unreachable(f"S3 at {address} refuses the access key or its secret: {code}.") from error
-        if code in HOPELESS:
-            raise Permanent(f"S3 at {address} refuses this request however often it is made: {code}.") from error
+        if code in PERMANENT:
+            raise Permanent(f"S3 at {address} refuses this request permanently: {code}.") from error
         raise Unreachable(f"S3 at {address} refuses: {code}.") from error
 
 
 def is_up(environment: Mapping[str, str]) -> bool:
-    """Whether the local server of OTCPIPE_S3_ENDPOINT has its bucket, which it makes last of all."""
+    """Return whether the local server of OTCPIPE_S3_ENDPOINT has its bucket, the last thing it creates at a start."""
     endpoint = urlsplit(environment["OTCPIPE_S3_ENDPOINT"])
     client = Minio(
         endpoint=endpoint.netloc,

@@ -1,1 +1,1 @@
-"""Text from outside: how rows are written in it, its bounds, and what of it may be shown."""
+"""Text from outside: how files write rows, the bounds of input, and what may be shown."""

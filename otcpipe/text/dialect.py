@@ -1,4 +1,4 @@
-"""How a file writes FINRA's rows: its encoding, line ends, delimiter, quotes and columns."""
+"""Detect how a file writes FINRA's rows: encoding, line ends, delimiter, quotes and columns."""
 
 import csv
 import re
@@ -15,32 +15,31 @@ UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 ZIP = b"PK\x03\x04"
 DELIMITERS = "|,\t;"
 BLANK = b" \t\n"
-_SEPARATOR_LINE = re.compile(rb'"?sep=([|,;\t])"?\n', re.IGNORECASE)  # which Excel writes and reads
-_KNOWN = {*WEEKLY.api_fields, *WEEKLY.file_order}
+_SEPARATOR_LINE = re.compile(rb'"?sep=([|,;\t])"?\n', re.IGNORECASE)  # written by Excel
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """A file's text in UTF-8 with LF, from its header on, and how to read it."""
+    """A file's text from its header on, in UTF-8 with LF, and how to split it into values."""
 
     text: bytes
     columns: tuple[str, ...]
     delimiter: str
     is_quoted: bool
-    lines_above: int  # the header
-    is_escaped: bool = False  # values hold what delimited text cannot: see `escapes`
+    lines_above: int  # lines of the file before the header
+    is_escaped: bool = False  # the values use the escapes of `otcpipe.text.escapes`
 
 
 def detect(content: bytes) -> Dialect:
-    """Raises Invalid, saying what it is, for all that is not FINRA's text with a header."""
+    """Return the dialect of a file; raises Invalid, saying what it is, if not FINRA's text with a header."""
     if len(content) > MAX_BYTES:
-        raise Invalid(f"The file has more than {MAX_BYTES // MEBIBYTE} MiB, which no partition has.")
+        raise Invalid(f"The file has more than {MAX_BYTES // MEBIBYTE} MiB, too much for a partition.")
     text, is_escaped = escapes.split_mark(_in_utf8(content))
     text = _with_line_feeds(text)
     if not text or text.isspace():
         raise Invalid("The file is empty.")
     if text.count(b"\n") > MAX_LINES:
-        raise Invalid(f"The file has more than {MAX_LINES:,} lines, which no partition has.")
+        raise Invalid(f"The file has more than {MAX_LINES:,} lines, too many for a partition.")
     separator = _SEPARATOR_LINE.match(text)
     text = _without_blank_tail(text[separator.end() :] if separator else text)
     first = text.split(b"\n", 1)[0]
@@ -58,7 +57,7 @@ def detect(content: bytes) -> Dialect:
 
 
 def added_columns(content: bytes) -> list[str]:
-    """Return columns that FINRA's documents do not name: they are kept in the bytes and in the parsed rows."""
+    """Return the columns that FINRA does not document; raw bytes and parsed rows keep them, records do not."""
     columns = detect(content).columns
     return [name for name in columns if name not in _fields(columns)]
 
@@ -76,11 +75,11 @@ def _in_utf8(content: bytes) -> bytes:
     try:
         return content.decode(encoding, "surrogatepass").removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        raise Invalid("The file is UTF-16 text that breaks off inside a character; download it again.") from None
+        raise Invalid("The file is UTF-16 text that ends inside a character; download it again.") from None
 
 
 def _with_line_feeds(text: bytes) -> bytes:
-    """The same lines; a carriage return ends them where it ends the first and nearly all others."""
+    """Return the text with LF line ends; a lone CR counts as one if it ends the first line and most others."""
     if b"\r" not in text:
         return text
     text = text.replace(b"\r\n", b"\n")
@@ -117,17 +116,17 @@ def _split(line: str, delimiter: str) -> tuple[str, ...]:
 
 
 def _fields(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns that must be there: the API's, or those of a download."""
+    """Return the required columns: those of the API, or those of the website's file."""
     return WEEKLY.api_fields if "weekStartDate" in columns or "summaryTypeCode" in columns else WEEKLY.file_order
 
 
 def _check_columns(columns: tuple[str, ...], first: bytes) -> None:
-    """All of one of FINRA's sets, in any order; others may be added."""
+    """Raise Invalid unless all required columns are present, in any order; others may be added."""
     missing = [name for name in _fields(columns) if name not in columns]
     if missing and len(missing) == len(_fields(columns)):
         if columns[0] in {*TIERS, *TIERS.values()}:
-            raise Invalid("The header is missing: the first line is a row already; import the file as downloaded.")
-        raise Invalid(f"The header is not that of FINRA's file, which is {'|'.join(WEEKLY.file_order)}.")
+            raise Invalid("The header is missing: the first line is a row; import the file as downloaded.")
+        raise Invalid(f"The header is not that of FINRA's file: {'|'.join(WEEKLY.file_order)}.")
     if missing:
         raise Invalid(f"The header lacks {', '.join(missing)}.")
     if len(columns) > MAX_COLUMNS:
@@ -140,7 +139,7 @@ def _check_columns(columns: tuple[str, ...], first: bytes) -> None:
 
 
 def _has_quoted_tier(text: bytes, columns: tuple[str, ...]) -> bool:
-    """Whether the first row quotes its tier, which holds no quotes itself."""
+    """Return whether the first row quotes its tier; no tier's name contains a quote."""
     start = text.find(b"\n") + 1
     row = text[start : text.find(b"\n", start) if text.find(b"\n", start) >= 0 else None] if start else b""
     values = row.split(b"|")

@@ -1,4 +1,4 @@
-r"""Raw text whose values hold what delimited text cannot: a delimiter, a line break or a NUL.
+r"""Escaped raw text, for values that contain a delimiter, a line break or a NUL.
 
 Such text begins with the mark `\u005c`, and in its header and values `|`, LF, CR, NUL and the backslash are written
 as `\u007c`, `\u000a`, `\u000d`, `\u0000` and `\u005c`. A row is still one line, and a `|` still ends a value. Text
@@ -18,20 +18,20 @@ _ESCAPES = {ord(plain): escape for escape, plain in (*SPECIAL.items(), BACKSLASH
 
 
 def escape(value: str) -> str:
-    """The value as it is written in escaped text."""
+    """Return the value as escaped text writes it."""
     return value.translate(_ESCAPES)
 
 
 def unescape(value: str) -> str:
-    """The value that `escape` was given."""
+    """Return the value that `escape` was given."""
     if "\\" in value:
-        for written, plain in (*SPECIAL.items(), BACKSLASH):  # the backslash last, since it begins all others
+        for written, plain in (*SPECIAL.items(), BACKSLASH):  # the backslash last, since all others begin with it
             value = value.replace(written, plain)
     return value
 
 
 def join(header: bytes, rows: Sequence[bytes]) -> bytes:
-    """The text of an escaped header and rows: literal where all values can be written so, else with the mark."""
+    """Return the text of an escaped header and rows: literal if no value needs an escape, else with the mark."""
     text = b"\n".join([header, *rows, b""])
     if any(written.encode() in text for written in SPECIAL):
         return MARK + text
@@ -39,14 +39,14 @@ def join(header: bytes, rows: Sequence[bytes]) -> bytes:
 
 
 def split_mark(content: bytes) -> tuple[bytes, bool]:
-    """The content without the mark, and whether it had one."""
+    """Return the content without the mark, and whether it had one."""
     return content.removeprefix(MARK), content.startswith(MARK)
 
 
-def unescaped(column: pa.Array) -> pa.Array:
-    """The values of an escaped column, which may be a dictionary."""
+def unescape_column(column: pa.Array) -> pa.Array:
+    """Return the unescaped values of a column of strings or of a dictionary."""
     if pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(column.indices, unescaped(column.dictionary))
+        return pa.DictionaryArray.from_arrays(column.indices, unescape_column(column.dictionary))
     for written, plain in (*SPECIAL.items(), BACKSLASH):
         column = pc.replace_substring(column, written, plain)
     return column

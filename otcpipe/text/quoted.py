@@ -1,4 +1,4 @@
-"""Rows of text whose values may be quoted, as CSV files write them: a broken line costs only itself."""
+"""Read rows whose values may be quoted, as in CSV: a broken line costs only itself."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -10,27 +10,27 @@ from otcpipe.records import LINE
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
 
-SHOWN = 1000  # bytes of a line that is too long
-BATCH = 50_000  # rows held as Python values at a time
-MAX_JOINED = 20  # lines of one row, whose values hold line breaks
+QUOTED_BYTES = 1000  # shown of a line that is too long
+BATCH_ROWS = 50_000  # held as Python values at a time
+MAX_JOINED = 20  # lines of one row, whose values contain line breaks
 
 
 class Malformed(NamedTuple):
-    """A line that is not a row, by its number in the text, why, and what it says."""
+    """A line that is not a row: its number in the text, the reason, and the line itself."""
 
     line: int
     reason: str
     text: str
 
 
-def set_aside(malformed: list[Malformed], line: int, reason: str, text: bytes) -> None:
-    """Note a line that is not a row; what it says only while it is one of those that are kept one by one."""
-    shown = text[: SHOWN if len(text) > MAX_LINE_BYTES else None] if len(malformed) < MAX_REJECTS else b""
+def add_malformed(malformed: list[Malformed], line: int, reason: str, text: bytes) -> None:
+    """Append a line that is not a row; beyond MAX_REJECTS lines without its text."""
+    shown = text[: QUOTED_BYTES if len(text) > MAX_LINE_BYTES else None] if len(malformed) < MAX_REJECTS else b""
     malformed.append(Malformed(line, reason, shown.decode("utf-8", "replace")))
 
 
 def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
-    """Return the rows as text with their line numbers, and the lines that are none."""
+    """Return the rows as text with their line numbers, and the lines that are not rows."""
     names = [LINE, *source.columns]
     kinds = [pa.int32(), *[pa.string()] * len(source.columns)]
     schema = pa.schema(list(zip(names, kinds, strict=True)))
@@ -38,7 +38,7 @@ def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
     batches, rows = list[pa.RecordBatch](), list[Sequence[object]]()
     for row in _rows(source, malformed):
         rows.append(row)
-        if len(rows) == BATCH:
+        if len(rows) == BATCH_ROWS:
             batches.append(_batch(rows, schema))
             rows = []
     if rows:
@@ -59,21 +59,21 @@ def _rows(source: Dialect, malformed: list[Malformed]) -> Iterator[Sequence[obje
     while at < len(lines):
         values, count = values_at(lines, at, source)
         if isinstance(values, str):
-            set_aside(malformed, at + 1, values, lines[at])
+            add_malformed(malformed, at + 1, values, lines[at])
         else:
             yield at + 1, *(value or None for value in values)
         at += count
 
 
 def values_at(lines: Sequence[bytes], at: int, source: Dialect) -> tuple[Sequence[str] | str, int]:
-    """Return the values of the row that begins on a line, or why there is none, and how many lines it takes."""
+    """Return the values of the row that begins at a line, or why it is not a row, and how many lines it takes."""
     line = lines[at]
-    wrong = fault(line) or ("an empty line" if not line.strip() else "")
-    if wrong:
-        return wrong, 1
+    reason = fault(line) or ("an empty line" if not line.strip() else "")
+    if reason:
+        return reason, 1
     values = _split(line, source.delimiter)
     if values is None and line.count(b'"') % 2:
-        count = _joined(lines, at)
+        count = _count_joined(lines, at)
         joined = b"\n".join(lines[at : at + count])
         values = None if fault(joined) else _split(joined, source.delimiter)
         if values is not None and len(values) == len(source.columns):
@@ -87,7 +87,7 @@ def values_at(lines: Sequence[bytes], at: int, source: Dialect) -> tuple[Sequenc
 
 
 def fault(line: bytes) -> str:
-    """What is wrong with a line whatever its columns are; nothing where all is well."""
+    """Return why a line cannot be a row, whatever its columns; an empty text if nothing is wrong."""
     if len(line) > MAX_LINE_BYTES:
         return f"longer than {MAX_LINE_BYTES:,} bytes"
     if b"\0" in line:
@@ -101,8 +101,8 @@ def fault(line: bytes) -> str:
     return ""
 
 
-def _joined(lines: Sequence[bytes], at: int) -> int:
-    """How many lines there are up to the one that closes the quote which the first leaves open."""
+def _count_joined(lines: Sequence[bytes], at: int) -> int:
+    """Return the number of lines up to the one that closes the open quote; 1 if none does within MAX_JOINED."""
     for count, line in enumerate(lines[at + 1 : at + MAX_JOINED], 2):
         if line.count(b'"') % 2:
             return count

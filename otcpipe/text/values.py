@@ -1,4 +1,4 @@
-"""Numbers and dates as FINRA and spreadsheets spell them, read exactly; no float anywhere."""
+"""Read numbers and dates as FINRA and spreadsheets write them, exactly and without floats."""
 
 import re
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ _MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0{1,9})?)?Z?$"
 
 @dataclass(frozen=True)
 class Number:
-    """A number from 0 on with at most `digits` digits before the point and the decimals of its Arrow type."""
+    """A number of 0 or more, with at most `digits` digits before the point and the decimals of its Arrow type."""
 
     digits: int
     kind: pa.DataType
 
     @property
     def reason(self) -> str:
-        """What is wrong with a text that does not fit."""
+        """Why a text is rejected, to follow the column's name."""
         if not self._decimals:
             return f"is not a whole number of at most {self.digits} digits"
         return f"is not a number of at most {self.digits} digits and {self._decimals} decimals"
 
-    def read(self, words: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Return the values, null where the text does not fit, and whether it fits, null where there is no text."""
+    def read(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Return (values, null where the text does not fit; whether it fits, null for a null)."""
         point = rf"(\.\d{{1,{self._decimals}}})?" if self._decimals else ""
         pattern = rf"^\d{{1,{self.digits}}}{point}$"
-        fits = pc.match_substring_regex(words, pattern)
+        fits = pc.match_substring_regex(texts, pattern)
         if pc.any(pc.invert(fits)).as_py():
-            odd = pc.unique(words.filter(pc.invert(fits)))
+            odd = pc.unique(texts.filter(pc.invert(fits)))
             plain = pa.array([respell(text, self.digits, self._decimals) for text in odd.to_pylist()], pa.string())
-            words = pc.coalesce(pc.take(plain, pc.index_in(words, odd)), words)
-            fits = pc.match_substring_regex(words, pattern)
-        return pc.cast(pc.if_else(fits, words, pa.scalar(None, pa.string())), self.kind), fits
+            texts = pc.coalesce(pc.take(plain, pc.index_in(texts, odd)), texts)
+            fits = pc.match_substring_regex(texts, pattern)
+        return pc.cast(pc.if_else(fits, texts, pa.scalar(None, pa.string())), self.kind), fits
 
     @property
     def _decimals(self) -> int:
@@ -50,25 +50,25 @@ class Day:
 
     reason = "is not a date such as 2025-12-15"
 
-    def read(self, words: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Return the days, null where the text does not fit, and whether it fits, null where there is no text."""
-        words = without_midnight(words)
-        days = pc.strptime(words, format="%Y-%m-%d", unit="s", error_is_null=True)
-        is_real = pc.equal(pc.strftime(days, format="%Y-%m-%d"), words)  # 30 February is not
-        fits = pc.and_(pc.match_substring_regex(words, _DATE), pc.fill_null(is_real, False))
+    def read(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Return (days, null where the text does not fit; whether it fits, null for a null)."""
+        texts = without_midnight(texts)
+        days = pc.strptime(texts, format="%Y-%m-%d", unit="s", error_is_null=True)
+        is_real = pc.equal(pc.strftime(days, format="%Y-%m-%d"), texts)  # 30 February is not
+        fits = pc.and_(pc.match_substring_regex(texts, _DATE), pc.fill_null(is_real, False))
         return pc.cast(pc.if_else(fits, days, None), pa.date32()), fits
 
 
-def without_midnight(words: pa.Array) -> pa.Array:
-    """Return dates without a time of 00:00; other texts as they are."""
-    return pc.replace_substring_regex(words, _MIDNIGHT, r"\1")
+def without_midnight(texts: pa.Array) -> pa.Array:
+    """Return the texts without a time of midnight after a date; other texts as they are."""
+    return pc.replace_substring_regex(texts, _MIDNIGHT, r"\1")
 
 
 def respell(text: str, digits: int, decimals: int) -> str | None:
-    """Return a number such as `9.763E9`, `100.00000000` or `12.0` in plain digits.
+    """Return a number such as `9.763E9`, `100.00000000` or `12.0` in plain decimal notation.
 
-    None for a text that is no number, is below zero, has more than `digits` digits before the point, or does not fit
-    `decimals` decimals exactly.
+    Returns None for a text that is not a number, is negative, has more than `digits` digits before the point, or
+    more than `decimals` significant decimals.
     """
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         return None

@@ -37,7 +37,7 @@ def normalize(rows: Normalized, cost: Cost) -> None:
 
 def persist(incoming: pa.Table, cost: Cost) -> None:
     """A bare COPY of the same rows, ready in the same format, into a table with the same indexes."""
-    encoded = b"".join(copy_format.encoded(incoming))
+    encoded = b"".join(copy_format.encode(incoming))
     with resources.database().transaction() as transaction:
         transaction.connection.execute("create table if not exists bare (like otc.volume_record including indexes)")
     with (

@@ -341,7 +341,7 @@ OBJECTS: dict[str, tuple[str, Callable[[bytes], bytes | None], bool, str]] = {
         "raw",
         lambda content: content[:-20],
         True,
-        "cannot be expanded: The gzip data breaks off",
+        "cannot be expanded: The gzip data is truncated",
     ),
     "raw that is gone": ("raw", lambda _: None, True, "does not exist."),
     "a flipped byte in parsed": ("parsed", flipped, False, "the stored bytes changed."),

@@ -38,7 +38,7 @@ BAD_FILES = {
     "a web page": (b"<!DOCTYPE html><html></html>", "web page"),
     "an empty file": (b"", "empty"),
     "a wrong header": (b"symbol|shares\nA|1\n", "header"),
-    "a truncated gzip": (gzip.compress(GOOD * 100)[:-20], "breaks off"),
+    "a truncated gzip": (gzip.compress(GOOD * 100)[:-20], "truncated"),
     "a damaged gzip": (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 50, "damaged"),
     "a binary": (bytes(range(256)) * 9, "binary"),
     "two publication dates": (
@@ -92,7 +92,7 @@ BAD_ARGUMENTS = {
     "a scope that is none": (("top", "--scope", "DARK"), "ATS, NON_ATS, ALL"),
     "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
     "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
-    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must name its zone"),
+    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must have a time zone"),
     "a symbol that is not there": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is there."),
 }
 

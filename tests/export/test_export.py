@@ -229,7 +229,7 @@ def test_rows_come_in_batches_before_all_are_read() -> None:
     batches = copy_format.batches(lines(), columns)
     for number in (1, 2):
         assert next(batches)["symbol"][0].as_py() == "NA"
-        assert taken == -(-copy_format.BLOCK // len(b"NA,1.500000\n")) * number
+        assert taken == -(-copy_format.BLOCK_BYTES // len(b"NA,1.500000\n")) * number
 
 
 def test_the_command_says_what_it_did(
@@ -253,7 +253,7 @@ WRONG = {
     "no table": (("capture", None, None, "parquet", None), "choose from venue_volume, "),
     "no format": ((RECORDS, None, None, "xlsx", None), "choose from parquet, csv"),
     "a span that ends before it begins": ((RECORDS, "2025-11-21", "2025-11-14", "csv", None), "is after the week"),
-    "a moment without a zone": ((RECORDS, None, None, "csv", "2025-11-21T10:00:00"), "must name its zone"),
+    "a moment without a zone": ((RECORDS, None, None, "csv", "2025-11-21T10:00:00"), "must have a time zone"),
     "a moment that is none": ((RECORDS, None, None, "csv", "yesterday"), "is not a time"),
 }
 

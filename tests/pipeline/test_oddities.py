@@ -140,7 +140,7 @@ def test_a_message_of_an_impossible_week_is_refused(week: str, environment: dict
     message: dramatiq.Message[None] = dramatiq.Message(
         queue_name="fetch", actor_name="fetch_week", args=(f"partition/T1/{week}",), kwargs={}, options={}
     )
-    with pytest.raises(Invalid, match=f"names a week that cannot be. The week ending {week}"):
+    with pytest.raises(Invalid, match=f"names an impossible week. The week ending {week}"):
         messages.read(message.encode())
 
 

@@ -35,7 +35,7 @@ def test_a_header_alone_has_no_rows(header: bytes, ending: bytes) -> None:
         (b"\xef\xbb\xbf  <html>", "web page"),
         (b"PK\3\4\0\0\0\0\xff", "ZIP archive or an Excel workbook, a binary file"),
         (FILE.decode().encode("utf-32"), "binary file"),
-        (FILE.decode().encode("utf-16")[:-1], "breaks off"),
+        (FILE.decode().encode("utf-16")[:-1], "ends inside a character"),
         ((DATA / REAL).read_bytes(), "binary file"),
         (json.dumps([dict.fromkeys(WEEKLY.api_fields)]).encode(), "header"),
         (b'{"statusCode":400}', "header"),
@@ -44,7 +44,7 @@ def test_a_header_alone_has_no_rows(header: bytes, ending: bytes) -> None:
         (FILE.replace(b"tier", b'"tier'), "header has a quote that is not closed"),
         (API + b"|MPID", "header names MPID more than once"),
         (API + b"|" * 50, "more than 64"),
-        (ROW, "header is missing: the first line is a row already"),
+        (ROW, "header is missing: the first line is a row"),
         (FILE + b"\n" * 500_001 + b"x", "more than 500,000 lines"),
     ],
 )

@@ -121,13 +121,13 @@ def test_a_lock_that_is_kept_for_long_puts_the_run_off_and_uses_up_no_attempt(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, sent = due("persist"), list[tuple[Run, float]]()
-    monkeypatch.setitem(postgres.LIMITS, "lock_timeout", "200ms")
+    monkeypatch.setitem(postgres.SESSION_LIMITS, "lock_timeout", "200ms")
     resources.database().close()
     resources.database.cache_clear()
     with locked(environment, "lock table otc.volume_record in access exclusive mode"):
         carrier(lambda *one: sent.append(one)).execute(run, functions()["persist"])
         with (
-            pytest.raises(TooSoon, match="another transaction keeps a lock"),
+            pytest.raises(TooSoon, match="another transaction holds a lock"),
             resources.database().transaction() as one,
         ):
             one.connection.execute("select from otc.volume_record")

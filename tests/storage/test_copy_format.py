@@ -31,13 +31,13 @@ def test_every_value_arrives_as_it_is(environment: dict[str, str], rows: list[di
     table = pa.Table.from_pylist(rows, schema=pa.schema([pa.field(field.name, field.type) for field in FIELDS]))
     names = ", ".join(table.column_names)
     with pytest.MonkeyPatch.context() as patch, resources.database().transaction() as transaction:
-        patch.setattr(copy_format, "ROWS", blocks)
+        patch.setattr(copy_format, "BATCH_ROWS", blocks)
         run = transaction.connection.execute
         run(f"create temporary table arrived ({', '.join(map(_column, FIELDS))})".encode())
         with transaction.connection.cursor().copy(
             f"copy arrived ({names}) from stdin (format binary)".encode()
         ) as copy:
-            for block in copy_format.encoded(table):
+            for block in copy_format.encode(table):
                 copy.write(block)
         assert [dict(row) for row in run("select * from arrived").fetchall()] == rows
         transaction.connection.rollback()

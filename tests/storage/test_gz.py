@@ -41,13 +41,13 @@ def test_a_member_with_a_name_and_a_time_is_read() -> None:
 
 @pytest.mark.parametrize("length", [2, 3, 9, 10, 11, -9, -8, -4, -1])
 def test_gzip_that_breaks_off_is_refused(length: int) -> None:
-    with pytest.raises(Invalid, match="breaks off before its end"):
+    with pytest.raises(Invalid, match="is truncated"):
         gz.expand(gz.compress(CONTENT)[:length])
 
 
 @given(st.integers(2, len(gz.compress(CONTENT)) - 1))
 def test_no_part_of_gzip_is_taken_for_the_whole(length: int) -> None:
-    with pytest.raises(Invalid, match="breaks off before its end"):
+    with pytest.raises(Invalid, match="is truncated"):
         gz.expand(gz.compress(CONTENT)[:length])
 
 
@@ -55,7 +55,7 @@ def test_no_part_of_gzip_is_taken_for_the_whole(length: int) -> None:
 def test_damaged_gzip_is_refused(at: int) -> None:
     content = bytearray(gz.compress(CONTENT))
     content[at] ^= 0xFF
-    with pytest.raises(Invalid, match=r"^The gzip data (is damaged|breaks off before its end)\.$"):
+    with pytest.raises(Invalid, match=r"^The gzip data (is damaged|is truncated)\.$"):
         gz.expand(bytes(content))
 
 
@@ -75,7 +75,7 @@ def test_bytes_after_the_last_member_are_not_dropped_silently() -> None:
 
 
 def test_a_damaged_second_member_is_refused() -> None:
-    with pytest.raises(Invalid, match="breaks off before its end"):
+    with pytest.raises(Invalid, match="is truncated"):
         gz.expand(gz.compress(CONTENT) + gz.compress(CONTENT)[:-1])
 
 

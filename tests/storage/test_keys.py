@@ -103,7 +103,7 @@ def test_a_key_with_anything_put_into_it_is_refused_or_is_exactly_what_it_says(
 )
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_key_of_a_week_outside_the_feed_is_refused(form: str, tier: str, week: str, reason: str) -> None:
-    with pytest.raises(Invalid, match=f"names a week that cannot be. The week ending {week} {reason}"):
+    with pytest.raises(Invalid, match=f"names an impossible week. The week ending {week} {reason}"):
         keys.parse(form.format(tier, week), PREFIX)
 
 
@@ -116,9 +116,9 @@ def test_a_key_can_be_asked_to_be_of_a_week_that_has_ended() -> None:
 
 def test_a_key_beside_another_stays_inside_its_prefix() -> None:
     key = keys.parse(RAW, "mine")
-    assert str(key.beside(f"partition/T2/{date(2024, 1, 12)}")) == "mine/partition/T2/2024-01-12"
+    assert str(key.parse_other(f"partition/T2/{date(2024, 1, 12)}")) == "mine/partition/T2/2024-01-12"
     with pytest.raises(Invalid):
-        key.beside(f"yours/{RAW}")
+        key.parse_other(f"yours/{RAW}")
 
 
 def test_a_partition_is_named_by_its_tier_and_friday() -> None:

@@ -32,8 +32,8 @@ def test_an_escaped_value_is_one_field_of_one_line_and_comes_back(value: str) ->
     assert not set("|\n\r\0") & set(escapes.escape(value))
     assert escapes.unescape(escapes.escape(value)) == value
     column = pa.array([escapes.escape(value), None])
-    assert escapes.unescaped(column).to_pylist() == [value, None]
-    assert escapes.unescaped(column.dictionary_encode()).to_pylist() == [value, None]
+    assert escapes.unescape_column(column).to_pylist() == [value, None]
+    assert escapes.unescape_column(column.dictionary_encode()).to_pylist() == [value, None]
 
 
 @settings(deadline=None)
