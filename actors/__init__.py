@@ -1,4 +1,4 @@
-"""The pipeline: `dramatiq actors` runs it. Importing a stage declares its actor on the broker."""
+"""The actors of the pipeline, run by `dramatiq actors`. Importing a stage declares its actor on the broker."""
 
 import dramatiq
 

@@ -1,3 +1,5 @@
+"""Cache: from a fetched observation to a raw object."""
+
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline import captures
@@ -8,7 +10,7 @@ from otcpipe.storage import objects, observations
 
 @stage
 def cache_file(run: Run) -> StageResult:
-    """Address the bytes by their content, keep them for ever, and note the capture."""
+    """Store the bytes under their SHA-256, where they are never deleted, and record the capture."""
     manifest, content = observations.load_observation(resources.store(), run.key)
     raw = run.key.sibling("raw", manifest.digest)
     objects.put_raw(resources.store(), raw, content)

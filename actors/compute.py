@@ -1,3 +1,5 @@
+"""Compute: from normalized records to metrics."""
+
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.metrics import definitions
@@ -10,9 +12,9 @@ from otcpipe.stages import compute
 
 @stage
 def compute_metrics(run: Run) -> StageResult:
-    """The metrics of the week and of the weeks that it reaches."""
+    """Compute the metrics of the week and of the later weeks that read it; raises OnHold if the partition is held."""
     partition, database = run.key.partition, resources.database()
-    compute.wait_for_others(database, partition)
+    compute.require_no_pending(database, partition)
     counts = compute.compute(database, partition.week_ending)
     ledger.complete_waiting_computes(database, definitions.max_lookahead())
     grading.require(database, partition)

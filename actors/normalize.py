@@ -1,3 +1,5 @@
+"""Normalize: from a parsed to a normalized object."""
+
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline.ledger import Run
@@ -8,11 +10,11 @@ from otcpipe.storage import objects
 
 @stage
 def normalize_rows(run: Run) -> StageResult:
-    """Rows of text to records, totals and rejects."""
+    """Convert rows of text to typed records, totals and rejects."""
     normalized = run.key.derived("normalized", run.stage.name, normalize.VERSION)
-    made = objects.put_normalized(
+    is_new = objects.put_normalized(
         resources.store(),
         normalized,
         lambda: normalize.rows(objects.parsed(resources.store(), run.key), run.key.partition),
     )
-    return StageResult(str(normalized), counts={"objects made": int(made)})
+    return StageResult(str(normalized), counts={"objects made": int(is_new)})

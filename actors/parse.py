@@ -1,3 +1,5 @@
+"""Parse: from a raw to a parsed object."""
+
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline.ledger import Run
@@ -8,8 +10,8 @@ from otcpipe.storage import objects
 
 @stage
 def parse_file(run: Run) -> StageResult:
-    """Bytes to rows of text."""
+    """Split the bytes into rows of text with their line numbers."""
     parsed = run.key.derived("parsed", run.stage.name, parse.VERSION)
     store = resources.store()
-    made = store.make_once(str(parsed), lambda: objects.parquet_bytes(parse.rows(objects.raw(store, run.key))))
-    return StageResult(str(parsed), counts={"objects made": int(made)})
+    is_new = store.make_once(str(parsed), lambda: objects.parquet_bytes(parse.rows(objects.raw(store, run.key))))
+    return StageResult(str(parsed), counts={"objects made": int(is_new)})

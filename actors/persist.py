@@ -1,3 +1,5 @@
+"""Persist: from a normalized object to the tables."""
+
 from otcpipe import resources
 from otcpipe.broker.actors import stage
 from otcpipe.pipeline.ledger import Run
@@ -8,7 +10,7 @@ from otcpipe.storage import objects
 
 @stage
 def persist_records(run: Run) -> StageResult:
-    """What the capture changed, into Postgres."""
+    """Open and close the records that the capture changes in PostgreSQL."""
     counts = persist.persist(
         resources.database(),
         run.generation,

@@ -55,8 +55,8 @@ def _partition(database: Database, store: ObjectStore, prefix: str, partition: P
         transaction.rows("lock_partition", **place)
         for statement in ("plan_for_a_week", "create_stand_in", "use_stand_in"):
             transaction.run(statement)
-        names, captures = apply.names_of(transaction), transaction.rows("captures", **place)
-        counting, before = persist.counting(captures), None
+        names, captures = apply.load_names(transaction), transaction.rows("captures", **place)
+        counting, before = persist.effective_captures(captures), None
         for capture in captures:
             found = _capture(store, capture, keys.parse(capture["fetched_key"], prefix), recompute, verdict)
             if found:
@@ -95,7 +95,7 @@ def _capture(
 ) -> Evidence | None:
     """What follows from a capture's bytes; nothing where they or the code are not those that it came from."""
     number, raw = capture["capture_id"], fetched.parse_other(capture["raw_key"])
-    verdict.findings += evidence.of_observation(store, fetched, capture)
+    verdict.findings += evidence.check_observation(store, fetched, capture)
     try:
         if capture["normalized_key"] is None:
             evidence.content(store, raw)
@@ -112,7 +112,7 @@ def _capture(
     except Invalid as error:
         verdict.findings.append(f"{raw} is not what today's code reads: {error}")
         return None
-    verdict.findings += evidence.differing(capture, found.columns, "its raw bytes")
+    verdict.findings += evidence.compare(capture, found.columns, "its raw bytes")
     verdict.findings += found.findings
     if capture["record_total"] not in (None, found.columns["rows"]):
         told = f"Capture {number}: its source told of {capture['record_total']:,} rows"
@@ -153,7 +153,7 @@ def _records(rows: Sequence[Row]) -> list[str]:
 
 
 def _metrics(database: Database, week: date) -> Verdict:
-    found, waiting = compute.differing(database, week)
+    found, waiting = compute.find_differences(database, week)
     verdict = Verdict(week, compared={"metrics": len(found.keys() - waiting)})
     for metric, rows in found.items():
         if metric in waiting:

@@ -26,7 +26,7 @@ class Found:
 
     path: Path
     content: bytes
-    download: website_file.Download
+    download: website_file.WebsiteFile
     partition: Partition
     reason: str
 
@@ -53,7 +53,7 @@ def _check(path: Path, friday: date | None, tier: str | None, now: datetime) -> 
         download = website_file.read(content)
         if tier and tier != download.tier:
             raise Invalid(f"It holds tier {download.tier}, not {tier}.")
-        partition, reason = website_file.place(download, friday)
+        partition, reason = website_file.find_partition(download, friday)
         weeks.parse_week(str(partition.week_ending), now)
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}.") from None

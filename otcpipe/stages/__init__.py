@@ -1,1 +1,1 @@
-"""The stages of the pipeline, each in a module of its name, and what they share."""
+"""The stages of the pipeline, each in a module of its name, and the modules that they share."""

@@ -11,13 +11,12 @@ from otcpipe.errors import Damaged
 from otcpipe.records import RECORD, Normalized
 from otcpipe.storage.postgres import Row, Transaction
 
-KEY = ("symbol", "mpid", "firm_crd")  # within a partition, as the index of current records has it
+KEY = ("symbol", "mpid", "firm_crd")  # of a record within a partition, as in the index of current records
 QUANTITIES = ("share_volume", "trade_count", "notional")
-FEW = 1_000  # rows up to which each is looked up by the index
-COMPARED_COLUMNS = tuple(
-    name for name in RECORD.names if name not in ("line", "summary_type")
-)  # venue_type implies the latter
-Load = Callable[[str], Normalized]  # a normalized key's rows
+MAX_ROWS_BY_LOOKUP = 1_000  # removed rows; up to half of the partition if that is more
+# venue_type implies summary_type
+COMPARED_COLUMNS = tuple(name for name in RECORD.names if name not in ("line", "summary_type"))
+Load = Callable[[str], Normalized]  # returns the rows of a normalized key
 
 
 class _DiffNotApplicable(Exception):
@@ -29,20 +28,20 @@ def apply(
     names: pa.Table,
     capture: Row,
     rows: Normalized,
-    before: Row | None,
+    previous: Row | None,
     load: Load | None = None,
 ) -> int:
-    """Bring the current records to a capture, within what it and the records cover; return how many rows changed.
+    """Make the current records equal to a capture, within what it covers; return how many rows were changed.
 
-    `before` is the capture applied before this one; with `load`, a diff of the two captures is tried first.
+    `previous` is the capture applied before this one; with `load`, a diff of the two captures is tried first.
     """
-    if before and before["normalized_key"] == capture["normalized_key"]:
+    if previous and previous["normalized_key"] == capture["normalized_key"]:
         return 0
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
-    if load and before and before["covers"] == capture["covers"] == "all":
+    if load and previous and previous["covers"] == capture["covers"] == "all":
         with suppress(Damaged, _DiffNotApplicable), transaction.attempt():
-            return _apply_diff(transaction, names, capture, load(before["normalized_key"]).records, rows.records)
-    incoming = in_columns(names, capture, rows.records)
+            return _apply_diff(transaction, names, capture, load(previous["normalized_key"]).records, rows.records)
+    incoming = to_columns(names, capture, rows.records)
     if not transaction.rows("has_current", **partition)[0]["has_current"]:
         transaction.copy("copy_records", incoming)
         return int(incoming.num_rows)
@@ -64,10 +63,10 @@ def _apply_diff(
     """
     partition = {"week_ending": capture["week_ending"], "tier": capture["tier"]}
     added, removed = difference(current, previous, COMPARED_COLUMNS)
-    if removed.num_rows > max(FEW, previous.num_rows // 2):
+    if removed.num_rows > max(MAX_ROWS_BY_LOOKUP, previous.num_rows // 2):
         raise _DiffNotApplicable
     transaction.run("create_outgoing")
-    transaction.copy("copy_outgoing", in_columns(names, capture, removed))
+    transaction.copy("copy_outgoing", to_columns(names, capture, removed))
     places = transaction.rows("places_of_outgoing", **partition)[0]["places"]
     transaction.run("drop_outgoing")
     transaction.rows("plan_by_place")
@@ -75,7 +74,7 @@ def _apply_diff(
     transaction.rows("plan_for_a_week")
     if closed != removed.num_rows:
         raise _DiffNotApplicable
-    transaction.copy("copy_records", in_columns(names, capture, added))
+    transaction.copy("copy_records", to_columns(names, capture, added))
     if transaction.rows("current_sums", **partition)[0] != _sums(current):
         raise _DiffNotApplicable
     return int(added.num_rows) + closed
@@ -85,15 +84,15 @@ def _sums(records: pa.Table) -> Row:
     return {"records": records.num_rows} | {name: pc.sum(records[name]).as_py() or 0 for name in QUANTITIES}
 
 
-def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
-    """The records in the columns of `otc.volume_record`, names as numbers; in the order of their symbols.
+def to_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
+    """Return the records in the columns of `otc.volume_record`, names as identifiers, sorted by symbol.
 
-    In that order an index grows at its end: COPY takes a quarter less, and a symbol's rows are read at one place.
+    Sorted input makes COPY a quarter faster, since the index grows at its end, and keeps a symbol's rows adjacent.
     """
     symbols = records["symbol"].combine_chunks()
-    if not pc.all(pc.less_equal(symbols[:-1], symbols[1:])).as_py():  # the API's rows are
+    if not pc.all(pc.less_equal(symbols[:-1], symbols[1:])).as_py():  # rows of the API are sorted already
         records = records.sort_by([(name, "ascending") for name in KEY])
-    known, ids = names["name"], names["name_id"]
+    all_names, ids = names["name"], names["name_id"]
     count = records.num_rows
     columns = {
         "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
@@ -104,8 +103,8 @@ def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
         "notional": records["notional"],
         "published_on": records["published_on"],
         "updated_on": records["updated_on"],
-        "issue_name_id": pc.take(ids, pc.index_in(records["issue_name"], known)),
-        "venue_name_id": pc.take(ids, pc.index_in(records["venue_name"], known)),
+        "issue_name_id": pc.take(ids, pc.index_in(records["issue_name"], all_names)),
+        "venue_name_id": pc.take(ids, pc.index_in(records["venue_name"], all_names)),
         "firm_crd": records["firm_crd"],
         "tier": pa.repeat(capture["tier"], count),
         "venue_type": records["venue_type"],
@@ -116,17 +115,18 @@ def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def names_of(transaction: Transaction) -> pa.Table:
-    """All names and their numbers."""
+def load_names(transaction: Transaction) -> pa.Table:
+    """Return all names of issues and venues with their identifiers: columns `name` and `name_id`."""
     found = transaction.rows("names")[0]
     return pa.table({"name": pa.array(found["names"], pa.string()), "name_id": pa.array(found["ids"], pa.int32())})
 
 
 def add_names(transaction: Transaction, records: pa.Table) -> pa.Table:
-    known = names_of(transaction)
-    told = pa.chunked_array([*records["issue_name"].chunks, *records["venue_name"].chunks], pa.string()).unique()
-    new = told.filter(pc.invert(pc.is_in(told, known["name"], skip_nulls=True))).drop_null()
+    """Add the names that are new in the records; return all names as `load_names` does."""
+    stored = load_names(transaction)
+    names = pa.chunked_array([*records["issue_name"].chunks, *records["venue_name"].chunks], pa.string()).unique()
+    new = names.filter(pc.invert(pc.is_in(names, stored["name"], skip_nulls=True))).drop_null()
     if not len(new):
-        return known
+        return stored
     transaction.run("add_names", names=sorted(new.to_pylist()))
-    return names_of(transaction)
+    return load_names(transaction)

@@ -1,4 +1,4 @@
-"""What proves that pages make up a partition; pure functions, of which those that check raise `Moved`."""
+"""Pure functions that prove that pages make up a partition; checks raise PartitionChanged."""
 
 from itertools import pairwise
 
@@ -13,30 +13,30 @@ from otcpipe.text import escapes
 
 
 class PartitionChanged(Exception):
-    """The partition changed while it was read, or a page was not whole."""
+    """The partition changed while it was read, or a page was incomplete."""
 
 
 class TextNotUsable(PartitionChanged):
-    """FINRA's text has lines that are not rows, as when a name holds the delimiter: only JSON can tell."""
+    """FINRA's text has lines that are not rows, as when a name contains the delimiter; JSON must be read instead."""
 
 
-def are_rows(page: Page, offset: int, limit: int) -> bool:
-    """Whether a page has no more lines than there can be rows, and each has the columns of the header."""
+def has_only_rows(page: Page, offset: int, limit: int) -> bool:
+    """Return whether a page has at most as many lines as rows are possible, each with the columns of the header."""
     separators = page.header.count(b"|")
     return len(page.rows) <= min(limit, max(0, page.total - offset)) and all(
         row.count(b"|") == separators and b"\r" not in row and b"\0" not in row for row in page.rows
     )
 
 
-def joined(pages: list[Page]) -> list[bytes]:
-    """The rows of pages that overlap by one; raises Moved where they do not meet."""
+def join_pages(pages: list[Page]) -> list[bytes]:
+    """Return the rows of pages that overlap by one row; raises PartitionChanged if two pages do not."""
     if any(after.rows[0] != before.rows[-1] for before, after in pairwise(pages)):
         raise PartitionChanged("two pages did not meet in the same row")
     return [*pages[0].rows, *(row for page in pages[1:] for row in page.rows[1:])]
 
 
 def last_value(page: Page, header: bytes) -> bytes | None:
-    """The value of a one-row JSON page in the last column of a header of text; None without a row."""
+    """Return the value of a one-row JSON page in the last column of a text header; None if it has no single row."""
     if len(page.rows) != 1:
         return None
     values = dict(zip(page.header.split(b"|"), page.rows[0].split(b"|"), strict=True))
@@ -44,25 +44,26 @@ def last_value(page: Page, header: bytes) -> bytes | None:
 
 
 def check_columns(header: bytes) -> None:
+    """Raise Permanent if a column of the API is missing."""
     columns = header.decode("utf-8", "replace").split("|")
     missing = [name for name in WEEKLY.api_fields if name not in columns]
     if missing:
         raise Permanent(f"FINRA's page lacks the column {', '.join(missing)}.")
 
 
-def in_order(header: bytes, rows: list[bytes], partition: Partition, *, is_escaped: bool = False) -> bytes:
-    """The text in the order of its rows' identities; raises Moved for a row of elsewhere."""
+def sort_rows(header: bytes, rows: list[bytes], partition: Partition, *, is_escaped: bool = False) -> bytes:
+    """Return the text sorted by the rows' identities; raises PartitionChanged for a row of another partition."""
     text = escapes.join(header, rows) if is_escaped else b"\n".join([header, *rows, b""])
     header, *rows, _ = text.split(b"\n")
     table = decode_dictionaries(parse.rows(text))
-    _check_belonging(table.filter(table[REASON].is_null()), partition)
+    _check_partition(table.filter(table[REASON].is_null()), partition)
     keys = table.select(["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"])
     keys = keys.append_column("line", pa.array(rows, pa.binary()))
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
     return b"\n".join([header, *(rows[at] for at in order.to_numpy()), b""])
 
 
-def _check_belonging(table: pa.Table, partition: Partition) -> None:
+def _check_partition(table: pa.Table, partition: Partition) -> None:
     expected = {"weekStartDate": str(partition.week_start), "tierIdentifier": partition.tier}
     for name, value in expected.items():
         if not set(pc.unique(table[name]).to_pylist()) <= {value}:
@@ -70,7 +71,7 @@ def _check_belonging(table: pa.Table, partition: Partition) -> None:
 
 
 def has_repeats(content: bytes) -> bool:
-    """Whether two well-formed rows have one identity."""
+    """Return whether two well-formed rows have the same identity."""
     table = parse.rows(content)
     identities = decode_dictionaries(table.filter(table[REASON].is_null()).select([*WEEKLY.identity]))
     return bool(

@@ -1,4 +1,4 @@
-"""What the stored objects of a capture say: whether they are whole, and what follows from its raw bytes."""
+"""Check the stored objects of a capture, and recompute what follows from its raw bytes."""
 
 import io
 from collections.abc import Iterator
@@ -21,31 +21,31 @@ from otcpipe.weeks import published_on
 
 @dataclass(frozen=True)
 class Evidence:
-    """What follows from a raw key's bytes with the code as it is: rows, and columns of `otc.capture`."""
+    """What follows from a raw key's bytes with the current code: rows, and columns of `otc.capture`."""
 
     rows: Normalized
     columns: dict[str, object]
-    findings: tuple[str, ...]  # about the derived objects
+    findings: tuple[str, ...]  # on the derived objects
 
 
-def _normalized_key(raw: Key, of_parse: int, of_normalize: int) -> Key:
-    """What a raw key leads to by these versions of the two stages."""
-    return raw.derived("parsed", "parse", of_parse).derived("normalized", "normalize", of_normalize)
+def _normalized_key(raw: Key, parse_version: int, normalize_version: int) -> Key:
+    """Return the normalized key of a raw key, for given code versions of the two stages."""
+    return raw.derived("parsed", "parse", parse_version).derived("normalized", "normalize", normalize_version)
 
 
 def is_stale(raw: Key, key: str) -> bool:
-    """Whether a normalized key is one that an older version of the code made."""
+    """Return whether an older version of the code made the normalized key of a raw key."""
     return follows(raw, key) and key != str(_normalized_key(raw, parse.VERSION, normalize.VERSION))
 
 
 def follows(raw: Key, key: str) -> bool:
-    """Return whether a raw key leads to this normalized key, by today's code or by an older version of it."""
+    """Return whether the normalized key follows from the raw key, by the current or an older version of the code."""
     versions = product(range(parse.VERSION + 1), range(normalize.VERSION + 1))
     return any(key == str(_normalized_key(raw, *pair)) for pair in versions)
 
 
 def content(store: ObjectStore, raw: Key) -> bytes:
-    """The raw bytes; raises Damaged when they are not those that the key names."""
+    """Return the uncompressed bytes of a raw key; raises Damaged if they do not match the key."""
     try:
         return objects.raw(store, raw)
     except Invalid as error:
@@ -53,7 +53,7 @@ def content(store: ObjectStore, raw: Key) -> bytes:
 
 
 def recompute(store: ObjectStore, raw: Key) -> Evidence:
-    """Run the pure stages on the raw bytes; raises Damaged when those are not whole."""
+    """Run the pure stages on the raw bytes; raises Damaged if the bytes do not match their key."""
     text = content(store, raw)
     table = parse.rows(text)
     rows = normalize.rows(table, raw.partition)
@@ -69,7 +69,7 @@ def recompute(store: ObjectStore, raw: Key) -> Evidence:
 
 
 def _compare(store: ObjectStore, key: Key, table: pa.Table) -> Iterator[str]:
-    """A derived object may be absent; one that is there holds just these rows, by whatever release of Arrow."""
+    """Yield what is wrong with a derived object: it may be missing, else it must hold these rows, in any encoding."""
     if not store.exists(str(key)):
         return
     try:
@@ -84,8 +84,8 @@ def _compare(store: ObjectStore, key: Key, table: pa.Table) -> Iterator[str]:
         yield f"{key} cannot be read as Parquet."
 
 
-def of_observation(store: ObjectStore, fetched: Key, capture: Row) -> Iterator[str]:
-    """What the manifest of an observation and its bytes have against the capture."""
+def check_observation(store: ObjectStore, fetched: Key, capture: Row) -> Iterator[str]:
+    """Yield what the manifest and the bytes of an observation contradict in the capture."""
     try:
         manifest = objects.manifest(store.get(str(fetched)))
     except Damaged as damage:
@@ -94,18 +94,18 @@ def of_observation(store: ObjectStore, fetched: Key, capture: Row) -> Iterator[s
     except (ValueError, KeyError, TypeError):
         yield f"{fetched} is not a manifest."
         return
-    told = asdict(manifest) | {
+    expected = asdict(manifest) | {
         **asdict(fetched.partition),
         "request_ids": list(manifest.request_ids),
         "raw_key": str(fetched.sibling("raw", manifest.digest)),
         "published_on": published_on(fetched.partition.week_ending, fetched.partition.tier),
     }
-    yield from differing(capture, told, "its manifest")
+    yield from compare(capture, expected, "its manifest")
     yield from _fetched_bytes(store, fetched.sibling("fetched", manifest.digest, "psv.gz"))
 
 
 def _fetched_bytes(store: ObjectStore, key: Key) -> Iterator[str]:
-    """The bytes as they came in may be gone, since the raw ones stay."""
+    """Yield what is wrong with the fetched bytes, which may be missing, since the raw object has the same."""
     if store.exists(str(key)):
         try:
             content(store, key)
@@ -113,7 +113,8 @@ def _fetched_bytes(store: ObjectStore, key: Key) -> Iterator[str]:
             yield str(damage)
 
 
-def differing(capture: Row, expected: dict[str, object], source: str) -> Iterator[str]:
+def compare(capture: Row, expected: dict[str, object], source: str) -> Iterator[str]:
+    """Yield a sentence for each column of the capture that is not as expected; `source` says by what."""
     for name, value in expected.items():
         if capture[name] != value:
             yield f"Capture {capture['capture_id']}: {name} is {capture[name]} in the table, {value} by {source}."

@@ -1,4 +1,4 @@
-"""Rows of text to typed records, totals and rejects; every row becomes just one of the three."""
+"""Normalize: rows of text to typed records, totals and rejects; every row becomes exactly one of the three."""
 
 import numpy as np
 import pyarrow as pa
@@ -18,25 +18,24 @@ CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}\x{2028}\x{2029}]"
 
 
 def rows(table: pa.Table, partition: Partition) -> Normalized:
-    """Sort a parsed table (`parse.rows`) into records and totals (of `RECORD`) and rejects (of `REJECT`)."""
+    """Split a parsed table (`parse.rows`) into records and totals (schema `RECORD`) and rejects (schema `REJECT`)."""
     lines = Rows(table)
-    typed = _download(lines, partition) if is_download(table) else _answer(lines, partition)
-    _check_texts(lines, is_api=not is_download(table))
+    typed = _from_file(lines, partition) if is_website_file(table) else _from_api(lines, partition)
+    _check_texts(lines, is_api=not is_website_file(table))
     _check_repeats(lines, typed)
     good = pc.is_null(lines.reason)
-    kept = (
-        typed if pc.all(good).as_py() else decode_dictionaries(typed.filter(good))
-    )  # no word that only a reject has
+    # decoded, since a filtered dictionary would keep values that only rejects have
+    kept = typed if pc.all(good).as_py() else decode_dictionaries(typed.filter(good))
     return Normalized(kept, lines.rejects(pc.invert(good)))
 
 
-def is_download(table: pa.Table) -> bool:
-    """Whether parsed rows are of the website's file, which says less than the API."""
+def is_website_file(table: pa.Table) -> bool:
+    """Return whether parsed rows are from the website's file, which has fewer columns than the API."""
     return "weekStartDate" not in table.column_names
 
 
-def _answer(lines: Rows, partition: Partition) -> pa.Table:
-    """Rows of the API, which name their partition and what they sum up."""
+def _from_api(lines: Rows, partition: Partition) -> pa.Table:
+    """Convert rows of the API, which name their partition and summary type."""
     lines.reject(
         differs(lines.text("weekStartDate"), str(partition.week_start), read=without_midnight), "of another week"
     )
@@ -53,8 +52,8 @@ def _answer(lines: Rows, partition: Partition) -> pa.Table:
     )
 
 
-def _download(lines: Rows, partition: Partition) -> pa.Table:
-    """Rows of the website's file: ATS firm rows of one tier, with no week.
+def _from_file(lines: Rows, partition: Partition) -> pa.Table:
+    """Convert rows of the website's file: ATS firm rows of one tier, without a week.
 
     A row without MPID and name is volume of an ATS that FINRA does not name; with a name it is a non-ATS firm's.
     """
@@ -74,11 +73,11 @@ def _download(lines: Rows, partition: Partition) -> pa.Table:
 
 def _typed(lines: Rows, summary: pa.Array, **columns: pa.Array) -> pa.Table:
     venues = WEEKLY.venue_types
-    words, spread = distinct_texts(summary)
+    texts, expand = distinct_texts(summary)
     columns |= {
         "line": lines.table[LINE],
         "summary_type": summary,
-        "venue_type": spread(pc.take(pa.array([*venues.values()]), pc.index_in(words, pa.array([*venues])))),
+        "venue_type": expand(pc.take(pa.array([*venues.values()]), pc.index_in(texts, pa.array([*venues])))),
         "symbol": lines.text("issueSymbolIdentifier"),
         "issue_name": lines.text("issueName"),
         "mpid": lines.text("MPID"),
@@ -91,23 +90,23 @@ def _typed(lines: Rows, summary: pa.Array, **columns: pa.Array) -> pa.Table:
 
 
 def _check_texts(lines: Rows, *, is_api: bool) -> None:
-    """What indexes and tables cannot hold is set aside; from a file, where nothing proves the text, controls too."""
+    """Reject texts that tables or indexes cannot hold; from a file, which is unproven, all control characters too."""
     for name, longest in MAX_CHARACTERS.items():
-        words, spread = distinct_texts(lines.text(name))
-        if (pc.max(pc.binary_length(words)).as_py() or 0) > longest:
-            too_long = pc.greater(pc.utf8_length(words), longest)
-            lines.reject(spread(too_long), f"{name} is longer than {longest} characters")
+        texts, expand = distinct_texts(lines.text(name))
+        if (pc.max(pc.binary_length(texts)).as_py() or 0) > longest:
+            too_long = pc.greater(pc.utf8_length(texts), longest)
+            lines.reject(expand(too_long), f"{name} is longer than {longest} characters")
         lines.reject(
-            spread(pc.match_substring_regex(words, r"\x00" if is_api else CONTROLS)),
+            expand(pc.match_substring_regex(texts, r"\x00" if is_api else CONTROLS)),
             f"{name} has a control character",
         )
 
 
 def _check_repeats(lines: Rows, typed: pa.Table) -> None:
-    """Two good rows of one identity cannot both stand: the later line is set aside."""
+    """Reject each good row that repeats the identity of an earlier line."""
     good = np.flatnonzero(pc.is_null(lines.reason))
     numbers = _numbered(typed.select(WEEKLY.identity_names))[good]
-    ordered = np.sort(numbers)  # quicker than to find the first of each, which is seldom needed
+    ordered = np.sort(numbers)  # faster than finding the first of each, which is rarely needed
     if (ordered[1:] != ordered[:-1]).all():
         return
     _, first = np.unique(numbers, return_index=True)
@@ -117,14 +116,14 @@ def _check_repeats(lines: Rows, typed: pa.Table) -> None:
 
 
 def _numbered(table: pa.Table) -> np.ndarray:
-    """A number for each row, the same for equal rows; a null equals a null."""
+    """Return a number for each row, equal for equal rows; a null equals a null."""
     numbers, count = np.zeros(table.num_rows, dtype=np.int64), 1
     for column in table.itercolumns():
         encoded = column.combine_chunks().dictionary_encode()
-        words = len(encoded.dictionary)
-        if count * (words + 1) > np.iinfo(np.int64).max:
-            known, numbers = np.unique(numbers, return_inverse=True)
-            count = len(known)
-        numbers = numbers * (words + 1) + pc.fill_null(encoded.indices, words).to_numpy()
-        count *= words + 1
+        texts = len(encoded.dictionary)
+        if count * (texts + 1) > np.iinfo(np.int64).max:
+            distinct, numbers = np.unique(numbers, return_inverse=True)
+            count = len(distinct)
+        numbers = numbers * (texts + 1) + pc.fill_null(encoded.indices, texts).to_numpy()
+        count *= texts + 1
     return numbers

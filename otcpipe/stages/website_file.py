@@ -1,4 +1,4 @@
-"""FINRA's website files: which tier and week a file tells of. The file itself names no week."""
+"""FINRA's website files: find the tier and the week of a file, which itself does not name its week."""
 
 import re
 from collections import Counter
@@ -14,13 +14,13 @@ from otcpipe.records import REASON, Normalized, Partition
 from otcpipe.stages import normalize, parse
 from otcpipe.weeks import parse_tier, published_on, week_published_on
 
-EARLY = timedelta(days=4)  # the business day before a publication, over a week end and a holiday
+MAX_EARLY = timedelta(days=4)  # rows may be dated one business day before publication, over a long weekend
 _OTHER_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
 
 
 @dataclass(frozen=True)
-class Download:
-    """A file that was read: its tier, the first and last date that its rows carry, its lines of rows."""
+class WebsiteFile:
+    """A checked file: its tier, the first and the last update of its rows, and its number of rows."""
 
     tier: str
     first_update: date
@@ -28,10 +28,10 @@ class Download:
     lines: int
 
 
-def read(content: bytes) -> Download:
-    """Look into a file's bytes; raises Invalid, saying why, when they are not a website file with usable rows."""
+def read(content: bytes) -> WebsiteFile:
+    """Check a file's bytes; raises Invalid, with the reason, if they are not a website file with usable rows."""
     table = parse.rows(content)
-    if not normalize.is_download(table):
+    if not normalize.is_website_file(table):
         raise Invalid("This is the API's text; only files from FINRA's website can be imported.")
     well_formed = table.filter(table[REASON].is_null())
     tier = _tier(pc.unique(well_formed["tierDescription"]).drop_null().to_pylist())
@@ -46,22 +46,22 @@ def read(content: bytes) -> Download:
     rows = normalize.rows(table, Partition(date(1, 1, 5), tier))
     days = rows.records["updated_on"]
     if not len(days):
-        raise Invalid(f"The file has no usable row: {_explained(rows, well_formed)}")
-    return Download(tier, pc.min(days).as_py(), pc.max(days).as_py(), table.num_rows)
+        raise Invalid(f"The file has no usable row: {_explain(rows, well_formed)}")
+    return WebsiteFile(tier, pc.min(days).as_py(), pc.max(days).as_py(), table.num_rows)
 
 
 def _tier(names: list[str]) -> str:
-    """The one tier of the rows; rows that name none of FINRA's are set aside later."""
-    known = sorted({parse_tier(name) for name in names if name in {*TIERS, *TIERS.values()}})
-    if len(known) == 1:
-        return known[0]
+    """Return the only tier of the rows; rows with an unknown tier are rejected later."""
+    tiers = sorted({parse_tier(name) for name in names if name in {*TIERS, *TIERS.values()}})
+    if len(tiers) == 1:
+        return tiers[0]
     if len(names) == 1:
         return parse_tier(names[0])
     raise Invalid(f"The file must hold one tier; it holds {', '.join(sorted(names)[:5]) or 'none'}.")
 
 
-def _explained(rows: Normalized, well_formed: pa.Table) -> str:
-    """Why there is no record, by the reason that most rows have."""
+def _explain(rows: Normalized, well_formed: pa.Table) -> str:
+    """Return why no row is a record: the most frequent reason of the rejects."""
     dates = pc.unique(well_formed["lastUpdateDate"]).drop_null().to_pylist()
     if dates and all(_OTHER_DATE.match(text) for text in dates):
         return (
@@ -69,15 +69,15 @@ def _explained(rows: Normalized, well_formed: pa.Table) -> str:
             f"import the file as downloaded."
         )
     [(reason, count)] = Counter(rows.rejects["reason"].to_pylist()).most_common(1)
-    return f"{count:,} of {rows.rejects.num_rows:,} rows were set aside, since {reason}."
+    return f"{count:,} of {rows.rejects.num_rows:,} rows were rejected because {reason}."
 
 
-def place(download: Download, week: date | None) -> tuple[Partition, str]:
-    """The partition of a file, and the reason in words; raises Invalid on doubt or contradiction."""
-    first, last, tier = download.first_update, download.last_update, download.tier
+def find_partition(file: WebsiteFile, week: date | None) -> tuple[Partition, str]:
+    """Return the partition of a file, and why in words; raises Invalid if it is in doubt or contradicts `week`."""
+    first, last, tier = file.first_update, file.last_update, file.tier
     if week is not None:
         published = published_on(week, tier)
-        if first < published - EARLY:
+        if first < published - MAX_EARLY:
             raise Invalid(
                 f"The file has rows of {first}, but tier {tier} of the week ending {week} was first published on "
                 f"{published}."
@@ -94,9 +94,9 @@ def place(download: Download, week: date | None) -> tuple[Partition, str]:
     return partition, f"published {first:%A} {first}, {days} days after Monday {partition.week_start}"
 
 
-def warning(download: Download, partition: Partition) -> str | None:
-    """Return a sentence on rows that are dated some days before the week's publication; None where there are none."""
-    published, first = published_on(partition.week_ending, partition.tier), download.first_update
+def warning(file: WebsiteFile, partition: Partition) -> str | None:
+    """Return a warning if rows are dated before the week's publication, else None."""
+    published, first = published_on(partition.week_ending, partition.tier), file.first_update
     if first >= published:
         return None
     return (

@@ -14,7 +14,7 @@ from otcpipe import resources
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
-from otcpipe.stages.download import AT_ONCE
+from otcpipe.stages.paging import PARALLEL_PAGES
 from otcpipe.storage import keys
 
 LIMIT = 5000
@@ -40,7 +40,7 @@ def fetch() -> tuple[Cost, Cost]:
     for partition in weeks.partitions(0):
         client = resources.finra()
         total = client.page(partition, 0, LIMIT).total  # and the server has it ready
-        with measured(floor), ThreadPoolExecutor(AT_ONCE) as pool:
+        with measured(floor), ThreadPoolExecutor(PARALLEL_PAGES) as pool:
             offsets = range(0, total, LIMIT)
             list(pool.map(client.page, repeat(partition), offsets, repeat(LIMIT)))
         run = Run(definition.named("fetch"), keys.of_partition(resources.settings()["S3_PREFIX"], partition))

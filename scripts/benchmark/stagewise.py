@@ -72,7 +72,7 @@ def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) ->
             rows = objects.normalized(resources.store(), run.key)
             with resources.database().transaction() as transaction:
                 capture = transaction.rows("capture", capture_id=run.generation)[0]
-                incoming = apply.in_columns(apply.names_of(transaction), capture, rows.records)
+                incoming = apply.to_columns(apply.load_names(transaction), capture, rows.records)
             floors.persist(incoming, costs["persist"])
     floors.compute(carried[0].key.partition.week_ending, costs["compute"])
     return costs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.records import Partition
-from otcpipe.stages.completeness import in_order
+from otcpipe.stages.completeness import sort_rows
 from otcpipe.storage.keys import sha256
 from otcpipe.weeks import week_ending
 from tests.finra_server.generate import cached
@@ -34,7 +34,7 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
     if step:
         lines = [_traded_more(line) if at % step == 0 else line for at, line in enumerate(lines)]
     first = Partition(week_ending(FIRST), partition.tier)
-    text = in_order(HEADER.encode(), [line.encode() for line in lines], first).decode()
+    text = sort_rows(HEADER.encode(), [line.encode() for line in lines], first).decode()
     days = (partition.week_start - FIRST).days
     for day in {FIRST, FIRST + timedelta(days=4), FIRST + timedelta(days=11)} if days else ():
         text = text.replace(str(day), str(day + timedelta(days=days)))

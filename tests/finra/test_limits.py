@@ -19,7 +19,7 @@ from otcpipe.errors import Defective
 from otcpipe.finra import Finra
 from otcpipe.finra.transport import expand
 from otcpipe.settings import Settings
-from otcpipe.stages import download, fetch
+from otcpipe.stages import fetch, paging
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Kind
 from tests.support.finra_client import KEY, LINES, T1, client, held, read, rows_of
 
@@ -29,7 +29,7 @@ NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "PAGE", 100)
+    monkeypatch.setattr(paging, "PAGE_ROWS", 100)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_token_that_drips_is_given_up(server: FinraServer) -> None:
     ids=lambda fault: fault.kind.name,
 )
 def test_a_partition_has_a_deadline(server: FinraServer, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "SECONDS", 1.0)
+    monkeypatch.setattr(paging, "MAX_SECONDS", 1.0)
     server.faults.add(fault)
     start = time.monotonic()
     with pytest.raises(Defective, match="took longer than its time limit"):
@@ -160,7 +160,7 @@ def test_a_total_that_no_partition_has_is_not_believed(server: FinraServer, tota
 
 def test_a_total_that_is_wrong_but_possible_costs_few_requests(server: FinraServer) -> None:
     server.faults.add(Fault(Kind.WRONG_TOTAL, total="500000", times=ALWAYS))
-    with pytest.raises(Defective, match="never stood still"):
+    with pytest.raises(Defective, match="kept changing"):
         read(server)
     assert len(server.requests) < 400  # four attempts of 15 pages that exist, and what was under way
 
@@ -200,7 +200,7 @@ def test_a_page_of_any_shape_costs_little() -> None:
 
 
 def test_a_partition_of_too_many_bytes_is_a_reason(server: FinraServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "MOST_BYTES", 30_000)
+    monkeypatch.setattr(paging, "MAX_BYTES", 30_000)
     with pytest.raises(Defective, match="MiB"):
         read(server)
 

@@ -80,5 +80,5 @@ $$;
     drive(taken(WEEK, 5))
     assert sql(busiest) == [("CCC", 30), ("CCC", 60)]
     sql("update otc.busiest_symbol set volume = 7 where week_ending = %s", NEXT)
-    (wrong,) = compute.differing(resources.database(), NEXT)[0]["busiest_symbol"]
+    (wrong,) = compute.find_differences(resources.database(), NEXT)[0]["busiest_symbol"]
     assert wrong["differences"] == {"volume": ["7", "60.000000"]}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Defective
 from otcpipe.records import CompletePartition, Page, decode_dictionaries
-from otcpipe.stages import download, normalize, parse
+from otcpipe.stages import normalize, paging, parse
 from otcpipe.text import escapes
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Framing, Kind, generate
 from tests.finra_server.rows import Row, with_values
@@ -26,7 +26,7 @@ LONGEST = 1 + max(map(len, LINES))
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "PAGE", PAGE)
+    monkeypatch.setattr(paging, "PAGE_ROWS", PAGE)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_row_that_finra_really_publishes_twice_is_captured_twice(at: int, shar
 def test_a_row_that_came_twice_only_once_is_not_captured_twice(
     server: FinraServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "PAGE", 100)
+    monkeypatch.setattr(paging, "PAGE_ROWS", 100)
     server.dataset.put(KEY, [*LINES[:-1], LINES[0]])
     page, count = client(server).page, itertools.count(1)
 
@@ -133,7 +133,7 @@ def test_a_row_that_came_twice_only_once_is_not_captured_twice(
             server.dataset.put(KEY, LINES)
         return page(T1, offset, limit, is_json=is_json)
 
-    assert rows_of(download.read_partition(T1, mended)) == sorted(LINES)
+    assert rows_of(paging.read_partition(T1, mended)) == sorted(LINES)
 
 
 ODD = [

@@ -159,7 +159,7 @@ def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
         WEEKS[1],
     )
     sql("update otc.venue_sum set volume = 2 * volume where mpid = 'AAAA'")
-    assert not any(compute.differing(resources.database(), WEEKS[1])[0].values())
+    assert not any(compute.find_differences(resources.database(), WEEKS[1])[0].values())
     drive(taken(WEEKS[0], later=1, AAA=11))
     drive(taken(WEEKS[0], later=2))
     assert tables() == before
@@ -234,7 +234,7 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, held))
         with resources.database().transaction() as transaction:
             definitions.mark_due(transaction, WEEKS[1])
-        with pytest.raises(TooSoon, match=f"computes the week ending {WEEKS[1]} or one that it reads"):
+        with pytest.raises(TooSoon, match=f"is computing the week ending {WEEKS[1]} or a week that it reads"):
             compute.compute(resources.database(), WEEKS[1])
         due = sql("select distinct over_stored from otc.metric_due where week_ending = %s", WEEKS[1])
         assert (False,) in due or held != WEEKS[1], "its records are the other's"

@@ -13,7 +13,7 @@ import pytest
 from otcpipe.finra import Finra
 from otcpipe.records import Partition
 from otcpipe.settings import Settings
-from otcpipe.stages import download, normalize, parse
+from otcpipe.stages import normalize, paging, parse
 from otcpipe.weeks import published_on, week_ending
 from tests.conftest import DATA, kill
 from tests.finra_server import Dataset, FinraServer, generated, recorded
@@ -137,7 +137,7 @@ def test_every_recorded_row_comes_out_as_it_was_published(history: dict[tuple[da
         seen = 0
         for (monday, tier), lines in history.items():
             partition = Partition(week_ending(monday), tier)
-            whole = download.read_partition(partition, partial(client.page, partition))
+            whole = paging.read_partition(partition, partial(client.page, partition))
             assert whole
             rows = normalize.rows(parse.rows(whole.content), partition)
             assert rows.rejects.num_rows == 0

@@ -216,8 +216,8 @@ def test_rejects_beyond_many_are_counted(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_download_says_nothing_of_what_it_does_not_hold() -> None:
     records = normalized(file_text([("A", "AAAA", 1, 1)])).records
     assert {records[name].null_count for name in ("product_type", "notional", "published_on", "firm_crd")} == {1}
-    assert normalize.is_download(parse.rows(joined(WEEKLY.file_order) + b"\n"))
-    assert not normalize.is_download(parse.rows(joined(WEEKLY.api_fields) + b"\n"))
+    assert normalize.is_website_file(parse.rows(joined(WEEKLY.file_order) + b"\n"))
+    assert not normalize.is_website_file(parse.rows(joined(WEEKLY.api_fields) + b"\n"))
 
 
 def test_rows_are_told_apart_by_more_values_than_64_bits_count() -> None:

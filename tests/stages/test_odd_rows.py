@@ -69,7 +69,7 @@ def test_a_venue_that_is_renamed_on_most_symbols_holds_nothing(sql: Sql) -> None
     assert sql("select records, rejects, reconciled from otc.capture") == [(240, 0, True)]
     assert sql("select sum(total_volume) from otc.venue_share where scope = 'ATS'") == [(24_000,)]
     assert sql("select distinct venue_count, hhi from otc.symbol_concentration where scope = 'ATS'") == [(1, 10_000)]
-    assert not any(compute.differing(resources.database(), WEEK)[0].values())
+    assert not any(compute.find_differences(resources.database(), WEEK)[0].values())
 
 
 def test_volume_of_an_ats_that_is_named_later_is_a_revision(sql: Sql) -> None:
@@ -136,7 +136,7 @@ def test_a_symbol_whose_row_was_set_aside_is_not_at_zero(sql: Sql) -> None:
     assert rolling(sql, following) == [(40, "down")]
     moments = [at + days * DAY + timedelta(hours=1) for days in range(4)]
     assert [rolling(sql, following, moment) for moment in moments] == [[], [(0, "down")], [], [(40, "down")]]
-    assert not any(compute.differing(resources.database(), following)[0].values())
+    assert not any(compute.find_differences(resources.database(), following)[0].values())
 
 
 def test_rejects_that_newer_code_gives_their_symbol_change_the_metrics(
@@ -195,7 +195,7 @@ def test_the_largest_values_of_many_rows_add_up(sql: Sql) -> None:
         "select total_volume, total_trades from otc.symbol_summary where symbol = 'ABC' and scope = 'ALL'"
     ) == [(300 * Decimal("99999999999999.999999"), 300 * (10**12 - 1))]
     assert sql("select state from otc.stage_run where stage = 'compute'") == [("done",)]
-    assert not any(compute.differing(resources.database(), WEEK)[0].values())
+    assert not any(compute.find_differences(resources.database(), WEEK)[0].values())
 
 
 def test_values_that_no_column_holds_are_set_aside_and_their_neighbours_computed(sql: Sql) -> None:

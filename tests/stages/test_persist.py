@@ -142,7 +142,7 @@ def test_every_row_of_a_capture_is_accounted_for(sql: Sql) -> None:
 def test_a_capture_without_one_record_withdraws_nothing(sql: Sql) -> None:
     drive(observe(api_text([{}], T1), T1, covers="all"))
     broken = api_text([{"lastUpdateDate": "2025-12-15T00:00:01"}], T1)
-    with pytest.raises(Permanent, match="stay as they are"):
+    with pytest.raises(Permanent, match="existing records are unchanged"):
         drive(observe(broken, T1, NOON + timedelta(days=1), "all"))
     assert len(current(sql)) == 1
 
@@ -214,11 +214,11 @@ def _answered(sql: Sql, meddle: Callable[[], object] = lambda: None) -> tuple[li
     return current(sql), sql(HISTORY), sql(METRICS)
 
 
-@pytest.mark.parametrize(("few", "expected"), [(apply.FEW, []), (0, ["drop_unchanged"])])
+@pytest.mark.parametrize(("few", "expected"), [(apply.MAX_ROWS_BY_LOOKUP, []), (0, ["drop_unchanged"])])
 def test_what_changed_between_two_answers_is_found_without_the_tables_unless_it_is_most(
     sql: Sql, monkeypatch: pytest.MonkeyPatch, few: int, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(apply, "FEW", few)
+    monkeypatch.setattr(apply, "MAX_ROWS_BY_LOOKUP", few)
     drive(observe(api_text([{}, {"MPID": "BBBB"}, NON_ATS], T1), T1, covers="all"))
     compared, run = list[str](), Transaction.run
 

@@ -10,7 +10,7 @@ from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.records import Partition
 from otcpipe.stages import website_file
-from otcpipe.stages.website_file import Download
+from otcpipe.stages.website_file import WebsiteFile
 from otcpipe.weeks import published_on, week_ending
 from tests.support.lines import OTCE
 from tests.support.pipeline import WEEK, api_text, file_text
@@ -31,48 +31,50 @@ def two_days(first: str, second: str) -> bytes:
 def test_a_real_file_is_placed_by_its_publication(day: date, friday: date, lines: int) -> None:
     content = gzip.decompress((DATA / f"finra_otc_weekly_otc_{day:%Y%m%d}.csv.gz").read_bytes())
     download = website_file.read(content)
-    assert download == Download("OTCE", day, day, lines)
-    partition, why = website_file.place(download, None)
+    assert download == WebsiteFile("OTCE", day, day, lines)
+    partition, why = website_file.find_partition(download, None)
     assert partition == Partition(friday, "OTCE")
     assert why == f"published Monday {day}, 35 days after Monday {partition.week_start}"
-    assert website_file.place(download, friday) == (partition, "as given")
+    assert website_file.find_partition(download, friday) == (partition, "as given")
 
 
 def test_a_file_of_a_tuesday_is_taken_back_to_its_monday() -> None:
     content = file_text(ROW, "T1", date(2022, 1, 18))
-    partition, why = website_file.place(website_file.read(content), None)
+    partition, why = website_file.find_partition(website_file.read(content), None)
     assert partition == Partition(date(2021, 12, 31), "T1")
     assert why == "published Tuesday 2022-01-18, 22 days after Monday 2021-12-27"
 
 
 def test_files_published_on_one_monday_tell_of_different_weeks() -> None:
-    placed = [website_file.place(website_file.read(file_text(ROW, tier, PUBLISHED)), None)[0] for tier in TIERS]
+    placed = [
+        website_file.find_partition(website_file.read(file_text(ROW, tier, PUBLISHED)), None)[0] for tier in TIERS
+    ]
     assert placed == [Partition(date(2025, 11, 28), "T1"), Partition(WEEK, "T2"), Partition(WEEK, "OTCE")]
 
 
 @given(FRIDAYS, st.sampled_from(list(TIERS)))
 def test_a_file_as_first_published_finds_its_week(friday: date, tier: str) -> None:
     day = published_on(friday, tier)
-    assert website_file.place(Download(tier, day, day, 1), None)[0] == Partition(friday, tier)
+    assert website_file.find_partition(WebsiteFile(tier, day, day, 1), None)[0] == Partition(friday, tier)
 
 
 @pytest.mark.parametrize("day", [date(2025, 12, 16), date(2025, 12, 19), date(2025, 12, 21), date(2022, 1, 17)])
 def test_a_day_without_publication_is_in_doubt(day: date) -> None:
     with pytest.raises(Invalid, match=f"{day} is not a publication date of tier OTCE; give the week with --week"):
-        website_file.place(Download("OTCE", day, day, 1), None)
+        website_file.find_partition(WebsiteFile("OTCE", day, day, 1), None)
 
 
 def test_restated_rows_put_the_week_in_doubt_until_it_is_given() -> None:
     download = website_file.read(two_days("2025-12-15", "2026-01-05"))
-    assert download == Download("OTCE", PUBLISHED, date(2026, 1, 5), 2)
+    assert download == WebsiteFile("OTCE", PUBLISHED, date(2026, 1, 5), 2)
     with pytest.raises(Invalid, match=r"dates from 2025-12-15 to 2026-01-05.* in doubt; give the week with --week"):
-        website_file.place(download, None)
-    assert website_file.place(download, WEEK) == (OTCE, "as given")
+        website_file.find_partition(download, None)
+    assert website_file.find_partition(download, WEEK) == (OTCE, "as given")
 
 
 def test_a_given_week_that_was_not_yet_published_contradicts_the_rows() -> None:
     with pytest.raises(Invalid) as error:
-        website_file.place(website_file.read(two_days("2025-12-15", "2026-01-05")), date(2025, 11, 21))
+        website_file.find_partition(website_file.read(two_days("2025-12-15", "2026-01-05")), date(2025, 11, 21))
     assert str(error.value) == (
         "The file has rows of 2025-12-15, but tier OTCE of the week ending 2025-11-21 was first published on "
         "2025-12-22."
@@ -83,7 +85,7 @@ def test_a_given_week_that_was_not_yet_published_contradicts_the_rows() -> None:
 def test_no_row_is_older_than_its_weeks_publication(friday: date, given_week: date, tier: str) -> None:
     day = published_on(friday, tier)
     try:
-        partition, _ = website_file.place(Download(tier, day, day, 1), given_week)
+        partition, _ = website_file.find_partition(WebsiteFile(tier, day, day, 1), given_week)
     except Invalid:
         assert given_week > friday
     else:
@@ -95,7 +97,7 @@ def test_rejects_have_no_say_in_the_week() -> None:
     rows = [("ABC", "AAAA", 1, 1), ("DEF", "AAAA", "?", 1)]
     bad = file_text([rows[1]], updated_on="2026-01-05").splitlines()[1]
     download = website_file.read(file_text(rows[:1]) + bad + b"\nOTC|ABC\nNMS Tier 1|no\n\n")
-    assert download == Download("OTCE", PUBLISHED, PUBLISHED, 4)
+    assert download == WebsiteFile("OTCE", PUBLISHED, PUBLISHED, 4)
 
 
 def test_the_text_of_the_api_is_no_download() -> None:
@@ -117,7 +119,7 @@ def test_a_file_without_a_tier_is_refused(lines: bytes) -> None:
 
 def test_a_row_of_no_tier_is_left_to_be_set_aside() -> None:
     content = file_text(ROW) + file_text([("DEF", "AAAA", 1, 1)]).replace(b"OTC|", b"\x1b[2JOTC|").split(b"\n", 1)[1]
-    assert website_file.read(content) == Download("OTCE", PUBLISHED, PUBLISHED, 2)
+    assert website_file.read(content) == WebsiteFile("OTCE", PUBLISHED, PUBLISHED, 2)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -148,19 +150,19 @@ def test_a_file_that_a_spreadsheet_saved_again_is_told_by_its_dates(day: str) ->
 @given(FRIDAYS, st.sampled_from(list(TIERS)), st.integers(1, 10))
 def test_a_given_week_overrides_a_file_dated_up_to_a_business_day_early(friday: date, tier: str, days: int) -> None:
     day = published_on(friday, tier) - timedelta(days=days)
-    download = Download(tier, day, day, 1)
+    download = WebsiteFile(tier, day, day, 1)
     if days <= 4:
-        assert website_file.place(download, friday) == (Partition(friday, tier), "as given")
+        assert website_file.find_partition(download, friday) == (Partition(friday, tier), "as given")
         assert f"dated {day}" in (website_file.warning(download, Partition(friday, tier)) or "")
     else:
         with pytest.raises(Invalid, match="first published on"):
-            website_file.place(download, friday)
+            website_file.find_partition(download, friday)
 
 
 @given(FRIDAYS, st.sampled_from(list(TIERS)), st.integers(0, 90))
 def test_rows_of_the_publication_or_later_need_no_warning(friday: date, tier: str, days: int) -> None:
     first = published_on(friday, tier) + timedelta(days=days)
-    assert website_file.warning(Download(tier, first, first, 1), Partition(friday, tier)) is None
+    assert website_file.warning(WebsiteFile(tier, first, first, 1), Partition(friday, tier)) is None
 
 
 def test_a_file_of_an_unknown_tier_is_refused() -> None:
@@ -170,7 +172,7 @@ def test_a_file_of_an_unknown_tier_is_refused() -> None:
 
 @pytest.mark.parametrize("day", ["", "2025-02-30", "0000-01-03"])
 def test_a_file_without_a_usable_row_is_refused_with_the_reason(day: str) -> None:
-    with pytest.raises(Invalid, match="no usable row: 1 of 1 rows were set aside, since lastUpdateDate is"):
+    with pytest.raises(Invalid, match="no usable row: 1 of 1 rows were rejected because lastUpdateDate is"):
         website_file.read(file_text(ROW, updated_on=day))
 
 

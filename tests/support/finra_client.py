@@ -7,7 +7,7 @@ from otcpipe.datasets import WEEKLY
 from otcpipe.finra import Finra
 from otcpipe.records import CompletePartition, Partition
 from otcpipe.settings import Settings
-from otcpipe.stages import download
+from otcpipe.stages import paging
 from tests.finra_server import FinraServer, generate
 
 T1 = Partition(date(2026, 3, 6), "T1")
@@ -21,7 +21,7 @@ def client(server: FinraServer, **values: str) -> Finra:
 
 
 def read(server: FinraServer, **values: str) -> CompletePartition | None:
-    return download.read_partition(T1, partial(client(server, **values).page, T1))
+    return paging.read_partition(T1, partial(client(server, **values).page, T1))
 
 
 def rows_of(whole: CompletePartition | None) -> list[str]:

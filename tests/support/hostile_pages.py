@@ -8,23 +8,23 @@ from collections.abc import Callable
 
 from otcpipe.errors import Defective
 from otcpipe.finra.pages import page
-from otcpipe.finra.transport import MOST_BYTES, Answer, expand
+from otcpipe.finra.transport import MAX_BYTES, Answer, expand
 
 SHAPES: dict[str, Callable[[], bytes]] = {
-    "newlines": lambda: b"a|b" + b"\n" * (MOST_BYTES - 3),
-    "bars": lambda: b"|" * MOST_BYTES,
-    "short rows": lambda: b"a|b" + b"\n|" * (MOST_BYTES // 2 - 3),
-    "empty objects": lambda: b"[" + b"{}," * (MOST_BYTES // 3 - 2) + b"{}]",
-    "small objects": lambda: b"[" + b'{"a":0},' * (MOST_BYTES // 8 - 2) + b"{}]",
-    "lists": lambda: b"[" + b"[]," * (MOST_BYTES // 3 - 2) + b"[]]",
-    "nulls": lambda: b"[" + b"null," * (MOST_BYTES // 5 - 2) + b"null]",
-    "nested lists": lambda: b"[" * MOST_BYTES,
-    "nested objects": lambda: b'{"a":' * (MOST_BYTES // 5),
+    "newlines": lambda: b"a|b" + b"\n" * (MAX_BYTES - 3),
+    "bars": lambda: b"|" * MAX_BYTES,
+    "short rows": lambda: b"a|b" + b"\n|" * (MAX_BYTES // 2 - 3),
+    "empty objects": lambda: b"[" + b"{}," * (MAX_BYTES // 3 - 2) + b"{}]",
+    "small objects": lambda: b"[" + b'{"a":0},' * (MAX_BYTES // 8 - 2) + b"{}]",
+    "lists": lambda: b"[" + b"[]," * (MAX_BYTES // 3 - 2) + b"[]]",
+    "nulls": lambda: b"[" + b"null," * (MAX_BYTES // 5 - 2) + b"null]",
+    "nested lists": lambda: b"[" * MAX_BYTES,
+    "nested objects": lambda: b'{"a":' * (MAX_BYTES // 5),
     "columns": lambda: b"[" + b",".join(b'{"c%d":1}' % number for number in range(200_000)) + b"]",
     "a wide row": lambda: b"[{" + b",".join(b'"c%d":1' % number for number in range(200_000)) + b"}]",
-    "digits": lambda: b"[{" + b'"a":' + b"9" * (MOST_BYTES - 10) + b"}]",
+    "digits": lambda: b"[{" + b'"a":' + b"9" * (MAX_BYTES - 10) + b"}]",
     "an exponent": lambda: b'[{"a":1e300000000,"b":-1E-300000000}]',
-    "a string": lambda: b'[{"a":"' + b"\\u0001" * (MOST_BYTES // 6 - 4) + b'"}]',
+    "a string": lambda: b'[{"a":"' + b"\\u0001" * (MAX_BYTES // 6 - 4) + b'"}]',
     "a bomb": lambda: expand(_bomb()),
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Defective, Permanent
-from otcpipe.stages import download, fetch
+from otcpipe.stages import fetch, paging
 from tests.finra_server import ALWAYS, Dataset, Fault, Faults, FinraServer, Kind, chaos, generate
 from tests.support.finra_client import KEY, LINES, T1, client, held, read, rows_of
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 4, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many pages of few rows, and short waits."""
-    monkeypatch.setattr(download, "PAGE", PAGE)
+    monkeypatch.setattr(paging, "PAGE_ROWS", PAGE)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_bytes_do_not_depend_on_the_size_of_pages_or_the_format(
     server: FinraServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = read(server)
-    monkeypatch.setattr(download, "PAGE", 37)
+    monkeypatch.setattr(paging, "PAGE_ROWS", 37)
     assert first
     assert [read(server), read(server, FINRA_FORMAT="json")] != [None, None]
     assert {first.content} == {
@@ -65,7 +65,7 @@ def test_no_rows_are_not_published_yet(as_list: bool) -> None:
 
 
 def test_no_rows_of_a_partition_that_was_there_are_a_permanent_error() -> None:
-    with FinraServer(Dataset({})) as server, pytest.raises(Permanent, match="stay as they are"):
+    with FinraServer(Dataset({})) as server, pytest.raises(Permanent, match="its records are unchanged"):
         fetch.fetch_partition(client(server), T1, NOW, is_captured=True)
 
 
