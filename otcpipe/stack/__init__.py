@@ -1,6 +1,6 @@
 """The local stack: PostgreSQL, Valkey and SeaweedFS as children of one process, on 127.0.0.1.
 
-A server whose URL is already in the environment is somebody else's: it is passed through, not started.
+A server whose URL is already in the environment is external: its variables are passed through, it is not started.
 """
 
 import logging
@@ -16,7 +16,7 @@ from otcpipe.stack.supervisor import Supervisor
 __all__ = ["Program", "Server", "Supervisor", "start_servers"]
 
 LOGGER = logging.getLogger(__name__)
-# Which variable says that a server is external, and what all its variables begin with.
+# The variable that makes a server external, and the prefix of all variables of that server.
 EXTERNAL = {
     "seaweedfs": ("OTCPIPE_S3_ENDPOINT", "OTCPIPE_S3_"),
     "postgres": ("OTCPIPE_DATABASE_URL", "OTCPIPE_DATABASE_URL"),
@@ -33,9 +33,10 @@ def start_servers(
     prepare: Callable[[Mapping[str, str]], None] = lambda environment: None,
     warn: Callable[[str], None] = LOGGER.warning,
 ) -> Supervisor:
-    """Start what `environ` does not name, wait until it is ready, prepare it, and announce it in the state file.
+    """Start the servers that `environ` does not name, wait until they are ready, and write the state file.
 
-    The home is locked and the state file stays until `Supervisor.stop`. Call it from the main thread.
+    Holds the lock of the home and keeps the state file until `Supervisor.stop`. Must be called from the main thread.
+    Raises StackBusy if a stack runs in this home, StackFailed or ServerMissing if a server cannot be started.
     """
     home = private.make_directory(home).resolve()
     lock = state.lock(home)
@@ -43,7 +44,7 @@ def start_servers(
     supervisor.after_stop.callback(lock.close)
     with ExitStack() as undo:
         undo.callback(supervisor.stop, quick=True)
-        _keep_logs(home)
+        _rotate_logs(home)
         started = _add_servers(supervisor, home, durable, environ)
         supervisor.wait_until_ready(
             {server.name: partial(ready[server.name], supervisor.environment) for server in started}
@@ -58,7 +59,7 @@ def start_servers(
 
 
 def _add_servers(supervisor: Supervisor, home: Path, durable: bool, environ: Mapping[str, str]) -> list[Server]:
-    """Start each server that is ours, the slowest first: one gets ready while the next is prepared."""
+    """Start each server that is not external, the slowest first: it becomes ready while the next is prepared."""
     prepare: dict[str, Callable[[], Server]] = {
         "seaweedfs": partial(seaweed.prepare, home),
         "postgres": partial(postgres.prepare, home, durable),
@@ -78,7 +79,7 @@ def _external(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name.startswith(prefixes)}
 
 
-def _keep_logs(home: Path) -> None:
-    """Put the logs of the run before this one aside: a log that an error quotes is of this run."""
-    for log in private.make_closed(home / "logs").glob("*.log"):
+def _rotate_logs(home: Path) -> None:
+    """Rename the logs of the previous run, so that an error quotes only the log of this run."""
+    for log in private.make_private(home / "logs").glob("*.log"):
         log.replace(log.with_suffix(".log.1"))

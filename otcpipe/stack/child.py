@@ -1,10 +1,9 @@
-"""One running program and what it takes to start, watch and end it."""
+"""One running program: start it, restart it when it dies, and end it."""
 
 import os
 import signal
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,19 +11,16 @@ from pathlib import Path
 from otcpipe.errors import StackFailed
 from otcpipe.stack import disposable, kernel, private
 from otcpipe.stack.program import Program, Server
+from otcpipe.stack.restarts import MAX_DEATHS, PERIOD_SECONDS, Restarts
 
 TAIL_LINES = 15
-# Waits between a death and the next start, and how many deaths within how long are too many; seconds.
-FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
-DEATHS, WITHIN = 8, 60.0
-# A program that runs this long has started well; seconds.
-SETTLED = 5.0
-# Ends that nobody caused from outside, besides exit codes above 0.
+SETTLED_SECONDS = 5.0  # a program that runs this long has started successfully
+# Return codes of a crash, besides those above 0; other signals were sent from outside.
 CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL})
 
 
 class Child:
-    """A program that was started, and is started again when it dies."""
+    """A program that was started, and is restarted when it dies."""
 
     def __init__(
         self,
@@ -35,71 +31,76 @@ class Child:
         self.program = program
         self._inherited = inherited
         self._warn = warn
-        self._aside: Path | None = None
-        self._deaths: deque[float] = deque(maxlen=DEATHS)
-        self._due: float | None = None
+        self._moved_to: Path | None = None
+        self._restarts = Restarts()
+        self._restart_at: float | None = None
         self._process = self._spawn()
 
     @property
     def pid(self) -> int:
-        """The process id; after a death that of the dead one, until it is started again."""
+        """The process id; after a death that of the dead process, until it is restarted."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """How it ended; None while it runs."""
+        """The return code, negative for a signal; None while the process runs."""
         return self._process.poll()
 
-    def revive(self) -> int | None:
-        """Start it again if it has died and its wait is over; gives the dead one's return code if so."""
+    def restart_if_dead(self) -> int | None:
+        """Restart the program if it has died and its wait is over; return the dead process's return code, else None.
+
+        Raises StackFailed if it died too often.
+        """
         code = self.returncode
         if code is None:
             return None
         now = time.monotonic()
-        if self._due is None:
+        if self._restart_at is None:
             self._end_group()  # a killed worker leaves its own children behind
-            self._deaths.append(now)
-            if self._is_hopeless(now):
-                raise StackFailed(f"{self.program.name} died {DEATHS} times in {WITHIN:.0f} s{self.tail()}")
-            self._due = now + self._wait(now)
-        if now < self._due:
+            self._restarts.add_death(now)
+            if self._restarts.is_exhausted(now):
+                raise StackFailed(
+                    f"{self.program.name} died {MAX_DEATHS} times in {PERIOD_SECONDS:.0f} s{self.tail()}"
+                )
+            self._restart_at = now + self._restarts.wait(now)
+        if now < self._restart_at:
             return None
-        self._due = None
-        # A single crash is no reason to start without anything: the next start may go well.
-        if self._recent_deaths(now) == 1 or not self.start_without():
+        self._restart_at = None
+        # After a single crash the disposable files stay: the next start may succeed.
+        if self._restarts.count(now) == 1 or not self.start_without_disposable():
             self._process = self._spawn()
         return code
 
-    def start_without(self) -> bool:
-        """Start a server that crashed without what it can do without; False if that is not to be tried (again).
+    def start_without_disposable(self) -> bool:
+        """Start a crashed server without its disposable files; return False if it has none, or was not started.
 
-        If it crashed without it just as well, that was not the reason: it is put back.
+        If the server crashes without them too, they were not the reason and are restored.
         """
         path = self.program.disposable if isinstance(self.program, Server) else None
         code = self.returncode
         if path is None or code is None or (code <= 0 and code not in CRASHES):
             return False
-        if self._aside and time.monotonic() - self._spawned < SETTLED:
-            disposable.put_back(self._aside, path)
-            self._warn(f"{self.program.name} does not start without {path} either: that was put back.")
-            self._aside = None
+        if self._moved_to and time.monotonic() - self._spawned < SETTLED_SECONDS:
+            disposable.restore(self._moved_to, path)
+            self._warn(f"{self.program.name} does not start without {path} either, so it was restored.")
+            self._moved_to = None
             return False
-        self._aside = disposable.set_aside(path)
-        if self._aside is None:
+        self._moved_to = disposable.set_aside(path)
+        if self._moved_to is None:
             return False
         self._warn(
-            f"Warning: {self.program.name} does not start with {path} (code {code}): it was moved to {self._aside}."
-            f" Nothing in it is needed: `otcpipe reconcile`, which the scheduler runs, queues again what is due."
+            f"Warning: {self.program.name} does not start with {path} (code {code}): it was moved to {self._moved_to}."
+            f" Nothing in it is needed: `otcpipe reconcile`, which the scheduler runs, enqueues again what is due."
         )
         self._process = self._spawn()
         return True
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program alone; one that has ended is left in peace."""
+        """Send a signal to the program's own process; does nothing if it has ended."""
         self._process.send_signal(number)
 
     def end(self, grace: float) -> None:
-        """Wait for it to end for `grace` seconds, then kill its whole group, which in any case is emptied."""
+        """Wait up to `grace` seconds for the program to end, then kill all processes of its group that are left."""
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
@@ -111,18 +112,9 @@ class Child:
                 path.unlink(missing_ok=True)
 
     def tail(self) -> str:
-        """The end of its log, for an error."""
+        """Return the end of the program's log, for an error message."""
         lines = self.program.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         return "\n".join([f"; the end of {self.program.log}:", *lines])
-
-    def _is_hopeless(self, now: float) -> bool:
-        return len(self._deaths) == DEATHS and now - self._deaths[0] < WITHIN
-
-    def _wait(self, now: float) -> float:
-        return min(FIRST_WAIT * 2.0 ** (self._recent_deaths(now) - 1), LONGEST_WAIT)
-
-    def _recent_deaths(self, now: float) -> int:
-        return sum(now - death < WITHIN for death in self._deaths)
 
     def _end_group(self) -> None:
         _kill(os.killpg, self._process.pid)
@@ -149,13 +141,13 @@ class Child:
                     user=program.user,
                     group=program.user,
                     extra_groups=None if program.user is None else (),
-                    # Safe with threads: two system calls, no lock.
-                    preexec_fn=kernel.dying_with(os.getpid(), program.death_signal),  # noqa: PLW1509
+                    # Safe with threads: it makes two system calls and takes no lock.
+                    preexec_fn=kernel.death_signal_setter(os.getpid(), program.death_signal),  # noqa: PLW1509
                 )
             except OSError as error:
                 raise StackFailed(f"{program.name} cannot be started: {error}") from error
 
 
 def _kill(kill: Callable[[int, int], None], number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, when only zombies are left
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises PermissionError if only zombies are left
         kill(number, signal.SIGKILL)

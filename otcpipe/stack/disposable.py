@@ -1,4 +1,4 @@
-"""Files that a server can do without: they are set aside when it does not start with them, never deleted."""
+"""Files that a server does not need: renamed if it does not start with them, never deleted."""
 
 from datetime import UTC, datetime
 from itertools import count
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename `path` to a new name beside it and return that; None if there is nothing at `path`."""
+    """Rename `path` within its directory and return the new path; None if `path` does not exist."""
     if not path.is_symlink() and not path.exists():
         return None
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -16,7 +16,7 @@ def set_aside(path: Path) -> Path | None:
     return aside
 
 
-def put_back(aside: Path, path: Path) -> None:
-    """Rename `aside` to `path` again; what a server has made there since is set aside."""
+def restore(aside: Path, path: Path) -> None:
+    """Rename `aside` back to `path`; files that the server has created there meanwhile are set aside."""
     set_aside(path)
     aside.rename(path)

@@ -1,6 +1,6 @@
-"""What only Linux tells and does: when a process started, who is left, and death signals.
+"""Services of Linux: start times of processes, processes left over, and death signals.
 
-Elsewhere everything works without, save that servers outlive a killed supervisor (and keep its lock).
+On other systems they are missing, and servers outlive a killed supervisor (and keep its lock).
 """
 
 import ctypes
@@ -16,17 +16,17 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks from boot to the start of `pid` (field 22 of its stat); None if unknown."""
+    """Return the clock ticks from boot to the start of `pid` (field 22 of its stat); None if unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # Field 2, the program's name, may itself hold spaces and parentheses: count from its last one.
+    # Field 2, the program's name, may contain spaces and parentheses: count from the last parenthesis.
     return int(stat.rpartition(")")[2].split()[19])
 
 
 def running(binary: Path, directory: Path) -> list[int]:
-    """The processes of this binary whose working directory is this one."""
+    """Return the ids of the processes that run this binary in this working directory."""
     return [
         int(process.name)
         for process in Path("/proc").glob("[0-9]*")
@@ -34,10 +34,10 @@ def running(binary: Path, directory: Path) -> list[int]:
     ]
 
 
-def dying_with(parent: int, number: signal.Signals) -> Callable[[], None] | None:
-    """Code for a new process that makes the kernel send it a signal when its parent dies.
+def death_signal_setter(parent: int, number: signal.Signals) -> Callable[[], None] | None:
+    """Return code for a new process that makes the kernel send it a signal when its parent dies; None if not Linux.
 
-    The kernel means the thread that started it, so no other than the main thread may.
+    The kernel watches the thread that started the process, so it must be the main thread.
     """
     if LIBC is None:
         return None
@@ -47,7 +47,7 @@ def dying_with(parent: int, number: signal.Signals) -> Callable[[], None] | None
 
     def set_death_signal() -> None:
         prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the kernel knew
+        if os.getppid() != parent:  # the parent died before prctl took effect
             os._exit(1)
 
     return set_death_signal
@@ -56,5 +56,5 @@ def dying_with(parent: int, number: signal.Signals) -> Callable[[], None] | None
 def _link(path: Path) -> Path | None:
     try:
         return path.readlink()
-    except OSError:  # it ended meanwhile, or is another user's
+    except OSError:  # the process ended meanwhile, or belongs to another user
         return None

@@ -1,4 +1,4 @@
-"""PostgreSQL: one database, `otcpipe`, owned by a role that is no superuser."""
+"""PostgreSQL: one database, `otcpipe`, owned by a role that is not a superuser."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ from otcpipe.stack.program import Server, environment, free_ports
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    # No socket: its directory would need a short path, and would be left behind by a killed supervisor.
+    # No socket: it would need a short path, and a killed supervisor would leave it behind.
     "unix_socket_directories": "",
     "max_connections": "100",
     "shared_buffers": "256MB",
@@ -27,16 +27,16 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# For tests: a power cut may ruin the cluster; kill -9 takes nothing from it that was committed.
-HASTE = {"fsync": "off", "full_page_writes": "off"}
+# For tests: a power failure may destroy the cluster, kill -9 loses nothing that was committed.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
-BUILTIN_SINCE = 17  # the first release with a locale provider of its own
+BUILTIN_SINCE = 17  # the first release with a built-in locale provider
 
 
 def prepare(home: Path, durable: bool = True) -> Server:
-    """Make the cluster on the first start. Never call it while a server may run there: hold the lock."""
+    """Create the cluster on the first start, and return the server. The caller must hold the lock of the home."""
     programs = binaries.postgres()
-    directory = private.make_closed(home / "postgres")
+    directory = private.make_private(home / "postgres")
     owner = account.choose(programs / "postgres", directory)
     password = private.secret(directory / "password")
     cluster = directory / "cluster"
@@ -44,7 +44,7 @@ def prepare(home: Path, durable: bool = True) -> Server:
         _create(programs, owner, cluster, password)
     _clear_stale_pid(cluster)
     [port] = free_ports(1)
-    settings = {**SETTINGS, "port": str(port), **({} if durable else HASTE)}
+    settings = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE)}
     return Server(
         name="postgres",
         command=(
@@ -55,10 +55,10 @@ def prepare(home: Path, durable: bool = True) -> Server:
         log=home / "logs" / "postgres.log",
         environment=environment(directory),
         directory=cluster,
-        # A backend in a long query would not let a new server start.
+        # A backend that still runs a long query would keep a new server from starting.
         sessions=(programs / "postgres").resolve(),
         user=owner.user,
-        stop_signal=SIGINT,  # SIGTERM would wait for every client
+        stop_signal=SIGINT,  # SIGTERM would wait for all clients
         death_signal=SIGQUIT,  # SIGKILL would leave shared memory behind
         quick_signal=SIGQUIT,
         grace=10.0,
@@ -67,36 +67,32 @@ def prepare(home: Path, durable: bool = True) -> Server:
 
 
 def _create(programs: Path, owner: Account, cluster: Path, password: str) -> None:
-    """Make the cluster beside its place and move it there when complete: half of one is never started."""
-    for half in cluster.parent.glob("new-*"):
-        shutil.rmtree(half)
+    """Create the cluster in a temporary directory and rename it when complete, so that no half is ever started."""
+    for incomplete in cluster.parent.glob("new-*"):
+        shutil.rmtree(incomplete)
     draft = Path(tempfile.mkdtemp(prefix="new-", dir=cluster.parent))
     superuser = draft / "superuser"
-    private.write(superuser, secrets.token_hex(20))  # used by nobody: roles are made below, offline
+    private.write(superuser, secrets.token_hex(20))  # never used again: roles are created below, offline
     if owner.user is not None:
         for path in (draft, superuser):
             shutil.chown(path, owner.user, owner.user)
     _run(owner, programs / "initdb", "-D", draft / "cluster", *_initdb_options(programs, owner, superuser))
-    # Single-user mode reads a statement a line, and would go on after an error.
+    # Single-user mode reads one statement a line, and without exit_on_error continues after an error.
     statements = (
         f"create role otcpipe login createdb password '{password}'",
         "create database otcpipe owner otcpipe",
         "revoke all on database otcpipe from public",
     )
-    careful = (
-        "-c",
-        "exit_on_error=on",
-        "-c",
-        "log_min_error_statement=panic",
-    )  # the password is in a statement
-    single = (programs / "postgres", "--single", "-D", draft / "cluster", *careful, "postgres")
+    # Statements are not logged, since one contains the password.
+    options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
+    single = (programs / "postgres", "--single", "-D", draft / "cluster", *options, "postgres")
     _run(owner, *single, text="\n".join(statements) + "\n")
     (draft / "cluster").rename(cluster)
     shutil.rmtree(draft)
 
 
 def _initdb_options(programs: Path, owner: Account, superuser: Path) -> list[str]:
-    """The same sort order on every system; before version 17 that is the C library's own "C"."""
+    """Return options for the same sort order on every system; before version 17 that of the C library's "C"."""
     version = _run(owner, programs / "postgres", "--version")
     major = int(re.findall(r"\d+", version)[0])
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= BUILTIN_SINCE else []
@@ -112,20 +108,23 @@ def _run(owner: Account, *command: str | Path, text: str = "") -> str:
 
 
 def _clear_stale_pid(cluster: Path) -> None:
-    """Remove the pid file of a killed server: its pid may be another's now, which would hinder a start."""
+    """Remove the pid file of a killed server: if another process has the pid now, the server would not start.
+
+    Raises StackFailed if a PostgreSQL that otcpipe did not start runs in the cluster.
+    """
     file = cluster / "postmaster.pid"
     if not file.exists():
         return
     pid = file.read_text(encoding="utf-8").split("\n", 1)[0]
-    # This one was not started by otcpipe, since we hold the lock.
-    if _works_in(pid, cluster):
+    # Otcpipe did not start it, since the caller holds the lock.
+    if _is_working_in(pid, cluster):
         raise StackFailed(f"a PostgreSQL that otcpipe did not start runs in {cluster}: stop process {pid}")
     if Path("/proc").exists():
         file.unlink()
 
 
-def _works_in(pid: str, directory: Path) -> bool:
+def _is_working_in(pid: str, directory: Path) -> bool:
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == directory
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # it has ended, or belongs to another user
         return False

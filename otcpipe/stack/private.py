@@ -1,4 +1,4 @@
-"""Files and directories that only their owner may read."""
+"""Files and directories that only their owner can read."""
 
 import os
 import secrets
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def make_directory(path: Path) -> Path:
-    """Create `path` with mode 0700; one that exists keeps the mode that its owner gave it."""
+    """Create `path` with mode 0700; an existing directory keeps its mode."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
-def make_closed(path: Path) -> Path:
-    """Create `path` with mode 0700; one that exists is closed to others."""
+def make_private(path: Path) -> Path:
+    """Create `path` with mode 0700; an existing directory is closed to other users."""
     make_directory(path)
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)
@@ -21,7 +21,7 @@ def make_closed(path: Path) -> Path:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace `path` whole. Its mode is 0600 from the first byte, whatever the umask: mkstemp sees to it."""
+    """Replace `path` atomically; mkstemp gives it mode 0600 from the first byte, whatever the umask."""
     number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
@@ -35,12 +35,12 @@ def write(path: Path, text: str) -> None:
 
 
 def secret(path: Path) -> str:
-    """The secret kept in `path`, made on the first call: 40 hexadecimal digits, safe in any URL."""
+    """Return the secret stored in `path`, created by the first call: 40 hexadecimal digits, safe in any URL."""
     if not path.exists():
         write(path, secrets.token_hex(20))
     return path.read_text(encoding="utf-8")
 
 
 def opener(path: str, flags: int) -> int:
-    """For `open`: a file that it creates has mode 0600."""
+    """Open a file, as the `opener` of `open`; a file that is created has mode 0600."""
     return os.open(path, flags, 0o600)

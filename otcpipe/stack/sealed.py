@@ -1,13 +1,13 @@
-"""Whether a port refuses clients that have no certificate."""
+"""Check that ports refuse clients without a certificate."""
 
 import socket
 from collections.abc import Iterable
 
 from otcpipe.errors import StackFailed
 
-# The beginning of every HTTP/2 connection without encryption, with an empty SETTINGS frame, as gRPC sends it.
+# The start of an unencrypted HTTP/2 connection with an empty SETTINGS frame, as gRPC sends it.
 PLAIN_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-SETTINGS = b"\x04"  # the type of the frame that an open port answers with
+SETTINGS = b"\x04"  # the type of the first frame in the answer of an open port
 SECONDS = 2.0
 
 
@@ -16,8 +16,8 @@ def require(name: str, ports: Iterable[int]) -> None:
     for port in ports:
         if _is_open(port):
             raise StackFailed(
-                f"{name} serves every user of this machine on port {port}: its certificate was not accepted;"
-                f" see its log, or set OTCPIPE_S3_ENDPOINT to a server that runs"
+                f"{name} serves every user of this machine on port {port}, since it did not accept its certificate;"
+                f" see its log, or set OTCPIPE_S3_ENDPOINT to a running server"
             )
 
 

@@ -1,8 +1,8 @@
 """SeaweedFS, the S3 server: master, volume, filer and gateway in one process."""
 
-import importlib.util
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 from signal import SIGKILL
 from string import Template
@@ -12,7 +12,7 @@ from otcpipe.stack import binaries, private
 from otcpipe.stack.program import PORTS, Server, environment, free_ports, is_free
 
 PARTS = ("master", "volume", "filer", "s3")
-# Its own maintenance worker looks for the admin service here, wherever that was told to listen.
+# Its maintenance worker expects the admin service's gRPC at this offset, whatever port that is given.
 ADMIN_OFFSET = 10_000
 SECURITY = Template(Path(__file__).with_name("security.toml").read_text(encoding="utf-8"))
 FLAGS = (
@@ -33,12 +33,12 @@ FLAGS = (
 
 
 def prepare(home: Path, bucket: str = "otcpipe") -> Server:
-    """Make its credentials, without which it accepts everyone; it creates the bucket when it starts."""
+    """Create the credentials, without which it accepts every client; the server creates the bucket at its start."""
     program = binaries.seaweed()
-    directory = private.make_closed(home / "seaweedfs")
-    volumes = private.make_closed(directory / "volumes")
+    directory = private.make_private(home / "seaweedfs")
+    volumes = private.make_private(directory / "volumes")
     _remove_sockets(volumes / "mini.options")
-    for raft in volumes.glob("m[0-9]*"):  # what it elected on ports of earlier starts
+    for raft in volumes.glob("m[0-9]*"):  # elections on the ports of earlier starts
         shutil.rmtree(raft)
     access_key = private.secret(directory / "access_key")
     secret_key = private.secret(directory / "secret_key")
@@ -61,11 +61,11 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
             volumes,
             AWS_ACCESS_KEY_ID=access_key,
             AWS_SECRET_ACCESS_KEY=secret_key,
-            GOMEMLIMIT="768MiB",  # with 256 it collects garbage all the time: three times the CPU, twice the seconds
+            GOMEMLIMIT="768MiB",  # 256 MiB would take three times the CPU, for garbage collection, and twice the time
         ),
         directory=volumes,
         death_signal=SIGKILL,
-        # Its last part may wait 30 s for connections that it opened itself and never used; all is stored by then.
+        # At its end it may wait 30 s for unused connections of its own; everything is stored by then.
         grace=3.0,
         provides={
             "OTCPIPE_S3_ENDPOINT": f"http://127.0.0.1:{ports['s3.port']}",
@@ -80,14 +80,14 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
 
 
 def _write_security(directory: Path) -> None:
-    """Write the configuration that closes all ports but the one of S3, with a new certificate.
+    """Write the configuration that closes all ports except that of S3, with a new certificate.
 
-    Paths in it are relative to the directory that the server runs in, which needs no quoting.
+    Its paths are relative to the server's working directory, so they need no quoting.
     """
-    if importlib.util.find_spec("cryptography") is None:
-        raise ServerMissing("cryptography is not installed: run `pip install 'otcpipe[local]'`")
-    from otcpipe.stack import certificate  # noqa: PLC0415 - only otcpipe[local] brings what it needs
-
+    try:
+        certificate = import_module("otcpipe.stack.certificate")  # only otcpipe[local] installs cryptography
+    except ModuleNotFoundError:
+        raise ServerMissing("cryptography is not installed: run `pip install 'otcpipe[local]'`") from None
     certificate.write(directory / "certificate.pem", directory / "certificate_key.pem")
     security = SECURITY.substitute(
         certificate="../certificate.pem",
@@ -99,12 +99,12 @@ def _write_security(directory: Path) -> None:
 
 
 def _socket(part: str, port: int | str) -> Path:
-    """Where a part listens besides its port; no flag moves it."""
+    """Return the path of the additional socket of a part, which no flag can change."""
     return Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock")
 
 
 def _remove_sockets(options: Path) -> None:
-    """Remove the sockets of a run that was killed with its supervisor: its options tell the ports."""
+    """Remove the sockets of a run that was killed with its supervisor; its options file has the ports."""
     text = options.read_text(encoding="utf-8") if options.exists() else ""
     for part, port in re.findall(r"(\w+)\.port\.grpc=(\d+)", text):
         if is_free(int(port)):

@@ -1,4 +1,4 @@
-"""The state file: how other commands find the stack that runs in a home."""
+"""The state file, by which other commands find the stack that runs in a home."""
 
 import fcntl
 import json
@@ -12,13 +12,13 @@ from typing import TextIO
 from otcpipe.errors import StackBusy, StackFailed
 from otcpipe.stack import kernel, private
 
-# How long a lock may outlive its supervisor: servers hold it too, and need a moment to die after it.
+# How long a lock may outlive its supervisor: the servers hold it too, and die a moment later.
 LOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class State:
-    """A stack: its supervisor, the kernel's start time of that pid (null without /proc), its variables."""
+    """A running stack: pid of its supervisor, start time of that process (None without /proc), its variables."""
 
     pid: int
     started: int | None
@@ -26,14 +26,14 @@ class State:
 
 
 def write(home: Path, environment: Mapping[str, str]) -> None:
-    """Announce the stack that this process supervises."""
+    """Write the state file of the stack that this process supervises."""
     pid = os.getpid()
     state = State(pid, kernel.start_time(pid), dict(environment))
     private.write(private.make_directory(home) / "stack.json", json.dumps(asdict(state), indent=2) + "\n")
 
 
 def read(home: Path) -> State | None:
-    """The announced stack, dead or alive; None when there is none."""
+    """Return the stack of the state file, running or not; None without a file. Raises StackFailed if invalid."""
     path = home / "stack.json"
     try:
         return State(**json.loads(path.read_text(encoding="utf-8")))
@@ -44,25 +44,25 @@ def read(home: Path) -> State | None:
 
 
 def remove(home: Path) -> None:
-    """Withdraw the announcement; none is fine."""
+    """Remove the state file, if it exists."""
     (home / "stack.json").unlink(missing_ok=True)
 
 
 def is_alive(state: State) -> bool:
-    """Whether the supervisor still runs; a process that was given its old pid does not count."""
+    """Return whether the supervisor still runs; another process with its former pid does not count."""
     try:
         os.kill(state.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it exists, and is another user's
+        pass  # the process exists and belongs to another user
     return kernel.start_time(state.pid) == state.started
 
 
 def lock(home: Path) -> TextIO:
-    """Take the home for one stack, until the returned file is closed here and in every server.
+    """Lock the home for one stack, until the returned file is closed here and in every server.
 
-    Servers inherit it, so a home whose servers outlived their supervisor is not started twice over.
+    Servers inherit the file, so that no second stack starts while servers outlive their supervisor. Raises StackBusy.
     """
     file = open(private.make_directory(home) / "lock", "a", encoding="utf-8", opener=private.opener)  # noqa: SIM115 - stays open
     deadline = time.monotonic() + LOCK_SECONDS
@@ -72,7 +72,7 @@ def lock(home: Path) -> TextIO:
             file.close()
             raise StackBusy(
                 f"a stack already runs in {home}: `otcpipe down` stops it"
-                f" (if that finds none, `lsof {file.name}` names the process that is left)"
+                f" (if that finds none, `lsof {file.name}` shows the process that is left)"
             )
         time.sleep(0.05)
     return file

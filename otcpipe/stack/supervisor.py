@@ -1,4 +1,4 @@
-"""The supervisor: keeps the servers and workers of one local stack running."""
+"""The supervisor, which keeps the servers and workers of one local stack running."""
 
 import logging
 import time
@@ -18,17 +18,17 @@ WATCH_INTERVAL = 0.1
 
 
 class Flag(Protocol):
-    """What `watch` needs of a threading.Event."""
+    """The part of threading.Event that `watch` needs."""
 
     def wait(self, timeout: float) -> bool:
-        """Wait until it is set, at most `timeout` seconds; whether it is."""
+        """Wait until the flag is set, at most `timeout` seconds; return whether it is set."""
         ...
 
 
 class Supervisor:
-    """Starts programs, starts them again when they die, stops them in order: workers, then servers.
+    """Starts programs, restarts them when they die, and stops them in order: workers, then servers.
 
-    `environment` holds the variables of all servers. `after_stop` is closed when everything has stopped.
+    `environment` holds the variables of all servers. `after_stop` is closed when all programs have stopped.
     """
 
     def __init__(
@@ -44,36 +44,36 @@ class Supervisor:
         self._children: list[Child] = []
 
     def add(self, program: Program) -> None:
-        """Start a program, main thread only. Servers: slowest first, which is also the order of stopping."""
+        """Start a program, only from the main thread. Servers are stopped in the order in which they were added."""
         is_server = isinstance(program, Server)
         self._children.append(Child(program, self._inherited if is_server else (), self._warn))
         if isinstance(program, Server):
             self.environment.update(program.provides)
 
     def pid(self, name: str) -> int:
-        """The process id of a program."""
+        """Return the process id of a program."""
         return self._child(name).pid
 
     def wait_until_ready(self, ready: Mapping[str, Callable[[], bool]]) -> None:
-        """Ask each named program until all said yes; StackFailed with its log if one ends or takes 30 s."""
+        """Call the checks until each has returned True; raises StackFailed if a program ends or takes 30 s."""
         deadline = time.monotonic() + READY_SECONDS
         waiting = dict(ready)
         while waiting:
             for name in waiting:
-                self._fail_if_over(name, deadline)
+                self._require_starting(name, deadline)
             waiting = {name: is_ready for name, is_ready in waiting.items() if not is_ready()}
             time.sleep(READY_INTERVAL if waiting else 0.0)
 
     def watch(self, until: Flag, on_restart: Callable[[str, int], None] = lambda name, returncode: None) -> None:
-        """Restart whatever dies, until the flag is set; StackFailed once a program dies too often."""
+        """Restart programs that die until the flag is set; raises StackFailed if one dies too often."""
         while not until.wait(WATCH_INTERVAL):
             for child in self._children:
-                returncode = child.revive()
+                returncode = child.restart_if_dead()
                 if returncode is not None:
                     on_restart(child.program.name, returncode)
 
     def stop(self, quick: bool = False) -> None:
-        """Stop everything; a second call does nothing. Quick: at once, like a crash; what is stored stays."""
+        """Stop all programs; a second call does nothing. `quick` ends them at once, without data loss."""
         children, self._children = self._children, []
         workers = [child for child in children if not isinstance(child.program, Server)]
         servers = [child for child in children if isinstance(child.program, Server)]
@@ -85,13 +85,13 @@ class Supervisor:
                 _stop_together([server])
         self.after_stop.close()
 
-    def _fail_if_over(self, name: str, deadline: float) -> None:
+    def _require_starting(self, name: str, deadline: float) -> None:
         child = self._child(name)
         if child.returncode is not None:
             log = child.tail()
-            if child.start_without():
+            if child.start_without_disposable():
                 return
-            raise StackFailed(f"{name} ended with code {child.returncode} at its start{log}")
+            raise StackFailed(f"{name} ended with code {child.returncode} while starting{log}")
         if time.monotonic() > deadline:
             raise StackFailed(f"{name} was not ready within {READY_SECONDS:.0f} s{child.tail()}")
 

@@ -1,4 +1,4 @@
-"""Valkey, the broker's server: everything in memory, and in a file that grows by what is appended."""
+"""Valkey, the broker's server: data in memory, and in an append-only file."""
 
 from pathlib import Path
 from signal import SIGKILL
@@ -6,8 +6,8 @@ from signal import SIGKILL
 from otcpipe.stack import binaries, private
 from otcpipe.stack.program import Server, environment, free_ports
 
-# The password stands in this file because a command line is public. Paths are relative to the
-# directory it runs in, which needs no quoting.
+# The password is in this file, since other users can read command lines. Paths are relative to the
+# working directory, so they need no quoting.
 CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
@@ -24,9 +24,9 @@ APPEND_ONLY = "appendonlydir"
 
 
 def prepare(home: Path) -> Server:
-    """Write its configuration; the password of an earlier start stays, the port is new."""
+    """Write the configuration and return the server; the password stays over restarts, the port is new."""
     program = binaries.valkey()
-    directory = private.make_closed(home / "valkey")
+    directory = private.make_private(home / "valkey")
     password = private.secret(directory / "password")
     [port] = free_ports(1)
     configuration = CONFIGURATION.format(port=port, password=password, append_only=APPEND_ONLY)

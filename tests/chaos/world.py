@@ -51,7 +51,7 @@ class World:
         """What a supervisor does; these deaths are ours and count for nothing."""
         for child in (*self.servers.values(), *self.workers):
             child._deaths.clear()
-            child.revive()
+            child.restart_if_dead()
 
     def kill(self, child: Child) -> None:
         _send(child, signal.SIGKILL)

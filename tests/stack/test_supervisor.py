@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import Program, Server, Supervisor, child
+from otcpipe.stack import Program, Server, Supervisor
 from otcpipe.stack import supervisor as supervising
 
 
@@ -100,8 +100,8 @@ def test_what_died_is_started_again_its_stragglers_killed_and_the_restart_report
 def test_what_dies_again_and_again_waits_longer_each_time_and_then_fails(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(child, "LONGEST_WAIT", 0.04)
+    monkeypatch.setattr(restarts, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(restarts, "LONGEST_WAIT", 0.04)
     monkeypatch.setattr(supervising, "WATCH_INTERVAL", 0.005)
     times = tmp_path / "times"
     supervisor.add(shell(tmp_path, "worker", f"date +%s.%N >> {times}; echo cannot; exit 3"))
