@@ -80,7 +80,7 @@ class Queues:
             total, slot = map(_number, self._client.mget(rate_limit.COUNT, rate_limit.KEY))
             seconds, microseconds = self._client.time()
         wait = slot / 1e6 - seconds - microseconds / 1e6
-        return Requests(round(total), wait if 0 < wait < rate_limit.LONGEST_WAIT_SECONDS else 0.0)
+        return Requests(round(total), wait if 0 < wait < rate_limit.MAX_WAIT_SECONDS else 0.0)
 
     def wrong(self) -> dict[str, str]:
         """Return what is wrong with each key of another type than the broker's."""

@@ -89,7 +89,7 @@ class Child:
         if self._moved_to is None:
             return False
         self._warn(
-            f"Warning: {self.program.name} does not start with {path} (code {code}): it was moved to {self._moved_to}."
+            f"Warning: {self.program.name} does not start with {path} (code {code}): moved to {self._moved_to}."
             f" Nothing in it is needed: `otcpipe reconcile`, which the scheduler runs, enqueues again what is due."
         )
         self._process = self._spawn()

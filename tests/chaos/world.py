@@ -50,7 +50,7 @@ class World:
     def tick(self) -> None:
         """What a supervisor does; these deaths are ours and count for nothing."""
         for child in (*self.servers.values(), *self.workers):
-            child._deaths.clear()
+            child._restarts._deaths.clear()
             child.restart_if_dead()
 
     def kill(self, child: Child) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import Program, Server, Supervisor
+from otcpipe.stack import Program, Server, Supervisor, restarts
 from otcpipe.stack import supervisor as supervising
 
 
