@@ -1,4 +1,4 @@
-"""Rows compared by their columns, against plain sets."""
+"""`difference` against plain sets."""
 
 from datetime import date
 from decimal import Decimal
@@ -23,13 +23,13 @@ def table(rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
 
 
-def told(rows: pa.Table) -> list[Row]:
+def as_tuples(rows: pa.Table) -> list[Row]:
     return [tuple(row.values()) for row in rows.to_pylist()]
 
 
 @settings(deadline=None)
 @given(st.lists(ROW, unique=True), st.lists(ROW, unique=True))
-def test_what_only_one_of_two_tables_has_is_told_in_its_order(rows: list[Row], others: list[Row]) -> None:
+def test_rows_of_only_one_of_two_tables_are_returned_in_its_order(rows: list[Row], others: list[Row]) -> None:
     only, other_only = difference(table(rows), table(others), SCHEMA.names)
-    assert told(only) == [row for row in rows if row not in others]
-    assert told(other_only) == [row for row in others if row not in rows]
+    assert as_tuples(only) == [row for row in rows if row not in others]
+    assert as_tuples(other_only) == [row for row in others if row not in rows]

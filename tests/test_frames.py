@@ -74,7 +74,7 @@ def plain(cell: object) -> object:
     return cell.date() if isinstance(cell, pd.Timestamp) else cell
 
 
-def test_quantities_are_decimals_unless_floats_are_asked_for() -> None:
+def test_quantities_are_decimals_unless_floats_are_requested() -> None:
     exact, quick = (otcpipe.read("symbol_summary", week=WEEK, exact=exact) for exact in (True, False))
     assert exact["total_volume"].sum() == Decimal(1335995901)
     assert quick["total_volume"].dtype == "float64"

@@ -1,4 +1,4 @@
-"""Logs: in which form, with which fields, and what never stands in them."""
+"""Logs: their format, their fields, and what they never contain."""
 
 import json
 import subprocess
@@ -81,14 +81,14 @@ def test_no_secret_gets_into_a_log_in_a_message_or_a_traceback(form: str) -> Non
         assert kept in text
 
 
-def test_a_password_that_is_asked_for_in_a_urls_query_is_a_secret_too() -> None:
+def test_a_password_in_the_query_of_a_url_is_a_secret_too() -> None:
     found = load(
         {"OTCPIPE_HOME": "/nowhere", "OTCPIPE_DATABASE_URL": "postgresql://db/otcpipe?user=u&password=a%20b"}
     )
     assert found.secrets() == {"a b"}
 
 
-def test_every_line_of_a_worker_tells_its_run_while_a_stage_runs(
+def test_every_line_of_a_worker_names_its_run_while_a_stage_runs(
     environment: dict[str, str],
     workers: Callable[..., "subprocess.Popen[bytes]"],
     sql: Callable[..., list[tuple[Any, ...]]],

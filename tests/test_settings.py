@@ -63,7 +63,7 @@ def stack(home: Path, **values: str) -> Path:
     return home
 
 
-def test_the_environment_comes_before_the_state_file_and_that_before_the_default(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_state_file_which_overrides_the_default(tmp_path: Path) -> None:
     home = stack(tmp_path, S3_BUCKET="of-the-stack", S3_REGION="of-the-stack")
     found = load(home, S3_BUCKET="of-the-environment")
     told = [found[name] for name in ("S3_BUCKET", "S3_REGION", "S3_PREFIX")]
@@ -159,7 +159,7 @@ def test_no_secret_shows_in_a_repr() -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T12:00:00Z", "2026-11-23T07:00:00-05:00", "2026-11-23 13:00+01:00"])
-def test_now_stands_still_where_it_is_put(text: str) -> None:
+def test_the_clock_can_be_frozen(text: str) -> None:
     now = load(NOW=text).now()
     assert (now, now.utcoffset()) == (datetime(2026, 11, 23, 12, tzinfo=UTC), timedelta(0))
 
@@ -170,7 +170,7 @@ def test_now_is_the_present_when_nothing_is_said() -> None:
 
 
 @pytest.mark.parametrize("name", [*settings.SERVERS, *settings.DEFAULTS])
-def test_every_setting_may_stand_in_a_file_with_a_line_end(tmp_path: Path, name: str) -> None:
+def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: str) -> None:
     right = {
         "NOW": "2026-11-23T12:00:00Z",
         "LOG": "json",
@@ -197,7 +197,7 @@ def test_a_setting_that_is_given_twice_names_itself(tmp_path: Path) -> None:
     assert SECRET not in str(error.value)
 
 
-def test_a_file_comes_before_the_running_stack(tmp_path: Path) -> None:
+def test_a_file_overrides_the_running_stack(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("of-the-file")
     assert (
         load(stack(tmp_path, S3_BUCKET="of-the-stack"), S3_BUCKET_FILE=str(tmp_path / "secret"))["S3_BUCKET"]

@@ -51,7 +51,7 @@ def test_every_recorded_row_was_published_on_the_day_that_the_calendar_says() ->
     assert [weeks.published_on(friday, "T1") for friday, _ in rows] == [published for _, published in rows]
 
 
-def test_the_calendar_tells_the_248_recorded_publication_dates_and_no_other() -> None:
+def test_the_calendar_gives_the_248_recorded_publication_dates() -> None:
     published = sorted({published for _, published in recorded()})
     fridays = sorted({friday for friday, _ in recorded()})
     assert len(published) == len(fridays) == 248
@@ -95,7 +95,7 @@ def test_a_day_before_the_calendar_is_refused_too() -> None:
 
 
 @given(st.dates(date(2014, 1, 1), date(2026, 11, 22)))
-def test_any_day_stands_for_the_friday_of_its_week(day: date) -> None:
+def test_any_day_gives_the_friday_of_its_week(day: date) -> None:
     friday = weeks.parse_week(str(day), NOON)
     assert friday.isocalendar() == (*day.isocalendar()[:2], 5)
 
@@ -192,7 +192,7 @@ def test_what_is_no_date_is_refused_with_the_form_of_one(text: str) -> None:
 
 
 @pytest.mark.parametrize(("tier", "description"), TIERS.items())
-def test_a_tier_is_known_by_both_its_names(tier: str, description: str) -> None:
+def test_both_names_of_a_tier_are_accepted(tier: str, description: str) -> None:
     assert weeks.parse_tier(tier) == weeks.parse_tier(description) == tier
 
 
@@ -217,7 +217,7 @@ def test_a_week_is_not_due_then_due_then_late_from_the_wednesday_on() -> None:
     assert states == ["not_due", "not_due", "due", "due", "late", "late"]
 
 
-def test_lateness_is_told_in_days_of_each_tiers_own_calendar() -> None:
+def test_lateness_is_counted_in_days_of_each_tiers_own_calendar() -> None:
     wednesday = datetime(2025, 12, 17, 11, tzinfo=UTC)
     assert [weeks.days_late(WEEK, tier, wednesday) for tier in TIERS] == [16, 2, 2]  # T1 was due on 1 December
     assert weeks.days_late(WEEK, "OTCE", wednesday - timedelta(seconds=1)) == 0

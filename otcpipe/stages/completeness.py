@@ -67,7 +67,7 @@ def _check_partition(table: pa.Table, partition: Partition) -> None:
     expected = {"weekStartDate": str(partition.week_start), "tierIdentifier": partition.tier}
     for name, value in expected.items():
         if not set(pc.unique(table[name]).to_pylist()) <= {value}:
-            raise PartitionChanged(f"rows of another {name} than {value} came")
+            raise PartitionChanged(f"a row has another {name} than {value}")
 
 
 def has_repeats(content: bytes) -> bool:

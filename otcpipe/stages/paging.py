@@ -49,7 +49,7 @@ def read_partition(partition: Partition, read_page: ReadPage) -> CompletePartiti
                 continue
             if found is None or found.content == repeated or not completeness.has_repeats(found.content):
                 return found
-            reason, repeated = "a row came twice", found.content
+            reason, repeated = "two rows have one identity", found.content
     raise Defective(f"The partition kept changing: {reason} in {ATTEMPTS} attempts.")
 
 
@@ -66,7 +66,7 @@ def _read(partition: Partition, read_page: ReadPage) -> CompletePartition | None
         pages = [first, *attempt.pages_after(first)]
         rows = completeness.join_pages(pages)
         if len(rows) != first.total:
-            raise PartitionChanged(f"{len(rows):,} rows came of {first.total:,}")
+            raise PartitionChanged(f"{len(rows):,} rows arrived instead of {first.total:,}")
         ends = attempt.check_ends(first, rows[-1])
     content = completeness.sort_rows(first.header, rows, partition, is_escaped=first.is_escaped)
     ids = tuple(page.request_id for page in (*pages, *ends))
@@ -90,8 +90,8 @@ class _Attempt:
         if completeness.has_only_rows(again, offset, limit):
             return self._count(again)
         if (again.header, again.rows) == (page.header, page.rows):
-            raise TextNotUsable("lines came that are not rows")
-        raise PartitionChanged("lines came that are not rows")
+            raise TextNotUsable("a page has lines that are not rows")
+        raise PartitionChanged("a page has lines that are not rows")
 
     def pages_after(self, first: Page) -> list[Page]:
         """Read all pages after the first, in parallel: each thread reads one stretch until its end."""
@@ -124,7 +124,7 @@ class _Attempt:
             if page.header != first.header:
                 raise PartitionChanged("the columns changed")
             if len(page.rows) <= 1:
-                raise PartitionChanged(f"{len(page.rows):,} rows came where {end - start + 1:,} were requested")
+                raise PartitionChanged(f"a page has {len(page.rows):,} rows instead of {end - start + 1:,}")
             pages.append(page)
             start += len(page.rows) - 1
         return pages

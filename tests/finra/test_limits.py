@@ -1,4 +1,4 @@
-"""Whatever FINRA's side sends, a request and a partition end in time and cost little."""
+"""Whatever the server sends, reading a page or a partition ends in time and within bounds."""
 
 import ctypes
 import gc
@@ -54,7 +54,7 @@ def patient(server: FinraServer) -> Finra:
 
 @pytest.mark.parametrize("keep", [0, 20, 400], ids=["the status line", "a header", "the body"])
 @pytest.mark.parametrize("at", [1, 3])
-def test_an_answer_that_drips_is_given_up_and_asked_for_again(server: FinraServer, keep: int, at: int) -> None:
+def test_an_answer_that_drips_is_abandoned_and_requested_again(server: FinraServer, keep: int, at: int) -> None:
     server.faults.add(Fault(Kind.DRIP, at=at, keep=keep, seconds=0.2))
     start = time.monotonic()
     assert rows_of(read(server)) == held(server)

@@ -37,6 +37,6 @@ def test_slots_lie_an_interval_apart(environment: dict[str, str]) -> None:
     assert 0.19 < times[-1] - times[0] < 1
 
 
-def test_without_redis_nobody_is_asked() -> None:
+def test_without_redis_no_request_is_sent() -> None:
     with pytest.raises(Unreachable, match="rate limit"):
         Rate("redis://127.0.0.1:9", 18).wait_turn()

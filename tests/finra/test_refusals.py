@@ -83,7 +83,7 @@ def test_finras_own_refusal_of_a_client_says_so(server: FinraServer) -> None:
         assert "very secret" not in str(caught.value)
 
 
-def test_tokens_that_are_never_accepted_are_not_asked_for_again_and_again(guarded: FinraServer) -> None:
+def test_tokens_that_are_never_accepted_are_not_requested_for_ever(guarded: FinraServer) -> None:
     guarded.faults.add(Fault(Kind.ERROR, status=401, times=ALWAYS))
     with pytest.raises(Permanent, match="ask FINRA to entitle"):
         read(guarded, **GIVEN)

@@ -1,4 +1,4 @@
-"""The stand-in for FINRA does what FINRA does, and each fault what it says."""
+"""The stand-in for FINRA behaves as FINRA does, and each fault as its name says."""
 
 import gzip
 import json
@@ -121,7 +121,7 @@ def assert_reconciled(rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("tier", ["T1", "T2", "OTCE"])
-def test_totals_add_up_exactly_and_no_row_stands_twice(tier: str) -> None:
+def test_totals_add_up_exactly_and_no_row_is_repeated(tier: str) -> None:
     rows = [to_row(line) for line in generate(WEEK, tier, 60)]
     assert_reconciled(rows)
     assert len({identity(row) for row in rows}) == len(rows)
@@ -457,7 +457,7 @@ def test_a_hang_lasts_as_long_as_it_says(server: FinraServer, http: requests.Ses
 
 
 @pytest.mark.parametrize("retry_after", [None, "3"])
-def test_too_many_requests_may_say_when_to_come_back(
+def test_too_many_requests_may_say_when_to_retry(
     server: FinraServer, http: requests.Session, retry_after: str | None
 ) -> None:
     server.faults.add(Fault(Kind.TOO_MANY, retry_after=retry_after))
@@ -520,7 +520,7 @@ def test_text_can_begin_with_a_bom_and_end_its_lines_with_crlf(server: FinraServ
     assert post(server, http).content == right.replace(b"\n", b"\r\n")
 
 
-def test_columns_can_come_and_go(server: FinraServer, http: requests.Session) -> None:
+def test_columns_can_be_added_and_removed(server: FinraServer, http: requests.Session) -> None:
     server.faults.add(Fault(Kind.ADDED_COLUMN), Fault(Kind.MISSING_COLUMN, column="MPID"))
     added, missing = (post(server, http).text.split("\n") for _ in range(2))
     assert set(added[0].split("|")) - set(FIELDS) == {"newColumn"}

@@ -43,7 +43,7 @@ def test_it_runs_in_a_user_namespace_with_files_of_root(open_home: Path) -> None
 
 
 @by_root
-def test_without_namespaces_it_runs_as_nobody_where_nobody_can_reach_everything(
+def test_without_namespaces_it_runs_as_the_user_nobody_if_that_can_access_everything(
     open_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)

@@ -1,4 +1,4 @@
-"""A damaged append-only file does not keep Valkey down: it is set aside, and nothing of it is deleted."""
+"""A damaged append-only file does not stop Valkey: it is set aside, and nothing is deleted."""
 
 import os
 import random
@@ -82,7 +82,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_what_valkey_does_not_start_with_is_set_aside_whole_with_a_warning(name: str, tmp_path: Path) -> None:
+def test_files_that_valkey_does_not_start_with_are_set_aside_with_a_warning(name: str, tmp_path: Path) -> None:
     directory = fill(tmp_path)
     DAMAGES[name](directory)
     before = contents(directory)
@@ -113,7 +113,7 @@ def test_a_torn_tail_costs_no_more_than_the_last_command(tmp_path: Path) -> None
     assert warnings == []
 
 
-def test_a_valkey_that_is_killed_while_its_file_is_damaged_comes_back_without_it(tmp_path: Path) -> None:
+def test_a_valkey_killed_while_its_file_is_damaged_restarts_without_it(tmp_path: Path) -> None:
     warnings: list[str] = []
     with running(tmp_path, warnings) as supervisor:
         with client(supervisor) as redis_client:
@@ -130,7 +130,7 @@ def test_a_valkey_that_is_killed_while_its_file_is_damaged_comes_back_without_it
     assert len(list(directory.parent.glob("appendonlydir.damaged-*"))) == 1
 
 
-def test_a_healthy_valkey_that_is_killed_again_and_again_keeps_its_file(tmp_path: Path) -> None:
+def test_a_healthy_valkey_that_is_killed_repeatedly_keeps_its_file(tmp_path: Path) -> None:
     warnings: list[str] = []
     with running(tmp_path, warnings) as supervisor:
         with client(supervisor) as redis_client:
@@ -146,7 +146,7 @@ def test_a_healthy_valkey_that_is_killed_again_and_again_keeps_its_file(tmp_path
     assert warnings == []
 
 
-def test_what_was_not_the_reason_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_were_not_the_reason_are_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = fill(tmp_path)
     before = contents(directory)
     warnings: list[str] = []

@@ -1,4 +1,4 @@
-"""The three servers: what they keep, what they survive, and whom they refuse."""
+"""The three servers: what they store, what they survive, and which clients they refuse."""
 
 import os
 import re
@@ -109,7 +109,7 @@ def test_a_pid_file_of_a_killed_server_whose_pid_is_reused_hinders_nobody(tmp_pa
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_killed_server_comes_back_at_the_same_address(stack: Supervisor, name: str) -> None:
+def test_a_killed_server_restarts_at_the_same_address(stack: Supervisor, name: str) -> None:
     before = stack.pid(name)
     ports = listening([before])
     os.kill(before, signal.SIGKILL)
@@ -129,8 +129,8 @@ def test_a_killed_server_comes_back_at_the_same_address(stack: Supervisor, name:
     assert ports and listening([stack.pid(name)]) == ports
 
 
-def test_a_killed_postgres_comes_back_at_once_though_a_backend_is_busy(stack: Supervisor) -> None:
-    """A busy backend notices the death late, and PostgreSQL does not start beside it."""
+def test_a_killed_postgres_restarts_at_once_though_a_backend_is_busy(stack: Supervisor) -> None:
+    """A busy backend notices the death late, and PostgreSQL does not start while it runs."""
     with closing(psycopg.connect(stack.environment["OTCPIPE_DATABASE_URL"])) as connection:
         connection.pgconn.send_query(b"select count(*) from generate_series(1, 1000000000)")
         time.sleep(0.3)
@@ -277,7 +277,7 @@ def test_a_quick_stop_leaves_no_shared_memory_and_no_socket(tmp_path: Path) -> N
     assert sockets_of(tmp_path) == []
 
 
-def test_credentials_are_made_anew_for_each_home(stack: Supervisor, home: Path) -> None:
+def test_each_home_has_new_credentials(stack: Supervisor, home: Path) -> None:
     words = [path.read_text() for path in (*home.glob("*/password"), *home.glob("*/*_key"))]
     assert {len(word) for word in words} == {40}
     assert len(set(words)) == len(words)

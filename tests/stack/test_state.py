@@ -30,7 +30,7 @@ def test_the_state_file_is_private_even_under_a_lax_umask(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["stack.json"]
 
 
-def test_a_lax_file_left_by_somebody_is_replaced_by_a_private_one(tmp_path: Path) -> None:
+def test_an_existing_readable_file_is_replaced_by_a_private_one(tmp_path: Path) -> None:
     (tmp_path / "stack.json").touch(mode=0o666)
     state.write(tmp_path, SECRET)
     assert mode(tmp_path / "stack.json") == 0o600

@@ -1,4 +1,4 @@
-"""Another user of the machine gets nothing: on no port, in no file, from no process of a whole running stack."""
+"""Another user of the machine gets nothing from a running stack: from no port, file or process."""
 
 import io
 import os
@@ -189,7 +189,7 @@ def test_no_unix_socket_of_the_stack_lets_a_stranger_in(processes: list[int]) ->
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_postgres_and_valkey_refuse_whoever_has_no_password(stack: state.State) -> None:
+def test_postgres_and_valkey_refuse_clients_without_a_password(stack: state.State) -> None:
     url = stack.environment["OTCPIPE_DATABASE_URL"]
     for user in ("otcpipe", "postgres"):
         for password in ("", "otcpipe", "postgres"):

@@ -97,7 +97,7 @@ def test_what_died_is_started_again_its_stragglers_killed_and_the_restart_report
     assert has_ended(int(straggler))
 
 
-def test_what_dies_again_and_again_waits_longer_each_time_and_then_fails(
+def test_a_program_that_keeps_dying_waits_longer_each_time_and_then_fails(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restarts, "FIRST_WAIT", 0.01)
@@ -131,7 +131,9 @@ def test_workers_stop_before_servers_and_servers_in_the_order_they_were_added(
     assert not closed.exists()
 
 
-def test_what_ignores_its_stop_signal_is_killed_with_its_whole_group(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_program_that_ignores_its_stop_signal_is_killed_with_its_group(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
     command = ("/bin/sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; wait")
     log = tmp_path / "deaf.log"
     supervisor.add(Program("deaf", command, log, {"PATH": os.environ["PATH"]}, grace=0.3))

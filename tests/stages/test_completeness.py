@@ -78,7 +78,7 @@ def test_a_page_cut_at_each_byte_of_its_last_row_leaves_no_trace(
 
 @pytest.mark.parametrize("count", [1, 3, 16])
 @pytest.mark.parametrize("keep", [-1, -2, -6, -20, -60])
-def test_bodies_that_always_lack_their_end_are_never_a_wrong_capture(count: int, keep: int) -> None:
+def test_bodies_that_are_always_truncated_are_never_a_wrong_capture(count: int, keep: int) -> None:
     fault = Fault(Kind.TRUNCATED, keep=keep, times=ALWAYS)
     with FinraServer(Dataset({KEY: LINES[:count]}), [fault]) as server:
         with pytest.raises(Defective):
@@ -121,7 +121,7 @@ def test_a_row_that_finra_really_publishes_twice_is_captured_twice(at: int, shar
         assert "on an earlier line" in reject["reason"]
 
 
-def test_a_row_that_came_twice_only_once_is_not_captured_twice(
+def test_a_row_that_was_repeated_in_one_read_only_is_not_captured_twice(
     server: FinraServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paging, "PAGE_ROWS", 100)

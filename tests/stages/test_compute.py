@@ -44,7 +44,7 @@ def computed(sql: Sql, metric: str) -> dict[tuple[str, ...], object]:
 
 
 def compute_all(weeks: list[date]) -> None:
-    """As messages do that are put off until their turn comes."""
+    """Do as delayed messages do."""
     for week in weeks:
         while True:
             try:
@@ -106,14 +106,14 @@ def test_what_is_withdrawn_leaves_the_tables(sql: Sql) -> None:
     assert sql("select mpid from otc.venue_share") == [("AAAA",)]
 
 
-def test_partitions_of_a_week_that_come_together_are_computed_once(sql: Sql) -> None:
+def test_partitions_of_a_week_that_arrive_together_are_computed_once(sql: Sql) -> None:
     drive(*[taken(WEEK, tier) for tier in TIERS])
     runs = sql("select state, attempts, counts from otc.stage_run where stage = 'compute' order by counts = '{}'")
     assert [(state, bool(counts)) for state, _, counts in runs] == [("done", True), ("done", False), ("done", False)]
     assert runs[0][2]["symbol_summary"] == len(TIERS) * len(SHARES)
 
 
-def test_a_run_that_was_asked_for_is_held_or_has_a_week_that_is_due_is_not_settled(sql: Sql) -> None:
+def test_a_requested_or_held_run_or_one_of_a_due_week_is_not_completed(sql: Sql) -> None:
     drive(*[taken(week, tier) for week in WEEKS[:3] for tier in ("T1", "OTCE")])
     sql("update otc.stage_run set state = 'queued' where stage = 'compute'")
     sql("update otc.stage_run set request = 'again' where stage = 'compute' and week_ending = %s", WEEKS[1])
@@ -169,7 +169,7 @@ def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
 def test_a_runner_that_was_cut_off_stores_nothing_more(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lock is gone, and another one may have the week."""
+    """The lock is lost, and another worker may have the week."""
     drive(taken(WEEKS[0]))
     before = tables()
     for name in before:
@@ -245,7 +245,7 @@ def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
     assert sql("select * from otc.metric_due") == []
 
 
-def test_a_run_that_is_asked_for_again_makes_its_week_due_once_however_often_it_is_put_off(
+def test_a_run_requested_again_marks_its_week_once_however_often_it_is_delayed(
     environment: dict[str, str], sql: Sql
 ) -> None:
     drive(taken(WEEK))

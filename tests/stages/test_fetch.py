@@ -67,9 +67,7 @@ def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
     assert sql("select count(*) from otc.volume_record") == revisions
 
 
-def test_names_that_text_cannot_hold_come_to_the_tables_and_back_exactly(
-    otcpipe: Run, workers: Workers, sql: Sql
-) -> None:
+def test_names_that_text_cannot_hold_reach_the_tables_exactly(otcpipe: Run, workers: Workers, sql: Sql) -> None:
     odd = "Pipe|and\nline break \\u007c Inc"
     dataset = generated([MONDAY])
     symbol = next(row[1] for row in dataset.rows((MONDAY, "T1")) if str(row[16]).endswith("ATS_W_SMBL_FIRM"))
@@ -131,7 +129,7 @@ def history() -> dict[tuple[date, str], Any]:
     return dict(recorded(RECORDED))
 
 
-def test_every_recorded_row_comes_out_as_it_was_published(history: dict[tuple[date, str], Any]) -> None:
+def test_every_recorded_row_is_captured_as_it_was_published(history: dict[tuple[date, str], Any]) -> None:
     with FinraServer(Dataset(history)) as server:
         client = Finra(Settings({"FINRA_URL": server.url}), lambda: None)
         seen = 0
@@ -161,7 +159,7 @@ def test_every_recorded_row_comes_out_as_it_was_published(history: dict[tuple[da
         assert seen == 496
 
 
-def test_recorded_weeks_come_through_to_the_tables(
+def test_recorded_weeks_reach_the_tables(
     otcpipe: Run, workers: Workers, sql: Sql, history: dict[tuple[date, str], Any]
 ) -> None:
     last = max(monday for monday, _ in history)

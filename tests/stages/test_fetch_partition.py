@@ -28,7 +28,7 @@ def server() -> Iterator[FinraServer]:
         yield running
 
 
-def test_all_pages_come_and_both_ends_are_read_again(server: FinraServer) -> None:
+def test_all_pages_are_read_and_both_ends_read_again(server: FinraServer) -> None:
     whole = read(server)
     assert whole
     assert rows_of(whole) == held(server)
@@ -69,7 +69,7 @@ def test_no_rows_of_a_partition_that_was_there_are_a_permanent_error() -> None:
         fetch.fetch_partition(client(server), T1, NOW, is_captured=True)
 
 
-def test_a_week_that_left_the_rolling_dataset_comes_from_the_historic_one() -> None:
+def test_a_week_that_left_the_rolling_dataset_is_read_from_the_historic_one() -> None:
     dataset = Dataset({KEY: LINES}, historic_before=date(2026, 6, 1))
     with FinraServer(dataset) as server:
         now = NOW.replace(year=2028)
@@ -113,7 +113,7 @@ def test_a_fault_that_passes_leaves_no_trace(kind: Kind, at: int, server: FinraS
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_server_error_is_asked_again(status: int, server: FinraServer) -> None:
+def test_a_server_error_is_retried(status: int, server: FinraServer) -> None:
     server.faults.add(Fault(Kind.STATUS, at=2, times=2, status=status))
     assert rows_of(read(server)) == held(server)
 
@@ -166,7 +166,7 @@ def test_we_say_who_we_are(server: FinraServer) -> None:
     assert "(ops@example.org)" in str(headers["User-Agent"])
 
 
-def test_what_is_asked_is_one_partition_in_a_total_order(server: FinraServer) -> None:
+def test_the_request_is_for_one_partition_in_a_total_order(server: FinraServer) -> None:
     read(server)
     body = json.loads(server.requests[0].body)
     assert {entry["fieldName"]: entry["compareType"] for entry in body["compareFilters"]} == {
@@ -178,7 +178,7 @@ def test_what_is_asked_is_one_partition_in_a_total_order(server: FinraServer) ->
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_under_random_faults_a_partition_is_whole_or_has_a_reason(seed: int) -> None:
+def test_under_random_faults_a_partition_is_complete_or_has_a_reason(seed: int) -> None:
     outcome(seed)
 
 

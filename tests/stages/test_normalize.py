@@ -127,14 +127,14 @@ def test_each_summary_type_lands_where_it_belongs() -> None:
     assert rejects(rows) == []
 
 
-def test_a_firm_is_known_by_its_number_or_its_name() -> None:
+def test_a_firm_is_identified_by_its_number_or_its_name() -> None:
     firms = [FIRM, FIRM | {"firmCRDNumber": ""}, FIRM | {"firmCRDNumber": 0, "marketParticipantName": ""}]
     rows = normalized(api_text(firms, OTCE))
     assert rows.records["firm_crd"].to_pylist() == [7, None, 0]
     assert rejects(rows) == []
 
 
-def test_volume_of_no_known_venue_is_kept() -> None:
+def test_volume_without_a_known_venue_is_kept() -> None:
     """FINRA publishes rows of an ATS without MPID until it knows which one it was."""
     nobody = {"MPID": "", "marketParticipantName": ""}
     rows = normalized(api_text([{}, nobody, FIRM | nobody | {"firmCRDNumber": ""}], OTCE))
@@ -160,7 +160,7 @@ def test_volume_of_no_known_venue_is_kept() -> None:
         {"summaryTypeCode": "OTC_W_SMBL_FIRM"},
     ],
 )
-def test_one_part_of_the_identity_tells_rows_apart(other: dict[str, object]) -> None:
+def test_one_part_of_the_identity_distinguishes_rows(other: dict[str, object]) -> None:
     rows = normalized(api_text([{}, other, {"totalWeeklyShareQuantity": 2} | other], OTCE))
     assert numbers(rows.records) == [2, 3]
     assert rejects(rows) == [(4, "the same row, by its identity, stands on an earlier line")]
@@ -220,7 +220,7 @@ def test_a_download_says_nothing_of_what_it_does_not_hold() -> None:
     assert not normalize.is_website_file(parse.rows(joined(WEEKLY.api_fields) + b"\n"))
 
 
-def test_rows_are_told_apart_by_more_values_than_64_bits_count() -> None:
+def test_rows_are_distinguished_by_more_values_than_64_bits_count() -> None:
     parts = ("issueSymbolIdentifier", "issueName", "productTypeCode", "MPID", "firmCRDNumber")
     rows: list[dict[str, object]] = [dict.fromkeys(parts, at) for at in range(1, 2**16 + 1)]
     other = rows[0] | {"issueSymbolIdentifier": 2}

@@ -1,4 +1,4 @@
-"""What `normalize` makes of each value: kept exactly, or the row set aside with its reason."""
+"""How `normalize` treats each value: kept exactly, or the row is rejected with its reason."""
 
 import re
 from collections.abc import Callable

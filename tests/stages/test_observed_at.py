@@ -1,4 +1,4 @@
-"""An observation is dated when FINRA's answer was asked for, however late its worker comes to store it."""
+"""An observation is dated by its last request to FINRA, however late its worker stores it."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Rows with odd labels through the pipeline: their shares are in every total, and what is set aside is no zero."""
+"""Rows with odd labels in the pipeline: their shares are in every total, and a reject is not a zero."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -123,7 +123,7 @@ def rolling(sql: Sql, week: date, at: datetime | None = None) -> list[tuple[Any,
     )
 
 
-def test_a_symbol_whose_row_was_set_aside_is_not_at_zero(sql: Sql) -> None:
+def test_a_symbol_whose_row_was_rejected_is_not_at_zero(sql: Sql) -> None:
     following, at = WEEK + timedelta(days=7), datetime.fromisoformat("2026-01-10T12:00:00Z")
     capture(0, "100", at)
     capture(1, "1|00", at)  # a delimiter in a value
@@ -198,7 +198,7 @@ def test_the_largest_values_of_many_rows_add_up(sql: Sql) -> None:
     assert not any(compute.find_differences(resources.database(), WEEK)[0].values())
 
 
-def test_values_that_no_column_holds_are_set_aside_and_their_neighbours_computed(sql: Sql) -> None:
+def test_values_that_no_column_holds_are_rejected_and_other_rows_computed(sql: Sql) -> None:
     rows: list[dict[str, object]] = [{"MPID": f"M{at}", "totalWeeklyTradeCount": 10**18 - 1} for at in range(12)]
     rows += [{"issueSymbolIdentifier": "LONG", "issueName": "x" * 9000}, {"issueSymbolIdentifier": "FINE"}]
     drive(observe(api_text(rows, OTCE), OTCE, covers="all"))

@@ -88,7 +88,7 @@ def test_a_column_that_finra_adds_is_kept() -> None:
     assert parse.added_columns(FILE + b"\n") == []
 
 
-def test_columns_of_the_api_may_stand_in_any_order() -> None:
+def test_columns_of_the_api_may_be_in_any_order() -> None:
     order = WEEKLY.api_fields[::-1]
     table = parse.rows(joined(order) + b"\n" + joined(order))
     assert all(table[name].to_pylist() == [name] for name in WEEKLY.api_fields)

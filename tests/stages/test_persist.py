@@ -45,7 +45,7 @@ def test_content_that_reverts_is_applied_again(sql: Sql) -> None:
     assert sql("select total_volume::int from otc.symbol_summary") == [(81448654,)]
 
 
-def test_only_what_changed_becomes_a_revision_and_what_is_gone_ends(sql: Sql) -> None:
+def test_only_changes_become_revisions_and_missing_records_are_closed(sql: Sql) -> None:
     drive(observe(file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 2, 1), ("C", "AAAA", 3, 1)]), OTCE))
     drive(observe(file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 9, 1)]), OTCE, NOON + timedelta(days=1)))
     assert current(sql) == [("A", "AAAA", 1), ("B", "AAAA", 9)]
@@ -104,7 +104,7 @@ def test_the_api_completes_what_a_file_began(sql: Sql) -> None:
     assert sql("select min(notional), count(*) from otc.venue_volume") == [(1000.5, 2)]
 
 
-def test_where_the_api_has_two_products_a_file_cannot_tell_which_and_changes_neither(sql: Sql) -> None:
+def test_a_file_changes_neither_of_two_products_of_the_api(sql: Sql) -> None:
     drive(observe(api_text([{}, {"productTypeCode": "CTS", "totalWeeklyShareQuantity": 7}], T1), T1, covers="all"))
     file = file_text([("ABC", "AAAA", 7, 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
     drive(observe(file, T1, NOON + timedelta(days=1)))
@@ -112,7 +112,7 @@ def test_where_the_api_has_two_products_a_file_cannot_tell_which_and_changes_nei
     assert sql("select count(*) from otc.volume_record") == [(2,)]
 
 
-def test_rows_of_one_symbol_and_venue_that_differ_in_product_or_issue_name_stand_side_by_side(sql: Sql) -> None:
+def test_rows_of_one_symbol_and_venue_may_differ_in_product_or_issue_name(sql: Sql) -> None:
     rows: list[dict[str, object]] = [
         {},
         {"productTypeCode": "CTS"},
@@ -215,7 +215,7 @@ def _answered(sql: Sql, meddle: Callable[[], object] = lambda: None) -> tuple[li
 
 
 @pytest.mark.parametrize(("few", "expected"), [(apply.MAX_ROWS_BY_LOOKUP, []), (0, ["drop_unchanged"])])
-def test_what_changed_between_two_answers_is_found_without_the_tables_unless_it_is_most(
+def test_the_diff_of_two_captures_is_applied_unless_most_rows_changed(
     sql: Sql, monkeypatch: pytest.MonkeyPatch, few: int, expected: list[str]
 ) -> None:
     monkeypatch.setattr(apply, "MAX_ROWS_BY_LOOKUP", few)
@@ -248,7 +248,7 @@ def test_what_changed_between_two_answers_is_found_without_the_tables_unless_it_
         "update otc.volume_record set symbol = 'ODD' where mpid is null",
     ],
 )
-def test_tables_that_do_not_hold_the_answer_before_are_mended_by_the_next(sql: Sql, harm: str) -> None:
+def test_tables_that_do_not_hold_the_previous_capture_are_repaired_by_the_next(sql: Sql, harm: str) -> None:
     unharmed = _answered(sql)[0]
     sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
     drive(observe(api_text(ANSWERS[1], T1), T1, covers="all"))
@@ -303,7 +303,9 @@ def planned(transaction: Transaction, statement: str, values: dict[str, object])
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_a_partition_is_judged_by_its_latest_capture_whatever_came_last(sql: Sql, order: tuple[int, ...]) -> None:
+def test_a_partition_is_judged_by_its_latest_capture_in_any_order_of_arrival(
+    sql: Sql, order: tuple[int, ...]
+) -> None:
     answers: list[list[dict[str, object]]] = [[{}, {"MPID": "BBBB"}], [{"totalWeeklyShareQuantity": 7}]]
     for day in order:
         drive(observe(api_text(answers[day], T1), T1, NOON + timedelta(days=day), covers="all"))

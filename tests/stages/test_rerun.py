@@ -79,7 +79,7 @@ def test_two_workers_in_one_stage_change_no_more_than_one(runs: list[Run], sql: 
 
 
 class Cut(Exception):
-    """The worker is gone."""
+    """The worker was killed."""
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def test_a_file_of_a_tuesday_is_taken_back_to_its_monday() -> None:
     assert why == "published Tuesday 2022-01-18, 22 days after Monday 2021-12-27"
 
 
-def test_files_published_on_one_monday_tell_of_different_weeks() -> None:
+def test_files_published_on_one_monday_are_of_different_weeks() -> None:
     placed = [
         website_file.find_partition(website_file.read(file_text(ROW, tier, PUBLISHED)), None)[0] for tier in TIERS
     ]
@@ -117,7 +117,7 @@ def test_a_file_without_a_tier_is_refused(lines: bytes) -> None:
         website_file.read(file_text([]) + lines)
 
 
-def test_a_row_of_no_tier_is_left_to_be_set_aside() -> None:
+def test_a_row_without_a_tier_is_rejected_later() -> None:
     content = file_text(ROW) + file_text([("DEF", "AAAA", 1, 1)]).replace(b"OTC|", b"\x1b[2JOTC|").split(b"\n", 1)[1]
     assert website_file.read(content) == WebsiteFile("OTCE", PUBLISHED, PUBLISHED, 2)
 
@@ -140,7 +140,7 @@ def test_an_ats_file_keeps_the_rows_that_have_no_mpid_yet() -> None:
 
 
 @pytest.mark.parametrize("day", ["12/15/2025", "15.12.2025", "1/5/26"])
-def test_a_file_that_a_spreadsheet_saved_again_is_told_by_its_dates(day: str) -> None:
+def test_a_file_that_a_spreadsheet_saved_is_recognized_by_its_dates(day: str) -> None:
     with pytest.raises(
         Invalid, match=f"dates are written as {day}, not as 2025-12-29.*import the file as downloaded"
     ):

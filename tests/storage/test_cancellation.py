@@ -1,4 +1,4 @@
-"""Time limits end what they limit: waits for locks, the threads beside a stage, and a worker that is to stop."""
+"""Time limits end what they limit: waits for locks, helper threads of a stage, and a worker that must stop."""
 
 import subprocess
 import threading
@@ -117,7 +117,7 @@ def test_a_worker_that_is_to_stop_does_not_wait_for_a_lock_and_leaves_the_run_to
     wait(lambda: sql(DONE) == [(1,)])
 
 
-def test_a_lock_that_is_kept_for_long_puts_the_run_off_and_uses_up_no_attempt(
+def test_a_lock_that_is_held_for_long_delays_the_run_without_counting_an_attempt(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, sent = due("persist"), list[tuple[Run, float]]()
@@ -166,7 +166,7 @@ def test_work_without_a_server_is_interrupted_where_it_is(monkeypatch: pytest.Mo
     assert ended == [TimeLimitExceeded]
 
 
-def test_the_reason_is_raised_once_and_helpers_stop_again_and_again() -> None:
+def test_the_reason_is_raised_once_and_helpers_stop_at_each_check() -> None:
     work, found = StageWork(raise_thread_exception), list[str]()
     work.check()
     work.stop(TimeLimitExceeded)

@@ -1,4 +1,4 @@
-"""Files for others: whole or not there, and in place of regular files only."""
+"""Output files: complete or absent, and in place of regular files only."""
 
 import os
 import stat

@@ -23,7 +23,7 @@ def test_plain_bytes_pass_through(content: bytes) -> None:
     assert gz.expand(content) == content
 
 
-def test_the_same_bytes_come_out_each_time_whatever_the_clock_says() -> None:
+def test_the_same_input_gives_the_same_bytes_at_any_time() -> None:
     first = gz.compress(CONTENT)
     assert first[4:8] == bytes(4)  # RFC 1952: the time of modification
     assert first[3] == 0  # no name, no comment

@@ -107,14 +107,14 @@ def test_a_key_of_a_week_outside_the_feed_is_refused(form: str, tier: str, week:
         keys.parse(form.format(tier, week), PREFIX)
 
 
-def test_a_key_can_be_asked_to_be_of_a_week_that_has_ended() -> None:
+def test_a_key_of_a_week_that_has_not_ended_is_refused_when_now_is_given() -> None:
     thursday = datetime(2024, 1, 4, 12, tzinfo=UTC)
     with pytest.raises(Invalid, match="The week ending 2024-01-05 has not ended yet"):
         keys.parse(RAW, PREFIX, thursday)
     assert keys.parse(RAW, PREFIX, thursday + timedelta(days=1)) == keys.parse(RAW, PREFIX)
 
 
-def test_a_key_beside_another_stays_inside_its_prefix() -> None:
+def test_another_key_is_parsed_within_the_same_prefix() -> None:
     key = keys.parse(RAW, "mine")
     assert str(key.parse_other(f"partition/T2/{date(2024, 1, 12)}")) == "mine/partition/T2/2024-01-12"
     with pytest.raises(Invalid):

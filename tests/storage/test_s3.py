@@ -75,7 +75,7 @@ def test_keys_below_a_prefix_are_listed(store: ObjectStore, key: str) -> None:
     assert list(store.keys(key)) == [f"{key}/{number}" for number in range(3)]
 
 
-def test_wrong_credentials_and_no_server_are_told_apart_from_missing_objects(
+def test_wrong_credentials_and_no_server_are_distinguished_from_missing_objects(
     environment: dict[str, str], key: str
 ) -> None:
     values = {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}

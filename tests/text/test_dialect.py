@@ -79,7 +79,7 @@ def test_files_as_people_bring_them_are_read(case: Path) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.permutations(WEEKLY.file_order), st.sampled_from("|,;\t"))
-def test_columns_may_stand_in_any_order(order: list[str], mark: str) -> None:
+def test_columns_may_be_in_any_order(order: list[str], mark: str) -> None:
     rows = [dict(zip(WEEKLY.file_order, row, strict=True)) for row in fields(PLAIN)]
     lines = [order, *([row[name] for name in order] for row in rows)]
     assert shares("\n".join(mark.join(line) for line in lines).encode()) == ["2841885", "144056.5"]

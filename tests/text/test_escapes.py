@@ -28,7 +28,7 @@ def written(rows: list[list[str]]) -> bytes:
 @settings(deadline=None)
 @given(st.text(max_size=30))
 @example("\\u007c|\\u005c\\")
-def test_an_escaped_value_is_one_field_of_one_line_and_comes_back(value: str) -> None:
+def test_an_escaped_value_is_one_field_of_one_line_and_is_restored(value: str) -> None:
     assert not set("|\n\r\0") & set(escapes.escape(value))
     assert escapes.unescape(escapes.escape(value)) == value
     column = pa.array([escapes.escape(value), None])
@@ -61,7 +61,7 @@ def test_a_backslash_of_plain_text_is_a_backslash() -> None:
     assert parse.rows(content)["issueName"].to_pylist() == [r"A \u007c B"]
 
 
-def test_a_row_with_a_nul_is_set_aside_and_the_others_stay() -> None:
+def test_a_row_with_a_nul_is_rejected_and_the_others_are_not() -> None:
     good, bad = api_text([{}, {"issueName": "A\\u0000B"}], OTCE).splitlines()[1:]
     table = parse.rows(escapes.MARK + b"\n".join([HEADER, good, bad, good, b""]))
     assert table[REASON].to_pylist() == [None, "a NUL character inside a value", None]
