@@ -5,7 +5,7 @@ from functools import cache
 
 from otcpipe import settings as _settings
 from otcpipe.finra import Finra
-from otcpipe.finra.rate_limit import Rate
+from otcpipe.finra.rate_limit import RateLimit
 from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database
 from otcpipe.storage.s3 import ObjectStore
@@ -26,7 +26,7 @@ def store() -> ObjectStore:
 @cache
 def finra() -> Finra:
     """Return the client of FINRA's API, with the rate limit that all workers share."""
-    rate = Rate(settings()["REDIS_URL"], int(settings()["FINRA_RATE"]))
+    rate = RateLimit(settings()["REDIS_URL"], int(settings()["FINRA_RATE"]))
     return Finra(settings(), rate.wait_turn)
 
 

@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Defective
 from otcpipe.finra.credentials import Credentials
-from otcpipe.finra.limits import LIMIT, GivenUp, TooLarge
+from otcpipe.finra.limits import LIMIT, TimedOut, TooLarge
 from otcpipe.finra.pages import page
 from otcpipe.finra.responses import UNAUTHORIZED, check, is_from_finra, load_json
 from otcpipe.finra.transport import Answer, Transport
@@ -104,7 +104,7 @@ class Finra:
 
 def _is_transient(error: BaseException) -> bool:
     """Return whether to retry here; a long pause that the server asks for is left to the retries of the stage."""
-    is_final = isinstance(error, GivenUp | TooLarge)
+    is_final = isinstance(error, TimedOut | TooLarge)
     return isinstance(error, Defective) and not is_final and (error.retry_after or 0) <= MAX_WAIT
 
 

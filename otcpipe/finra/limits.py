@@ -13,7 +13,7 @@ from threading import Event
 from otcpipe.errors import Defective
 
 
-class GivenUp(Defective):
+class TimedOut(Defective):
     """The work ran out of time or was cancelled; an immediate retry is pointless."""
 
 
@@ -41,12 +41,12 @@ class Limit:
             raise TooLarge("FINRA's answer is larger than any page.")
 
     def check(self) -> None:
-        """Raise GivenUp if no time is left."""
+        """Raise TimedOut if no time is left."""
         if not self.seconds:
-            raise GivenUp("Reading from FINRA took longer than its time limit.")
+            raise TimedOut("Reading from FINRA took longer than its time limit.")
 
     def pause(self, seconds: float) -> None:
-        """Sleep; raises GivenUp as soon as the limit is cancelled or its time is over."""
+        """Sleep; raises TimedOut as soon as the limit is cancelled or its time is over."""
         self.cancelled.wait(min(seconds, self.seconds))
         self.check()
 

@@ -28,7 +28,7 @@ KEY = "otcpipe:finra:next-slot"
 COUNT = "otcpipe:finra:requests"  # for telemetry
 
 
-class Rate:
+class RateLimit:
     """At most `per_second` requests a second, over all processes that use this Redis."""
 
     def __init__(self, url: str, per_second: int) -> None:

@@ -27,7 +27,7 @@ class Threads:
         self._limit = limit
 
     def all(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        """Return the results in the order of the calls; raises the first error at once, GivenUp past the limit.
+        """Return the results in the order of the calls; raises the first error at once, TimedOut past the limit.
 
         After an error no further call is started.
         """

@@ -11,7 +11,7 @@ from pathlib import Path
 from otcpipe.errors import StackFailed
 from otcpipe.stack import disposable, kernel, private
 from otcpipe.stack.program import Program, Server
-from otcpipe.stack.restarts import MAX_DEATHS, PERIOD_SECONDS, Restarts
+from otcpipe.stack.restarts import LIMIT, Restarts
 
 TAIL_LINES = 15
 SETTLED_SECONDS = 5.0  # a program that runs this long has started successfully
@@ -59,9 +59,7 @@ class Child:
             self._end_group()  # a killed worker leaves its own children behind
             self._restarts.add_death(now)
             if self._restarts.is_exhausted(now):
-                raise StackFailed(
-                    f"{self.program.name} died {MAX_DEATHS} times in {PERIOD_SECONDS:.0f} s{self.tail()}"
-                )
+                raise StackFailed(f"{self.program.name} died {LIMIT}{self.tail()}")
             self._restart_at = now + self._restarts.wait(now)
         if now < self._restart_at:
             return None

@@ -3,6 +3,7 @@
 from collections import deque
 
 MAX_DEATHS, PERIOD_SECONDS = 8, 60.0
+LIMIT = f"{MAX_DEATHS} times in {PERIOD_SECONDS:.0f} s"
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds from a death to the next start
 
 

@@ -29,18 +29,12 @@ class ObjectStore:
             raise Invalid("OTCPIPE_S3_ENDPOINT must be a scheme, a host and a port, without user, path or options.")
         self.bucket = settings["S3_BUCKET"]
         self.address = endpoint.netloc
-        self._client = Minio(
-            endpoint=endpoint.netloc,
-            access_key=settings["S3_ACCESS_KEY"],
-            secret_key=settings["S3_SECRET_KEY"],
-            region=settings["S3_REGION"],
-            secure=endpoint.scheme == "https",
-            http_client=urllib3.PoolManager(
-                maxsize=16,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                retries=urllib3.Retry(total=retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
-            ),
+        http = urllib3.PoolManager(
+            maxsize=16,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=urllib3.Retry(total=retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
         )
+        self._client = _client(settings.__getitem__, http)
 
     def has_bucket(self) -> bool:
         """Return whether the bucket exists."""
@@ -118,6 +112,18 @@ class ObjectStore:
                 yield entry.object_name
 
 
+def _client(setting: Callable[[str], str], http: urllib3.PoolManager) -> Minio:
+    endpoint = urlsplit(setting("S3_ENDPOINT"))
+    return Minio(
+        endpoint=endpoint.netloc,
+        access_key=setting("S3_ACCESS_KEY"),
+        secret_key=setting("S3_SECRET_KEY"),
+        region=setting("S3_REGION"),
+        secure=endpoint.scheme == "https",
+        http_client=http,
+    )
+
+
 @contextmanager
 def _translate_errors(address: str) -> Iterator[None]:
     try:
@@ -139,15 +145,7 @@ def _translate_errors(address: str) -> Iterator[None]:
 
 def is_up(environment: Mapping[str, str]) -> bool:
     """Return whether the local server of OTCPIPE_S3_ENDPOINT has its bucket, the last thing it creates at a start."""
-    endpoint = urlsplit(environment["OTCPIPE_S3_ENDPOINT"])
-    client = Minio(
-        endpoint=endpoint.netloc,
-        access_key=environment["OTCPIPE_S3_ACCESS_KEY"],
-        secret_key=environment["OTCPIPE_S3_SECRET_KEY"],
-        region=environment["OTCPIPE_S3_REGION"],
-        secure=endpoint.scheme == "https",
-        http_client=urllib3.PoolManager(timeout=2, retries=False),
-    )
+    client = _client(lambda name: environment[f"OTCPIPE_{name}"], urllib3.PoolManager(timeout=2, retries=False))
     try:
         return bool(client.bucket_exists(bucket_name=environment["OTCPIPE_S3_BUCKET"]))
     except (MinioException, urllib3.exceptions.HTTPError):

@@ -14,7 +14,7 @@ from otcpipe import resources
 from otcpipe.broker import actors as broker
 from otcpipe.broker import messages, queues
 from otcpipe.errors import Invalid
-from otcpipe.finra.rate_limit import Rate
+from otcpipe.finra.rate_limit import RateLimit
 from otcpipe.monitoring import checks
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
@@ -177,7 +177,7 @@ def test_what_lies_at_the_place_of_the_next_slot_stops_no_request(
     client.set("otcpipe:finra:next-slot", slot)
     client.rpush("otcpipe:finra:requests", "no number")
     started = time.monotonic()
-    Rate(environment["OTCPIPE_REDIS_URL"], 18).wait_turn()
+    RateLimit(environment["OTCPIPE_REDIS_URL"], 18).wait_turn()
     assert time.monotonic() - started < 5
     assert (
         client.get("otcpipe:finra:requests"),

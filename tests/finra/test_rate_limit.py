@@ -6,13 +6,13 @@ import time
 import pytest
 
 from otcpipe.errors import Unreachable
-from otcpipe.finra.rate_limit import Rate
+from otcpipe.finra.rate_limit import RateLimit
 from tests.finra_server import Dataset, FinraServer
 
 ASKER = """
 import sys, time, requests
-from otcpipe.finra.rate_limit import Rate
-rate, session, end = Rate(sys.argv[1], 18), requests.Session(), time.monotonic() + float(sys.argv[3])
+from otcpipe.finra.rate_limit import RateLimit
+rate, session, end = RateLimit(sys.argv[1], 18), requests.Session(), time.monotonic() + float(sys.argv[3])
 while time.monotonic() < end:
     rate.wait_turn()
     session.get(sys.argv[2] + "/partitions/group/otcMarket/name/weeklySummary")
@@ -29,7 +29,7 @@ def test_four_processes_together_keep_the_rate_in_every_second(environment: dict
 
 
 def test_slots_lie_an_interval_apart(environment: dict[str, str]) -> None:
-    rate, times = Rate(environment["OTCPIPE_REDIS_URL"], 50), []
+    rate, times = RateLimit(environment["OTCPIPE_REDIS_URL"], 50), []
     for _ in range(11):
         rate.wait_turn()
         times.append(time.monotonic())
@@ -39,4 +39,4 @@ def test_slots_lie_an_interval_apart(environment: dict[str, str]) -> None:
 
 def test_without_redis_no_request_is_sent() -> None:
     with pytest.raises(Unreachable, match="rate limit"):
-        Rate("redis://127.0.0.1:9", 18).wait_turn()
+        RateLimit("redis://127.0.0.1:9", 18).wait_turn()

@@ -18,7 +18,7 @@ from otcpipe import resources, settings
 from otcpipe.broker import messages
 from otcpipe.broker.actors import send
 from otcpipe.errors import Invalid
-from otcpipe.finra.rate_limit import Rate
+from otcpipe.finra.rate_limit import RateLimit
 from otcpipe.monitoring import telemetry
 from otcpipe.pipeline import dead_letters
 from otcpipe.records import Partition
@@ -64,7 +64,7 @@ def test_the_figures_are_those_of_the_work_that_was_done(environment: dict[str, 
     sql("update otc.stage_run set queued_at = now() - interval '5 minutes' where state = 'queued'")
     death = dead_letters.DeadMessage("1", "parse", b"no message", NOON, None)
     assert dead_letters.record(resources.database(), death, messages.read)
-    rate = Rate(environment["OTCPIPE_REDIS_URL"], 1000)
+    rate = RateLimit(environment["OTCPIPE_REDIS_URL"], 1000)
     for _ in range(3):
         rate.wait_turn()
     found = scrape(url)
