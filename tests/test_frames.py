@@ -122,7 +122,7 @@ def test_strict_leaves_out_what_may_have_been_otherwise() -> None:
         ({"table": "venue_share", "as_of": datetime(2025, 12, 1)}, "zone"),  # noqa: DTZ001 - that is the point
     ],
 )
-def test_what_makes_no_sense_is_one_sentence(arguments: dict[str, object], word: str) -> None:
+def test_invalid_arguments_are_one_sentence(arguments: dict[str, object], word: str) -> None:
     with pytest.raises(Invalid, match=word):
         otcpipe.read(**arguments)  # type: ignore[arg-type]
 

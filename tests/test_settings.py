@@ -148,7 +148,7 @@ def test_a_damaged_state_file_is_named(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("FINRA_RATE", "1"), ("FINRA_RATE", "1000"), ("FINRA_FORMAT", "json"), ("SINCE", "2025-01-03")]
 )
-def test_a_right_value_is_kept(name: str, text: str) -> None:
+def test_a_valid_value_is_kept(name: str, text: str) -> None:
     assert load(**{name: text})[name] == text
 
 

@@ -1,4 +1,4 @@
-"""Who refuses, FINRA or the network in front of it, decides whether credentials are asked for."""
+"""Whether credentials are requested depends on who refuses: FINRA or the network in front of it."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Homes, and one stack that the tests share which leave it as it is."""
+"""Homes, and one stack that is shared by the tests that do not change it."""
 
 import io
 import os

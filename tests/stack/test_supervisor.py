@@ -1,4 +1,4 @@
-"""The supervisor, with programs of a few words."""
+"""The supervisor, with short shell programs."""
 
 import itertools
 import os

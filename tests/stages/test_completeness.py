@@ -1,4 +1,4 @@
-"""A capture holds every row to its last byte, whatever was cut, repeated or oddly named on the way."""
+"""A capture holds every row completely, whatever was truncated, repeated or oddly named."""
 
 import itertools
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which weeks are due, and one runner a week that recomputes them."""
+"""Which weeks are due, and their computation, by one worker a week."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ def compute_all(weeks: list[date]) -> None:
                 sleep(wait.seconds / 50)
 
 
-def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(sql: Sql) -> None:
+def test_a_change_marks_the_loaded_weeks_within_each_metrics_lookahead(sql: Sql) -> None:
     drive(*[taken(WEEKS[number]) for number in (0, 2, 3, 5, 7)])
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[2])
@@ -74,7 +74,7 @@ def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(s
     assert sql("select * from otc.metric_due") == []
 
 
-def test_a_reached_week_is_computed_over_stored_rows_without_its_records(sql: Sql) -> None:
+def test_a_week_within_the_lookahead_is_computed_over_stored_rows(sql: Sql) -> None:
     rows = """
         select mpid, total_volume::int, share_change_1w_pts::text
         from otc.venue_share where week_ending = %s and tier = 'OTCE' order by 1
@@ -131,7 +131,7 @@ def test_a_requested_or_held_run_or_one_of_a_due_week_is_not_completed(sql: Sql)
 
 @pytest.mark.parametrize("metric", ["symbol_summary", "symbol_concentration", "symbol_rolling_avg"])
 def test_what_fails_half_way_is_due_until_all_of_it_is_stored(sql: Sql, metric: str) -> None:
-    """Metrics are stored side by side: one may be there when another fails."""
+    """Metrics are stored in parallel: one may be stored when another fails."""
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
     before = tables()
     for name in before:
@@ -150,7 +150,7 @@ def test_what_fails_half_way_is_due_until_all_of_it_is_stored(sql: Sql, metric: 
     assert sql("select count(*) from otc.symbol_sum") == sql("select count(*) from otc.venue_sum") == [(0,)]
 
 
-def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
+def test_leftovers_of_a_killed_worker_are_not_read(sql: Sql) -> None:
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
     before = tables()
     sql(
@@ -166,7 +166,7 @@ def test_what_a_killed_runner_left_behind_is_not_read(sql: Sql) -> None:
     assert sql("select count(*) from otc.venue_sum") == [(0,)]
 
 
-def test_a_runner_that_was_cut_off_stores_nothing_more(
+def test_a_computation_that_was_cut_off_stores_nothing_more(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock is lost, and another worker may have the week."""
@@ -193,7 +193,7 @@ def test_a_runner_that_was_cut_off_stores_nothing_more(
     assert tables() == before
 
 
-def test_a_runner_waits_for_what_one_that_was_cut_off_still_stores(environment: dict[str, str], sql: Sql) -> None:
+def test_a_computation_waits_for_one_that_was_cut_off_and_still_stores(environment: dict[str, str], sql: Sql) -> None:
     drive(taken(WEEKS[0]))
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
@@ -209,7 +209,7 @@ def test_a_runner_waits_for_what_one_that_was_cut_off_still_stores(environment: 
     assert sql("select count(*) from otc.metric_due") == [(0,)]
 
 
-def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
+def test_two_workers_at_once_give_the_tables_of_one(sql: Sql) -> None:
     drive(*[taken(week, AAA=7 * number) for number, week in enumerate(WEEKS[:6])])
     of_one = tables()
     for _ in range(2):
@@ -225,7 +225,7 @@ def test_two_runners_at_once_end_in_the_tables_of_one(sql: Sql) -> None:
 
 
 @pytest.mark.parametrize("held", WEEKS[:2])
-def test_a_runner_is_put_off_while_another_has_its_week_or_one_that_it_reads(
+def test_a_computation_is_delayed_while_another_has_its_week_or_one_that_it_reads(
     environment: dict[str, str], sql: Sql, held: date
 ) -> None:
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
@@ -266,7 +266,7 @@ def test_a_run_requested_again_marks_its_week_once_however_often_it_is_delayed(
     ]
 
 
-def test_what_is_due_already_is_not_taken_before_a_change_that_is_under_way_is_there(sql: Sql) -> None:
+def test_due_weeks_are_not_taken_before_a_change_in_progress_commits(sql: Sql) -> None:
     drive(taken(WEEK))
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEK)
@@ -299,7 +299,7 @@ def test_records_of_two_weeks_are_computed_at_once_and_their_order_shows_nowhere
     assert tables() == in_order
 
 
-def test_a_later_week_is_left_to_its_own_message_while_records_of_it_are_on_their_way(sql: Sql) -> None:
+def test_a_later_week_is_left_to_its_own_message_while_its_records_are_pending(sql: Sql) -> None:
     drive(*[taken(week) for week in WEEKS[:3]])
     coming = taken(WEEKS[1], "T1")
     with resources.database().transaction() as transaction:
@@ -314,7 +314,7 @@ def test_a_later_week_is_left_to_its_own_message_while_records_of_it_are_on_thei
     assert sql(due) == []
 
 
-def test_a_week_that_is_only_reached_waits_for_no_records(sql: Sql) -> None:
+def test_a_week_within_the_lookahead_waits_for_no_records(sql: Sql) -> None:
     drive(*[taken(week) for week in WEEKS[:2]])
     taken(WEEKS[1], "T1")
     with resources.database().transaction() as transaction:
@@ -336,7 +336,7 @@ def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
     assert sql("select avg_6w_volume::int from otc.symbol_rolling_avg where symbol = 'AAA'") == [(20,), (20,)]
 
 
-def test_the_last_partition_of_a_week_computes_for_all_that_are_on_their_way(sql: Callable[..., Any]) -> None:
+def test_the_last_partition_of_a_week_computes_for_all_pending_ones(sql: Callable[..., Any]) -> None:
     content = file_text([("AAA", "AAAA", 5, 1)])
     other = file_text([("BBB", "AAAA", 5, 1)], "T1")
     runs = drive(observe(content, Partition(WEEK, "OTCE")), observe(other, Partition(WEEK, "T1")))
@@ -347,7 +347,7 @@ def test_the_last_partition_of_a_week_computes_for_all_that_are_on_their_way(sql
 def test_records_that_change_just_before_their_marks_are_taken_are_computed_first(
     sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when a runner is paused between its look at what is due and taking it."""
+    """Simulate a worker that is paused between reading what is due and taking it."""
     week = WEEKS[1]
     drive(taken(WEEKS[0]), taken(week))
     changed, real, persisted = taken(week, later=1, BBB=21), Transaction.rows, list[Run]()

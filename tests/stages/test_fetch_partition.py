@@ -64,7 +64,7 @@ def test_no_rows_are_not_published_yet(as_list: bool) -> None:
         assert len(server.requests) == 1
 
 
-def test_no_rows_of_a_partition_that_was_there_are_a_permanent_error() -> None:
+def test_no_rows_of_a_captured_partition_are_a_permanent_error() -> None:
     with FinraServer(Dataset({})) as server, pytest.raises(Permanent, match="its records are unchanged"):
         fetch.fetch_partition(client(server), T1, NOW, is_captured=True)
 
@@ -154,13 +154,13 @@ def test_an_added_column_is_kept(server: FinraServer) -> None:
     assert whole.total == len(LINES)
 
 
-def test_strays_are_no_partitions_of_ours() -> None:
+def test_partitions_of_unknown_tiers_are_ignored() -> None:
     dataset = Dataset({KEY: LINES, (T1.week_start, "NA"): LINES[:6], (date(2023, 11, 6), "NMS"): LINES[:2]})
     with FinraServer(dataset) as server:
         assert client(server).partitions() == {T1}
 
 
-def test_we_say_who_we_are(server: FinraServer) -> None:
+def test_requests_identify_the_client(server: FinraServer) -> None:
     headers = client(server, CONTACT="ops@example.org")._session.headers
     assert str(headers["User-Agent"]).startswith("otcpipe/")
     assert "(ops@example.org)" in str(headers["User-Agent"])

@@ -35,7 +35,7 @@ def malformed(table: pa.Table) -> list[tuple[int, str, str]]:
     return [row for row in rows if row[1] is not None]
 
 
-def test_all_rows_of_a_real_file_are_read_as_they_stand() -> None:
+def test_all_rows_of_a_real_file_are_read_unchanged() -> None:
     content = gzip.decompress((DATA / REAL).read_bytes())
     table = parse.rows(content)
     assert table.num_rows == 5328

@@ -1,4 +1,4 @@
-"""What `parse` says of a first line, and of files that are not FINRA's at all."""
+"""How `parse` treats headers, and files that are not FINRA's."""
 
 import json
 from pathlib import Path

@@ -79,7 +79,7 @@ def test_captures_in_any_order_give_the_same_tables(sql: Sql, order: tuple[int, 
     assert [row[:3] for row in sql(METRICS)] == [("A", "ATS", 1), ("B", "ATS", 2)]
 
 
-def test_a_file_neither_withdraws_nor_blanks_what_only_the_api_tells(sql: Sql) -> None:
+def test_a_file_neither_withdraws_nor_blanks_what_only_the_api_has(sql: Sql) -> None:
     drive(observe(api_text([{"totalWeeklyShareQuantity": "100.5"}, NON_ATS], T1), T1, covers="all"))
     same = file_text([("ABC", "AAAA", "100.5", 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
     drive(observe(same, T1, NOON + timedelta(days=1)))
@@ -257,7 +257,7 @@ def test_tables_that_do_not_hold_the_previous_capture_are_repaired_by_the_next(s
     assert current(sql) == unharmed
 
 
-def test_an_answer_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> None:
+def test_a_capture_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> None:
     expected = _answered(sql)
     sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
 
@@ -270,7 +270,7 @@ def test_an_answer_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> No
 
 @pytest.mark.parametrize("statement", ["has_current", "current_sums", "current_records"])
 def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, statement: str) -> None:
-    """Twelve other weeks would be read where statistics make a week look like all of them, and once were."""
+    """Misleading statistics once made the planner read twelve other weeks."""
     drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
     sql("analyze otc.volume_record")
     with resources.database().transaction() as transaction:
@@ -282,8 +282,8 @@ def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, 
     assert all("week_ending" in node.get("Index Cond", "") for node in scans)
 
 
-def test_what_ends_is_sought_by_its_symbol_and_ended_at_its_place(sql: Sql) -> None:
-    """As a week's rows would be compared with each of those where no statistics tell of them, and once were."""
+def test_closed_records_are_found_by_symbol_and_updated_by_position(sql: Sql) -> None:
+    """Missing statistics once made the planner compare every pair of rows of a week."""
     drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
     place = {"week_ending": WEEK, "tier": "OTCE"}
     with resources.database().transaction() as transaction:

@@ -67,7 +67,7 @@ def test_every_stage_of_every_capture_run_again_changes_nothing(runs: list[Run],
 
 
 def test_two_workers_in_one_stage_change_no_more_than_one(runs: list[Run], sql: Sql) -> None:
-    """As when a worker was paused for longer than its lease and then goes on."""
+    """Simulate a worker that was paused for longer than its lease."""
     before = all_tables(sql)
     for run in runs:
         bodies = [threading.Thread(target=functions()[run.stage.name], args=(run,)) for _ in range(2)]
@@ -156,7 +156,7 @@ def test_the_schema_forbids_versions_of_one_record_that_overlap(runs: list[Run],
         )
 
 
-def test_a_lease_that_was_lost_hands_nothing_on(runs: list[Run], sql: Sql) -> None:
+def test_a_lost_lease_passes_nothing_on(runs: list[Run], sql: Sql) -> None:
     persisted = replace(runs[-2], request="twice")
     ledger.request(resources.database(), persisted)
     claim = ledger.claim(resources.database(), persisted)

@@ -99,7 +99,7 @@ def test_a_stage_that_waits_for_a_lock_ends_at_its_limit_and_succeeds_later(
     wait(lambda: sql(DONE) == [(1,)], 100)
 
 
-def test_a_worker_that_is_to_stop_does_not_wait_for_a_lock_and_leaves_the_run_to_another(
+def test_a_worker_that_must_stop_does_not_wait_for_a_lock_and_leaves_the_run_to_another(
     environment: dict[str, str], workers: Workers, sql: Sql
 ) -> None:
     run = due("persist")
@@ -138,7 +138,7 @@ def test_a_lock_that_is_held_for_long_delays_the_run_without_counting_an_attempt
 
 
 def stopped(work: StageWork, until: Callable[[], bool]) -> None:
-    """Stop the work again and again, as the middleware does it."""
+    """Stop the work repeatedly, as the middleware does."""
     while not until():
         work.stop(TimeLimitExceeded)
         time.sleep(0.05)
@@ -188,7 +188,7 @@ def test_the_reason_is_raised_once_and_helpers_stop_at_each_check() -> None:
         work.check()
 
 
-def test_work_that_is_over_is_stopped_by_nobody() -> None:
+def test_work_that_has_ended_is_not_stopped() -> None:
     work = StageWork(raise_thread_exception)
     work.end()
     work.stop(TimeLimitExceeded)

@@ -40,13 +40,13 @@ def test_a_member_with_a_name_and_a_time_is_read() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 3, 9, 10, 11, -9, -8, -4, -1])
-def test_gzip_that_breaks_off_is_refused(length: int) -> None:
+def test_truncated_gzip_is_refused(length: int) -> None:
     with pytest.raises(Invalid, match="is truncated"):
         gz.expand(gz.compress(CONTENT)[:length])
 
 
 @given(st.integers(2, len(gz.compress(CONTENT)) - 1))
-def test_no_part_of_gzip_is_taken_for_the_whole(length: int) -> None:
+def test_no_prefix_of_gzip_is_accepted(length: int) -> None:
     with pytest.raises(Invalid, match="is truncated"):
         gz.expand(gz.compress(CONTENT)[:length])
 

@@ -27,7 +27,7 @@ def test_migrations_are_applied_in_order_and_once(empty: Database, sql: Sql) -> 
     assert [name for (name,) in sql("select name from otc.migration order by applied_at, name")] == names
 
 
-def test_two_that_migrate_at_once_do_not_collide(empty: Database) -> None:
+def test_concurrent_migrations_do_not_collide(empty: Database) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         applied = list(pool.map(lambda _: empty.migrate(), range(4)))
     assert sorted(itertools.chain(*applied)) == [name for name, _ in statements.migrations()]
@@ -51,7 +51,7 @@ def test_a_transaction_that_fails_changes_nothing(environment: dict[str, str], s
     assert sql("select * from otc.name") == []
 
 
-def test_what_goes_side_by_side_ends_before_an_error_is_raised(environment: dict[str, str], sql: Sql) -> None:
+def test_parallel_work_ends_before_an_error_is_raised(environment: dict[str, str], sql: Sql) -> None:
     def add(transaction: Transaction, name: str) -> str:
         if name == "B":
             raise KeyError(name)

@@ -1,4 +1,4 @@
-"""Input that is hostile costs memory and time by what it honestly is, and ends in one sentence."""
+"""Hostile input costs bounded memory and time, and ends in one sentence."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""What is shown of text from outside: nothing that a terminal obeys, and nothing that cannot be seen."""
+"""Text from outside is shown without terminal controls and invisible characters."""
 
 import sys
 import unicodedata
@@ -23,7 +23,7 @@ def test_what_moves_hides_or_turns_is_replaced(character: str) -> None:
     assert sentence(f"a{character}b") in ("a b", f"a{REPLACEMENT}b")
 
 
-def test_what_is_only_foreign_is_kept() -> None:
+def test_foreign_text_is_kept() -> None:
     assert printable(HARMLESS) == HARMLESS
 
 
