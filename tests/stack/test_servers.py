@@ -99,9 +99,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_finds_everything(
     assert not [path for path in sockets if path.exists()]
 
 
-def test_a_pid_file_of_a_killed_server_whose_pid_is_reused_does_not_prevent_a_start(
-    tmp_path: Path, stack: Supervisor
-) -> None:
+def test_a_stale_pid_file_whose_pid_is_reused_does_not_prevent_a_start(tmp_path: Path, stack: Supervisor) -> None:
     external = {"OTCPIPE_REDIS_URL": "redis://elsewhere", "OTCPIPE_S3_ENDPOINT": "http://elsewhere"}
     start_servers(tmp_path, durable=False, environ=external, ready=READY).stop()
     # The other stack's server stands for the process that was given the pid.
