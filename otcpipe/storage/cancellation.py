@@ -35,7 +35,7 @@ class StageWork:
         self._has_ended = False
 
     @contextmanager
-    def under_way(self, cancel: Callable[[], None]) -> Iterator[None]:
+    def cancellable_by(self, cancel: Callable[[], None]) -> Iterator[None]:
         """Let `stop` call `cancel` while the block lasts; an error of a cancelled block is replaced by the reason."""
         self.check()
         operation = object()
@@ -88,13 +88,13 @@ CURRENT: ContextVar[StageWork | None] = ContextVar("CURRENT", default=None)
 
 
 @contextmanager
-def under_way(cancel: Callable[[], None]) -> Iterator[None]:
-    """Do as `StageWork.under_way` of the current work; without current work the block just runs."""
+def cancellable_by(cancel: Callable[[], None]) -> Iterator[None]:
+    """Do as `StageWork.cancellable_by` of the current work; without current work the block just runs."""
     work = CURRENT.get()
     if work is None:
         yield
         return
-    with work.under_way(cancel):
+    with work.cancellable_by(cancel):
         yield
 
 

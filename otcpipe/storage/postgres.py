@@ -131,7 +131,7 @@ def is_up(environment: Mapping[str, str]) -> bool:
 
 def _cancellable(connection: "psycopg.Connection[Any]") -> AbstractContextManager[None]:
     """Let `StageWork.stop` cancel the connection's statement while the block lasts."""
-    return cancellation.under_way(partial(connection.cancel_safe, timeout=CANCEL_SECONDS))
+    return cancellation.cancellable_by(partial(connection.cancel_safe, timeout=CANCEL_SECONDS))
 
 
 def _set_limits(connection: psycopg.Connection[Row]) -> None:

@@ -184,7 +184,7 @@ def test_the_reason_is_raised_once_and_helpers_stop_at_each_check() -> None:
     assert found == ["The stage was stopped."] * 2
     with pytest.raises(TimeLimitExceeded):
         work.check()
-    with work.under_way(lambda: None):
+    with work.cancellable_by(lambda: None):
         work.check()
 
 
