@@ -66,8 +66,8 @@ def stack(home: Path, **values: str) -> Path:
 def test_the_environment_overrides_the_state_file_which_overrides_the_default(tmp_path: Path) -> None:
     home = stack(tmp_path, S3_BUCKET="of-the-stack", S3_REGION="of-the-stack")
     found = load(home, S3_BUCKET="of-the-environment")
-    told = [found[name] for name in ("S3_BUCKET", "S3_REGION", "S3_PREFIX")]
-    assert told == ["of-the-environment", "of-the-stack", "finra/otc"]
+    results = [found[name] for name in ("S3_BUCKET", "S3_REGION", "S3_PREFIX")]
+    assert results == ["of-the-environment", "of-the-stack", "finra/otc"]
 
 
 def test_a_running_stack_is_enough(tmp_path: Path) -> None:
@@ -117,13 +117,13 @@ def test_a_wrong_value_names_itself_and_is_not_shown(name: str, text: str) -> No
 @example("[")
 @example(f"host{HOST}")
 def test_no_text_of_a_url_gets_through_or_gets_out(name: str, text: str) -> None:
-    told = f"OTCPIPE_{name} must be "
+    message = f"OTCPIPE_{name} must be "
     try:
         load(**{name: f"{syntax.SCHEMES[name][0]}://u:{SECRET}@{text}"})
     except Invalid as error:
-        told = str(error)
-    assert told.startswith(f"OTCPIPE_{name} must be ")
-    assert SECRET not in told
+        message = str(error)
+    assert message.startswith(f"OTCPIPE_{name} must be ")
+    assert SECRET not in message
 
 
 @pytest.mark.parametrize("name", ["DATABASE", "database_url", "S3_SECRET", "FINRA_RATES", ""])

@@ -193,10 +193,10 @@ def test_a_page_of_any_shape_costs_little() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.hostile_pages"], capture_output=True, text=True, timeout=100, check=True
     )
-    told = json.loads(done.stdout)
-    assert told["megabytes"] < 1000
-    assert all(seconds < 10 for _, seconds in told["costs"].values())
-    assert {told["costs"][f"{shape} False"][0] for shape in ("bars", "short rows", "a bomb")} == {"TooLarge"}
+    results = json.loads(done.stdout)
+    assert results["megabytes"] < 1000
+    assert all(seconds < 10 for _, seconds in results["costs"].values())
+    assert {results["costs"][f"{shape} False"][0] for shape in ("bars", "short rows", "a bomb")} == {"TooLarge"}
 
 
 def test_a_partition_of_too_many_bytes_is_a_reason(server: FinraServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,10 @@ def server() -> Iterator[FinraServer]:
         yield running
 
 
-def texts(whole: CompletePartition | None) -> list[tuple[str, ...]]:
+def texts(found: CompletePartition | None) -> list[tuple[str, ...]]:
     """What was captured, in FINRA's columns, as a reader of the raw bytes gets it."""
-    assert whole
-    table = decode_dictionaries(parse.rows(whole.content))
+    assert found
+    table = decode_dictionaries(parse.rows(found.content))
     return sorted(zip(*(table[name].fill_null("").to_pylist() for name in WEEKLY.api_fields), strict=True))
 
 
@@ -110,13 +110,13 @@ def test_a_row_that_finra_really_publishes_twice_is_captured_twice(at: int, shar
     with FinraServer(Dataset({KEY: repeated(LINES[at], **values)})) as server:
         for _ in range(10):  # the two come in any order: where they part two pages, an attempt may fail
             try:
-                whole = read(server)
+                found = read(server)
             except Defective:
                 continue
             break
-        assert rows_of(whole) == held(server)
-        assert whole
-        rows = normalize.rows(parse.rows(whole.content), T1)
+        assert rows_of(found) == held(server)
+        assert found
+        rows = normalize.rows(parse.rows(found.content), T1)
         (reject,) = rows.rejects.to_pylist()
         assert "on an earlier line" in reject["reason"]
 
@@ -128,12 +128,12 @@ def test_a_row_that_was_repeated_in_one_read_only_is_not_captured_twice(
     server.dataset.put(KEY, [*LINES[:-1], LINES[0]])
     page, count = client(server).page, itertools.count(1)
 
-    def mended(offset: int, limit: int, /, *, is_json: bool | None = None) -> Page:
+    def read_page(offset: int, limit: int, /, *, is_json: bool | None = None) -> Page:
         if next(count) == 4:  # an attempt takes three requests
             server.dataset.put(KEY, LINES)
         return page(T1, offset, limit, is_json=is_json)
 
-    assert rows_of(paging.read_partition(T1, mended)) == sorted(LINES)
+    assert rows_of(paging.read_partition(T1, read_page)) == sorted(LINES)
 
 
 ODD = [
@@ -161,12 +161,12 @@ def test_every_row_and_the_exact_name_are_captured(server: FinraServer, name: st
 
     symbol = server.dataset.rows(KEY)[7][1]
     server.dataset.change(KEY, renamed)
-    whole = read(server, FINRA_FORMAT=finra_format)
-    assert whole
-    assert whole.total == len(LINES)
-    assert texts(whole) == expected(server)
-    assert whole.content.startswith(escapes.MARK) == any(odd in name for odd in "|\n\r")
-    assert normalize.rows(parse.rows(whole.content), T1).rejects.num_rows == 0
+    found = read(server, FINRA_FORMAT=finra_format)
+    assert found
+    assert found.total == len(LINES)
+    assert texts(found) == expected(server)
+    assert found.content.startswith(escapes.MARK) == any(odd in name for odd in "|\n\r")
+    assert normalize.rows(parse.rows(found.content), T1).rejects.num_rows == 0
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -192,9 +192,9 @@ def test_odd_values_anywhere_are_captured_exactly(server: FinraServer, changes: 
 def test_a_nul_in_a_name_costs_only_its_own_row(server: FinraServer) -> None:
     chosen = server.dataset.rows(KEY)[3]
     server.dataset.change(KEY, lambda row: with_values(row, issueName="A\0B") if row == chosen else row)
-    whole = read(server)
-    assert whole
-    rows = normalize.rows(parse.rows(whole.content), T1)
+    found = read(server)
+    assert found
+    rows = normalize.rows(parse.rows(found.content), T1)
     assert [row["reason"] for row in rows.rejects.to_pylist()] == ["a NUL character inside a value"]
     assert rows.kept.num_rows == len(LINES) - 1
 
@@ -225,16 +225,16 @@ def test_a_json_number_is_written_out_exactly(server: FinraServer, number: str) 
 @pytest.mark.parametrize("number", ["1e300000000", "-1E-300000000", "1e" + "9" * 5000, "9" * 5000, "NaN", "Infinity"])
 def test_a_number_that_no_quantity_has_costs_one_row_and_nothing_else(server: FinraServer, number: str) -> None:
     assert captured_notional(server, number) == number
-    whole = read(server, FINRA_FORMAT="json")
-    assert whole
-    assert normalize.rows(parse.rows(whole.content), T1).rejects.num_rows == 1
+    found = read(server, FINRA_FORMAT="json")
+    assert found
+    assert normalize.rows(parse.rows(found.content), T1).rejects.num_rows == 1
 
 
 def captured_notional(server: FinraServer, number: str) -> str:
     """The notional as captured of a row whose JSON has it so."""
     server.dataset.put(KEY, LINES[:1])
     server.faults.add(Fault(Kind.ODD_NUMBER, number=number, times=ALWAYS))
-    whole = read(server, FINRA_FORMAT="json")
-    assert whole
-    (text,) = parse.rows(whole.content)["totalNotionalSum"].to_pylist()
+    found = read(server, FINRA_FORMAT="json")
+    assert found
+    (text,) = parse.rows(found.content)["totalNotionalSum"].to_pylist()
     return str(text)

@@ -37,8 +37,8 @@ def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
         done = otcpipe("run", "--week", "2026-03-04", **asked)
         assert (done.returncode, done.stderr) == (0, "")
         rows = json.loads(otcpipe("status", "--json", "--week", "2026-03-04").stdout)
-        told = [(row["tier"], row["state"], row["reconciled"], row["captures"]) for row in rows]
-        assert told == [(tier, "done", True, 1) for tier in ("T1", "T2", "OTCE")]
+        results = [(row["tier"], row["state"], row["reconciled"], row["captures"]) for row in rows]
+        assert results == [(tier, "done", True, 1) for tier in ("T1", "T2", "OTCE")]
         for row in rows:
             assert (
                 row["rows"] == row["records"] + row["totals"] == len(dataset.partition((MONDAY, row["tier"])).lines)
@@ -135,11 +135,11 @@ def test_every_recorded_row_is_captured_as_it_was_published(history: dict[tuple[
         seen = 0
         for (monday, tier), lines in history.items():
             partition = Partition(week_ending(monday), tier)
-            whole = paging.read_partition(partition, partial(client.page, partition))
-            assert whole
-            rows = normalize.rows(parse.rows(whole.content), partition)
+            found = paging.read_partition(partition, partial(client.page, partition))
+            assert found
+            rows = normalize.rows(parse.rows(found.content), partition)
             assert rows.rejects.num_rows == 0
-            told = {
+            results = {
                 (
                     row["symbol"],
                     str(row["share_volume"]),
@@ -151,7 +151,7 @@ def test_every_recorded_row_is_captured_as_it_was_published(history: dict[tuple[
                 for row in rows.records.to_pylist()
             }
             fields = [line.split("|") for line in lines if line.endswith("_SMBL_FIRM")]
-            assert told == {
+            assert results == {
                 (f[1], f"{Decimal(f[0]):.6f}", int(f[10]), f"{Decimal(f[9]):.6f}", f[6], f[3]) for f in fields
             }
             assert {str(published_on(partition.week_ending, tier))} == {f[6] for f in fields}

@@ -29,12 +29,12 @@ def server() -> Iterator[FinraServer]:
 
 
 def test_all_pages_are_read_and_both_ends_read_again(server: FinraServer) -> None:
-    whole = read(server)
-    assert whole
-    assert rows_of(whole) == held(server)
+    found = read(server)
+    assert found
+    assert rows_of(found) == held(server)
     pages = 1 + -(-(len(LINES) - PAGE) // (PAGE - 1))
-    assert (whole.total, whole.pages, len(server.requests)) == (len(LINES), pages + 2, pages + 2)
-    assert len(set(whole.request_ids)) == pages + 2
+    assert (found.total, found.pages, len(server.requests)) == (len(LINES), pages + 2, pages + 2)
+    assert len(set(found.request_ids)) == pages + 2
 
 
 def test_the_bytes_do_not_depend_on_the_size_of_pages_or_the_format(
@@ -45,16 +45,16 @@ def test_the_bytes_do_not_depend_on_the_size_of_pages_or_the_format(
     assert first
     assert [read(server), read(server, FINRA_FORMAT="json")] != [None, None]
     assert {first.content} == {
-        whole.content for whole in (read(server), read(server, FINRA_FORMAT="json")) if whole is not None
+        found.content for found in (read(server), read(server, FINRA_FORMAT="json")) if found is not None
     }
 
 
 def test_pages_that_are_short_by_their_bytes_are_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with FinraServer(Dataset({KEY: LINES}), most_bytes=5000) as server:
-        whole = read(server)
-        assert rows_of(whole) == held(server)
-        assert whole
-        assert whole.pages > 2 * len(LINES) / PAGE
+        found = read(server)
+        assert rows_of(found) == held(server)
+        assert found
+        assert found.pages > 2 * len(LINES) / PAGE
 
 
 @pytest.mark.parametrize("as_list", [False, True])
@@ -148,10 +148,10 @@ def test_a_missing_column_is_a_permanent_error_that_names_it(server: FinraServer
 
 def test_an_added_column_is_kept(server: FinraServer) -> None:
     server.faults.add(Fault(Kind.ADDED_COLUMN, times=ALWAYS))
-    whole = read(server)
-    assert whole
-    assert b"newColumn" in whole.content.split(b"\n", 1)[0]
-    assert whole.total == len(LINES)
+    found = read(server)
+    assert found
+    assert b"newColumn" in found.content.split(b"\n", 1)[0]
+    assert found.total == len(LINES)
 
 
 def test_partitions_of_unknown_tiers_are_ignored() -> None:
@@ -194,11 +194,11 @@ def outcome(seed: int) -> None:
     with FinraServer(dataset, chaos(seed)) as server:
         try:
             asked = client(server, FINRA_FORMAT="json" if seed % 4 == 0 else "text")
-            whole = fetch.fetch_partition(asked, T1, NOW, is_captured=False)
+            found = fetch.fetch_partition(asked, T1, NOW, is_captured=False)
         except (Defective, Permanent) as reason:
             assert str(reason).endswith(".")  # noqa: PT017 - either outcome is good
             return
         states.append(held(server))
-        rows = [row.split("|") for row in rows_of(whole)]
+        rows = [row.split("|") for row in rows_of(found)]
         assert sorted("|".join(row[:17]) for row in rows) in states
     assert isinstance(server.faults, Faults)

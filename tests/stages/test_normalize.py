@@ -87,8 +87,8 @@ def test_output_changes_only_with_the_version() -> None:
     download = file_text([("NA", "AAAA", "1.5", 1), ("", "AAAA", 1, 1), ("A", "", 1, 1), ("NA", "AAAA", 2, 1)])
     outputs = normalized(answer + b"\nx|y\n"), normalized(download)
     tables = [table for rows in outputs for table in (rows.records, rows.totals, rows.rejects)]
-    told = [(str(table.schema.types), table.to_pydict()) for table in tables]
-    assert hashlib.sha256(repr(told).encode()).hexdigest() == OUTPUT[normalize.VERSION]
+    results = [(str(table.schema.types), table.to_pydict()) for table in tables]
+    assert hashlib.sha256(repr(results).encode()).hexdigest() == OUTPUT[normalize.VERSION]
 
 
 @settings(deadline=None, max_examples=40)
@@ -206,8 +206,8 @@ def test_rejects_keep_their_symbol_where_it_can_be_determined() -> None:
 def test_rejects_beyond_many_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rowset, "MAX_REJECTS", 2)
     rows = normalized(file_text([("A", "AAAA", text, 1) for text in ("?", 1, "?", "?", "?")]))
-    told = [(row["line"], row["lines"], row["text"] != "") for row in rows.rejects.to_pylist()]
-    assert told == [(2, 1, True), (4, 1, True), (5, 2, False)]
+    results = [(row["line"], row["lines"], row["text"] != "") for row in rows.rejects.to_pylist()]
+    assert results == [(2, 1, True), (4, 1, True), (5, 2, False)]
     assert rows.rejects["reason"].to_pylist()[-1] == "2 more lines were set aside"
     assert reconciliation.account(rows)["rejects"] == 4
     assert reconciliation.account(rows)["rows"] == 5

@@ -49,8 +49,8 @@ def test_output_changes_only_with_the_version() -> None:
     quotes = FILE.replace(b"|", b",") + bad.replace(b"|", b",") + b'\n"OTC","A","two\nlines",,,,,\n"OTC"x'
     texts = (FILE + bad, API + b"|added" + bad, api_text([{}, {}], OTCE), real, quotes, b"sep=|\n" + FILE + bad)
     tables = [decode_dictionaries(parse.rows(content)) for content in texts]
-    told = [(str(table.schema.types), table.to_pydict()) for table in tables]
-    assert hashlib.sha256(repr(told).encode()).hexdigest() == OUTPUT[parse.VERSION]
+    results = [(str(table.schema.types), table.to_pydict()) for table in tables]
+    assert hashlib.sha256(repr(results).encode()).hexdigest() == OUTPUT[parse.VERSION]
 
 
 @settings(deadline=None, max_examples=40)
