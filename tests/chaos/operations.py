@@ -47,7 +47,7 @@ class Operator:
         name = f"{source} {manifest.digest} {observed_at.isoformat()}"
         prefix = resources.settings()["S3_PREFIX"]
         key = observations.store_observation(resources.store(), prefix, partition, content, manifest, name)
-        planning.submit(resources.database(), Run(definition.named("cache"), key), actors.send)
+        planning.enqueue(resources.database(), Run(definition.named("cache"), key), actors.send)
 
     def accept(self, partition: Partition) -> None:
         with quiet():
@@ -173,7 +173,7 @@ def unsettled() -> list[object]:
 def repair() -> list[str]:
     """Send what is lost, replay what died; what was done."""
     try:
-        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in actors.send_stranded()]
+        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in actors.send_lost_runs()]
         return done + [_replay(letter) for letter in dead_letters.find(resources.database(), every=False)]
     except OtcpipeError as error:
         return [f"waited: {error}"]

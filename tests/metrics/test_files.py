@@ -45,7 +45,7 @@ def test_a_metric_stands_after_those_that_it_reads() -> None:
 
 def test_a_metric_file_must_say_how_far_it_reaches(schema: Path) -> None:
     (schema / "metrics" / "endless.sql").write_text("-- endless: a metric\n-- reaches: some\n")
-    with pytest.raises(ValueError, match=r"schema/metrics/endless\.sql does not say how many following weeks"):
+    with pytest.raises(ValueError, match=r"schema/metrics/endless\.sql lacks the line `-- reaches: N`"):
         definitions.metrics()
 
 
