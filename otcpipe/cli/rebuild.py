@@ -29,7 +29,7 @@ def rebuild(*, is_dry: bool) -> None:
     decisions.synchronize(database, store, prefix, say)
     sent = 0
     for finding in recovery.find(database, store, prefix, actors.message_ids(), resources.settings().now()):
-        planning.submit(database, finding.run, actors.send)
+        planning.enqueue(database, finding.run, actors.send)
         sent += 1
     say(f"{counted(sent, 'run')} enqueued.")
     partitions = {keys.parse(key, prefix).partition for key in stored}

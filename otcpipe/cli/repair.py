@@ -54,11 +54,11 @@ def _removed(*, is_dry: bool) -> str:
 def _due(prefix: str) -> Iterator[Finding]:
     settings, database = resources.settings(), resources.database()
     yield from recovery.find(database, resources.store(), prefix, actors.message_ids(), settings.now())
-    yield from recovery.unasked(database, prefix, settings.since, settings.now())
+    yield from recovery.never_requested(database, prefix, settings.since, settings.now())
 
 
 def _summary(number: int, *, stale: bool, is_dry: bool) -> str:
-    what = "made by another version of its code" if stale else "due without anybody at it"
+    what = "made by another version of its code" if stale else "due without a message or a worker"
     if not number:
         return f"Nothing is {what}."
     return f"{counted(number, 'run')} {what}{' would be' if is_dry else ''} sent again."
@@ -132,4 +132,4 @@ def _and_after(*, only: bool) -> str:
 
 
 def _submit(run: Run) -> None:
-    planning.submit(resources.database(), run, actors.send)
+    planning.enqueue(resources.database(), run, actors.send)

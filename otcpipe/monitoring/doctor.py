@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from otcpipe.broker.queues import Queues, this_host
+from otcpipe.broker.activity import this_host
+from otcpipe.broker.queues import Queues
 from otcpipe.errors import OtcpipeError, Unreachable
 from otcpipe.monitoring.checks import CHECKS, Place
 from otcpipe.pipeline.definition import named

@@ -1,4 +1,4 @@
-"""Decisions of people: small objects in S3, written once; the table in Postgres is a copy of them."""
+"""Decisions of people: small objects in S3, written once; the table in PostgreSQL is a copy of them."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -18,7 +18,10 @@ from otcpipe.storage.s3 import ObjectStore
 
 @dataclass(frozen=True)
 class Decision:
-    """accept: use a content of grade F; withdraw, restore: an observation; want: the first week of a tier."""
+    """What a person decided.
+
+    Its kinds: `accept` a content of grade F, `withdraw` or `restore` an observation, `want` a first week of a tier.
+    """
 
     kind: str
     partition: Partition
@@ -29,19 +32,20 @@ class Decision:
     score: int | None = None
 
     def key(self, prefix: str) -> Key:
+        """Return the object's key; equal decisions have equal keys."""
         name = f"{self.kind} {self.partition} {self.subject} {self.decided_at.isoformat()}"
         return keys.of_partition(prefix, self.partition).sibling("decision", keys.sha256(name.encode()))
 
 
 def record(database: Database, store: ObjectStore, prefix: str, decision: Decision) -> None:
-    """Keep a decision in S3, then in Postgres."""
+    """Store a decision in S3, then in PostgreSQL."""
     key = decision.key(prefix)
     store.put_once(str(key), _encode(decision))
     _copy(database, key, decision)
 
 
 def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
-    """Record the first week of each tier that is wanted, where partitions lie before it."""
+    """Record a new first week for each tier of which a partition lies before the present first week."""
     firsts: dict[str, Partition] = {}
     for one in partitions:
         firsts[one.tier] = min(one, firsts.get(one.tier, one), key=lambda each: each.week_ending)
@@ -52,7 +56,7 @@ def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterab
 
 
 def first_wanted(database: Database) -> Row:
-    """Return the first week that is wanted of each tier of which FINRA was ever asked for one."""
+    """Return the first wanted week by tier; a tier that was never requested is left out."""
     with database.transaction() as transaction:
         found = {row["tier"]: row["week_ending"] for row in transaction.rows("first_wanted")}
     return {tier: found[tier] for tier in TIERS if tier in found}
@@ -61,9 +65,10 @@ def first_wanted(database: Database) -> Row:
 def synchronize(
     database: Database, store: ObjectStore, prefix: str, warn: Callable[[str], object], *, is_dry: bool = False
 ) -> int:
-    """Copy to Postgres the decisions that only S3 has, and back those that only Postgres has; return how many.
+    """Copy decisions that only S3 has to PostgreSQL, and the other way round; return how many were missing.
 
-    Postgres alone has those of a release that kept them there.
+    Those that only PostgreSQL has come from a release that kept decisions in the table. With `is_dry` nothing is
+    copied. `warn` receives a sentence for each decision that cannot be read.
     """
     with database.transaction() as transaction:
         rows = {row["decision_id"]: row for row in transaction.rows("decisions")}
@@ -89,20 +94,22 @@ def synchronize(
 
 
 def _copy(database: Database, key: Key, decision: Decision) -> None:
-    """Note a decision, and what follows from it at once: grades around an accepted partition, the withdrawn mark."""
+    """Insert a decision and apply it: regrade near an accepted partition, or mark an observation as withdrawn."""
     with database.transaction() as transaction:
         if not transaction.run("add_decision", **asdict(decision) | asdict(key.partition), decision_id=key.digest):
             return
         if decision.kind == "accept":
             grading.regrade(transaction, decision.partition, decision.decided_at)
-            definitions.mark_due(transaction, decision.partition.week_ending)  # held until this very transaction
+            definitions.mark_due(
+                transaction, decision.partition.week_ending
+            )  # as it was held, nothing marked it before
         elif decision.kind in ("withdraw", "restore"):
             transaction.run("mark_withdrawn", subject=decision.subject)
 
 
 def _encode(decision: Decision) -> bytes:
     values = asdict(decision) | {"decided_at": decision.decided_at.isoformat()}
-    del values["partition"]  # the key says it
+    del values["partition"]  # it follows from the key
     return json.dumps(values, sort_keys=True, indent=1).encode()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from otcpipe import weeks
-from otcpipe.pipeline import coverage, dead_letters, definition, planning
+from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.planning import Send
 from otcpipe.pipeline.refresh import most_urgent, refreshable
@@ -32,7 +32,7 @@ class JobContext:
     store: ObjectStore
     settings: Settings
     send: Send
-    send_stranded: Callable[[], Sized]
+    send_lost_runs: Callable[[], Sized]
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def recompute_stale(context: JobContext) -> str:
     for row in rows:
         key = keys.parse(row["key"], context.settings["S3_PREFIX"])
         run = Run(definition.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")
-        planning.submit(context.database, run, context.send)
+        planning.enqueue(context.database, run, context.send)
     return f"{len(rows):,} weeks had stale metrics."
 
 
 def reconcile(context: JobContext) -> str:
-    return f"{len(context.send_stranded()):,} runs were due without anybody at them."
+    return f"{len(context.send_lost_runs()):,} runs were due without a message or a worker."
 
 
 def refresh(context: JobContext) -> str:
@@ -83,16 +83,18 @@ def _ask(context: JobContext, partitions: Sequence[Partition]) -> None:
 
 def check(context: JobContext) -> str:
     """Warn of what is late, failed or held and of dead letters; forget fires of long ago."""
-    troubles = coverage.troubles(coverage.cells(context.database, context.now, context.settings.since))
+    sentences = gaps.describe(coverage.cells(context.database, context.now, context.settings.since))
     dead = dead_letters.find(context.database, every=False)
-    for trouble in troubles:
-        log.warning(trouble)
+    for sentence in sentences:
+        log.warning(sentence)
     if dead:
         log.warning("%d dead letters are open: see `otcpipe dlq list`.", len(dead))
     with context.database.transaction() as transaction:
         transaction.run("drop_old_fires", days=FIRES_KEPT_DAYS, now=context.now)
     newest = ", ".join(f"{tier} {weeks.newest_published(context.now, tier)}" for tier in weeks.DELAY)
-    return f"{len(troubles):,} gaps and {len(dead):,} dead letters need somebody; the newest weeks due are {newest}."
+    return (
+        f"{len(sentences):,} gaps and {len(dead):,} dead letters need attention; the newest weeks due are {newest}."
+    )
 
 
 JOBS = (

@@ -12,8 +12,8 @@ import redis
 from dramatiq.middleware import CurrentMessage, Middleware
 from dramatiq.middleware.retries import Retries
 
-from otcpipe.broker import actors, redis_broker
-from otcpipe.broker.middleware import WorkerTuning
+from otcpipe.broker import actors, consumer
+from otcpipe.broker.middleware.worker_tuning import WorkerTuning
 from otcpipe.broker.redis_broker import FailClosedBroker
 
 QUEUE = "work"
@@ -40,7 +40,7 @@ def client(environment: dict[str, str]) -> Iterator["redis.Redis"]:
 @pytest.fixture
 def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FailClosedBroker]]:
     """Builds a broker with one actor and a worker on it."""
-    monkeypatch.setattr(redis_broker, "SWEEP_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "SWEEP_SECONDS", 0.2)
     workers: list[dramatiq.Worker] = []
 
     def start(function: Callable[[str], None], *more: Middleware, **options: object) -> FailClosedBroker:
@@ -137,7 +137,7 @@ def busy(work: Callable[..., FailClosedBroker], go: threading.Event) -> FailClos
 def test_a_worker_that_is_busy_leaves_a_message_to_one_that_is_idle(
     work: Callable[..., FailClosedBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_broker, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(consumer, "YIELD_SECONDS", 20)
     go, seen = threading.Event(), list[str]()
     first = busy(work, go)
     time.sleep(1)

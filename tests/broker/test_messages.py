@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from otcpipe.broker import messages
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import dead_letters
+from otcpipe.pipeline.failures import Failure
 from tests.support.forged import FIELDS, OPTIONS
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -38,7 +39,7 @@ def test_any_bytes_are_invalid_or_a_message(content: bytes) -> None:
     with suppress(Invalid):
         messages.decode(content)
     messages.glimpse(content)
-    dead_letters.Failure.read(content)
+    Failure.from_json(content)
 
 
 @given(st.sampled_from([*FIELDS]), VALUES)

@@ -95,7 +95,7 @@ def test_each_kind_of_forged_message_dies_alone_among_good_ones(
     assert here("dlq", "list").returncode == 0
     assert here("dlq", "list", "--json").returncode == 0
     ((longest,),) = sql("select max(length(message)) from otc.letter")
-    assert longest == messages.MOST_BYTES + 1
+    assert longest == messages.MAX_BYTES + 1
     for (letter_id,) in sql("select distinct on (left(reason, 30)) letter_id from otc.letter"):
         assert here("dlq", "show", letter_id).returncode == 0
         assert here("dlq", "replay", letter_id, "--dry-run").returncode in (0, 1)

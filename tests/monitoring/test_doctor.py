@@ -14,8 +14,8 @@ import redis
 
 from otcpipe import resources, settings
 from otcpipe.broker import messages
+from otcpipe.broker.activity import consumer_key, moved_key, this_host
 from otcpipe.broker.actors import send
-from otcpipe.broker.queues import consumer_key, moved_key, this_host
 from otcpipe.monitoring import checks, doctor
 from otcpipe.monitoring.checks import Place
 from otcpipe.pipeline import dead_letters

@@ -9,7 +9,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.cli import coverage as shown
-from otcpipe.pipeline import coverage, ledger, planning
+from otcpipe.pipeline import coverage, gaps, ledger, planning
 from otcpipe.pipeline.coverage import Cell
 from otcpipe.records import Partition
 from tests.support.pipeline import api_text, drive, file_text, observe
@@ -37,7 +37,7 @@ def load(week: date = FRIDAY, volume: int = 100, at: datetime = NOW) -> None:
 
 
 def test_what_nobody_asked_for_is_what_the_calendar_says(environment: dict[str, str]) -> None:
-    found = coverage.alike(list(cells().values()))
+    found = gaps.group_weeks(list(cells().values()))
     assert [(first, last, list(map(str, row))) for first, last, row in found] == [
         (FRIDAY, FRIDAY, ["late 14d", "due", "due"]),
         (FRIDAY + WEEK, FRIDAY + WEEK, ["late 7d", "not due", "not due"]),
@@ -79,7 +79,7 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
     planning.enqueue_fetches(resources.database(), resources.store(), "finra/otc", asked, lambda _: None, NOW)
     sql("update otc.stage_run set state = 'done', reason = 'not published yet'")
     assert [str(cells()[one]) for one in asked] == ["late 7d", "absent"]
-    assert [sentence for sentence in coverage.troubles(list(cells().values())) if "11-21" in sentence] == [
+    assert [sentence for sentence in gaps.describe(list(cells().values())) if "11-21" in sentence] == [
         "T1, week ending 2025-11-21: late by 7 days: not published yet."
     ]
 
@@ -128,7 +128,7 @@ def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
     assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
-    assert printed[-1] == "3 of 15 partitions need somebody."
+    assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
         shown.coverage(*arguments, as_json=True)
     rows = json.loads(capsys.readouterr().out)

@@ -17,8 +17,9 @@ import redis
 from otcpipe import resources
 from otcpipe.broker import actors, messages
 from otcpipe.errors import Invalid
-from otcpipe.pipeline import dead_letters, definition, ledger
-from otcpipe.pipeline.dead_letters import DeadMessage, Failure
+from otcpipe.pipeline import claims, dead_letters, definition, ledger
+from otcpipe.pipeline.dead_letters import DeadMessage
+from otcpipe.pipeline.failures import Failure
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
@@ -112,7 +113,7 @@ def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
     assert {name: (row["stage"], row["attempts"], row["reason"]) for name, row in told.items()} == {
         "RaiseException": ("cache", 2, told["RaiseException"]["reason"]),
         "TimeLimitExceeded": ("cache", 1, "TimeLimitExceeded: no message"),
-        "Poisonous": ("cache", 1, "3 workers in a row died at it, or never came back."),
+        "Poisonous": ("cache", 1, "3 workers in a row crashed during this run; it is not tried again."),
         "Permanent": ("parse", 1, told["Permanent"]["reason"]),
         "ActorNotFound": (None, 1, "ActorNotFound: cache_nothing"),
         "DecodeError": (None, 1, told["DecodeError"]["reason"]),
@@ -211,7 +212,7 @@ def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., 
         for name in client.lrange("otcpipe:cache", 0, -1):
             client.zadd("otcpipe:cache.XQ", {name: 1})
             client.hset("otcpipe:cache.XQ.msgs", name, client.hget("otcpipe:cache.msgs", name))
-    actors.record_deaths()
+    actors.record_dead_messages()
     assert sql("select tier from otc.letter") == [("T2",)]
     assert actors.broker().client.zcard("otcpipe:cache.XQ") == 1
 
@@ -238,9 +239,9 @@ def test_odd_neighbours_of_the_dead_are_recorded_too(
     )
     if noted is not None:
         client.hset("otcpipe:causes", name, noted)
-    actors.record_deaths()
+    actors.record_dead_messages()
     ((error, stage, actor, length),) = sql("select error_class, stage, actor, length(message) from otc.letter")
-    assert (error, stage, actor, length) == ("DecodeError", None, None, messages.MOST_BYTES + 1)
+    assert (error, stage, actor, length) == ("DecodeError", None, None, messages.MAX_BYTES + 1)
     assert (
         client.zcard("otcpipe:parse.XQ") + client.hlen("otcpipe:parse.XQ.msgs") + client.hlen("otcpipe:causes") == 0
     )
@@ -248,7 +249,7 @@ def test_odd_neighbours_of_the_dead_are_recorded_too(
 
 def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., DeadMessage], sql: Sql) -> None:
     run = observed()
-    assert isinstance(ledger.claim(resources.database(), run), ledger.Claim)
+    assert isinstance(claims.claim(resources.database(), run), claims.Claim)
     assert not dead_letters.record(resources.database(), death(run), messages.read)
     assert sql("select count(*) from otc.letter") == [(0,)]
 

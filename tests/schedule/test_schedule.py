@@ -210,12 +210,12 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
 def test_what_is_stranded_is_sent_again_every_few_minutes(environment: dict[str, str]) -> None:
     asked: list[str] = []
 
-    def send_stranded() -> list[str]:
+    def send_lost_runs() -> list[str]:
         asked.append("asked")
         return asked
 
     context = JobContext(
-        WEDNESDAY, resources.database(), resources.store(), resources.settings(), lambda _: None, send_stranded
+        WEDNESDAY, resources.database(), resources.store(), resources.settings(), lambda _: None, send_lost_runs
     )
     schedule.begin(resources.database(), WEDNESDAY - 5 * MINUTE)
     assert "otc-reconcile" in schedule.fire_due(context)

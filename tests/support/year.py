@@ -61,7 +61,7 @@ class Year:
         """What coverage says of all that is due."""
         assert self.now
         cells = coverage.cells(resources.database(), self.now, resources.settings().since)
-        return {one.partition: str(one) for one in cells if one.state not in (coverage.UNWANTED, "not_due")}
+        return {one.partition: str(one) for one in cells if one.state not in (coverage.NOT_EXPECTED, "not_due")}
 
     def due(self, since: dict[str, date]) -> set[Partition]:
         """What ought to be there, told without otcpipe: from a first week of each tier on."""
@@ -74,7 +74,7 @@ class Year:
 
     def _stranded(self, sent: list[Run]) -> Callable[[], Sized]:
         prefix = resources.settings()["S3_PREFIX"]
-        found = partial(recovery.send_stranded, resources.database(), resources.store(), prefix)
+        found = partial(recovery.send_lost_runs, resources.database(), resources.store(), prefix)
         return lambda: found((), self.now or datetime.now(UTC), sent.append)
 
     def _publish(self, day: date) -> None:
