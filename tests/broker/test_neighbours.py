@@ -15,7 +15,8 @@ from otcpipe.broker import actors as broker
 from otcpipe.broker import messages, queues
 from otcpipe.errors import Invalid
 from otcpipe.finra.rate_limit import Rate
-from otcpipe.monitoring import checks
+from otcpipe.monitoring import work_checks
+from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -129,8 +130,8 @@ def _all_good_is_done_and_all_bad_is_dead(
     wait(lambda: sql(LETTERS) == [(len(forged),)], 60 + len(forged) / 20)
     assert sql("select count(*), count(distinct key) from otc.stage_run where stage = 'cache'") == [(number, number)]
     wait(lambda: is_empty(client))
-    place = checks.Place(resources.settings())
-    assert checks._queues(place)[0] == "ok"
+    context = CheckContext(resources.settings())
+    assert work_checks.queues(context)[0] == "ok"
     broker.send(good(number))
     wait(lambda: sql(DONE) == [(number + 1,)])
 
@@ -139,16 +140,16 @@ def test_keys_of_a_wrong_type_are_set_aside_and_the_work_goes_on(
     workers: Workers, client: "redis.Redis", sql: Sql, here: Command
 ) -> None:
     workers()
-    place = checks.Place(resources.settings())
-    wait(lambda: checks._queues(place)[0] == "ok")
+    context = CheckContext(resources.settings())
+    wait(lambda: work_checks.queues(context)[0] == "ok")
     wait(lambda: is_empty(client))
     for stage in definition.PIPELINE:
         for end in ("", ".msgs", ".DQ", ".DQ.msgs", ".XQ", ".XQ.msgs"):
             client.set(f"otcpipe:{stage.name}{end}", "a neighbour's")
     client.set("otcpipe:causes", "a neighbour's")
     client.set("otcpipe:__heartbeats__", "a neighbour's")
-    verdict, finding, _ = checks._queues(place)
-    wait(lambda: checks._queues(place)[0] == "ok")
+    verdict, finding, _ = work_checks.queues(context)
+    wait(lambda: work_checks.queues(context)[0] == "ok")
     broker.send(good(0))
     wait(lambda: sql(DONE) == [(1,)])
     assert client.get(next(client.scan_iter("otcpipe:set-aside:*:otcpipe:parse"))) == b"a neighbour's"
@@ -160,7 +161,7 @@ def test_the_command_line_sets_keys_of_a_wrong_type_aside_too(
 ) -> None:
     for key in ("otcpipe:cache", "otcpipe:cache.XQ.msgs", "otcpipe:__heartbeats__", "otcpipe:__acks__.nobody.cache"):
         client.set(key, "a neighbour's")
-    verdict, finding, _ = checks._queues(checks.Place(resources.settings()))
+    verdict, finding, _ = work_checks.queues(CheckContext(resources.settings()))
     assert (verdict, "otcpipe:cache is a string instead of a list" in finding) == ("fail", True)
     broker.send(good(0))
     assert here("reconcile").returncode == 0
