@@ -1,4 +1,4 @@
-"""What runs every week: jobs, the times at which they are due, and the clock that wakes them."""
+"""The schedule: jobs, the times at which they are due, and the clock that wakes the process."""
 
 from otcpipe.schedule.clock import run
 from otcpipe.schedule.fires import begin, fire_due, upcoming
