@@ -112,7 +112,7 @@ def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:
         assert words in error
 
 
-def test_lines_are_told_apart_by_venue_product_and_firm() -> None:
+def test_lines_are_distinguished_by_venue_product_and_firm() -> None:
     rows: list[dict[str, object]] = [
         {},
         {"productTypeCode": "CTS"},

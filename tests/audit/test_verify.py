@@ -1,4 +1,4 @@
-"""What verify finds, and that it is silent about what is well, whatever way that came in."""
+"""What verify finds, and that it reports nothing for sound data, however that was loaded."""
 
 import io
 import json
@@ -52,7 +52,7 @@ def sql(text: str, *values: object) -> list[Row]:
 
 
 def answer(partition: Partition, rows: list[dict[str, object]], at: datetime) -> Run:
-    """The observation of an answer of the API, as fetch deposits it."""
+    """The observation of an answer of the API, as fetch stores it."""
     content = api_text(rows, partition)
     manifest = Manifest("api", "all", keys.sha256(content), at, len(rows), 2, ("one", "two"))
     prefix = resources.settings()["S3_PREFIX"]
@@ -65,7 +65,7 @@ def answer(partition: Partition, rows: list[dict[str, object]], at: datetime) ->
 
 
 def load() -> None:
-    """Two weeks that came in every way there is."""
+    """Two weeks, loaded in every possible way."""
     rows: list[dict[str, object]] = [
         {},
         {"MPID": "BBBB", "productTypeCode": "CTS"},
@@ -145,7 +145,7 @@ def stored(kind: str, partition: Partition = NEXT) -> str:
 
 
 def put(key: str, content: bytes, digest: str | None = None) -> None:
-    """Write over an object, as no code of ours does; by default with the digest that fits."""
+    """Overwrite an object, as otcpipe never does; by default with the matching digest."""
     resources.store()._client.put_object(
         bucket_name="otcpipe",
         object_name=key,
@@ -157,7 +157,7 @@ def put(key: str, content: bytes, digest: str | None = None) -> None:
 
 @pytest.fixture
 def damage(world: None) -> Iterator[Callable[..., None]]:
-    """Changes the bytes of an object by a function, for as long as the test lasts."""
+    """Change the bytes of an object by a function until the test ends."""
     before: dict[str, bytes] = {}
 
     def change(key: str, how: Callable[[bytes], bytes | None], digest: str | None = None) -> None:
@@ -276,7 +276,7 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
             "Capture 6: rejects is 1 in the table, 0 by its raw bytes.",
         ],
     ),
-    "what the source told": (
+    "what the source announced": (
         "update otc.capture set record_total = 8, rows = 8, totals = 3 where capture_id = 1",
         "T1",
         [
@@ -380,7 +380,7 @@ def test_derived_objects_may_be_gone_or_written_by_another_release(damage: Calla
     assert notes(NEXT.week_ending) == []
 
 
-def test_what_is_not_computed_or_not_in_yet_or_of_older_code_is_no_error(
+def test_what_is_not_computed_or_still_processed_or_of_older_code_is_no_finding(
     world: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sql("insert into otc.metric_due values ('2025-11-21', 'venue_share')")

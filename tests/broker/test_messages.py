@@ -69,7 +69,7 @@ def test_the_sentence_of_an_invalid_message_is_short_and_plain(value: Any) -> No
 
 
 @pytest.mark.parametrize("milliseconds", [float("nan"), float("inf"), 1e300, -1e300, 2**63, 253_402_300_800_000])
-def test_a_moment_that_no_calendar_has_is_none(milliseconds: float) -> None:
+def test_a_moment_outside_of_the_calendar_is_none(milliseconds: float) -> None:
     assert dead_letters.moment(milliseconds) is None
     found = dead_letters.moment(0)
     assert found is not None and found.date() == date(1970, 1, 1)

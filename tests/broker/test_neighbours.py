@@ -35,7 +35,7 @@ WEEK_LENGTH = timedelta(days=7)
 def wait(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.1)
 
 
@@ -45,7 +45,7 @@ def client(environment: dict[str, str]) -> "redis.Redis":
 
 
 def template(stage: definition.Stage) -> Run:
-    """A run of a stage on a key that is well formed, of which there is no object."""
+    """Return a run of a stage on a well-formed key without an object."""
     prefix = resources.settings()["S3_PREFIX"]
     key = keys.of_partition(prefix, Partition(WEEK, "T2"))
     return Run(stage, key if stage.reads == "partition" else key.sibling(stage.reads, "0" * 64))
@@ -64,7 +64,7 @@ def lay(client: "redis.Redis", forged: list[Forged]) -> None:
 
 
 def is_empty(client: "redis.Redis") -> bool:
-    """Whether Redis holds no message, alive or dead, nor a cause of death."""
+    """Return whether Redis holds no message, live or dead, and no failure."""
     rest = ("otcpipe:moved:", "otcpipe:consumer:", "otcpipe:__heartbeats__", "otcpipe:finra:")
     return all(key.decode().startswith(rest) for key in client.scan_iter("otcpipe:*"))
 
@@ -172,7 +172,7 @@ def test_the_command_line_sets_keys_of_a_wrong_type_aside_too(
 @pytest.mark.parametrize(
     "slot", ["a neighbour's", "", "nan", "inf", "-1e300", "253402300800000000", "99999999999999999999"]
 )
-def test_what_lies_at_the_place_of_the_next_slot_stops_no_request(
+def test_a_foreign_value_in_the_key_of_the_next_slot_stops_no_request(
     slot: str, client: "redis.Redis", environment: dict[str, str]
 ) -> None:
     client.set("otcpipe:finra:next-slot", slot)

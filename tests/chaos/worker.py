@@ -26,4 +26,4 @@ pipeline = [
 ]
 vars(definition)["PIPELINE"] = tuple(pipeline)
 
-import actors  # noqa: E402, F401 - it declares the actors with the shorter waits
+import actors  # noqa: E402, F401 - declares the actors with the shorter waits

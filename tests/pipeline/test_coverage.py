@@ -27,7 +27,7 @@ def cells(first: date = FRIDAY, last: date = FRIDAY + 3 * WEEK, since: date | No
     return {cell.partition: cell for cell in found}
 
 
-def told(week: date, tier: str = "T1") -> str:
+def shown_state(week: date, tier: str = "T1") -> str:
     return str(cells()[Partition(week, tier)])
 
 
@@ -36,7 +36,7 @@ def load(week: date = FRIDAY, volume: int = 100, at: datetime = NOW) -> None:
     drive(observe(api_text([{"totalWeeklyShareQuantity": volume}], partition), partition, at, covers="all"))
 
 
-def test_what_nobody_asked_for_is_what_the_calendar_says(environment: dict[str, str]) -> None:
+def test_a_partition_never_requested_has_the_state_of_the_calendar(environment: dict[str, str]) -> None:
     found = gaps.group_weeks(list(cells().values()))
     assert [(first, last, list(map(str, row))) for first, last, row in found] == [
         (FRIDAY, FRIDAY, ["late 14d", "due", "due"]),
@@ -48,18 +48,18 @@ def test_what_nobody_asked_for_is_what_the_calendar_says(environment: dict[str, 
 
 def test_a_partition_is_done_then_restated_then_stale(environment: dict[str, str], sql: Sql) -> None:
     load()
-    assert told(FRIDAY) == "done"
+    assert shown_state(FRIDAY) == "done"
     load(volume=200, at=NOW + timedelta(hours=1))
     load(volume=100, at=NOW + timedelta(hours=2))
     load(volume=100, at=NOW + timedelta(hours=3))
-    assert told(FRIDAY) == "restated 2x"
+    assert shown_state(FRIDAY) == "restated 2x"
     sql("update otc.stage_run set code_version = 0 where stage = 'compute'")
-    assert told(FRIDAY) == "stale"
+    assert shown_state(FRIDAY) == "stale"
 
 
 def test_a_file_alone_is_a_part(environment: dict[str, str]) -> None:
     drive(observe(file_text([("A", "AAAA", 1, 1)], tier="T1"), Partition(FRIDAY, "T1")))
-    assert told(FRIDAY) == "partial"
+    assert shown_state(FRIDAY) == "partial"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_under_way_or_stopped_says_so(environment: dict[str, str], sql: 
     load()
     lease = "now() + interval '1 minute'"
     sql(f"update otc.stage_run set state = %s, lease_until = {lease} where stage = 'compute'", state)
-    assert told(FRIDAY) == word
+    assert shown_state(FRIDAY) == word
 
 
 def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
@@ -100,7 +100,7 @@ def _all(since: date | None) -> list[Cell]:
     return coverage.cells(resources.database(), NOW, since)
 
 
-def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
+def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     environment: dict[str, str],
     sql: Sql,
     monkeypatch: pytest.MonkeyPatch,

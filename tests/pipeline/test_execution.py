@@ -110,7 +110,7 @@ def test_a_damaged_object_is_waited_for_while_it_is_made_and_given_up_when_that_
         carrier(lambda run, _: sent.append(run)).execute(reader, stage)
 
 
-def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
+def test_an_outage_of_postgres_in_mid_stage_does_not_count_as_a_crash(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, sent = observe(CONTENT, OTCE), list[Run]()
@@ -121,14 +121,14 @@ def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
 
     for _ in range(5):
         held = claims.claim(resources.database(), run)
-        assert isinstance(held, Claim), "its own lease hinders nobody"
+        assert isinstance(held, Claim), "its own lease does not block it"
         run = replace(run, previous_claim=held.worker)
     assert sql("select unended from otc.stage_run") == [(0,)]
     carrier(lambda run, _: sent.append(run)).execute(run, cut_off)
     assert sent == [run] and sent[0].previous_claim is not None
 
 
-def test_text_that_postgres_refuses_is_made_legible(environment: dict[str, str], sql: Sql) -> None:
+def test_text_that_postgres_refuses_is_made_storable(environment: dict[str, str], sql: Sql) -> None:
     def fails(_: Run) -> StageResult:
         raise OSError("a null \0 and half a pair \ud800")
 
@@ -239,7 +239,7 @@ def test_workers_that_die_between_failures_make_no_poison(environment: dict[str,
             raise OSError("it failed in good order")
 
 
-def test_to_be_put_off_is_no_attempt(environment: dict[str, str], sql: Sql) -> None:
+def test_a_postponed_run_uses_up_no_attempt(environment: dict[str, str], sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     for error in (TooSoon("not yet", 1), TooSoon("not yet", 1), OSError("it failed")):
         held = claims.claim(resources.database(), run)
@@ -256,7 +256,7 @@ def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) ->
     assert ledger.request(resources.database(), second).request == "three"
 
 
-def test_who_asks_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
+def test_a_request_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
     environment: dict[str, str], sql: Sql
 ) -> None:
     run = observe(CONTENT, OTCE)
@@ -271,7 +271,7 @@ def test_a_run_that_is_due_alone_is_followed_once_it_is_asked_for_in_the_normal_
     alone = ledger.request(resources.database(), again(carried[0], only=True))
     asked = ledger.request(resources.database(), again(carried[0]))
     assert asked != alone
-    assert [one.stage.name for one in drive(alone)] == NAMES[1:], "whichever message comes first"
+    assert [one.stage.name for one in drive(alone)] == NAMES[1:], "in whatever order the messages are delivered"
     assert sql("select distinct state from otc.stage_run") == [("done",)]
 
 
@@ -289,7 +289,7 @@ def test_a_run_that_is_under_way_alone_is_followed_once_it_is_asked_for_in_the_n
     assert due == [("parse",)], "for reconcile, where the message that asked for it gets lost"
 
 
-def test_a_message_of_an_earlier_request_that_comes_again_takes_no_followers_from_what_is_due(
+def test_a_repeated_message_of_an_earlier_request_keeps_the_followers_of_what_is_due(
     carried: list[Run], sql: Sql
 ) -> None:
     earlier = again(carried[0], only=True)

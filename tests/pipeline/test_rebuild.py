@@ -106,7 +106,7 @@ def execute(*runs: Run, rng: random.Random | None = None) -> None:
 
 
 def lose(sql: Sql) -> None:
-    """Postgres is lost, and set up anew."""
+    """Lose PostgreSQL and set it up again."""
     sql("drop schema otc cascade")
     resources.database().migrate()
 
@@ -179,7 +179,7 @@ def restore(environment: dict[str, str]) -> None:
         admin.execute(f"alter database {name}_dump rename to {name}".encode())
 
 
-def test_the_weeks_that_were_asked_for_come_back_and_so_the_gaps(sql: Sql, here: Here) -> None:
+def test_the_requested_weeks_are_restored_and_so_are_the_gaps(sql: Sql, here: Here) -> None:
     asked = [partition(9, "T1"), partition(3, "T1")]
     prefix = resources.settings()["S3_PREFIX"]
     planning.enqueue_fetches(resources.database(), resources.store(), prefix, asked, lambda _: None, NOON)

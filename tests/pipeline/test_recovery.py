@@ -1,4 +1,4 @@
-"""What is due and nobody is at, found whatever was lost: messages, workers, Redis, the ledger."""
+"""Lost runs are found whatever was lost: messages, workers, Redis, the ledger."""
 
 import json
 import subprocess
@@ -73,7 +73,7 @@ def test_a_run_under_a_live_lease_is_left_alone_and_found_when_the_lease_is_over
     assert found() == [(run, "its worker is gone")]
 
 
-def test_a_dead_run_is_left_to_whoever_mends_its_cause(found: Found, sql: Sql) -> None:
+def test_a_dead_run_is_left_until_it_is_replayed(found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     fail(run, "dead")
     pass_time(sql)
@@ -129,14 +129,14 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
 ) -> None:
     drive(observe(CONTENT, OTCE), observe(LATER, OTCE, NOON + timedelta(days=1)))
     before, prefix = sql(RECORDS), environment["OTCPIPE_S3_PREFIX"]
-    assert recovery.stale(resources.database(), prefix, "anew") == []
+    assert recovery.stale(resources.database(), prefix, "again") == []
     newer = tuple(
         replace(stage, code_version=normalize.VERSION + 1) if stage.name == "normalize" else stage
         for stage in PIPELINE
     )
     monkeypatch.setattr(definition, "PIPELINE", newer)
     monkeypatch.setattr(recovery, "VERSIONS", {stage.name: stage.code_version for stage in newer})
-    stale = recovery.stale(resources.database(), prefix, "anew")
+    stale = recovery.stale(resources.database(), prefix, "again")
     assert [(one.run.stage.name, one.why) for one in stale] == [
         ("normalize", f"made by version {normalize.VERSION}")
     ] * 2
@@ -155,7 +155,7 @@ def test_a_partition_that_was_late_is_asked_for_again_after_an_hour(found: Found
     sql("update otc.stage_run set finished_at = now() - interval '2 hours'")
     assert [(run.stage.name, why) for run, why in found()] == [("fetch", "it was not published when last requested")]
     drive(observe(CONTENT, OTCE))
-    assert found() == [], "a file brought it"
+    assert found() == [], "a file was imported"
 
 
 def test_the_command_says_what_it_would_do_and_does_it(here: Command, found: Found, sql: Sql) -> None:

@@ -51,7 +51,7 @@ def undisturbed(sql: Sql) -> dict[str, list[str]]:
     return without_decisions(sql)
 
 
-def test_a_withdrawn_capture_counts_in_no_answer_and_its_undo_brings_all_back(
+def test_a_withdrawn_capture_counts_in_no_answer_and_its_undo_restores_everything(
     cut_short: str, sql: Sql, here: Here
 ) -> None:
     before = all_tables(sql)
@@ -120,7 +120,7 @@ def verified() -> list[verify.Verdict]:
 
 
 def waiting(sql: Sql) -> list[Any]:
-    """The runs that commands asked for, whose messages nobody takes here."""
+    """The runs that commands requested; no worker takes their messages here."""
     actors.broker().flush_all()
     sql("update otc.stage_run set queued_at = now() - interval '1 hour' where state = 'queued'")
     return reconciled()
