@@ -5,32 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import groupby
 
-from otcpipe.audit import raw_lines
-from otcpipe.audit.raw_lines import Line
+from otcpipe.audit.tracing import TracedRecord, trace
 from otcpipe.errors import Invalid
 from otcpipe.metrics import definitions
-from otcpipe.stages import evidence
-from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
 
 TOTALS = "symbol_summary"  # the metric whose sums are recomputed
-
-
-@dataclass(frozen=True)
-class TracedRecord:
-    """A current record with its capture, and the line it came from; None if no line matches it."""
-
-    record: Row
-    line: Line | None
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether the line has the record's shares and trades."""
-        line, record = self.line, self.record
-        return line is not None and (line.shares, line.trades) == (record["share_volume"], record["trade_count"])
 
 
 @dataclass(frozen=True)
@@ -76,7 +58,7 @@ def explain(
         if not rows and not any(record["week_ending"] == week for record in records):
             raise Invalid(_absence(transaction, symbol, week))
         sums = [row for _, row in _rows(transaction, [TOTALS], symbol, first, week)]
-    traced = [one for of_raw in _by_raw_key(records) for one in _traced(store, prefix, symbol, of_raw)]
+    traced = trace(store, prefix, symbol, records)
     return Explanation(rows, traced, [_proof(row, traced) for row in sums])
 
 
@@ -102,21 +84,6 @@ def _absence(transaction: Transaction, symbol: str, week: date) -> str:
     similar = [row["symbol"] for row in transaction.rows("similar_symbols", symbol=symbol, week=week)]
     hint = f"; case matters: try {' or '.join(similar)}" if similar else ""
     return f"{symbol!r} has no record in the week ending {week}{hint}."
-
-
-def _by_raw_key(records: Sequence[Row]) -> list[list[Row]]:
-    ordered = sorted(records, key=lambda record: (record["week_ending"], record["raw_key"]))
-    return [list(of_raw) for _, of_raw in groupby(ordered, key=lambda record: record["raw_key"])]
-
-
-def _traced(store: ObjectStore, prefix: str, symbol: str, records: Sequence[Row]) -> list[TracedRecord]:
-    """Pair each record with the first line that matches: a later line of the same identity was rejected."""
-    content = evidence.content(store, keys.parse(records[0]["raw_key"], prefix))
-    found = raw_lines.of_symbol(content, symbol)
-    traced = [
-        TracedRecord(record, next((line for line in found if line.matches(record)), None)) for record in records
-    ]
-    return sorted(traced, key=lambda one: one.line.number if one.line else 0)
 
 
 def _proof(row: Row, traced: Sequence[TracedRecord]) -> Proof:

@@ -8,7 +8,8 @@ from itertools import groupby
 
 from otcpipe import resources, weeks
 from otcpipe.audit import explain as _explain
-from otcpipe.audit.explain import Explanation, Proof, TracedRecord
+from otcpipe.audit.explain import Explanation, Proof
+from otcpipe.audit.tracing import TracedRecord
 from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.cli.verify import counted
 from otcpipe.errors import OtcpipeError

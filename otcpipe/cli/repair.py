@@ -7,7 +7,7 @@ from otcpipe import resources, weeks
 from otcpipe.broker import actors
 from otcpipe.cli.console import counted, print_json, say
 from otcpipe.errors import Invalid
-from otcpipe.pipeline import decisions, definition, ledger, oddities, planning, recovery
+from otcpipe.pipeline import decisions, definition, ledger, oddities, planning, recovery, synchronization
 from otcpipe.pipeline.decisions import Decision
 from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.recovery import Finding
@@ -22,7 +22,7 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     actors.ping()
     if not stale:
         _drop_impossible(is_dry=is_dry, as_json=as_json)
-    count = decisions.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
+    count = synchronization.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
     if count and not as_json:
         say(f"{counted(count, 'decision')} of people {'would be' if is_dry else ''} copied between S3 and Postgres.")
     found = []

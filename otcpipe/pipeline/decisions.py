@@ -1,12 +1,11 @@
 """Decisions of people: small objects in S3, written once; the table in PostgreSQL is a copy of them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from otcpipe.datasets import TIERS
-from otcpipe.errors import Damaged
 from otcpipe.metrics import definitions
 from otcpipe.quality import grading
 from otcpipe.records import Partition
@@ -40,8 +39,8 @@ class Decision:
 def record(database: Database, store: ObjectStore, prefix: str, decision: Decision) -> None:
     """Store a decision in S3, then in PostgreSQL."""
     key = decision.key(prefix)
-    store.put_once(str(key), _encode(decision))
-    _copy(database, key, decision)
+    store.put_once(str(key), encode(decision))
+    apply(database, key, decision)
 
 
 def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
@@ -62,38 +61,7 @@ def first_wanted(database: Database) -> Row:
     return {tier: found[tier] for tier in TIERS if tier in found}
 
 
-def synchronize(
-    database: Database, store: ObjectStore, prefix: str, warn: Callable[[str], object], *, is_dry: bool = False
-) -> int:
-    """Copy decisions that only S3 has to PostgreSQL, and the other way round; return how many were missing.
-
-    Those that only PostgreSQL has come from a release that kept decisions in the table. With `is_dry` nothing is
-    copied. `warn` receives a sentence for each decision that cannot be read.
-    """
-    with database.transaction() as transaction:
-        rows = {row["decision_id"]: row for row in transaction.rows("decisions")}
-    stored = {text.rsplit("/", 1)[-1].removesuffix(".json"): text for text in store.keys(f"{prefix}/decision/")}
-    count = 0
-    for name in sorted(stored.keys() - rows.keys()):
-        try:
-            key = keys.parse(stored[name], prefix)
-            decision = _decode(key, store.get(str(key)))
-        except (Damaged, ValueError, KeyError, TypeError) as error:
-            warn(f"The decision {stored[name]} cannot be read: {error}")
-            continue
-        if not is_dry:
-            _copy(database, key, decision)
-        count += 1
-    for name in sorted(rows.keys() - stored.keys()):
-        decision = _of_row(rows[name])
-        place = keys.of_partition(prefix, decision.partition)
-        if not is_dry:
-            store.put_once(str(place.sibling("decision", name)), _encode(decision))
-        count += 1
-    return count
-
-
-def _copy(database: Database, key: Key, decision: Decision) -> None:
+def apply(database: Database, key: Key, decision: Decision) -> None:
     """Insert a decision and apply it: regrade near an accepted partition, or mark an observation as withdrawn."""
     with database.transaction() as transaction:
         if not transaction.run("add_decision", **asdict(decision) | asdict(key.partition), decision_id=key.digest):
@@ -107,18 +75,8 @@ def _copy(database: Database, key: Key, decision: Decision) -> None:
             transaction.run("mark_withdrawn", subject=decision.subject)
 
 
-def _encode(decision: Decision) -> bytes:
+def encode(decision: Decision) -> bytes:
+    """Return the bytes of a decision's object; the partition follows from its key."""
     values = asdict(decision) | {"decided_at": decision.decided_at.isoformat()}
-    del values["partition"]  # it follows from the key
+    del values["partition"]
     return json.dumps(values, sort_keys=True, indent=1).encode()
-
-
-def _decode(key: Key, content: bytes) -> Decision:
-    values = json.loads(content)
-    moment = datetime.fromisoformat(values["decided_at"])
-    return Decision(**values | {"partition": key.partition, "decided_at": moment})
-
-
-def _of_row(row: Row) -> Decision:
-    names = ("kind", "subject", "reason", "grade", "score", "decided_at")
-    return Decision(partition=Partition(row["week_ending"], row["tier"]), **{name: row[name] for name in names})

@@ -4,19 +4,17 @@ The ledger always comes before the message, so a crash between the two loses not
 """
 
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 
-from otcpipe.errors import Damaged, OnHold, Permanent, TooSoon, Unreachable
-from otcpipe.pipeline import captures, claims, definition, ledger
+from otcpipe.errors import Damaged, OnHold, TooSoon, Unreachable
+from otcpipe.pipeline import claims, inputs, ledger
 from otcpipe.pipeline.claims import Claim, ClaimedElsewhere
 from otcpipe.pipeline.lease import Lease
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import StageResult
-from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database
 from otcpipe.storage.s3 import ObjectStore
 
@@ -41,7 +39,7 @@ class StageExecutor:
         """
         claimed = run
         try:
-            lost = self._lost_observation(run)
+            lost = inputs.lost_observation(self.database, self.store, run)
             if lost:
                 log.warning("%s %s: its capture is not in PostgreSQL; cache runs again.", run.stage.name, run.key)
                 self.send(ledger.request(self.database, lost), 0)
@@ -65,17 +63,6 @@ class StageExecutor:
             if following:
                 self.send(following, 0)
 
-    def _lost_observation(self, run: Run) -> Run | None:
-        """Return the cache run of an observation that the database lacks, as after the restore of an old dump.
-
-        None if the database has it. Raises Permanent if S3 lacks it too.
-        """
-        if not run.generation or captures.is_known(self.database, run.generation):
-            return None
-        prefix, partition = run.key.prefix, run.key.partition
-        key = captures.observation_of(self.store, prefix, partition, run.generation)
-        return Run(definition.named("cache"), key, request=f"lost {run.generation}")
-
     def _claim(self, run: Run) -> Claim | StageResult:
         """Claim the run, or return its output if it is done. Raises TooSoon while another worker has it."""
         found = claims.claim(self.database, run, self.lease)
@@ -91,28 +78,12 @@ class StageExecutor:
             try:
                 output = body(run)
             except Damaged as damage:
-                self._rebuild(run, damage)
+                producer = inputs.rebuild(self.database, self.store, run, damage)
+                if producer:
+                    self.send(producer, 0)
                 raise TooSoon(f"{damage} It is being rebuilt.", REBUILD_SECONDS) from damage
         counts = ", ".join(f"{count:,} {name}" for name, count in output.counts.items()) or "nothing to count"
         seconds = monotonic() - started
         extra = {"generation": run.generation, "counts": output.counts, "seconds": round(seconds, 3)}
         log.info("%s %s: %s in %.2f s", run.stage.name, run.key, counts, seconds, extra=extra)
         return output if claims.finish(self.database, claim, output) else None
-
-    def _rebuild(self, run: Run, damage: Damaged) -> None:
-        """Request the run that produces a missing or damaged object. Raises Permanent if nothing can produce it."""
-        key = run.key.beside(damage.key)
-        if key.kind == "rejected":
-            key = key.sibling("normalized", key.digest)
-        producer = ledger.producer(self.database, str(key))
-        if key.kind not in ("parsed", "normalized") or producer is None:
-            raise Permanent(f"{damage} It cannot be rebuilt.") from damage
-        if producer["state"] == "failed":
-            raise Permanent(f"{damage} The run that rebuilds it failed: {producer['reason']}") from damage
-        if producer["state"] != "done":
-            return  # it is being rebuilt
-        for damaged in (damage.key, str(key)):
-            self.store.discard(damaged)
-        stage, source = definition.named(producer["stage"]), keys.parse(producer["key"], key.prefix)
-        again = Run(stage, source, producer["generation"], request=f"remake {uuid.uuid4()}", is_last=True)
-        self.send(ledger.request(self.database, again), 0)

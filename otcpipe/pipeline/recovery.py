@@ -4,25 +4,19 @@ The stored objects and the calendar are compared too, so that lost tables and mi
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from otcpipe import weeks
-from otcpipe.errors import Invalid
-from otcpipe.metrics import definitions
-from otcpipe.pipeline import decisions, definition, ledger, planning
+from otcpipe.pipeline import definition, ledger, lost_runs, planning, synchronization
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
-from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.postgres import Database
 from otcpipe.storage.s3 import ObjectStore
 
 log = logging.getLogger(__name__)
 PATIENCE = timedelta(seconds=5)  # allowed between the ledger's commit and the message
-RETRY_ABSENT = timedelta(hours=1)
-FIRST_RUN = {"generation": 0, "request": None, "is_last": False}
 VERSIONS = {stage.name: stage.code_version for stage in definition.PIPELINE}
 
 
@@ -41,13 +35,14 @@ def find(
     with database.transaction() as transaction:
         rows = transaction.rows("stranded", patience=PATIENCE)
     for row in rows:
-        run = _run(row, prefix, now)
+        run = lost_runs.run_of(row, prefix, now)
         if run and run.message_id not in message_ids:
             yield Finding(run, row["why"])
-    for run in _unknown(database, store, prefix, now):
+    for run in lost_runs.unknown(database, store, prefix, now):
         yield Finding(run, "its object is in no ledger")
-    yield from _unsettled(database, prefix)
-    for run in _absent(database, prefix, now):
+    for run, why in lost_runs.unsettled(database, prefix):
+        yield Finding(run, why)
+    for run in lost_runs.absent(database, prefix, now):
         yield Finding(run, "it was not published when last requested")
 
 
@@ -71,7 +66,7 @@ def send_lost_runs(
 ) -> list[Finding]:
     """Send each run that `find` yields and return them; a superfluous message changes nothing."""
     found = []
-    decisions.synchronize(database, store, prefix, log.warning)
+    synchronization.synchronize(database, store, prefix, log.warning)
     for finding in find(database, store, prefix, message_ids, now):
         send(ledger.request(database, finding.run))
         found.append(finding)
@@ -82,50 +77,7 @@ def stale(database: Database, prefix: str, request: str) -> list[Finding]:
     """Return for each capture the first stage that older code did; running it runs the stages after it."""
     with database.transaction() as transaction:
         rows = transaction.rows("stale", stages=list(VERSIONS), versions=list(VERSIONS.values()))
-    runs = [(_run(row | {"request": request, "is_last": False}, prefix), row["code_version"]) for row in rows]
+    runs = [
+        (lost_runs.run_of(row | {"request": request, "is_last": False}, prefix), row["code_version"]) for row in rows
+    ]
     return [Finding(run, f"made by version {version}") for run, version in runs if run]
-
-
-def _run(row: Row, prefix: str, now: datetime | None = None) -> Run | None:
-    """Return the run of a ledger row; log a warning and return None if its prefix, week or stage is invalid."""
-    try:
-        key = keys.parse(row["key"], prefix, now)
-        return Run(definition.named(row["stage"]), key, row["generation"], row["request"], is_last=row["is_last"])
-    except Invalid as error:
-        log.warning("A row of the ledger is skipped: %s", error)
-        return None
-
-
-def _unknown(database: Database, store: ObjectStore, prefix: str, now: datetime) -> Iterator[Run]:
-    """Yield the cache runs of stored observations that the database lacks, as after the loss of PostgreSQL."""
-    stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
-    with database.transaction() as transaction:
-        known = {row["key"] for row in transaction.rows("cached_keys")}
-    for key in stored:
-        run = None if key in known else _run({"stage": "cache", "key": key, **FIRST_RUN}, prefix, now)
-        if run:
-            yield run
-
-
-def _unsettled(database: Database, prefix: str) -> Iterator[Finding]:
-    """Yield the work that decisions, grades and restored tables cause without any stage requesting it."""
-    with database.transaction() as transaction:
-        found = {
-            "whether it counts was changed, but not applied": transaction.rows("misapplied"),
-            "it is no longer held": transaction.rows("freed"),
-            "its metrics are due": transaction.rows("uncomputed", reach=definitions.max_lookahead()),
-        }
-    for why, rows in found.items():
-        for row in rows:
-            run = _run(row | {"request": f"unsettled {uuid.uuid4()}", "is_last": False}, prefix)
-            if run:
-                yield Finding(run, why)
-
-
-def _absent(database: Database, prefix: str, now: datetime) -> Iterator[Run]:
-    """Yield the fetches of partitions that are due by the calendar but were not published when last requested."""
-    with database.transaction() as transaction:
-        rows = transaction.rows("absent", asked_before=now - RETRY_ABSENT)
-    for row in rows:
-        if weeks.due_at(row["week_ending"], row["tier"]) <= now:
-            yield Run(definition.named("fetch"), keys.parse(row["key"], prefix), request=f"absent {now.isoformat()}")

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from otcpipe import resources
-from otcpipe.audit.verify import Verdict, verify
+from otcpipe.audit.verdict import Verdict
+from otcpipe.audit.verify import verify
 from otcpipe.cli import app
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run

@@ -14,7 +14,7 @@ from otcpipe.cli import captures
 from otcpipe.cli import fetch as fetching
 from otcpipe.cli import repair as mending
 from otcpipe.errors import OtcpipeError
-from otcpipe.pipeline import dead_letters, definition, planning, recovery
+from otcpipe.pipeline import dead_letters, definition, lost_runs, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Manifest, Partition
 from otcpipe.storage import keys, observations
@@ -157,7 +157,7 @@ def _send_again() -> None:
     with resources.database().transaction() as transaction:
         rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
     for row in rows:
-        run = recovery._run(row, resources.settings()["S3_PREFIX"])
+        run = lost_runs.run_of(row, resources.settings()["S3_PREFIX"])
         if run:
             actors.send(run)
 

@@ -13,7 +13,7 @@ import pytest
 from otcpipe import resources
 from otcpipe.broker import actors
 from otcpipe.errors import OtcpipeError
-from otcpipe.pipeline import decisions, ledger, planning
+from otcpipe.pipeline import decisions, ledger, planning, synchronization
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from tests.support.pipeline import (
@@ -208,7 +208,7 @@ def test_decisions_of_a_release_that_kept_them_in_postgres_are_copied_to_s3(sql:
     prefix, store = resources.settings()["S3_PREFIX"], resources.store()
     for key in list(store.keys(f"{prefix}/decision/")):
         store.discard(key)
-    assert decisions.synchronize(resources.database(), store, prefix, print) == 1
+    assert synchronization.synchronize(resources.database(), store, prefix, print) == 1
     before = all_tables(sql)
     lose(sql)
     settle(sql)

@@ -10,6 +10,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.audit import verify
+from otcpipe.audit.verdict import Verdict
 from otcpipe.broker import actors
 from otcpipe.records import Partition
 from tests.support.pipeline import NOON, WEEK, drive, file_text, observe, reconciled
@@ -114,7 +115,7 @@ def test_what_cannot_be_withdrawn_is_said_in_a_sentence(cut_short: str, here: He
     assert "counts already" in here("withdraw", cut_short, "--undo").stdout, "a dry run changes nothing"
 
 
-def verified() -> list[verify.Verdict]:
+def verified() -> list[Verdict]:
     prefix = resources.settings()["S3_PREFIX"]
     return list(verify.verify(resources.database(), resources.store(), prefix, None))
 

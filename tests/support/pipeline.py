@@ -7,7 +7,7 @@ from importlib import import_module
 
 from otcpipe import resources
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.pipeline import decisions, definition, ledger, recovery
+from otcpipe.pipeline import decisions, definition, ledger, recovery, synchronization
 from otcpipe.pipeline.decisions import Decision
 from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
@@ -52,7 +52,7 @@ def accept(partition: Partition, reason: str = "an example", at: datetime = NOON
 def reconciled() -> list[Run]:
     """Copy decisions, and return all due runs as `otcpipe reconcile` finds them when Redis is empty."""
     database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
-    decisions.synchronize(database, store, prefix, print)
+    synchronization.synchronize(database, store, prefix, print)
     found = [finding.run for finding in recovery.find(database, store, prefix, (), NOON)]
     return [ledger.request(database, run) for run in found]
 
