@@ -12,8 +12,7 @@ import redis
 from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 
-from otcpipe.broker import dequeue, key_types
-from otcpipe.broker.activity import CONSUMER_SECONDS, consumer_key, moved_key, this_host
+from otcpipe.broker import activity, dequeue, key_types
 from otcpipe.broker.messages import DELAYED
 from otcpipe.errors import Invalid
 
@@ -101,14 +100,13 @@ class FailClosedConsumer(_RedisConsumer):
         return now - self.busy_since < YIELD_SECONDS
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
-        """Ack the message unless an after-hook failed."""
         self._settle(message, super().ack)
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
-        """Nack the message unless an after-hook failed."""
         self._settle(message, super().nack)
 
     def _settle(self, message: dramatiq.MessageProxy, settle: Callable[[dramatiq.MessageProxy], None]) -> None:
+        """Ack or nack the message, unless one of its after-hooks failed."""
         try:
             if not getattr(message, "is_unsettled", False):
                 settle(message)
@@ -143,8 +141,7 @@ class FailClosedConsumer(_RedisConsumer):
         Dramatiq's own heartbeats do not show consumers: a process that only enqueues has one too.
         """
         broker, client = self.broker, self.broker.client
-        client.set(consumer_key(self.queue_name, this_host()), 1, ex=CONSUMER_SECONDS)
-        client.set(moved_key(self.queue_name), client.time()[0], nx=not self.has_moved)
+        activity.report(client, self.queue_name, has_moved=self.has_moved)
         self.has_moved = False
         unacked = client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
         orphans = unacked - {name.encode() for name in self.in_hand.copy()} - {name for name, _ in self.message_cache}
