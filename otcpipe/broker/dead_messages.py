@@ -33,7 +33,7 @@ def unrecorded(broker: FailClosedBroker) -> Iterator[DeadMessage]:
         for name, died in names:
             body: bytes = client.eval(BEGINNING, 1, f"{place}.msgs", name, messages.MAX_BYTES + 1)
             failure = Failure.from_json(client.hget(FAILURES, name) or b"")
-            actor, sent = messages.glimpse(body)
+            actor, sent = messages.peek(body)
             last_at = moment(died) or datetime.now(UTC)
             first_at = None if sent is None else moment(sent)
             yield DeadMessage(_storable_id(name), queue, body, last_at, failure, actor, first_at, name)

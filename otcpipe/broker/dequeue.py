@@ -30,12 +30,12 @@ return taken
 """
 
 
-def take(client: "redis.Redis", worker: str, queue: str, most: int) -> list[tuple[bytes, bytes | None]]:
-    """Take up to `most` messages from a queue and return (id, body) of each; the worker has to ack or nack them.
+def take(client: "redis.Redis", worker: str, queue: str, limit: int) -> list[tuple[bytes, bytes | None]]:
+    """Take up to `limit` messages from a queue and return (id, body) of each; the worker has to ack or nack them.
 
     The body is None if the id has no message. A body that is too long is cut one byte after the limit.
     """
     name = f"{NAMESPACE}:{queue}"
     names = [name, f"{name}.msgs", f"{NAMESPACE}:__acks__.{worker}.{queue}"]
-    found: Any = client.eval(TAKE, len(names), *names, most, MAX_BYTES + 1, MAX_BATCH)
+    found: Any = client.eval(TAKE, len(names), *names, limit, MAX_BYTES + 1, MAX_BATCH)
     return [*zip(found[::2], found[1::2], strict=True)]

@@ -95,7 +95,7 @@ def admit(body: bytes, queue: str, redis_message_id: bytes) -> "dramatiq.Message
     return message
 
 
-def glimpse(body: bytes) -> tuple[str | None, int | None]:
+def peek(body: bytes) -> tuple[str | None, int | None]:
     """Return actor and time of sending (milliseconds) of a body that may be invalid; None for what cannot be read."""
     try:
         fields = json.loads(body)

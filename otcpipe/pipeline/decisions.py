@@ -19,7 +19,7 @@ from otcpipe.storage.s3 import ObjectStore
 class Decision:
     """What a person decided.
 
-    Its kinds: `accept` a content of grade F, `withdraw` or `restore` an observation, `want` a first week of a tier.
+    Kinds: accept a content of grade F, withdraw or restore an observation, want (the first week of a tier).
     """
 
     kind: str
@@ -44,7 +44,7 @@ def record(database: Database, store: ObjectStore, prefix: str, decision: Decisi
 
 
 def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
-    """Record a new first week for each tier of which a partition lies before the present first week."""
+    """Record a new first week for each tier with a partition before its present first week."""
     firsts: dict[str, Partition] = {}
     for one in partitions:
         firsts[one.tier] = min(one, firsts.get(one.tier, one), key=lambda each: each.week_ending)
@@ -68,9 +68,8 @@ def apply(database: Database, key: Key, decision: Decision) -> None:
             return
         if decision.kind == "accept":
             grading.regrade(transaction, decision.partition, decision.decided_at)
-            definitions.mark_due(
-                transaction, decision.partition.week_ending
-            )  # as it was held, nothing marked it before
+            # while it was held, its changes marked nothing
+            definitions.mark_due(transaction, decision.partition.week_ending)
         elif decision.kind in ("withdraw", "restore"):
             transaction.run("mark_withdrawn", subject=decision.subject)
 

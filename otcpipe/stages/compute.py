@@ -45,7 +45,7 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
         found: date = each["week_ending"]
         if each["over_stored"]:
             if found < week:
-                continue  # it does not affect this week
+                continue  # no metric of this week reads it
             if _compute_stored(database, found, changed):
                 return False
         elif found != week and _has_pending_records(database, found):

@@ -38,7 +38,7 @@ def body(fields: object) -> bytes:
 def test_any_bytes_are_invalid_or_a_message(content: bytes) -> None:
     with suppress(Invalid):
         messages.decode(content)
-    messages.glimpse(content)
+    messages.peek(content)
     Failure.from_json(content)
 
 

@@ -73,7 +73,7 @@ def is_empty(client: "redis.Redis") -> bool:
 def test_a_message_with_anything_wrong_in_it_is_invalid(stage: definition.Stage, environment: dict[str, str]) -> None:
     actors = {one.actor for one in definition.PIPELINE}
     for queue, name, body in kinds(template(stage)):
-        if messages.glimpse(body)[0] in {None, *actors}:
+        if messages.peek(body)[0] in {None, *actors}:
             with pytest.raises(Invalid) as raised:
                 messages.admit(body, queue, name)
             assert str(raised.value).isprintable() and len(str(raised.value)) < 300
