@@ -4,10 +4,21 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from otcpipe.quality.gates import FATAL, GATES, OWN_GATES, Gate, row_count
+from otcpipe.quality import comparisons, gates
+from otcpipe.quality.gates import FATAL, Gate
 from otcpipe.quality.measures import Measures, Neighbours, neighbours
 
 GRADES = (("A", 90), ("B", 80), ("C", 60))  # with the lowest score of each; below them D, and F for a fatal finding
+OWN_GATES: tuple[Gate, ...] = (gates.no_data, gates.rejects, gates.reconciliation)  # that decide on trust
+GATES: tuple[Gate, ...] = (
+    *OWN_GATES,
+    comparisons.row_count,
+    comparisons.venue_count,
+    comparisons.venue_names,
+    comparisons.volume,
+    gates.doubled_symbols,
+    gates.zero_records,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,10 @@ def trusted(newest: Sequence[Measures], accepted: Container[date]) -> list[Measu
     return [
         one
         for one in sound
-        if one.week_ending in accepted or not _is_fatal(one, (row_count,), neighbours(one.week_ending, sound))
+        if one.week_ending in accepted
+        or not _is_fatal(one, (comparisons.row_count,), neighbours(one.week_ending, sound))
     ]
 
 
-def _is_fatal(graded: Measures, gates: Sequence[Gate], compared: Neighbours) -> bool:
-    return any(finding[0] >= FATAL for gate in gates if (finding := gate(graded, compared)))
+def _is_fatal(graded: Measures, checks: Sequence[Gate], compared: Neighbours) -> bool:
+    return any(finding[0] >= FATAL for gate in checks if (finding := gate(graded, compared)))

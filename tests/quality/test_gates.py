@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe.quality import gates
-from otcpipe.quality.assessment import Assessment, assess, trusted
+from otcpipe.quality import comparisons, gates
+from otcpipe.quality.assessment import GATES, Assessment, assess, trusted
 from otcpipe.quality.gates import Gate
 from otcpipe.quality.measures import Measures, Neighbours
 
@@ -44,16 +44,16 @@ TRIPS: dict[str, Case] = {  # a gate, the weeks neighbours, what trips it, and w
     "rejects": (gates.rejects, [], {"rejects": 73}, {"rejects": 72}),
     "reconciliation": (gates.reconciliation, [], {"unreconciled": 1}, {"unreconciled": 0}),
     "no totals to reconcile with": (gates.reconciliation, [], {"unreconciled": 1}, {"unreconciled": None}),
-    "more rows than the tier's own": (gates.row_count, quarter(), {"rows": 90_001}, {"rows": 90_000}),
-    "fewer rows than the tier's own": (gates.row_count, quarter(), {"rows": 53_999}, {"rows": 54_000}),
-    "more rows than the feed's": (gates.row_count, quarter()[:3], {"rows": 108_001}, {"rows": 108_000}),
-    "fewer rows than the feed's": (gates.row_count, [], {"rows": 35_999}, {"rows": 36_000}),
-    "an API week among a file's": (gates.row_count, quarter(9, covers_all=False), {"rows": 9}, {}),
-    "fewer venues": (gates.venue_count, [before()], {"venues": VENUES[:23]}, {"venues": VENUES[:24]}),
-    "a venue that vanished": (gates.venue_names, [before()], {"venues": VENUES[1:]}, {"venues": VENUES}),
-    "a new venue": (gates.venue_names, [before()], {"venues": (*VENUES, "NEWX")}, {"venues": VENUES}),
-    "more volume": (gates.volume, [before()], {"volume": Decimal(7_501)}, {"volume": Decimal(7_500)}),
-    "less volume": (gates.volume, [before()], {"volume": Decimal(2_499)}, {"volume": Decimal(2_500)}),
+    "more rows than the tier's own": (comparisons.row_count, quarter(), {"rows": 90_001}, {"rows": 90_000}),
+    "fewer rows than the tier's own": (comparisons.row_count, quarter(), {"rows": 53_999}, {"rows": 54_000}),
+    "more rows than the feed's": (comparisons.row_count, quarter()[:3], {"rows": 108_001}, {"rows": 108_000}),
+    "fewer rows than the feed's": (comparisons.row_count, [], {"rows": 35_999}, {"rows": 36_000}),
+    "an API week among a file's": (comparisons.row_count, quarter(9, covers_all=False), {"rows": 9}, {}),
+    "fewer venues": (comparisons.venue_count, [before()], {"venues": VENUES[:23]}, {"venues": VENUES[:24]}),
+    "a venue that vanished": (comparisons.venue_names, [before()], {"venues": VENUES[1:]}, {"venues": VENUES}),
+    "a new venue": (comparisons.venue_names, [before()], {"venues": (*VENUES, "NEWX")}, {"venues": VENUES}),
+    "more volume": (comparisons.volume, [before()], {"volume": Decimal(7_501)}, {"volume": Decimal(7_500)}),
+    "less volume": (comparisons.volume, [before()], {"volume": Decimal(2_499)}, {"volume": Decimal(2_500)}),
     "two issue names": (gates.doubled_symbols, [], {"doubled_symbols": 1}, {"doubled_symbols": 0}),
     "zero values": (gates.zero_records, [], {"zero_records": 1}, {"zero_records": 0}),
 }
@@ -68,8 +68,8 @@ FATAL: dict[str, Case] = {
         {"symbols": 100, "unreconciled": 100},
         {"symbols": 99, "unreconciled": 99},
     ),
-    "a third of the rows": (gates.row_count, quarter(), {"rows": 23_999}, {"rows": 24_000}),
-    "a third of a few rows": (gates.row_count, quarter(100), {"rows": 33}, {"rows": 34}),
+    "a third of the rows": (comparisons.row_count, quarter(), {"rows": 23_999}, {"rows": 24_000}),
+    "a third of a few rows": (comparisons.row_count, quarter(100), {"rows": 33}, {"rows": 34}),
 }
 
 
@@ -90,7 +90,7 @@ def test_a_gate_stops_a_partition_by_this_and_just_not_by_that(
 
 
 def test_every_gate_has_such_inputs() -> None:
-    assert {gate for gate, *_ in TRIPS.values()} == set(gates.GATES)
+    assert {gate for gate, *_ in TRIPS.values()} == set(GATES)
 
 
 def test_the_grades_are_these() -> None:
