@@ -2,6 +2,7 @@
 
 from otcpipe.schedule.clock import run
 from otcpipe.schedule.fires import begin, fire_due, upcoming
-from otcpipe.schedule.jobs import JOBS, Job, JobContext
+from otcpipe.schedule.job import Job, JobContext
+from otcpipe.schedule.jobs import JOBS
 
 __all__ = ["JOBS", "Job", "JobContext", "begin", "fire_due", "run", "upcoming"]

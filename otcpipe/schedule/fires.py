@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from otcpipe.errors import OtcpipeError
 from otcpipe.schedule import plan
-from otcpipe.schedule.jobs import JOBS, Job, JobContext
+from otcpipe.schedule.job import Job, JobContext
+from otcpipe.schedule.jobs import JOBS
 from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database
 

@@ -2,46 +2,21 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence, Sized
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 
 from otcpipe import weeks
 from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning
 from otcpipe.pipeline.ledger import Run
-from otcpipe.pipeline.planning import Send
 from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
-from otcpipe.settings import Settings
+from otcpipe.schedule.job import Job, JobContext
 from otcpipe.stages import compute
 from otcpipe.storage import keys
-from otcpipe.storage.postgres import Database
-from otcpipe.storage.s3 import ObjectStore
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; a partition that does not fit is more urgent a week later
 FIRES_KEPT_DAYS = 400
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class JobContext:
-    """What a job needs: the time, the servers, the settings, how to send a run and how to send lost runs."""
-
-    now: datetime
-    database: Database
-    store: ObjectStore
-    settings: Settings
-    send: Send
-    send_lost_runs: Callable[[], Sized]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A function with the setting that holds its schedule; it returns a sentence for the log."""
-
-    name: str
-    setting: str
-    do: Callable[[JobContext], str]
 
 
 def fetch_missing(context: JobContext, *tiers: str) -> str:
