@@ -1,1 +1,1 @@
-"""From a stored number back to its bytes, and the history of restatements."""
+"""From a stored number back to its raw bytes, and the history of restatements."""

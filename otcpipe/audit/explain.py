@@ -1,40 +1,23 @@
-"""A number, the records behind it, the lines of stored objects that they came from, and the sum made again."""
+"""Explain a number: the records behind it, their lines in stored objects, and the sum recomputed from the lines."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import groupby
 
-from otcpipe.audit import raw_lines
-from otcpipe.audit.raw_lines import Line
+from otcpipe.audit.tracing import TracedRecord, trace
 from otcpipe.errors import Invalid
 from otcpipe.metrics import definitions
-from otcpipe.stages import evidence
-from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
 
-TOTALS = "symbol_summary"  # whose sums are made again
-
-
-@dataclass(frozen=True)
-class TracedRecord:
-    """A current record with the capture that brought it, and its line; none where no line tells it."""
-
-    record: Row
-    line: Line | None
-
-    @property
-    def is_proven(self) -> bool:
-        line, record = self.line, self.record
-        return line is not None and (line.shares, line.trades) == (record["share_volume"], record["trade_count"])
+TOTALS = "symbol_summary"  # the metric whose sums are recomputed
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What the lines of one week, tier and scope add up to, and what the table says."""
+    """What the lines of one week, tier and scope add up to, and what the table holds."""
 
     week_ending: date
     tier: str
@@ -47,22 +30,26 @@ class Proof:
 
     @property
     def agrees(self) -> bool:
+        """Whether the table holds the sums of the lines."""
         return (self.shares, self.trades) == (self.stored_shares, self.stored_trades)
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The metrics' rows of a symbol's week by metric, all that enters them, and its proof."""
+    """The rows of a symbol's week as (metric, row), all records that enter them, and the proofs of their sums."""
 
     rows: list[tuple[str, Row]]
-    told: list[TracedRecord]
+    records: list[TracedRecord]
     proofs: list[Proof]
 
 
 def explain(
     database: Database, store: ObjectStore, prefix: str, symbol: str, week: date, metric: str | None
 ) -> Explanation:
-    """Raises Invalid for a metric or a symbol that is not there, Damaged where raw bytes are."""
+    """Trace a symbol's metrics of a week to raw lines, those of all weeks that the metrics look back on included.
+
+    `metric` limits it to one metric. Raises Invalid for an unknown metric or symbol, Damaged for damaged raw bytes.
+    """
     with database.transaction() as transaction:
         chosen = _chosen(transaction, metric)
         first = week - max(one.lookahead_weeks for one in chosen) * definitions.WEEK
@@ -71,12 +58,12 @@ def explain(
         if not rows and not any(record["week_ending"] == week for record in records):
             raise Invalid(_absence(transaction, symbol, week))
         sums = [row for _, row in _rows(transaction, [TOTALS], symbol, first, week)]
-    told = [one for of_raw in _by_raw_key(records) for one in _told(store, prefix, symbol, of_raw)]
-    return Explanation(rows, told, [_proof(row, told) for row in sums])
+    traced = trace(store, prefix, symbol, records)
+    return Explanation(rows, traced, [_proof(row, traced) for row in sums])
 
 
 def _chosen(transaction: Transaction, metric: str | None) -> list[definitions.Metric]:
-    """The metrics that are by symbol, or the one of them that is named."""
+    """Return the metrics that are by symbol, or only the named one."""
     names = [one.name for one in definitions.metrics()]
     by_symbol = {row["metric"] for row in transaction.rows("by_symbol", metrics=names)}
     if metric and metric not in by_symbol:
@@ -88,40 +75,27 @@ def _chosen(transaction: Transaction, metric: str | None) -> list[definitions.Me
 def _rows(
     transaction: Transaction, names: Sequence[str], symbol: str, first: date, last: date
 ) -> list[tuple[str, Row]]:
-    """Rows as JSON tells them, whose numbers keep all their digits."""
+    """Return (metric, row) pairs, read as JSON so that numbers keep all their digits."""
     found = transaction.rows("metrics_of", metrics=list(names), symbol=symbol, first=first, last=last)
     return [(row["metric"], json.loads(row["told"], parse_float=Decimal)) for row in found]
 
 
 def _absence(transaction: Transaction, symbol: str, week: date) -> str:
     similar = [row["symbol"] for row in transaction.rows("similar_symbols", symbol=symbol, week=week)]
-    hint = f"; symbols have their own case: try {' or '.join(similar)}" if similar else ""
+    hint = f"; case matters: try {' or '.join(similar)}" if similar else ""
     return f"{symbol!r} has no record in the week ending {week}{hint}."
 
 
-def _by_raw_key(records: Sequence[Row]) -> list[list[Row]]:
-    ordered = sorted(records, key=lambda record: (record["week_ending"], record["raw_key"]))
-    return [list(of_raw) for _, of_raw in groupby(ordered, key=lambda record: record["raw_key"])]
-
-
-def _told(store: ObjectStore, prefix: str, symbol: str, records: Sequence[Row]) -> list[TracedRecord]:
-    """The first line that tells a record is its own: a later one of the same identity was set aside."""
-    content = evidence.content(store, keys.parse(records[0]["raw_key"], prefix))
-    found = raw_lines.of_symbol(content, symbol)
-    told = [TracedRecord(record, next((line for line in found if line.matches(record)), None)) for record in records]
-    return sorted(told, key=lambda one: one.line.number if one.line else 0)
-
-
-def _proof(row: Row, told: Sequence[TracedRecord]) -> Proof:
+def _proof(row: Row, traced: Sequence[TracedRecord]) -> Proof:
     week = date.fromisoformat(row["week_ending"])
-    behind = [
+    lines = [
         one.line
-        for one in told
+        for one in traced
         if (one.record["week_ending"], one.record["tier"]) == (week, row["tier"])
         and row["scope"] in (one.record["venue_type"], "ALL")
         and one.line
     ]
-    shares, trades = sum((line.shares for line in behind), Decimal(0)), sum(line.trades for line in behind)
+    shares, trades = sum((line.shares for line in lines), Decimal(0)), sum(line.trades for line in lines)
     return Proof(
-        week, row["tier"], row["scope"], len(behind), shares, trades, row["total_volume"], row["total_trades"]
+        week, row["tier"], row["scope"], len(lines), shares, trades, row["total_volume"], row["total_trades"]
     )

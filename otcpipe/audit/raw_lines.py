@@ -1,4 +1,4 @@
-"""The lines of raw bytes that tell of a symbol, read plainly: a second opinion on what parse and normalize make."""
+"""The lines of raw bytes about a symbol, read independently of parse and normalize: a check on those stages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line by its number, the header's being 1, its text, and its fields by FINRA's names."""
+    """A line: its number (the header is 1), its text, and its values by FINRA's column names."""
 
     number: int
     text: str
@@ -28,30 +28,34 @@ class Line:
 
     @property
     def is_readable(self) -> bool:
-        """Whether shares and trades are numbers that a record may have."""
+        """Whether shares and trades are valid numbers of a record."""
         shares, trades = (self.fields[name] for name in ("totalWeeklyShareQuantity", "totalWeeklyTradeCount"))
         return None not in (respell(shares, SHARE_DIGITS, DECIMALS), respell(trades, TRADE_DIGITS, 0))
 
     @property
     def shares(self) -> Decimal:
+        """The line's shares, if it is readable."""
         return Decimal(self.fields["totalWeeklyShareQuantity"])
 
     @property
     def trades(self) -> int:
+        """The line's trades, if it is readable."""
         return int(Decimal(self.fields["totalWeeklyTradeCount"]))
 
     def matches(self, record: Mapping[str, object]) -> bool:
-        """Whether the line is of the record's venue, issue and product, as far as it says."""
+        """Return whether venue, issue and product are the record's; a column that the line lacks matches anything."""
         firm = self.fields.get("firmCRDNumber", "")
         return (
             FIRM_ROWS.get(self.fields.get("summaryTypeCode", "ATS_W_SMBL_FIRM")) == record["venue_type"]
-            and all(self.fields[name] == (record[ours] or "") for name, ours in NAMES.items() if name in self.fields)
+            and all(
+                self.fields[name] == (record[column] or "") for name, column in NAMES.items() if name in self.fields
+            )
             and ("firmCRDNumber" not in self.fields or respell(firm, CRD_DIGITS, 0) == _text(record["firm_crd"]))
         )
 
 
 def of_symbol(content: bytes, symbol: str) -> list[Line]:
-    """All lines of the symbol, in order; one that is not a row is none."""
+    """Return the readable lines of a symbol, in order."""
     source = dialect.detect(content)
     lines = source.text.split(b"\n")
     sought, found = (escapes.escape(symbol) if source.is_escaped else symbol).encode(), []
@@ -69,11 +73,11 @@ def _text(number: object) -> str | None:
 
 
 def _values(lines: Sequence[bytes], at: int, source: Dialect) -> tuple[str, Sequence[str]]:
-    """The text and the values of the row that begins on a line; no values where none does."""
+    """Return text and values of the row that begins on a line; no values if no row does."""
     if not source.is_quoted:
         text = lines[at].decode("utf-8", "replace").removesuffix("\r")
-        plain = escapes.unescape if source.is_escaped else str
-        return text, [plain(value) for value in text.split(source.delimiter)]
+        unescape = escapes.unescape if source.is_escaped else str
+        return text, [unescape(value) for value in text.split(source.delimiter)]
     values, count = quoted.values_at(lines, at, source)
     text = b"\n".join(lines[at : at + count]).decode("utf-8", "replace")
     return text, () if isinstance(values, str) else values

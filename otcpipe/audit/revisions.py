@@ -1,4 +1,4 @@
-"""The restatement ledger: what changed after it was published, and what that did to the metrics."""
+"""The restatements: what changed after its publication, and the effect on the metrics."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,9 +9,9 @@ from otcpipe.storage.postgres import Database, Row
 
 
 def revisions(database: Database, week: date | None = None, symbol: str | None = None) -> list[Row]:
-    """One row a changed, relabelled, added or withdrawn record: before, after, when observed, days after publication.
+    """Return a row for each changed, relabelled, added or withdrawn record: before, after, and when.
 
-    A record whose labels alone differ is `relabelled`; the list `relabelled` names the labels that differ.
+    A record is relabelled if only labels differ; the list `relabelled` names them.
     """
     with database.transaction() as transaction:
         transaction.script(sql.statements()["begin_revisions"])
@@ -19,10 +19,10 @@ def revisions(database: Database, week: date | None = None, symbol: str | None =
 
 
 def effects(database: Database, changes: Sequence[Row]) -> list[Row]:
-    """One row a capture, metric and week: how many rows of the metric differ from the moment before.
+    """Return a row for each capture, metric and week: how many rows of the metric the capture changed.
 
-    `words` counts those whose trend, concentration level or rank changed, `names` tells the symbols or venues. Two
-    captures of one moment count as one.
+    `words` counts those whose trend, concentration level or rank changed; `names` lists the symbols or venues.
+    Captures of the same moment count as one.
     """
     found = []
     moments = sorted({(row["week_ending"], row["observed_at"]) for row in changes})

@@ -1,1 +1,1 @@
-"""Dramatiq and Redis."""
+"""Dramatiq and Redis: the broker, its actors and middleware. No other package knows them."""

@@ -1,15 +1,15 @@
-"""Messages taken from a queue in Redis with the ids under which they lie: a message may lie about its own."""
+"""Take messages from a queue in Redis together with their ids in Redis, which a forged message could misstate."""
 
 from typing import Any
 
 import redis
 
 from otcpipe.broker.key_types import NAMESPACE
-from otcpipe.broker.messages import MOST_BYTES
+from otcpipe.broker.messages import MAX_BYTES
 
-MOST_AT_ONCE = 1 << 20  # bytes of messages; the last one may go beyond
+MAX_BATCH = 1 << 20  # bytes of messages taken at once; the last message may exceed it
 
-# As Dramatiq's own fetch, but with the ids, and no more of a message than shows that it is too long.
+# Like Dramatiq's own fetch, but returns the ids, and of a message at most one byte more than is allowed.
 TAKE = """
 local taken, bytes = {}, 0
 for _ = 1, tonumber(ARGV[1]) do
@@ -30,12 +30,12 @@ return taken
 """
 
 
-def take(client: "redis.Redis", worker: str, queue: str, most: int) -> list[tuple[bytes, bytes | None]]:
-    """Return up to so many ids from a queue with their messages, which the worker now has to settle.
+def take(client: "redis.Redis", worker: str, queue: str, limit: int) -> list[tuple[bytes, bytes | None]]:
+    """Take up to `limit` messages from a queue and return (id, body) of each; the worker has to ack or nack them.
 
-    None stands where an id has no message. Of one that is too long there is a byte too many.
+    The body is None if the id has no message. A body that is too long is cut one byte after the limit.
     """
     name = f"{NAMESPACE}:{queue}"
     names = [name, f"{name}.msgs", f"{NAMESPACE}:__acks__.{worker}.{queue}"]
-    found: Any = client.eval(TAKE, len(names), *names, most, MOST_BYTES + 1, MOST_AT_ONCE)
+    found: Any = client.eval(TAKE, len(names), *names, limit, MAX_BYTES + 1, MAX_BATCH)
     return [*zip(found[::2], found[1::2], strict=True)]

@@ -1,4 +1,4 @@
-"""Redis keys that hold another type of value than the broker's: each would fail every command on its queue."""
+"""Redis keys whose value has a wrong type. Each would fail every command on its queue, so they are set aside."""
 
 import logging
 from collections.abc import Iterable
@@ -9,16 +9,17 @@ import redis
 
 log = logging.getLogger(__name__)
 NAMESPACE = "otcpipe"
-CAUSES = f"{NAMESPACE}:causes"  # of deaths, by the message's id in Redis
+FAILURES = f"{NAMESPACE}:causes"  # of dead messages, by the message's id in Redis
 SET_ASIDE = f"{NAMESPACE}:set-aside"
 
 
 def is_wrong_type(error: redis.ResponseError) -> bool:
+    """Return whether Redis refused a command because of its key's type."""
     return "WRONGTYPE" in str(error)
 
 
 def wrong(client: "redis.Redis", queues: Iterable[str]) -> dict[str, str]:
-    """Return what is wrong with each key that has a wrong type: "is a string instead of a list"."""
+    """Return the keys that have a wrong type, each with a phrase like "is a string instead of a list"."""
     return {
         key.decode(): f"is a {found} instead of a {wanted}"
         for key, found, wanted in _wrong(client, _expected(queues))
@@ -26,7 +27,7 @@ def wrong(client: "redis.Redis", queues: Iterable[str]) -> dict[str, str]:
 
 
 def set_aside(client: "redis.Redis", queues: Iterable[str]) -> int:
-    """Rename the keys that have a wrong type, those of single workers included; how many there were."""
+    """Rename the keys that have a wrong type, including those of single workers; return how many there were."""
     expected = _expected(queues)
     expected |= dict.fromkeys(client.scan_iter(f"{NAMESPACE}:__acks__.*", count=1000), "set")
     found = _wrong(client, expected)
@@ -36,13 +37,13 @@ def set_aside(client: "redis.Redis", queues: Iterable[str]) -> int:
         try:
             client.rename(key, place)
         except redis.ResponseError:
-            log.warning("The Redis key %r is gone already.", key)
+            log.warning("The Redis key %r no longer exists.", key)
     return len(found)
 
 
 def _expected(queues: Iterable[str]) -> dict[bytes, str]:
-    """The type of each key of the broker, by the key."""
-    found = {f"{NAMESPACE}:__heartbeats__": "zset", CAUSES: "hash"}
+    """Return the expected type of each key of the broker."""
+    found = {f"{NAMESPACE}:__heartbeats__": "zset", FAILURES: "hash"}
     for queue in queues:
         name = f"{NAMESPACE}:{queue}"
         found |= {name: "list", f"{name}.DQ": "list", f"{name}.XQ": "zset"}

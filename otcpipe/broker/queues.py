@@ -1,7 +1,6 @@
-"""What Redis knows of the work: messages of each queue, who consumes it, requests to FINRA. Read only."""
+"""A read-only view of Redis: messages and consumers of each queue, requests to FINRA, the server."""
 
 import math
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,20 +13,20 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from otcpipe.broker import key_types
+from otcpipe.broker.activity import consumer_key, moved_key
 from otcpipe.broker.key_types import NAMESPACE
 from otcpipe.errors import Unreachable
 from otcpipe.finra import rate_limit
 from otcpipe.pipeline import definition
 
 TIMEOUT_SECONDS = 2.0
-SEEN_SECONDS = 30  # a consumer says every five that it is there
 
 
 @dataclass(frozen=True)
 class Queue:
-    """Messages that wait, that workers have in hand, and that come later; the machines whose workers consume it.
+    """Numbers of messages that wait, that workers hold and that are delayed; the machines whose workers consume them.
 
-    `still_seconds` is how long no message was taken or done although there were some; None where that is not known.
+    `still_seconds` is how long no message was taken or done although there were some; None if that is unknown.
     """
 
     waiting: int
@@ -40,7 +39,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests to FINRA since Redis began to count, and the seconds that the next one would have to wait."""
+    """The number of requests to FINRA since Redis was empty, and the seconds that the next one has to wait."""
 
     total: int
     wait_seconds: float
@@ -48,7 +47,7 @@ class Requests:
 
 @dataclass(frozen=True)
 class Server:
-    """The version, what is thrown away when the memory is full, and the server's clock."""
+    """Name and version of the server, its eviction policy, and its clock."""
 
     version: str
     policy: str
@@ -56,7 +55,7 @@ class Server:
 
 
 class Queues:
-    """A client that gives up at once; every method raises Unreachable when Redis does not answer."""
+    """A client without retries. Every method raises Unreachable if Redis does not answer within two seconds."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -71,11 +70,12 @@ class Queues:
         )
 
     def all(self) -> dict[str, Queue]:
-        """Every stage's queue, by the stage's name."""
+        """Return every stage's queue by the stage's name."""
         with self._translate_errors():
             return {stage.name: self._queue(stage.name) for stage in definition.PIPELINE}
 
     def requests(self) -> Requests:
+        """Return the count of requests to FINRA and the current wait."""
         with self._translate_errors():
             total, slot = map(_number, self._client.mget(rate_limit.COUNT, rate_limit.KEY))
             seconds, microseconds = self._client.time()
@@ -83,11 +83,12 @@ class Queues:
         return Requests(round(total), wait if 0 < wait < rate_limit.MAX_WAIT_SECONDS else 0.0)
 
     def wrong(self) -> dict[str, str]:
-        """Return what is wrong with each key of another type than the broker's."""
+        """Return the keys that have a wrong type, as `key_types.wrong` does."""
         with self._translate_errors():
             return key_types.wrong(self._client, [stage.name for stage in definition.PIPELINE])
 
     def server(self) -> Server:
+        """Return what the server says about itself."""
         with self._translate_errors():
             found, (seconds, microseconds) = self._client.info(), self._client.time()
         name = "Valkey" if "valkey_version" in found else "Redis"
@@ -95,12 +96,13 @@ class Queues:
         now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
         return Server(f"{name} {version}", found.get("maxmemory_policy", "unknown"), now)
 
-    def reach(self) -> None:
-        """Nothing, where Redis answers."""
+    def ping(self) -> None:
+        """Return if Redis answers."""
         with self._translate_errors():
             self._client.ping()
 
     def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def _queue(self, name: str) -> Queue:
@@ -108,7 +110,7 @@ class Queues:
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.llen(queue).hlen(f"{queue}.msgs").hlen(f"{queue}.DQ.msgs").get(moved_key(name)).time()
             replies = pipeline.execute(raise_on_error=False)
-        # a key of another type counts nothing: see `wrong`
+        # the reply for a key of a wrong type is an error, which counts as 0: see `wrong`
         *counts, moved, (seconds, _) = replies
         waiting, known, delayed = (count if isinstance(count, int) else 0 for count in counts)
         in_hand = max(0, known - waiting)
@@ -125,28 +127,14 @@ class Queues:
             yield
         except redis.AuthenticationError:
             raise Unreachable(f"Redis at {self.address} refuses the password of user {self._user}.") from None
-        except (redis.RedisError, OSError) as error:  # OSError: a file of certificates that is not there
+        except (redis.RedisError, OSError) as error:  # OSError: a file of certificates is missing
             raise Unreachable(f"Redis at {self.address} does not answer: {type(error).__name__}.") from error
 
 
-def consumer_key(queue: str, host: str) -> str:
-    """Exists for half a minute after a worker of the host looked for messages on the queue."""
-    return f"{NAMESPACE}:consumer:{queue}:{host}"
-
-
-def moved_key(queue: str) -> str:
-    """Holds the second, by the server's clock, when a message was last taken or done, or none was there."""
-    return f"{NAMESPACE}:moved:{queue}"
-
-
 def _number(text: object) -> float:
-    """A number that Redis holds as text; 0 where it holds something else."""
+    """Return a number that Redis holds as text; 0 for anything else."""
     try:
         found = float(text) if isinstance(text, str) else 0.0
     except ValueError:
         return 0.0
     return found if math.isfinite(found) else 0.0
-
-
-def this_host() -> str:
-    return socket.gethostname()

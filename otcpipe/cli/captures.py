@@ -62,7 +62,7 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
     if capture["normalized_key"]:
         key = keys.parse(capture["normalized_key"], settings["S3_PREFIX"])
         run = Run(definition.named("persist"), key, capture["capture_id"], request=f"{kind} {uuid.uuid4()}")
-        planning.submit(resources.database(), run, actors.send)
+        planning.enqueue(resources.database(), run, actors.send)
     say(f"{name} {outcome}.")
     if wait:
         watch.until_done([partition])

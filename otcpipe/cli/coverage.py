@@ -6,6 +6,7 @@ from otcpipe import resources, weeks
 from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.datasets import TIERS
 from otcpipe.pipeline import coverage as _coverage
+from otcpipe.pipeline import gaps
 
 
 def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
@@ -14,26 +15,26 @@ def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
     now = settings.now()
     begin, end = weeks.parse_span(first, last, now)
     cells = _coverage.cells(resources.database(), now, settings.since, begin, end)
-    troubles = _coverage.troubles(cells)
+    sentences = gaps.describe(cells)
     if as_json:
         print_json([_listed(cell) for cell in cells])
     else:
-        _show(cells, troubles)
-    if troubles:
+        _show(cells, sentences)
+    if sentences:
         sys.exit(1)
 
 
-def _show(cells: list[_coverage.Cell], troubles: list[str]) -> None:
+def _show(cells: list[_coverage.Cell], sentences: list[str]) -> None:
     rows = []
-    for begin, end, row in _coverage.alike(cells):
+    for begin, end, row in gaps.group_weeks(cells):
         span = str(begin) if begin == end else f"{begin} to {end}"
         number = (end - begin).days // 7 + 1
         rows.append({"span": span, "number": number} | {cell.partition.tier: str(cell) for cell in row})
     print_table({"span": "weeks ending", "number": "weeks"} | {tier: tier for tier in TIERS}, rows)
-    for trouble in troubles:
-        say(trouble)
-    count = sum(cell.state in _coverage.TROUBLES for cell in cells)
-    say(f"{count:,} of {len(cells):,} partitions need somebody." if count else "Nothing is late, failed or held.")
+    for sentence in sentences:
+        say(sentence)
+    count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
+    say(f"{count:,} of {len(cells):,} partitions need attention." if count else "Nothing is late, failed or held.")
 
 
 def _listed(cell: _coverage.Cell) -> dict[str, object]:

@@ -8,7 +8,8 @@ from itertools import groupby
 
 from otcpipe import resources, weeks
 from otcpipe.audit import explain as _explain
-from otcpipe.audit.explain import Explanation, Proof, TracedRecord
+from otcpipe.audit.explain import Explanation, Proof
+from otcpipe.audit.tracing import TracedRecord
 from otcpipe.cli.console import print_json, print_table, say
 from otcpipe.cli.verify import counted
 from otcpipe.errors import OtcpipeError
@@ -31,11 +32,11 @@ def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> Non
     else:
         say(f"{symbol}, week ending {friday}.")
         _say_metrics(found)
-        _say_lines(found.told)
+        _say_lines(found.records)
         for proof in found.proofs:
             say(_sentence(proof))
         say(ATTRIBUTION)
-    wrong = sum(not proof.agrees for proof in found.proofs) + sum(not told.is_proven for told in found.told)
+    wrong = sum(not proof.agrees for proof in found.proofs) + sum(not told.is_proven for told in found.records)
     if wrong:
         raise OtcpipeError(f"{counted(wrong, 'number')} cannot be proven: see `otcpipe verify --week {friday}`.")
 
@@ -104,12 +105,12 @@ def _shares(shares: Decimal) -> str:
 
 
 def _as_object(symbol: str, found: Explanation) -> Row:
-    captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.told}
+    captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.records}
     formulas = {metric.name: metric.formula for metric in definitions.metrics()}
     return {
         "symbol": symbol,
         "metrics": [{"metric": metric, "formula": formulas[metric]} | row for metric, row in found.rows],
-        "records": [_told(one) for one in found.told],
+        "records": [_told(one) for one in found.records],
         "captures": list(captures.values()),
         "proofs": [asdict(proof) | {"agrees": proof.agrees} for proof in found.proofs],
     }

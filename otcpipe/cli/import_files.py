@@ -103,7 +103,7 @@ def _start(file: Found, moment: datetime | None, now: datetime) -> bool:
         say(f"{where}: imported already, as observed at {at:%Y-%m-%d %H:%M:%S} UTC; nothing to do.")
         return False
     run = _begun(known) if known else Run(definition.named("cache"), _deposit(file, digest, moment, now))
-    planning.submit(resources.database(), run, actors.send)
+    planning.enqueue(resources.database(), run, actors.send)
     say(f"{where}: {file.download.lines:,} rows enqueued.")
     found = (
         website_file.warning(file.download, partition),

@@ -7,7 +7,7 @@ from otcpipe.broker import actors
 from otcpipe.cli import watch
 from otcpipe.cli.console import counted, say
 from otcpipe.errors import Unready
-from otcpipe.pipeline import decisions, planning, recovery
+from otcpipe.pipeline import planning, recovery, synchronization
 from otcpipe.records import Partition
 from otcpipe.storage import keys
 
@@ -26,10 +26,10 @@ def rebuild(*, is_dry: bool) -> None:
         return
     database.migrate()
     actors.ping()
-    decisions.synchronize(database, store, prefix, say)
+    synchronization.synchronize(database, store, prefix, say)
     sent = 0
     for finding in recovery.find(database, store, prefix, actors.message_ids(), resources.settings().now()):
-        planning.submit(database, finding.run, actors.send)
+        planning.enqueue(database, finding.run, actors.send)
         sent += 1
     say(f"{counted(sent, 'run')} enqueued.")
     partitions = {keys.parse(key, prefix).partition for key in stored}

@@ -7,7 +7,7 @@ from otcpipe import resources, weeks
 from otcpipe.broker import actors
 from otcpipe.cli.console import counted, print_json, say
 from otcpipe.errors import Invalid
-from otcpipe.pipeline import decisions, definition, ledger, oddities, planning, recovery
+from otcpipe.pipeline import decisions, definition, ledger, oddities, planning, recovery, synchronization
 from otcpipe.pipeline.decisions import Decision
 from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.recovery import Finding
@@ -22,7 +22,7 @@ def reconcile_(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     actors.ping()
     if not stale:
         _drop_impossible(is_dry=is_dry, as_json=as_json)
-    count = decisions.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
+    count = synchronization.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
     if count and not as_json:
         say(f"{counted(count, 'decision')} of people {'would be' if is_dry else ''} copied between S3 and Postgres.")
     found = []
@@ -54,11 +54,11 @@ def _removed(*, is_dry: bool) -> str:
 def _due(prefix: str) -> Iterator[Finding]:
     settings, database = resources.settings(), resources.database()
     yield from recovery.find(database, resources.store(), prefix, actors.message_ids(), settings.now())
-    yield from recovery.unasked(database, prefix, settings.since, settings.now())
+    yield from recovery.never_requested(database, prefix, settings.since, settings.now())
 
 
 def _summary(number: int, *, stale: bool, is_dry: bool) -> str:
-    what = "made by another version of its code" if stale else "due without anybody at it"
+    what = "made by another version of its code" if stale else "due without a message or a worker"
     if not number:
         return f"Nothing is {what}."
     return f"{counted(number, 'run')} {what}{' would be' if is_dry else ''} sent again."
@@ -132,4 +132,4 @@ def _and_after(*, only: bool) -> str:
 
 
 def _submit(run: Run) -> None:
-    planning.submit(resources.database(), run, actors.send)
+    planning.enqueue(resources.database(), run, actors.send)

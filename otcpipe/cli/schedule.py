@@ -63,7 +63,7 @@ class Clock:
 
 def _occasion(now: datetime) -> schedule.JobContext:
     store, settings = resources.store(), resources.settings()
-    return schedule.JobContext(now, resources.database(), store, settings, actors.send, actors.send_stranded)
+    return schedule.JobContext(now, resources.database(), store, settings, actors.send, actors.send_lost_runs)
 
 
 def _told(moment: datetime | None) -> str:

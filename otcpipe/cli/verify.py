@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from otcpipe import resources, weeks
 from otcpipe.audit import verify as _verify
-from otcpipe.audit.verify import Verdict
+from otcpipe.audit.verdict import Verdict
 from otcpipe.cli.console import print_json, say
 from otcpipe.errors import Invalid, OtcpipeError
 

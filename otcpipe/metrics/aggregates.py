@@ -1,45 +1,48 @@
-"""A week's records summed up by symbol and by venue: what its metrics build on, there while a runner has the week."""
+"""A week's records summed by symbol and by venue, for its metrics. They exist only during a computation."""
 
 from datetime import date
 
 from otcpipe.metrics.parallel import WeekComputation
 from otcpipe.storage.postgres import Row, Transaction
 
-PARTS = ("T2", "T1", "OTCE", None)  # of a week: its tiers, the longest first, and symbols that stand on several
+PARTS = ("T2", "T1", "OTCE", None)  # the tiers, slowest first; None: symbols with several records of a venue or tier
 
 
-def build(runner: WeekComputation) -> None:
-    """Put the week's sums where its metrics find them, whoever left some there."""
-    [multi_tier] = runner.in_parallel(_clear, [runner.week])
-    runner.in_parallel(lambda transaction, part: _put_part(transaction, runner.week, multi_tier, part), PARTS)
+def build(computation: WeekComputation) -> None:
+    """Store the week's aggregates, and commit them, replacing any left by a computation that crashed."""
+    [multi_record] = computation.in_parallel(_clear, [computation.week])
+    computation.in_parallel(
+        lambda transaction, part: _build_part(transaction, computation.week, multi_record, part), PARTS
+    )
 
 
 def build_in(transaction: Transaction, week: date) -> None:
-    """The same in a transaction that is given up later: nobody else sees it."""
-    multi_tier = _clear(transaction, week)
+    """Store the week's aggregates in a transaction that is rolled back later: no other session sees them."""
+    multi_record = _clear(transaction, week)
     for part in PARTS:
-        _put_part(transaction, week, multi_tier, part)
+        _build_part(transaction, week, multi_record, part)
 
 
 def delete(transaction: Transaction, week: date) -> None:
+    """Delete the week's aggregates."""
     transaction.run("take_away_symbols", week=week)
     transaction.run("take_away_venues", week=week)
 
 
 def _clear(transaction: Transaction, week: date) -> list[str]:
-    """Away with what is there; the week's tangled symbols."""
+    """Delete the week's aggregates; return its multi-record symbols, which are summed in one part of their own."""
     delete(transaction, week)
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
     return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
 
 
-def _put_part(transaction: Transaction, week: date, multi_tier: list[str], tier: str | None) -> None:
-    """A tier without its tangled symbols; without a tier, those."""
-    of = "tier" if tier else "tangled"
-    values: Row = {"week": week, "tangled": multi_tier} | ({"tier": tier} if tier else {})
+def _build_part(transaction: Transaction, week: date, multi_record: list[str], tier: str | None) -> None:
+    """Sum a tier without the multi-record symbols, or only those if no tier is given."""
+    part = "tier" if tier else "tangled"
+    values: Row = {"week": week, "tangled": multi_record} | ({"tier": tier} if tier else {})
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
-    transaction.run(f"sum_up_symbols_of_{of}", **values)
+    transaction.run(f"sum_up_symbols_of_{part}", **values)
     transaction.rows("plan_by_groups")
-    transaction.run(f"sum_up_venues_of_{of}", **values)
+    transaction.run(f"sum_up_venues_of_{part}", **values)

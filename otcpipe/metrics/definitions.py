@@ -1,4 +1,4 @@
-"""What `schema/metrics` defines: how far each metric reaches, what it reads, and what a change makes due."""
+"""The metrics that `schema/metrics` defines: how far each looks ahead, what it reads, and what a change makes due."""
 
 import re
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Metric:
-    """One file of `schema/metrics`: how many following weeks it reaches, the metrics that it reads, its formula.
+    """One file of `schema/metrics`.
 
-    What goes over stored rows needs the records of its own week alone, or not even those. It is computed when the
-    records' metrics of all weeks that it reads are stored.
+    A week's records affect this metric in that week and in `lookahead_weeks` following weeks. `reads` are the metrics
+    that it is computed from. If `reads_stored_weeks`, it reads stored metrics of earlier weeks; it is computed after
+    these, and needs the records of its own week only, or none (`needs_records`).
     """
 
     name: str
@@ -31,7 +32,7 @@ class Metric:
     formula: str
 
     def marks(self) -> list[tuple[str, bool, int]]:
-        """What a change of a week's records makes due: name, whether over stored rows, how many following weeks."""
+        """Return what a change of a week's records makes due: (name, reads stored weeks, following weeks)."""
         if not self.reads_stored_weeks:
             return [(self.name, False, self.lookahead_weeks)]
         return [(self.name, False, 0)] * self.needs_records + [(self.name, True, self.lookahead_weeks)]
@@ -39,31 +40,32 @@ class Metric:
 
 @cache
 def metrics() -> tuple[Metric, ...]:
-    """All metrics, each after those that it reads."""
+    """Return all metrics, each after those that it reads."""
     found = {name: _metric(name, text) for name, text in sql.metric_files().items()}
     order = TopologicalSorter({metric.name: metric.reads - {metric.name} for metric in found.values()})
     return tuple(found[name] for name in order.static_order())
 
 
 def _metric(name: str, text: str) -> Metric:
-    lookahead_weeks, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
-    if not lookahead_weeks:
-        raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
+    reach, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
+    if not reach:
+        raise ValueError(f"schema/metrics/{name}.sql lacks the line `-- reaches: N`, N following weeks.")
     return Metric(
         name,
-        int(lookahead_weeks[1]),
-        bool(lookahead_weeks[2]),
-        not lookahead_weeks[3],
+        int(reach[1]),
+        bool(reach[2]),
+        not reach[3],
         frozenset(reads[1].split(", ") if reads else ()),
         formula[1] if formula else "",
     )
 
 
 def max_lookahead() -> int:
+    """Return how many weeks after its own a record can affect: the most of any metric."""
     return max(metric.lookahead_weeks for metric in metrics())
 
 
 def mark_due(transaction: Transaction, week: date) -> None:
-    """Note all that a change of the week reaches, in the transaction that makes the change."""
+    """Mark as due all that a change of the week affects. Must run in the transaction that makes the change."""
     names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
     transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*lookahead_weeks])

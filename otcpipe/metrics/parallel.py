@@ -1,4 +1,4 @@
-"""Who computes a week, side by side, and only while its own transaction lasts, which has the lock."""
+"""Run parts of a week's computation in parallel transactions, fenced by the one that holds the week's lock."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,33 +7,41 @@ from datetime import date
 from otcpipe.errors import TooSoon
 from otcpipe.storage.postgres import Database, One, Result, Transaction
 
-LOCKS = 7_001  # the advisory locks' first number; the second tells the week
+LOCKS = 7_001  # the first number of an advisory lock; the second is the week
 PARALLEL_LOCKS = LOCKS + 1
 CUT_OFF_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class WeekComputation:
-    """A week's runner, by the number of its transaction."""
+    """The computation of one week. `transaction_id` is that of the transaction that holds the week's lock."""
 
     database: Database
     week: date
-    number: str
+    transaction_id: str
 
     def in_parallel(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
-        """As the warehouse does it; raises TooSoon when the runner's transaction was cut off."""
+        """Call `work` for each value, each in a transaction of its own, and return the results in order.
+
+        Raises TooSoon if the transaction that holds the lock has ended: another worker may have the week.
+        """
 
         def fenced(transaction: Transaction, one: One) -> Result:
             transaction.rows("enter_lane", week=self.week, space=PARALLEL_LOCKS)
-            if not transaction.rows("is_running", number=self.number)[0]["is_running"]:
-                raise TooSoon(f"The runner of the week ending {self.week} was cut off.", CUT_OFF_SECONDS)
+            if not transaction.rows("is_running", number=self.transaction_id)[0]["is_running"]:
+                raise TooSoon(
+                    f"The computation of the week ending {self.week} was cut off; it is repeated.", CUT_OFF_SECONDS
+                )
             return work(transaction, one)
 
         return self.database.in_parallel(fenced, over)
 
 
 def begin(database: Database, transaction: Transaction, week: date) -> WeekComputation:
-    """The runner whose transaction has the lock, as soon as nothing of one that was cut off goes on."""
+    """Return the computation of a week whose lock the transaction holds.
+
+    Waits until no parallel transaction of an earlier computation, which was cut off, is still running.
+    """
     transaction.run("wait_long")
     with database.transaction() as first:
         first.rows("wait_for_lanes", week=week, space=PARALLEL_LOCKS)

@@ -1,1 +1,1 @@
-"""Doctor and telemetry."""
+"""The state of servers and work: `otcpipe doctor`, and figures for Prometheus."""

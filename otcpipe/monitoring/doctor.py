@@ -1,18 +1,20 @@
-"""Whether all is well with the servers and the work: one finding a check, whatever else is down."""
+"""Run the checks: one finding for each, even if servers are down."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from otcpipe.broker.queues import Queues, this_host
+from otcpipe.broker.activity import this_host
+from otcpipe.broker.queues import Queues
 from otcpipe.errors import OtcpipeError, Unreachable
-from otcpipe.monitoring.checks import CHECKS, Place
+from otcpipe.monitoring.checks import CHECKS
+from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline.definition import named
 from otcpipe.settings import Settings
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: ok, warn or fail, in a sentence, and in another what to do."""
+    """The result of a check: a verdict (ok, warn or fail), a sentence on what was found, and one on what to do."""
 
     check: str
     verdict: str
@@ -22,15 +24,15 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """All findings, in order; what rests on a thing that failed is not tried."""
-    place, failed = Place(settings), set[str]()
-    for name, needs, look in CHECKS:
+    """Yield all findings in order; a check that depends on a failed one is skipped with a warning."""
+    context, failed = CheckContext(settings), set[str]()
+    for name, needs, check in CHECKS:
         missing = [need for need in needs if need in failed]
         if missing:
-            found = Finding(name, "warn", f"Not checked, since {missing[0]} failed.")
+            found = Finding(name, "warn", f"Not checked, because {missing[0]} failed.")
         else:
             try:
-                found = Finding(name, *look(place))
+                found = Finding(name, *check(context))
             except OtcpipeError as error:
                 found = Finding(name, "fail", str(error), is_unreachable=isinstance(error, Unreachable))
         if missing or found.verdict == "fail":
@@ -39,7 +41,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def consumer(settings: Settings, queue: str) -> Finding:
-    """Whether a worker of this machine consumes a queue: a health check for workers."""
+    """Check that a worker of this machine consumes a queue: a health check for worker containers."""
     if this_host() in Queues(settings["REDIS_URL"]).all()[named(queue).name].consumers:
         return Finding("queues", "ok", f"A worker of this machine consumes {queue}.")
     return Finding("queues", "fail", f"No worker of this machine consumes {queue}.", "Start it again.")

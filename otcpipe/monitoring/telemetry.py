@@ -1,6 +1,6 @@
-"""Figures about the work, for Prometheus: read from Redis and the ledger whenever somebody asks.
+"""Figures about the work, for Prometheus, read from Redis and the ledger at each scrape.
 
-Dramatiq's own middleware counts retries twice, knows no queue depth, and its processes fight for one port.
+Dramatiq's own middleware counts retries twice, knows no queue depth, and its processes compete for one port.
 """
 
 from collections import Counter
@@ -22,16 +22,16 @@ from otcpipe.storage.postgres import Database, Row, Transaction
 
 Sample = tuple[str, float, dict[str, str]]  # a figure's name, its value, its labels
 FIGURES = {
-    "up": "Whether the server gave its figures.",
+    "up": "Whether the figures could be read from the server.",
     "queue_messages": "Messages of a queue.",
     "queue_consumers": "Machines whose workers consume a queue.",
     "finra_requests_total": "Requests to FINRA, of all workers together.",
-    "finra_rate_limit": "Requests to FINRA that are allowed in a second.",
-    "finra_wait_seconds": "How long the next request to FINRA waits its turn.",
+    "finra_rate_limit": "Requests to FINRA allowed per second.",
+    "finra_wait_seconds": "Seconds until the next request to FINRA may be sent.",
     "runs": "Runs of a stage in the ledger.",
-    "oldest_queued_seconds": "Since when the oldest run of a stage waits.",
-    "dead_letters": "Messages of a stage that died and that nobody has seen to.",
-    "stage_seconds": "How long a stage took, over the runs that ended within a week.",
+    "oldest_queued_seconds": "Seconds that the oldest queued run of a stage has waited.",
+    "dead_letters": "Open dead letters of a stage.",
+    "stage_seconds": "Seconds that a stage took, over the runs of the last week.",
     "captures": "Observations of partitions.",
     "rows": "Rows of all captures.",
     "partitions": "Partitions by state.",
@@ -41,18 +41,19 @@ FIGURES = {
 }
 QUANTILES = [0.5, 0.95, 1.0]
 WEEK = timedelta(days=7)
-CONNECTIONS, SECONDS = 2, 2.0
+MAX_CONNECTIONS, TIMEOUT_SECONDS = 2, 2.0
 
 
 class Figures(Collector):
-    """All figures; a server that does not answer costs its own only, and `otcpipe_up` says so."""
+    """Collects all figures. Those of a server that does not answer are left out, and its `otcpipe_up` is 0."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._queues = Queues(settings["REDIS_URL"])
-        self._warehouse = Database(settings["DATABASE_URL"], CONNECTIONS, SECONDS)
+        self._database = Database(settings["DATABASE_URL"], MAX_CONNECTIONS, TIMEOUT_SECONDS)
 
     def collect(self) -> Iterator[Metric]:
+        """Yield all figures; Prometheus's client calls this at each scrape."""
         families: dict[str, Metric] = {}
         for server, read in (("redis", self._of_redis), ("postgres", self._of_postgres)):
             samples = _unless_down(read)
@@ -72,7 +73,7 @@ class Figures(Collector):
         yield "finra_rate_limit", float(self._settings["FINRA_RATE"]), {}
 
     def _of_postgres(self) -> Iterator[Sample]:
-        with self._warehouse.transaction() as transaction:
+        with self._database.transaction() as transaction:
             yield from _of_runs(transaction)
             for row in transaction.rows("row_figures"):
                 yield "captures", row["captures"], {"tier": row["tier"]}
@@ -82,23 +83,26 @@ class Figures(Collector):
                 yield "quality_score", float(row["score"]), {"tier": row["tier"], "grade": row["grade"]}
         today = weeks.today(self._settings.now())
         yield from self._of_partitions(
-            [row for row in ledger.partitions(self._warehouse) if row["week_ending"] <= today]
+            [row for row in ledger.partitions(self._database) if row["week_ending"] <= today]
         )
 
     def _of_partitions(self, rows: list[Row]) -> Iterator[Sample]:
         for (tier, state), number in Counter((row["tier"], row["state"]) for row in rows).items():
             yield "partitions", number, {"tier": tier, "state": state}
         for tier in TIERS:
-            ours = [row for row in rows if row["tier"] == tier]
-            yield "unreconciled_partitions", sum(row["reconciled"] is False for row in ours), {"tier": tier}
-            done = (row["week_ending"] for row in ours if row["state"] == "done")
+            of_tier = [row for row in rows if row["tier"] == tier]
+            yield "unreconciled_partitions", sum(row["reconciled"] is False for row in of_tier), {"tier": tier}
+            done = (row["week_ending"] for row in of_tier if row["state"] == "done")
             newest = max(done, default=weeks.week_ending(weeks.EARLIEST))
             behind = (weeks.newest_published(self._settings.now(), tier) - newest) // WEEK
             yield "weeks_behind", max(0, behind), {"tier": tier}
 
 
 def serve(settings: Settings) -> HTTPServer:
-    """Answer on OTCPIPE_TELEMETRY_HOST and _PORT from threads, until the server is shut down."""
+    """Start a server on OTCPIPE_TELEMETRY_HOST and _PORT, which answers from threads, and return it.
+
+    Raises Invalid if it cannot listen there.
+    """
     host, port = settings["TELEMETRY_HOST"], int(settings["TELEMETRY_PORT"])
     registry = CollectorRegistry()
     registry.register(Figures(settings))

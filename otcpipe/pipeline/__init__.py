@@ -1,1 +1,1 @@
-"""What carries a run from stage to stage."""
+"""Runs of stages: their order, the ledger, execution, failures and recovery."""

@@ -1,4 +1,4 @@
-"""Captures: what was observed of a partition, each numbered after its observation's key."""
+"""Captures: the observations of a partition. A capture's id derives from its observation's key."""
 
 from dataclasses import asdict, replace
 from datetime import date, datetime
@@ -12,17 +12,17 @@ from otcpipe.storage.postgres import Database, Row
 from otcpipe.storage.s3 import ObjectStore
 from otcpipe.weeks import published_on
 
-DIGITS = 13  # hexadecimal: the number is exact even where numbers are floats
+DIGITS = 13  # hexadecimal, so that the id is exact even as a floating-point number
 
 
 def number_of(fetched_key: Key) -> int:
-    """Return the capture id of an observation: a function of its key without the prefix, so it survives a restore."""
+    """Return the capture id of an observation, a function of its key without the prefix: it survives a restore."""
     name = str(fetched_key).removeprefix(f"{fetched_key.prefix}/")
     return int(sha256(name.encode())[:DIGITS], 16)
 
 
 def add(database: Database, fetched_key: Key, manifest: Manifest, content: bytes) -> int:
-    """Note an observation and return its capture id. An observation that is noted already keeps its row."""
+    """Record an observation and return its capture id; the row of one that is recorded already stays as it is."""
     raw, partition = fetched_key.sibling("raw", manifest.digest), fetched_key.partition
     values = asdict(manifest) | {
         "request_ids": list(manifest.request_ids),
@@ -42,46 +42,47 @@ def _trading_week(week: date) -> Row:
 
 
 def is_known(database: Database, capture_id: int) -> bool:
+    """Return whether the database has the capture."""
     with database.transaction() as transaction:
         return transaction.row("capture", capture_id=capture_id) is not None
 
 
 def observation_of(store: ObjectStore, prefix: str, partition: Partition, capture_id: int) -> Key:
-    """Return the key in S3 of the observation with this number; raises Permanent if there is none.
+    """Return the key in S3 of the observation with this id; raises Permanent if S3 has none.
 
-    Needed where the database was restored to a time before the observation.
+    Needed after the database was restored to a time before the observation.
     """
     place = of_partition(prefix, partition)
     for text in store.keys(f"{replace(place, kind='fetched')}/"):
         if text.endswith(".json") and number_of(place.parse_other(text)) == capture_id:
             return place.parse_other(text)
     raise Permanent(
-        f"Neither Postgres nor S3 knows capture {capture_id} of {partition.tier} {partition.week_ending}; "
-        f"`otcpipe reconcile` finds what was lost."
+        f"Neither PostgreSQL nor S3 has capture {capture_id} of {partition.tier} {partition.week_ending}; "
+        f"run `otcpipe reconcile` to find lost observations."
     )
 
 
 def find_content(database: Database, partition: Partition, digest: str, moment: datetime | None) -> Row | None:
-    """Return the newest capture of a content, or the one observed at just that moment; None if there is none."""
+    """Return the newest capture with a content, or the one observed at exactly `moment`; None if there is none."""
     with database.transaction() as transaction:
         rows = transaction.rows("same_content", **asdict(partition), digest=digest)
     return next((row for row in rows if moment in (None, row["observed_at"])), None)
 
 
 def is_captured(database: Database, partition: Partition) -> bool:
-    """Return whether the API ever gave the partition, in a capture that was not withdrawn."""
+    """Return whether a fetch from the API captured the partition; withdrawn captures do not count."""
     with database.transaction() as transaction:
         return bool(transaction.rows("is_captured", **asdict(partition))[0]["is_captured"])
 
 
 def newest_update(database: Database, partition: Partition) -> date | None:
-    """Return the newest update date among the current records."""
+    """Return the newest update date among the current records; None without records."""
     with database.transaction() as transaction:
         found: date | None = transaction.rows("newest_update", **asdict(partition))[0]["updated_on"]
         return found
 
 
 def listed(database: Database, week: date | None, tier: str | None) -> list[Row]:
-    """Return all captures, oldest week first, in the order of observation; with grade and reason of a withdrawal."""
+    """Return the captures, oldest week first, then by observation time, with grade and reason of withdrawal."""
     with database.transaction() as transaction:
         return transaction.rows("list_captures", week_ending=week, tier=tier)

@@ -1,12 +1,11 @@
-"""Decisions of people: small objects in S3, written once; the table in Postgres is a copy of them."""
+"""Decisions of people: small objects in S3, written once; the table in PostgreSQL is a copy of them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from otcpipe.datasets import TIERS
-from otcpipe.errors import Damaged
 from otcpipe.metrics import definitions
 from otcpipe.quality import grading
 from otcpipe.records import Partition
@@ -18,7 +17,10 @@ from otcpipe.storage.s3 import ObjectStore
 
 @dataclass(frozen=True)
 class Decision:
-    """accept: use a content of grade F; withdraw, restore: an observation; want: the first week of a tier."""
+    """What a person decided.
+
+    Kinds: accept a content of grade F, withdraw or restore an observation, want (the first week of a tier).
+    """
 
     kind: str
     partition: Partition
@@ -29,19 +31,20 @@ class Decision:
     score: int | None = None
 
     def key(self, prefix: str) -> Key:
+        """Return the object's key; equal decisions have equal keys."""
         name = f"{self.kind} {self.partition} {self.subject} {self.decided_at.isoformat()}"
         return keys.of_partition(prefix, self.partition).sibling("decision", keys.sha256(name.encode()))
 
 
 def record(database: Database, store: ObjectStore, prefix: str, decision: Decision) -> None:
-    """Keep a decision in S3, then in Postgres."""
+    """Store a decision in S3, then in PostgreSQL."""
     key = decision.key(prefix)
-    store.put_once(str(key), _encode(decision))
-    _copy(database, key, decision)
+    store.put_once(str(key), encode(decision))
+    apply(database, key, decision)
 
 
 def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterable[Partition], now: datetime) -> None:
-    """Record the first week of each tier that is wanted, where partitions lie before it."""
+    """Record a new first week for each tier with a partition before its present first week."""
     firsts: dict[str, Partition] = {}
     for one in partitions:
         firsts[one.tier] = min(one, firsts.get(one.tier, one), key=lambda each: each.week_ending)
@@ -52,66 +55,27 @@ def want(database: Database, store: ObjectStore, prefix: str, partitions: Iterab
 
 
 def first_wanted(database: Database) -> Row:
-    """Return the first week that is wanted of each tier of which FINRA was ever asked for one."""
+    """Return the first wanted week by tier; a tier that was never requested is left out."""
     with database.transaction() as transaction:
         found = {row["tier"]: row["week_ending"] for row in transaction.rows("first_wanted")}
     return {tier: found[tier] for tier in TIERS if tier in found}
 
 
-def synchronize(
-    database: Database, store: ObjectStore, prefix: str, warn: Callable[[str], object], *, is_dry: bool = False
-) -> int:
-    """Copy to Postgres the decisions that only S3 has, and back those that only Postgres has; return how many.
-
-    Postgres alone has those of a release that kept them there.
-    """
-    with database.transaction() as transaction:
-        rows = {row["decision_id"]: row for row in transaction.rows("decisions")}
-    stored = {text.rsplit("/", 1)[-1].removesuffix(".json"): text for text in store.keys(f"{prefix}/decision/")}
-    count = 0
-    for name in sorted(stored.keys() - rows.keys()):
-        try:
-            key = keys.parse(stored[name], prefix)
-            decision = _decode(key, store.get(str(key)))
-        except (Damaged, ValueError, KeyError, TypeError) as error:
-            warn(f"The decision {stored[name]} cannot be read: {error}")
-            continue
-        if not is_dry:
-            _copy(database, key, decision)
-        count += 1
-    for name in sorted(rows.keys() - stored.keys()):
-        decision = _of_row(rows[name])
-        place = keys.of_partition(prefix, decision.partition)
-        if not is_dry:
-            store.put_once(str(place.sibling("decision", name)), _encode(decision))
-        count += 1
-    return count
-
-
-def _copy(database: Database, key: Key, decision: Decision) -> None:
-    """Note a decision, and what follows from it at once: grades around an accepted partition, the withdrawn mark."""
+def apply(database: Database, key: Key, decision: Decision) -> None:
+    """Insert a decision and apply it: regrade near an accepted partition, or mark an observation as withdrawn."""
     with database.transaction() as transaction:
         if not transaction.run("add_decision", **asdict(decision) | asdict(key.partition), decision_id=key.digest):
             return
         if decision.kind == "accept":
             grading.regrade(transaction, decision.partition, decision.decided_at)
-            definitions.mark_due(transaction, decision.partition.week_ending)  # held until this very transaction
+            # while it was held, its changes marked nothing
+            definitions.mark_due(transaction, decision.partition.week_ending)
         elif decision.kind in ("withdraw", "restore"):
             transaction.run("mark_withdrawn", subject=decision.subject)
 
 
-def _encode(decision: Decision) -> bytes:
+def encode(decision: Decision) -> bytes:
+    """Return the bytes of a decision's object; the partition follows from its key."""
     values = asdict(decision) | {"decided_at": decision.decided_at.isoformat()}
-    del values["partition"]  # the key says it
+    del values["partition"]
     return json.dumps(values, sort_keys=True, indent=1).encode()
-
-
-def _decode(key: Key, content: bytes) -> Decision:
-    values = json.loads(content)
-    moment = datetime.fromisoformat(values["decided_at"])
-    return Decision(**values | {"partition": key.partition, "decided_at": moment})
-
-
-def _of_row(row: Row) -> Decision:
-    names = ("kind", "subject", "reason", "grade", "score", "decided_at")
-    return Decision(partition=Partition(row["week_ending"], row["tier"]), **{name: row[name] for name in names})

@@ -1,4 +1,4 @@
-"""The pipeline: its stages, in the one place where their order is written, and how each is retried."""
+"""The pipeline: its stages in order, and how each is retried. The order is written nowhere else."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its queue bears its name; `reads` is the kind of key that a message of it carries."""
+    """One stage. `name` is also its queue's name; `reads` is the kind of key that its messages carry."""
 
     name: str
     actor: str
@@ -37,6 +37,7 @@ PIPELINE = (
 
 
 def named(name: str) -> Stage:
+    """Return the stage with this name or actor name; raises Invalid if there is none."""
     for stage in PIPELINE:
         if name in (stage.name, stage.actor):
             return stage
@@ -44,20 +45,20 @@ def named(name: str) -> Stage:
 
 
 def after(stage: Stage) -> Stage | None:
-    """The stage that follows; none after the last."""
+    """Return the stage that follows; None after the last."""
     at = PIPELINE.index(stage) + 1
     return PIPELINE[at] if at < len(PIPELINE) else None
 
 
 def reading(key: keys.Key, name: str | None = None) -> Stage:
-    """The stage that runs on a key: the first that reads its kind, or the named one if it does."""
+    """Return the stage that runs on a key, as `of_kind` does; raises Invalid for a key that no stage reads."""
     if key.kind == "fetched" and key.extension != "json":
-        raise Invalid(f"No stage runs on {key}: a message names the manifest.")
+        raise Invalid(f"No stage runs on {key}; give the key of its manifest, which ends in .json.")
     return of_kind(key.kind, name)
 
 
 def of_kind(kind: str, name: str | None = None) -> Stage:
-    """The first stage that reads a kind of key, or the named one if it does."""
+    """Return the first stage that reads a kind of key, or the named one; raises Invalid if none does."""
     for stage in PIPELINE:
         if stage.reads == kind and name in (None, stage.name):
             return stage

@@ -1,4 +1,4 @@
-"""What the tables hold that cannot be right: impossible weeks, clocks that were set back, files that were cut."""
+"""Anomalies in the tables: impossible weeks, clocks that were set back, truncated files."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,41 +7,41 @@ from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.weeks import today
 
-MUCH_SMALLER = 0.8  # of a neighbour's records: restatements change a few, a cut download loses many
-SHOWN = 3  # of the keys that a sentence names
+MUCH_SMALLER = 0.8  # of the records of the observation before or after: restatements change only a few records
+MAX_KEYS = 3  # that a sentence names
 
 
 def find(database: Database, now: datetime) -> list[str]:
-    """One sentence for each kind of row or observation that needs attention."""
+    """Return one sentence for each anomaly that needs attention."""
     return _impossible(impossible_runs(database, now)) + clocks_set_back(database)
 
 
 def impossible_runs(database: Database, now: datetime) -> list[Row]:
-    """Stage and key of runs whose partition cannot exist, or whose week has not ended; no listing counts them."""
+    """Return stage and key of runs whose partition cannot exist or has not ended. No listing counts them."""
     with database.transaction() as transaction:
         return transaction.rows("impossible_runs", today=today(now))
 
 
 def drop_impossible_runs(database: Database, now: datetime) -> None:
-    """Remove those runs from the ledger, but for one that a worker has in hand."""
+    """Delete those runs from the ledger, except one that a worker holds."""
     with database.transaction() as transaction:
         transaction.run("drop_impossible_runs", today=today(now))
 
 
 def clocks_set_back(database: Database) -> list[str]:
-    """A sentence for each observation that carries an earlier time than one with older rows."""
+    """Return a sentence for each observation whose time is earlier than that of an observation with older rows."""
     with database.transaction() as transaction:
         rows = transaction.rows("clocks_set_back")
     return [
         f"{row['tier']} {row['week_ending']}: the observation of {row['observed_at'].astimezone(UTC):%Y-%m-%d %H:%M} "
         f"UTC has rows updated on {row['newest_update']}, later than those of an observation with a later time; a "
-        f"clock was wrong, or a file was given the wrong --observed-at."
+        f"clock was wrong, or a file was imported with the wrong --observed-at."
         for row in rows
     ]
 
 
 def much_smaller(database: Database, partition: Partition, records: int, moment: datetime) -> str | None:
-    """A warning where an observation of so many ATS records is much smaller than the one before or after it."""
+    """Return a warning if an observation has far fewer ATS records than the one before or after it; else None."""
     with database.transaction() as transaction:
         rows = transaction.rows("neighbouring_sizes", **asdict(partition), moment=moment)
     larger = [row for row in rows if records < MUCH_SMALLER * row["records"]]
@@ -51,7 +51,7 @@ def much_smaller(database: Database, partition: Partition, records: int, moment:
     return (
         f"Warning: it has {records:,} records, but the observation of "
         f"{neighbour['observed_at'].astimezone(UTC):%Y-%m-%d %H:%M} UTC has {neighbour['records']:,}: "
-        f"the download may have been cut."
+        f"the download may be truncated."
     )
 
 
@@ -59,5 +59,7 @@ def _impossible(runs: list[Row]) -> list[str]:
     if not runs:
         return []
     keys = sorted({run["key"] for run in runs})
-    named = ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN:,} more" if len(keys) > SHOWN else "")
-    return [f"Ignored, as their weeks cannot exist or have not ended: {named}. `otcpipe reconcile` removes them."]
+    named = ", ".join(keys[:MAX_KEYS]) + (f" and {len(keys) - MAX_KEYS:,} more" if len(keys) > MAX_KEYS else "")
+    return [
+        f"Ignored, because their weeks cannot exist or have not ended: {named}. `otcpipe reconcile` removes them."
+    ]

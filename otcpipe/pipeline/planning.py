@@ -1,4 +1,4 @@
-"""What is due and missing, and asking for it: one answer for the command line, the schedule and repair."""
+"""What is expected, what is missing, and how it is requested: one answer for commands, schedule and recovery."""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ UNDER_WAY = ("queued", "running")
 
 
 def skip_reason(partition: Partition, state: str | None, now: datetime, *, refresh: bool = False) -> str:
-    """Why not to fetch; nothing when there is no reason."""
+    """Return why a partition is not to be fetched now; an empty text if it is."""
     due = weeks.due_at(partition.week_ending, partition.tier)
     if due > now:
         return f"not due before {due:%Y-%m-%d %H:%M} New York time"
@@ -33,12 +33,12 @@ def skip_reason(partition: Partition, state: str | None, now: datetime, *, refre
 
 
 def missing(partitions: Iterable[Partition], states: Mapping[Partition, str], now: datetime) -> list[Partition]:
-    """Those of the partitions that are due and neither there nor under way."""
+    """Return the partitions that are due, not loaded and not under way."""
     return [one for one in partitions if not skip_reason(one, states.get(one), now)]
 
 
 def partitions_between(first: date, last: date, tiers: Iterable[str]) -> list[Partition]:
-    """All partitions from one Friday to another, newest first."""
+    """Return all partitions from one Friday to another, both included, newest first."""
     fridays = [first + WEEK * number for number in range((last - first) // WEEK + 1)]
     chosen = list(tiers)
     return [Partition(friday, tier) for friday in reversed(fridays) for tier in chosen]
@@ -47,26 +47,26 @@ def partitions_between(first: date, last: date, tiers: Iterable[str]) -> list[Pa
 def expected_partitions(
     database: Database, now: datetime, since: date | None, tiers: Iterable[str]
 ) -> list[Partition]:
-    """All that ought to be there: from a first week, else the oldest ever asked for, to the newest published."""
-    asked = decisions.first_wanted(database)
+    """Return the partitions from `since`, else from the first ever requested of a tier, to the newest published."""
+    requested = decisions.first_wanted(database)
     found = []
     for tier in tiers:
         newest = weeks.newest_published(now, tier)
-        first = weeks.week_ending(max(since, weeks.EARLIEST)) if since else asked.get(tier, newest)
+        first = weeks.week_ending(max(since, weeks.EARLIEST)) if since else requested.get(tier, newest)
         found += partitions_between(first, newest, [tier])
     return found
 
 
-def asked_tiers(database: Database, since: date | None) -> list[str]:
-    """The tiers of which something ought to be there, since FINRA was asked for them, or a first week is set."""
-    asked = decisions.first_wanted(database)
-    return [tier for tier in TIERS if since or tier in asked]
+def requested_tiers(database: Database, since: date | None) -> list[str]:
+    """Return the tiers that were ever requested; all tiers if a first week is configured."""
+    requested = decisions.first_wanted(database)
+    return [tier for tier in TIERS if since or tier in requested]
 
 
 def states(database: Database, partitions: Iterable[Partition]) -> dict[Partition, str]:
-    """The ledger's word on partitions; one that was only ever imported from a file may still be fetched."""
-    weeks_asked = {partition.week_ending for partition in partitions}
-    only: date | None = weeks_asked.pop() if len(weeks_asked) == 1 else None
+    """Return the ledger's states; a partition that was only imported from a file has none: it may be fetched."""
+    fridays = {partition.week_ending for partition in partitions}
+    only: date | None = fridays.pop() if len(fridays) == 1 else None
     return {
         Partition(row["week_ending"], row["tier"]): row["state"]
         for row in ledger.partitions(database, only)
@@ -77,13 +77,13 @@ def states(database: Database, partitions: Iterable[Partition]) -> dict[Partitio
 def enqueue_fetches(
     database: Database, store: ObjectStore, prefix: str, partitions: Sequence[Partition], send: Send, now: datetime
 ) -> None:
-    """Enqueue the fetch of partitions; which weeks are wanted is kept first."""
+    """Record the partitions as expected from now on, then enqueue their fetches."""
     decisions.want(database, store, prefix, partitions, now)
     for partition in partitions:
         key = keys.of_partition(prefix, partition)
-        submit(database, Run(definition.named("fetch"), key, request=f"fetch {uuid.uuid4()}"), send)
+        enqueue(database, Run(definition.named("fetch"), key, request=f"fetch {uuid.uuid4()}"), send)
 
 
-def submit(database: Database, run: Run, send: Send) -> None:
-    """The ledger first: a message that gets lost leaves its trace there."""
+def enqueue(database: Database, run: Run, send: Send) -> None:
+    """Record a run as due, then send its message: a message that is lost leaves a trace in the ledger."""
     send(ledger.request(database, run))

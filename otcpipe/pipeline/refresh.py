@@ -1,8 +1,8 @@
-"""Which partitions to ask for again, when requests are few: the order that finds most restatements for least.
+"""Which partitions to request again within a budget of requests, so that most restatements are found.
 
-Restatements were seen 2 to 164 days after publication, most within eight weeks. So the young are asked
-for weekly, those of half a year monthly, the old twice a year; first whoever is longest past that, and never one that
-was asked for within a day.
+Restatements were seen 2 to 164 days after publication, most of them within eight weeks. So a partition is requested
+weekly at first, monthly up to half a year, then twice a year. The most overdue comes first; a partition that was
+requested within a day is left out.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from otcpipe.storage.postgres import Database
 from otcpipe.weeks import due_at
 
 WEEK = timedelta(days=7)
-EVERY = ((8 * WEEK, WEEK), (26 * WEEK, 4 * WEEK))  # up to an age since publication: how often
-EVERY_OLD = 26 * WEEK
-SETTLED = timedelta(days=1)
+INTERVALS = ((8 * WEEK, WEEK), (26 * WEEK, 4 * WEEK))  # up to an age since publication, the interval
+OLD_INTERVAL = 26 * WEEK
+MIN_INTERVAL = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A partition, when it was published and last asked for, and the requests that that took."""
+    """A partition, when it was published and last requested, and how many requests that took."""
 
     partition: Partition
     published_at: datetime
@@ -29,18 +29,18 @@ class Candidate:
     requests: int
 
     def urgency(self, now: datetime) -> float:
-        """The time since the last answer, in units of how often one is wanted."""
+        """Return the time since the last observation, in units of the interval for the partition's age."""
         age = now - self.published_at
-        wanted = next((often for limit, often in EVERY if age <= limit), EVERY_OLD)
-        return (now - self.observed_at) / wanted
+        interval = next((interval for limit, interval in INTERVALS if age <= limit), OLD_INTERVAL)
+        return (now - self.observed_at) / interval
 
 
-def most_urgent(candidates: Iterable[Candidate], now: datetime, most_requests: int) -> list[Candidate]:
-    """The most urgent that fit into the budget, most urgent first; a large one does not keep a small one out."""
-    asked = [one for one in candidates if now - one.observed_at >= SETTLED]
-    found, left = [], most_requests
+def most_urgent(candidates: Iterable[Candidate], now: datetime, max_requests: int) -> list[Candidate]:
+    """Return the candidates that fit into the budget, most urgent first; one that does not fit is skipped."""
+    eligible = [one for one in candidates if now - one.observed_at >= MIN_INTERVAL]
+    found, left = [], max_requests
     for candidate in sorted(
-        asked, key=lambda one: (-one.urgency(now), one.partition.week_ending, one.partition.tier)
+        eligible, key=lambda one: (-one.urgency(now), one.partition.week_ending, one.partition.tier)
     ):
         if candidate.requests <= left:
             found.append(candidate)
@@ -49,7 +49,7 @@ def most_urgent(candidates: Iterable[Candidate], now: datetime, most_requests: i
 
 
 def refreshable(database: Database, first: date) -> list[Candidate]:
-    """Partitions from a week on that the API gave before."""
+    """Return the partitions from a week on that were fetched from the API before."""
     with database.transaction() as transaction:
         rows = transaction.rows("refreshable", first=first)
     return [_candidate(row["week_ending"], row["tier"], row["observed_at"], row["pages"]) for row in rows]

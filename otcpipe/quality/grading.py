@@ -1,7 +1,7 @@
-"""Grades in Postgres: of each capture, by its measures and those of the weeks around; they decide what is held.
+"""Grades in PostgreSQL, one for each capture. A newest capture of grade F is held unless a person accepts it.
 
-A grade is a function of the set of captures and decisions: when a partition changes, the tier's grades around it are
-given anew.
+A grade is a function of the set of captures and decisions: when a partition changes, the captures of the tier near it
+are graded again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,8 @@ from datetime import date, datetime
 
 from otcpipe.errors import Invalid, OnHold
 from otcpipe.metrics import definitions
-from otcpipe.quality import gates
-from otcpipe.quality.gates import Judgement, Measures
+from otcpipe.quality.assessment import Assessment, assess, trusted
+from otcpipe.quality.measures import WEEKS_CHANGED, WEEKS_READ, Measures, neighbours
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row, Transaction
 
@@ -19,7 +19,7 @@ MEASURES = tuple(field.name for field in fields(Measures))
 
 
 def store_measures(transaction: Transaction, capture: Row, measured: Row, now: datetime) -> None:
-    """Store what a capture is graded by; `measured` holds `measures.of` and, where it differs, covers_all."""
+    """Store the measures of a capture. `measured` holds `profile.of` its records, and covers_all if it differs."""
     unreconciled = capture["unreconciled"]
     row = {"covers_all": capture["covers"] == "all"} | measured
     counts = {name: capture[name] for name in ("capture_id", "week_ending", "tier", "digest", "rows", "rejects")}
@@ -28,39 +28,39 @@ def store_measures(transaction: Transaction, capture: Row, measured: Row, now: d
 
 
 def unmeasured(transaction: Transaction, captures: Sequence[int]) -> bool:
-    """Return whether one of the captures has no measures yet."""
+    """Return whether any of the captures has no measures yet."""
     return bool(transaction.rows("unmeasured", captures=list(captures)))
 
 
 def regrade(transaction: Transaction, partition: Partition, now: datetime) -> None:
-    """Grade all captures of the tier near a week that changed; partitions newly held or free become due.
+    """Grade all captures of the tier near a week that changed. Partitions that are newly held or released become due.
 
-    One at a time for each tier: the lock is the last that a transaction takes.
+    One transaction at a time grades a tier; its lock is the last that a transaction takes.
     """
     transaction.rows("lock_grades", tier=partition.tier)
     held = _held(transaction, partition.tier)
-    span = {"tier": partition.tier, "week_ending": partition.week_ending, "days": 7 * gates.WEEKS_READ}
+    span = {"tier": partition.tier, "week_ending": partition.week_ending, "days": 7 * WEEKS_READ}
     rows = transaction.rows("quality_around", **span)
-    for row, judgement in judged(rows, partition.week_ending):
-        verdict = asdict(judgement) | {"reasons": list(judgement.reasons)}
-        if any(row[name] != value for name, value in verdict.items()):
-            transaction.run("store_grade", capture_id=row["capture_id"], **verdict, now=now)
+    for row, assessment in assessed(rows, partition.week_ending):
+        values = asdict(assessment) | {"reasons": list(assessment.reasons)}
+        if any(row[name] != value for name, value in values.items()):
+            transaction.run("store_grade", capture_id=row["capture_id"], **values, now=now)
     for week in sorted(held ^ _held(transaction, partition.tier)):
         definitions.mark_due(transaction, week)
 
 
-def judged(rows: Iterable[Row], week: date) -> list[tuple[Row, Judgement]]:
-    """Return the captures whose grade may depend on a week, with their grades."""
+def assessed(rows: Iterable[Row], week: date) -> list[tuple[Row, Assessment]]:
+    """Return the captures whose grade may depend on a week, each with its grade."""
     rows = list(rows)
     newest = {row["week_ending"]: row for row in rows if row["is_newest"]}
     accepted = {friday for friday, row in newest.items() if row["is_accepted"]}
-    trusted = gates.trusted([_measures(row) for row in newest.values()], accepted)
-    near = [row for row in rows if abs((row["week_ending"] - week).days) <= 7 * gates.WEEKS_CHANGED]
-    return [(row, gates.judge(_measures(row), gates.around(row["week_ending"], trusted))) for row in near]
+    compared = trusted([_measures(row) for row in newest.values()], accepted)
+    near = [row for row in rows if abs((row["week_ending"] - week).days) <= 7 * WEEKS_CHANGED]
+    return [(row, assess(_measures(row), neighbours(row["week_ending"], compared))) for row in near]
 
 
 def require(database: Database, partition: Partition) -> None:
-    """Raises OnHold unless metrics may be made of the partition."""
+    """Raise OnHold while the partition is held: no metrics are computed from it."""
     with database.transaction() as transaction:
         row = transaction.row("quality", **asdict(partition))
     if row and row["is_held"]:
@@ -72,7 +72,7 @@ def held(database: Database, partition: Partition) -> Row:
     with database.transaction() as transaction:
         row = transaction.row("quality", **asdict(partition))
     if row is None or not row["is_held"]:
-        state = f"its grade is {row['grade']}" if row else "no records of it are in"
+        state = f"its grade is {row['grade']}" if row else "it has no records"
         raise Invalid(f"{partition.tier} of the week ending {partition.week_ending} is not held: {state}.")
     return row
 

@@ -1,4 +1,4 @@
-"""What is told of a partition's current records, to judge it by."""
+"""The profile of a partition's current records: the part of its measures that follows from the records alone."""
 
 from decimal import Decimal
 from functools import reduce
@@ -10,7 +10,7 @@ QUANTITIES = ("share_volume", "trade_count", "notional")
 
 
 def of(records: pa.Table) -> dict[str, object]:
-    """Counts, shares and ATSs, of columns as in `RECORD`; records without a symbol count for their venues."""
+    """Return counts, volumes in shares and the ATSs. Needs columns as in `RECORD`; a record may lack its symbol."""
     shares = records["share_volume"]
     ats = shares.filter(pc.equal(records["venue_type"], "ATS"))
     return {
@@ -25,13 +25,13 @@ def of(records: pa.Table) -> dict[str, object]:
 
 
 def _doubled(named: pa.Table) -> int:
-    """How many symbols have more than one name."""
+    """Return how many symbols have more than one name."""
     names = named.group_by(named.column_names).aggregate([])
     counts = pc.value_counts(names["symbol"]).field("counts")
     return int(pc.sum(pc.greater(counts, 1)).as_py() or 0)
 
 
 def _are_zero(records: pa.Table) -> pa.ChunkedArray:
-    """Whether a record lacks shares, trades or dollars, or has less than none."""
+    """Return for each record whether its shares, trades or dollars are zero or negative."""
     columns = [records[name] for name in QUANTITIES]
     return reduce(pc.or_kleene, [pc.less_equal(column, pa.scalar(0, column.type)) for column in columns])

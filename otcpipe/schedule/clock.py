@@ -1,4 +1,4 @@
-"""The clock: APScheduler wakes the process whenever some job may be due. What is due, the fires in Postgres say."""
+"""The clock: APScheduler wakes the process when a job may be due. The fires in PostgreSQL decide what is due."""
 
 import signal
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from otcpipe.schedule.jobs import JOBS
 from otcpipe.settings import Settings
 from otcpipe.weeks import NEW_YORK
 
-ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def run(wake: Callable[[], object], settings: Settings) -> None:
-    """Wake at once, to catch up, and then at every job's times, until a signal; what runs then is finished first."""
+    """Call `wake` at once, to catch up, and then at every job's times, until a stop signal; running jobs finish."""
     triggers = [plan.trigger(job.setting, settings[job.setting]) for job in JOBS]
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # in this thread and those it starts: sigwait gets them
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # in this thread and those it starts: sigwait gets them
     scheduler = BackgroundScheduler(timezone=NEW_YORK)
     scheduler.add_job(
         wake,
@@ -29,5 +29,5 @@ def run(wake: Callable[[], object], settings: Settings) -> None:
         next_run_time=datetime.now(NEW_YORK),
     )
     scheduler.start()
-    signal.sigwait(ENDINGS)
+    signal.sigwait(STOP_SIGNALS)
     scheduler.shutdown(wait=True)

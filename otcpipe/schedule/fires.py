@@ -1,4 +1,4 @@
-"""Fires: each job is done once for each time that it is due, whoever else runs a scheduler."""
+"""Fires: each job runs once for each time that it is due, even with several schedulers."""
 
 import logging
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 
 from otcpipe.errors import OtcpipeError
 from otcpipe.schedule import plan
-from otcpipe.schedule.jobs import JOBS, Job, JobContext
+from otcpipe.schedule.job import Job, JobContext
+from otcpipe.schedule.jobs import JOBS
 from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database
 
-PATIENCE = timedelta(minutes=10)  # then a fire that was begun and not finished is taken over: its process died
+PATIENCE = timedelta(minutes=10)  # after which an unfinished fire is taken over: its process died
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Upcoming:
-    """A job with its schedule's text, its last fire and its next."""
+    """A job with its schedule's text, its last fire and its next fire."""
 
     job: str
     schedule: str
@@ -26,16 +27,16 @@ class Upcoming:
 
 
 def begin(database: Database, since: datetime) -> None:
-    """Note jobs that the table does not know, so that their fires after a moment are due.
+    """Insert jobs that the table lacks, so that their fires after `since` are due.
 
-    At a process's first start that is now; later its last tick, since the rows may have been lost with the database.
+    At a process's first start that is now; later its last tick, as the rows may have been lost with the database.
     """
     with database.transaction() as transaction:
         transaction.run("begin_fires", jobs=[job.name for job in JOBS], now=since)
 
 
 def fire_due(context: JobContext, jobs: Sequence[Job] = JOBS) -> list[str]:
-    """Do each job whose time came since its last fire, once however often it came; the names of those done."""
+    """Run each job that became due since its last fire, once however often; return the names of those that ran."""
     done = _last_fires(context.database)
     fired = []
     for job in jobs:
@@ -47,6 +48,7 @@ def fire_due(context: JobContext, jobs: Sequence[Job] = JOBS) -> list[str]:
 
 
 def upcoming(database: Database, settings: Settings, now: datetime) -> list[Upcoming]:
+    """Return all jobs with their last and next fires."""
     done = _last_fires(database)
     return [
         Upcoming(
@@ -65,19 +67,19 @@ def _last_fires(database: Database) -> dict[str, datetime]:
 
 
 def _fire(job: Job, at: datetime, context: JobContext) -> bool:
-    """One job for one time; false when another scheduler has it, or it did not succeed and stays due."""
+    """Run one job for one time; return False if another scheduler has it, or if it failed and stays due."""
     identity = {"job": job.name, "scheduled_for": at}
     with context.database.transaction() as transaction:
         if not transaction.row("claim_fire", **identity, patience=PATIENCE):
             return False
     try:
-        told = job.do(context)
+        summary = job.do(context)
     except OtcpipeError as error:
-        log.warning("%s of %s is put off: %s", job.name, at.isoformat(), error)
+        log.warning("%s of %s is postponed: %s", job.name, at.isoformat(), error)
         with context.database.transaction() as transaction:
             transaction.run("release_fire", **identity)
         return False
     with context.database.transaction() as transaction:
-        transaction.run("finish_fire", **identity, told=told)
-    log.info("%s: %s", job.name, told)
+        transaction.run("finish_fire", **identity, told=summary)
+    log.info("%s: %s", job.name, summary)
     return True

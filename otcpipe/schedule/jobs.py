@@ -1,98 +1,78 @@
-"""The jobs: each asks what is due and missing, so that one that comes late or twice does the same."""
+"""The jobs. Each looks for what is due and missing, so that running late or twice makes no difference."""
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence, Sized
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 
 from otcpipe import weeks
-from otcpipe.pipeline import coverage, dead_letters, definition, planning
+from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning
 from otcpipe.pipeline.ledger import Run
-from otcpipe.pipeline.planning import Send
 from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
-from otcpipe.settings import Settings
+from otcpipe.schedule.job import Job, JobContext
 from otcpipe.stages import compute
 from otcpipe.storage import keys
-from otcpipe.storage.postgres import Database
-from otcpipe.storage.s3 import ObjectStore
 
-REFRESH_REQUESTS = 500  # of one weekly refresh; what does not fit is more urgent the week after
+REFRESH_REQUESTS = 500  # of one weekly refresh; a partition that does not fit is more urgent a week later
 FIRES_KEPT_DAYS = 400
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class JobContext:
-    """When and where a job runs, how it sends the runs that it finds due, and how those are sent that got lost."""
-
-    now: datetime
-    database: Database
-    store: ObjectStore
-    settings: Settings
-    send: Send
-    send_stranded: Callable[[], Sized]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is done, and the setting that says when; the answer is a sentence for the log."""
-
-    name: str
-    setting: str
-    do: Callable[[JobContext], str]
-
-
 def fetch_missing(context: JobContext, *tiers: str) -> str:
-    wanted = planning.expected_partitions(context.database, context.now, context.settings.since, tiers)
-    missing = planning.missing(wanted, planning.states(context.database, wanted), context.now)
-    _ask(context, missing)
+    """Enqueue the fetches of partitions that are due and missing."""
+    expected = planning.expected_partitions(context.database, context.now, context.settings.since, tiers)
+    missing = planning.missing(expected, planning.states(context.database, expected), context.now)
+    _enqueue(context, missing)
     return f"{len(missing):,} partitions of {', '.join(tiers)} were due and missing."
 
 
 def recompute_stale(context: JobContext) -> str:
-    """Weeks that a runner left due, and those whose metrics are of older code; one run a week does all of it."""
+    """Enqueue a compute run for each week that is still due or whose metrics are of older code."""
     with context.database.transaction() as transaction:
         rows = transaction.rows("stale_weeks", code_version=compute.VERSION)
     for row in rows:
         key = keys.parse(row["key"], context.settings["S3_PREFIX"])
         run = Run(definition.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")
-        planning.submit(context.database, run, context.send)
+        planning.enqueue(context.database, run, context.send)
     return f"{len(rows):,} weeks had stale metrics."
 
 
 def reconcile(context: JobContext) -> str:
-    return f"{len(context.send_stranded()):,} runs were due without anybody at them."
+    """Send lost runs."""
+    return f"{len(context.send_lost_runs()):,} runs were due without a message or a worker."
 
 
 def refresh(context: JobContext) -> str:
+    """Enqueue the fetches of the partitions that are most likely restated, within the budget of requests."""
     known = refreshable(context.database, date.min)
     states = planning.states(context.database, [one.partition for one in known])
     idle = [one for one in known if states.get(one.partition) not in planning.UNDER_WAY]
     chosen = most_urgent(idle, context.now, REFRESH_REQUESTS)
     partitions = [one.partition for one in chosen]
-    _ask(context, partitions)
-    return f"{len(chosen):,} of {len(known):,} partitions are asked for again."
+    _enqueue(context, partitions)
+    return f"{len(chosen):,} of {len(known):,} partitions are requested again."
 
 
-def _ask(context: JobContext, partitions: Sequence[Partition]) -> None:
+def _enqueue(context: JobContext, partitions: Sequence[Partition]) -> None:
     prefix = context.settings["S3_PREFIX"]
     planning.enqueue_fetches(context.database, context.store, prefix, partitions, context.send, context.now)
 
 
 def check(context: JobContext) -> str:
-    """Warn of what is late, failed or held and of dead letters; forget fires of long ago."""
-    troubles = coverage.troubles(coverage.cells(context.database, context.now, context.settings.since))
+    """Log a warning for each gap and for open dead letters; delete old fires."""
+    sentences = gaps.describe(coverage.cells(context.database, context.now, context.settings.since))
     dead = dead_letters.find(context.database, every=False)
-    for trouble in troubles:
-        log.warning(trouble)
+    for sentence in sentences:
+        log.warning(sentence)
     if dead:
         log.warning("%d dead letters are open: see `otcpipe dlq list`.", len(dead))
     with context.database.transaction() as transaction:
         transaction.run("drop_old_fires", days=FIRES_KEPT_DAYS, now=context.now)
     newest = ", ".join(f"{tier} {weeks.newest_published(context.now, tier)}" for tier in weeks.DELAY)
-    return f"{len(troubles):,} gaps and {len(dead):,} dead letters need somebody; the newest weeks due are {newest}."
+    return (
+        f"{len(sentences):,} gaps and {len(dead):,} dead letters need attention; the newest weeks due are {newest}."
+    )
 
 
 JOBS = (

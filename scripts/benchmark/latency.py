@@ -23,7 +23,7 @@ def start() -> Cost:
         run = stagewise.store_observation(partition, weeks.content(partition, is_small=True))
         time.sleep(0.5)  # idle again
         sent = datetime.now(UTC)
-        planning.submit(resources.database(), run, actors.send)
+        planning.enqueue(resources.database(), run, actors.send)
         seconds.append((_started(str(run.key)) - sent).total_seconds())
     return Cost(statistics.median(seconds))
 

@@ -46,7 +46,7 @@ def cost(cached: list[Run], processes: Processes) -> Cost:
     weeks = sorted({run.key.partition.week_ending for run in cached})
     started = time.perf_counter()
     for run in cached:
-        planning.submit(resources.database(), Run(definition.named("parse"), run.key, run.generation), actors.send)
+        planning.enqueue(resources.database(), Run(definition.named("parse"), run.key, run.generation), actors.send)
     while _computed(weeks) < len(cached):
         time.sleep(0.05)
     return Cost(time.perf_counter() - started, max(map(peak, _started_by(processes))))

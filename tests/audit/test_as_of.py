@@ -100,7 +100,7 @@ def as_of(sql: Sql, partition: Partition, at: datetime, *, strict: bool) -> dict
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 12))])
 def test_at_every_moment_the_answer_is_the_models(seed: int, sql: Sql) -> None:
-    """Captures come in any order, some at the same time; eight partitions at once to save time."""
+    """Captures in any order, some at the same time; eight partitions at once to save time."""
     rng = random.Random(seed)
     partitions = [Partition(WEEK + timedelta(days=7 * number), rng.choice(["T1", "T2"])) for number in range(8)]
     captures = {partition: random_captures(rng, partition) for partition in partitions}
@@ -186,7 +186,7 @@ def test_the_certainty_of_a_first_publication(sql: Sql) -> None:
 
 
 def test_the_effect_of_a_restatement_is_the_difference_of_the_tables(sql: Sql) -> None:
-    """And nothing else is computed anew than the week and those that its metrics reach."""
+    """Only the week and the weeks that its metrics affect are computed again."""
     weeks = [Partition(WEEK + timedelta(days=7 * number), "T1") for number in range(8)]
     rows: Rows = {("A", "AAAA"): (100, PUBLISHED), ("B", "AAAA"): (50, PUBLISHED), ("A", "BBBB"): (60, PUBLISHED)}
     for partition in weeks:

@@ -98,7 +98,7 @@ def test_a_number_that_its_lines_do_not_give_is_said_to_be_unproven(explain: Exp
 def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:
     drive(observe(file_text([("BRKpB", "AAAA", 5, 1)]), OTCE))
     for arguments, words in {
-        ("brkpb",): "'brkpb' has no record in the week ending 2025-11-14; symbols have their own case: try BRKpB.",
+        ("brkpb",): "'brkpb' has no record in the week ending 2025-11-14; case matters: try BRKpB.",
         ("NONE",): "'NONE' has no record in the week ending 2025-11-14.",
         (
             "BRKpB",
@@ -112,7 +112,7 @@ def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:
         assert words in error
 
 
-def test_lines_are_told_apart_by_venue_product_and_firm() -> None:
+def test_lines_are_distinguished_by_venue_product_and_firm() -> None:
     rows: list[dict[str, object]] = [
         {},
         {"productTypeCode": "CTS"},

@@ -1,4 +1,4 @@
-"""What verify finds, and that it is silent about what is well, whatever way that came in."""
+"""What verify finds, and that it reports nothing for sound data, however that was loaded."""
 
 import io
 import json
@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from otcpipe import resources
-from otcpipe.audit.verify import Verdict, verify
+from otcpipe.audit.verdict import Verdict
+from otcpipe.audit.verify import verify
 from otcpipe.cli import app
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
@@ -52,7 +53,7 @@ def sql(text: str, *values: object) -> list[Row]:
 
 
 def answer(partition: Partition, rows: list[dict[str, object]], at: datetime) -> Run:
-    """The observation of an answer of the API, as fetch deposits it."""
+    """The observation of an answer of the API, as fetch stores it."""
     content = api_text(rows, partition)
     manifest = Manifest("api", "all", keys.sha256(content), at, len(rows), 2, ("one", "two"))
     prefix = resources.settings()["S3_PREFIX"]
@@ -65,7 +66,7 @@ def answer(partition: Partition, rows: list[dict[str, object]], at: datetime) ->
 
 
 def load() -> None:
-    """Two weeks that came in every way there is."""
+    """Two weeks, loaded in every possible way."""
     rows: list[dict[str, object]] = [
         {},
         {"MPID": "BBBB", "productTypeCode": "CTS"},
@@ -145,7 +146,7 @@ def stored(kind: str, partition: Partition = NEXT) -> str:
 
 
 def put(key: str, content: bytes, digest: str | None = None) -> None:
-    """Write over an object, as no code of ours does; by default with the digest that fits."""
+    """Overwrite an object, as otcpipe never does; by default with the matching digest."""
     resources.store()._client.put_object(
         bucket_name="otcpipe",
         object_name=key,
@@ -157,7 +158,7 @@ def put(key: str, content: bytes, digest: str | None = None) -> None:
 
 @pytest.fixture
 def damage(world: None) -> Iterator[Callable[..., None]]:
-    """Changes the bytes of an object by a function, for as long as the test lasts."""
+    """Change the bytes of an object by a function until the test ends."""
     before: dict[str, bytes] = {}
 
     def change(key: str, how: Callable[[bytes], bytes | None], digest: str | None = None) -> None:
@@ -198,38 +199,38 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
     "a record's volume": (
         "update otc.volume_record set share_volume = 171 where share_volume = 170",
         "T1",
-        ["The record of ABC at AAAA that capture 4 brought has share_volume 171.000000, by the raw bytes 170.000000"],
+        ["The record of ABC at AAAA that capture 4 opened has share_volume 171.000000, by the raw bytes 170.000000"],
     ),
     "a record's issue": (
         "update otc.volume_record set issue_name_id = null where symbol = 'NEW'",
         "T1",
-        ["at AAAA that capture 4 brought follows from the raw bytes and", "is in the table and does not follow from"],
+        ["at AAAA that capture 4 opened follows from the raw bytes but", "is in the table but does not follow from"],
     ),
     "a record that is gone": (
         "delete from otc.volume_record where symbol = 'B' and week_ending = '2025-11-14'",
         "OTCE",
-        ["The record of B at BBBB that capture 8 brought follows from the raw bytes and is not in the table."],
+        ["The record of B at BBBB that capture 8 opened follows from the raw bytes but is not in the table."],
     ),
     "a record too many": (
         """insert into otc.volume_record
         select (jsonb_populate_record(r, '{"ended_by": 6}')).* from otc.volume_record as r where ended_by = 9""",
         "OTCE",
-        ["The record of A at AAAA that capture 8 brought is in the table and does not follow from the raw bytes."],
+        ["The record of A at AAAA that capture 8 opened is in the table but does not follow from the raw bytes."],
     ),
     "who ended a revision": (
         "update otc.volume_record set ended_by = 6 where ended_by = 9",
         "OTCE",
-        ["The record of A at AAAA that capture 8 brought has ended_by 6, by the raw bytes 9."],
+        ["The record of A at AAAA that capture 8 opened has ended_by 6, by the raw bytes 9."],
     ),
     "who brought a record": (
         "update otc.volume_record set brought_by = 3 where brought_by = 4 and symbol = 'NEW'",
         "T1",
-        ["NEW at AAAA that capture 3 brought is in the table", "NEW at AAAA that capture 4 brought follows from"],
+        ["NEW at AAAA that capture 3 opened is in the table", "NEW at AAAA that capture 4 opened follows from"],
     ),
     "a revision revived": (
         "update otc.volume_record set ended_by = null where symbol = 'GONE'",
         "T2",
-        ["The record of GONE at BBBB that capture 5 brought has ended_by nothing, by the raw bytes 6."],
+        ["The record of GONE at BBBB that capture 5 opened has ended_by nothing, by the raw bytes 6."],
     ),
     "a metric's value": (
         "update otc.symbol_concentration set hhi = hhi + 0.01 where symbol = 'A'",
@@ -245,7 +246,7 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
         """insert into otc.symbol_rolling_avg
         values ('2025-11-14', 'ZZZ', 'ATS', 1, 1, 1, 1, 'up', 1, 1, true)""",
         None,
-        ["symbol_rolling_avg ZZZ ATS is in the table and does not follow from its records."],
+        ["symbol_rolling_avg ZZZ ATS is in the table but does not follow from its records."],
     ),
     "a metric's null, on which another builds": (
         "update otc.symbol_summary set total_volume = 9, total_notional = 0 where symbol = 'B'",
@@ -255,7 +256,7 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
     "a reject that is gone": (
         "delete from otc.reject where tier = 'T1'",
         "T1",
-        ["is a reject and not in the table."] * 2,
+        ["is a reject but not in the table."] * 2,
     ),
     "a reject's reason": (
         "update otc.reject set reason = 'no reason' where line = 4",
@@ -266,7 +267,7 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
         """insert into otc.reject
         select raw_key, 99, week_ending, tier, reason, text from otc.reject where tier = 'T1'""",
         "T1",
-        ["is a reject in the table and not by its raw bytes."] * 2,
+        ["is a reject in the table but not by its raw bytes."] * 2,
     ),
     "counts": (
         "update otc.capture set records = records - 1, rejects = rejects + 1 where capture_id = 6",
@@ -276,14 +277,14 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
             "Capture 6: rejects is 1 in the table, 0 by its raw bytes.",
         ],
     ),
-    "what the source told": (
+    "what the source announced": (
         "update otc.capture set record_total = 8, rows = 8, totals = 3 where capture_id = 1",
         "T1",
         [
             "Capture 1: record_total is 8 in the table, 7 by its manifest.",
             "Capture 1: rows is 8 in the table, 7 by its raw bytes.",
             "Capture 1: totals is 3 in the table, 2 by its raw bytes.",
-            "Capture 1: its source told of 8 rows, its raw bytes have 7.",
+            "Capture 1: its source announced 8 rows, its raw bytes have 7.",
         ],
     ),
     "what adds up": (
@@ -314,10 +315,10 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
         "delete from otc.capture where capture_id = 6",
         "T2",
         [
-            "Capture 6, which brought test/",
+            "Capture 6, whose records test/",
             *["The record of ABC at "] * 4,
             "The record of GONE at BBBB",
-            "And 1 more of the like.",
+            "And 1 more like these.",
         ],
     ),
 }
@@ -380,7 +381,7 @@ def test_derived_objects_may_be_gone_or_written_by_another_release(damage: Calla
     assert notes(NEXT.week_ending) == []
 
 
-def test_what_is_not_computed_or_not_in_yet_or_of_older_code_is_no_error(
+def test_what_is_not_computed_or_still_processed_or_of_older_code_is_no_finding(
     world: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sql("insert into otc.metric_due values ('2025-11-21', 'venue_share')")
@@ -388,7 +389,7 @@ def test_what_is_not_computed_or_not_in_yet_or_of_older_code_is_no_error(
     run = observe(file_text([("A", "AAAA", 9, 1)]), NEXT, NOON + DAY)
     number = functions()["cache"](run).generation
     assert notes(NEXT.week_ending) == [
-        f"Capture {number} is not in yet: see `otcpipe status`.",
+        f"Capture {number} is still being processed: see `otcpipe status`.",
         "venue_share is not computed yet.",
     ]
     monkeypatch.setattr(normalize, "VERSION", 99)

@@ -12,8 +12,8 @@ import redis
 from dramatiq.middleware import CurrentMessage, Middleware
 from dramatiq.middleware.retries import Retries
 
-from otcpipe.broker import actors, redis_broker
-from otcpipe.broker.middleware import WorkerTuning
+from otcpipe.broker import actors, consumer
+from otcpipe.broker.middleware.worker_tuning import WorkerTuning
 from otcpipe.broker.redis_broker import FailClosedBroker
 
 QUEUE = "work"
@@ -40,7 +40,7 @@ def client(environment: dict[str, str]) -> Iterator["redis.Redis"]:
 @pytest.fixture
 def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FailClosedBroker]]:
     """Builds a broker with one actor and a worker on it."""
-    monkeypatch.setattr(redis_broker, "SWEEP_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "SWEEP_SECONDS", 0.2)
     workers: list[dramatiq.Worker] = []
 
     def start(function: Callable[[str], None], *more: Middleware, **options: object) -> FailClosedBroker:
@@ -63,7 +63,7 @@ def enqueue(made: FailClosedBroker, word: str = "word") -> None:
 def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.02)
 
 
@@ -75,7 +75,7 @@ def test_a_message_whose_after_hook_fails_is_delivered_again(work: Callable[...,
     wait(lambda: made.do_qsize(QUEUE) == 0)
 
 
-def test_an_id_whose_body_never_arrived_is_taken_back(
+def test_an_id_whose_body_never_arrived_is_requeued(
     work: Callable[..., FailClosedBroker], client: "redis.Redis"
 ) -> None:
     seen: list[str] = []
@@ -89,7 +89,7 @@ def test_an_id_whose_body_never_arrived_is_taken_back(
     wait(lambda: made.do_qsize(QUEUE) == 0)
 
 
-def test_a_body_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody(
+def test_a_body_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_no_other(
     work: Callable[..., FailClosedBroker], client: "redis.Redis"
 ) -> None:
     seen: list[str] = []
@@ -101,7 +101,7 @@ def test_a_body_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobod
     wait(lambda: client.hgetall(f"otcpipe:{QUEUE}.XQ.msgs") == {b"bad-id": b"{"})
 
 
-def test_a_message_that_is_in_hand_is_not_taken_back(work: Callable[..., FailClosedBroker]) -> None:
+def test_a_message_that_is_in_hand_is_not_requeued(work: Callable[..., FailClosedBroker]) -> None:
     seen: list[str] = []
     go = threading.Event()
 
@@ -137,7 +137,7 @@ def busy(work: Callable[..., FailClosedBroker], go: threading.Event) -> FailClos
 def test_a_worker_that_is_busy_leaves_a_message_to_one_that_is_idle(
     work: Callable[..., FailClosedBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_broker, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(consumer, "YIELD_SECONDS", 20)
     go, seen = threading.Event(), list[str]()
     first = busy(work, go)
     time.sleep(1)
@@ -149,7 +149,7 @@ def test_a_worker_that_is_busy_leaves_a_message_to_one_that_is_idle(
 
 
 def test_a_worker_that_stays_busy_takes_a_message_beforehand(work: Callable[..., FailClosedBroker]) -> None:
-    """Where all are busy, what is nearest to its end is to be chosen from what is there."""
+    """When all threads are busy, the latest stage is chosen among the messages at hand."""
     go = threading.Event()
     made = busy(work, go)
     wait(lambda: len(made.in_hand["other"]) == 1)

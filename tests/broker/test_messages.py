@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from otcpipe.broker import messages
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import dead_letters
+from otcpipe.pipeline.failures import Failure
 from tests.support.forged import FIELDS, OPTIONS
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -37,8 +38,8 @@ def body(fields: object) -> bytes:
 def test_any_bytes_are_invalid_or_a_message(content: bytes) -> None:
     with suppress(Invalid):
         messages.decode(content)
-    messages.glimpse(content)
-    dead_letters.Failure.read(content)
+    messages.peek(content)
+    Failure.from_json(content)
 
 
 @given(st.sampled_from([*FIELDS]), VALUES)
@@ -68,7 +69,7 @@ def test_the_sentence_of_an_invalid_message_is_short_and_plain(value: Any) -> No
 
 
 @pytest.mark.parametrize("milliseconds", [float("nan"), float("inf"), 1e300, -1e300, 2**63, 253_402_300_800_000])
-def test_a_moment_that_no_calendar_has_is_none(milliseconds: float) -> None:
+def test_a_moment_outside_of_the_calendar_is_none(milliseconds: float) -> None:
     assert dead_letters.moment(milliseconds) is None
     found = dead_letters.moment(0)
     assert found is not None and found.date() == date(1970, 1, 1)

@@ -15,7 +15,8 @@ from otcpipe.broker import actors as broker
 from otcpipe.broker import messages, queues
 from otcpipe.errors import Invalid
 from otcpipe.finra.rate_limit import RateLimit
-from otcpipe.monitoring import checks
+from otcpipe.monitoring import work_checks
+from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -34,7 +35,7 @@ WEEK_LENGTH = timedelta(days=7)
 def wait(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.1)
 
 
@@ -44,7 +45,7 @@ def client(environment: dict[str, str]) -> "redis.Redis":
 
 
 def template(stage: definition.Stage) -> Run:
-    """A run of a stage on a key that is well formed, of which there is no object."""
+    """Return a run of a stage on a well-formed key without an object."""
     prefix = resources.settings()["S3_PREFIX"]
     key = keys.of_partition(prefix, Partition(WEEK, "T2"))
     return Run(stage, key if stage.reads == "partition" else key.sibling(stage.reads, "0" * 64))
@@ -63,7 +64,7 @@ def lay(client: "redis.Redis", forged: list[Forged]) -> None:
 
 
 def is_empty(client: "redis.Redis") -> bool:
-    """Whether Redis holds no message, alive or dead, nor a cause of death."""
+    """Return whether Redis holds no message, live or dead, and no failure."""
     rest = ("otcpipe:moved:", "otcpipe:consumer:", "otcpipe:__heartbeats__", "otcpipe:finra:")
     return all(key.decode().startswith(rest) for key in client.scan_iter("otcpipe:*"))
 
@@ -72,7 +73,7 @@ def is_empty(client: "redis.Redis") -> bool:
 def test_a_message_with_anything_wrong_in_it_is_invalid(stage: definition.Stage, environment: dict[str, str]) -> None:
     actors = {one.actor for one in definition.PIPELINE}
     for queue, name, body in kinds(template(stage)):
-        if messages.glimpse(body)[0] in {None, *actors}:
+        if messages.peek(body)[0] in {None, *actors}:
             with pytest.raises(Invalid) as raised:
                 messages.admit(body, queue, name)
             assert str(raised.value).isprintable() and len(str(raised.value)) < 300
@@ -95,7 +96,7 @@ def test_each_kind_of_forged_message_dies_alone_among_good_ones(
     assert here("dlq", "list").returncode == 0
     assert here("dlq", "list", "--json").returncode == 0
     ((longest,),) = sql("select max(length(message)) from otc.letter")
-    assert longest == messages.MOST_BYTES + 1
+    assert longest == messages.MAX_BYTES + 1
     for (letter_id,) in sql("select distinct on (left(reason, 30)) letter_id from otc.letter"):
         assert here("dlq", "show", letter_id).returncode == 0
         assert here("dlq", "replay", letter_id, "--dry-run").returncode in (0, 1)
@@ -129,8 +130,8 @@ def _all_good_is_done_and_all_bad_is_dead(
     wait(lambda: sql(LETTERS) == [(len(forged),)], 60 + len(forged) / 20)
     assert sql("select count(*), count(distinct key) from otc.stage_run where stage = 'cache'") == [(number, number)]
     wait(lambda: is_empty(client))
-    place = checks.Place(resources.settings())
-    assert checks._queues(place)[0] == "ok"
+    context = CheckContext(resources.settings())
+    assert work_checks.queues(context)[0] == "ok"
     broker.send(good(number))
     wait(lambda: sql(DONE) == [(number + 1,)])
 
@@ -139,16 +140,16 @@ def test_keys_of_a_wrong_type_are_set_aside_and_the_work_goes_on(
     workers: Workers, client: "redis.Redis", sql: Sql, here: Command
 ) -> None:
     workers()
-    place = checks.Place(resources.settings())
-    wait(lambda: checks._queues(place)[0] == "ok")
+    context = CheckContext(resources.settings())
+    wait(lambda: work_checks.queues(context)[0] == "ok")
     wait(lambda: is_empty(client))
     for stage in definition.PIPELINE:
         for end in ("", ".msgs", ".DQ", ".DQ.msgs", ".XQ", ".XQ.msgs"):
             client.set(f"otcpipe:{stage.name}{end}", "a neighbour's")
     client.set("otcpipe:causes", "a neighbour's")
     client.set("otcpipe:__heartbeats__", "a neighbour's")
-    verdict, finding, _ = checks._queues(place)
-    wait(lambda: checks._queues(place)[0] == "ok")
+    verdict, finding, _ = work_checks.queues(context)
+    wait(lambda: work_checks.queues(context)[0] == "ok")
     broker.send(good(0))
     wait(lambda: sql(DONE) == [(1,)])
     assert client.get(next(client.scan_iter("otcpipe:set-aside:*:otcpipe:parse"))) == b"a neighbour's"
@@ -160,7 +161,7 @@ def test_the_command_line_sets_keys_of_a_wrong_type_aside_too(
 ) -> None:
     for key in ("otcpipe:cache", "otcpipe:cache.XQ.msgs", "otcpipe:__heartbeats__", "otcpipe:__acks__.nobody.cache"):
         client.set(key, "a neighbour's")
-    verdict, finding, _ = checks._queues(checks.Place(resources.settings()))
+    verdict, finding, _ = work_checks.queues(CheckContext(resources.settings()))
     assert (verdict, "otcpipe:cache is a string instead of a list" in finding) == ("fail", True)
     broker.send(good(0))
     assert here("reconcile").returncode == 0
@@ -171,7 +172,7 @@ def test_the_command_line_sets_keys_of_a_wrong_type_aside_too(
 @pytest.mark.parametrize(
     "slot", ["a neighbour's", "", "nan", "inf", "-1e300", "253402300800000000", "99999999999999999999"]
 )
-def test_what_lies_at_the_place_of_the_next_slot_stops_no_request(
+def test_a_foreign_value_in_the_key_of_the_next_slot_stops_no_request(
     slot: str, client: "redis.Redis", environment: dict[str, str]
 ) -> None:
     client.set("otcpipe:finra:next-slot", slot)

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos FIRST LAST`: seeds in several processes at once, and one line on what came of them."""
+"""`python -m tests.chaos FIRST LAST`: run seeds in several processes, and print one line on the results."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _start(seeds: Sequence[int], folder: Path, number: int) -> "subprocess.Popen[bytes]":
-    """A pytest of its own for a share of the seeds; it stops for no failure."""
+    """Start a pytest for a share of the seeds; it does not stop at failures."""
     command = (sys.executable, "-m", "pytest", "-m", "", "--tb=short", "-p", "no:cacheprovider")
     with (folder / f"pytest-{number}.log").open("wb") as log:
         return subprocess.Popen(
@@ -44,7 +44,7 @@ def _start(seeds: Sequence[int], folder: Path, number: int) -> "subprocess.Popen
 
 
 def summary(seeds: Sequence[int], folder: Path) -> str:
-    """How many seeds passed and which did not, what was done to them, and how long one took."""
+    """Return how many seeds passed, which failed, what was done to them, and how long one took."""
     stories = {seed: _story(folder / f"seed-{seed}") for seed in seeds}
     passed = [seed for seed, story in stories.items() if story and not (folder / f"seed-{seed}" / FAILURE).exists()]
     failed = [f"{seed} ({folder / f'seed-{seed}'})" for seed in seeds if seed not in passed]
@@ -60,7 +60,7 @@ def _listed(failed: Sequence[str]) -> str:
 
 
 def _story(folder: Path) -> dict[str, list[str]] | None:
-    """What a seed's run wrote at its end."""
+    """Return what a seed's run wrote at its end."""
     path = folder / STORY
     return json.loads(path.read_text()) if path.exists() else None
 

@@ -1,4 +1,4 @@
-"""Servers of their own for what goes wrong, and the tables of a run in which nothing does."""
+"""Separate servers for the disturbances, and the tables of an undisturbed run."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def victims(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="package")
 def undisturbed(victims: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    """The scenario's tables when all goes well: one worker does one thing after the other."""
+    """The scenario's tables after an undisturbed run with a single worker thread at a time."""
     story = run(victims, tmp_path_factory.mktemp("undisturbed"), None, workers=1, threads=1)
     assert (story.findings, story.letters) == ([], [])
     return story.tables

@@ -1,4 +1,4 @@
-"""Copies of the database: taken as a dump would be, put in its place as a restore would, or lost altogether."""
+"""Copies of the database: taken like a dump, put in its place like a restore, or an empty one after a loss."""
 
 import secrets
 from collections.abc import Callable
@@ -15,14 +15,14 @@ PATIENCE_SECONDS = 20
 
 
 def keep_dump(world: World) -> None:
-    """Copy the database as it is now."""
+    """Copy the database."""
     name = f"dump_{secrets.token_hex(6)}"
     if _change(world, lambda admin: _copy(admin, _current(), name)):
         world.dumps.append(name)
 
 
 def restore(world: World, name: str) -> None:
-    """Put a copy in the database's place: all that came after it is forgotten, in Postgres alone."""
+    """Replace the database with a copy: PostgreSQL forgets everything since, while Redis and S3 do not."""
 
     def swap(admin: "psycopg.Connection[tuple[object, ...]]") -> None:
         _run(admin, f"drop database if exists {_current()} with (force)")
@@ -41,7 +41,7 @@ def drop_dumps(world: World) -> None:
 
 
 def _change(world: World, change: Callable[["psycopg.Connection[tuple[object, ...]]"], None]) -> bool:
-    """Try it until it is done, as an operator would; the server may be down, or at work in the database."""
+    """Retry until it succeeds, as an operator would: the server may be down, or the database in use."""
 
     def is_done() -> bool:
         server = resources.settings()["DATABASE_URL"].removesuffix(f"/{_current()}")
@@ -57,7 +57,7 @@ def _change(world: World, change: Callable[["psycopg.Connection[tuple[object, ..
 
 
 def _copy(admin: "psycopg.Connection[tuple[object, ...]]", source: str, name: str) -> None:
-    """Nobody may be connected to the source meanwhile."""
+    """Create the copy; requires that no session is connected to the source."""
     _run(admin, f"drop database if exists {name} with (force)")
     _run(admin, f"alter database {source} allow_connections false")
     try:

@@ -1,4 +1,4 @@
-"""What goes wrong: one thing after the other, at moments and on servers that a seed chooses."""
+"""Disturbances, one after the other, at moments and on servers that a seed chooses."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,13 +30,13 @@ Plan = Sequence[tuple[float, Deed]]  # moments and deeds, in order of time
 
 
 def plan(rng: Random) -> Plan:
-    """What is done in one phase."""
+    """Return the disturbances of one phase."""
     deeds = [rng.choice(DEEDS)(rng) for _ in range(rng.randint(2, 5))]
     return sorted(((rng.uniform(0, SECONDS), deed) for deed in deeds), key=lambda entry: entry[0])
 
 
 def disturb(world: World, deeds: Plan, log: list[str]) -> None:
-    """Carry a plan out."""
+    """Execute a plan."""
     started = time.monotonic()
     for moment, (kind, deed) in deeds:
         world.wait(started + moment - time.monotonic())
@@ -67,7 +67,7 @@ def pause_server(rng: Random) -> Deed:
 
 
 def hurt_wires(rng: Random) -> Deed:
-    """The wires of one worker or of both."""
+    """Return the proxies of one worker or of both."""
     name, numbers = _server(rng), rng.choice(([0], [1], [0, 1]))
     kind, hurt = rng.choice(_hurts(rng.uniform(0.01, 0.05)))
 

@@ -1,4 +1,4 @@
-"""Moments inside persist, met by holding locks that it needs: nobody has to hope for them."""
+"""Moments inside persist, reached by holding locks that it needs rather than by chance."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -32,7 +32,7 @@ class Fate(StrEnum):
 
 
 def strike(world: World, partition: Partition, point: Point, fate: Fate, ask: Callable[[], None]) -> bool:
-    """Let a fate meet the worker that persists the partition, at just that point; whether one came so far.
+    """Disturb the worker that persists the partition, at exactly that point; return whether one got that far.
 
     The gate is shut before persist is asked for.
     """
@@ -60,11 +60,11 @@ def strike(world: World, partition: Partition, point: Point, fate: Fate, ask: Ca
                 world.wait(PAUSE_SECONDS)
             return True
     except psycopg.Error:
-        return False  # the server went away meanwhile, by another deed
+        return False  # another disturbance stopped the server meanwhile
 
 
 def _waiting(world: World, url: str, query: str) -> tuple[int, int] | None:
-    """Port and process of the session that waits, as soon as one does."""
+    """Return port and process of the waiting session, as soon as one waits."""
     found: list[tuple[int, int]] = []
     with psycopg.connect(url, autocommit=True, connect_timeout=2) as look:
 

@@ -1,4 +1,4 @@
-"""What operators do, and may do again at any time: stages run again, refreshes, dumps, restores, repairs."""
+"""What operators may do at any time, repeatedly: run stages again, refresh, dump, restore, repair."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from otcpipe.cli import captures
 from otcpipe.cli import fetch as fetching
 from otcpipe.cli import repair as mending
 from otcpipe.errors import OtcpipeError
-from otcpipe.pipeline import dead_letters, definition, planning, recovery
+from otcpipe.pipeline import dead_letters, definition, lost_runs, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Manifest, Partition
 from otcpipe.storage import keys, observations
@@ -36,7 +36,7 @@ OPEN = """
 
 
 class Operator:
-    """Asks for what a phase of the scenario wants; the servers are up."""
+    """Requests what a phase of the scenario needs while the servers are up."""
 
     def fetch(self, partitions: Sequence[Partition]) -> None:
         fetching.ask(partitions)
@@ -47,14 +47,14 @@ class Operator:
         name = f"{source} {manifest.digest} {observed_at.isoformat()}"
         prefix = resources.settings()["S3_PREFIX"]
         key = observations.store_observation(resources.store(), prefix, partition, content, manifest, name)
-        planning.submit(resources.database(), Run(definition.named("cache"), key), actors.send)
+        planning.enqueue(resources.database(), Run(definition.named("cache"), key), actors.send)
 
     def accept(self, partition: Partition) -> None:
         with quiet():
             mending.accept(str(partition.week_ending), partition.tier, "checked")
 
     def withdraw(self, partition: Partition, observed_at: datetime, *, undo: bool = False) -> None:
-        """The file that was imported as of a moment, or its return."""
+        """Withdraw the file that was imported as of a moment, or undo that."""
         ((key,),) = run_query(
             f"""
             select fetched_key from otc.capture
@@ -67,12 +67,12 @@ class Operator:
 
 
 def quiet() -> contextlib.AbstractContextManager[object]:
-    """What commands print is of no interest."""
+    """Discard what commands print."""
     return contextlib.redirect_stdout(io.StringIO())
 
 
 def attempt(work: Callable[[], object]) -> None:
-    """Do it, or fail as an operator's command may: a server is down, or what it is about is gone."""
+    """Do it, or fail as an operator's command may: a server is down, or the object no longer exists."""
     with contextlib.suppress(OtcpipeError, psycopg.Error):
         work()
 
@@ -83,7 +83,7 @@ def refresh(rng: Random) -> tuple[str, Callable[[World], None]]:
 
 
 def reprocess(rng: Random) -> tuple[str, Callable[[World], None]]:
-    """Any stage on any key that the ledger knows, alone or with those after it, once or twice."""
+    """Run any stage on any key in the ledger again, alone or with the stages after it, once or twice."""
     stage, at, only, times = (
         rng.choice(definition.PIPELINE).name,
         rng.random(),
@@ -106,7 +106,7 @@ def _reprocess(stage: str, at: float, *, only: bool) -> None:
 
 
 def strike_persist(rng: Random) -> tuple[str, Callable[[World], None]]:
-    """Persist is asked for again, and something happens to its worker at one of two points."""
+    """Request persist again, and disturb its worker at one of two points."""
     partition, point, fate = rng.choice(scenario.EVERYTHING), rng.choice([*Point]), rng.choice([*Fate])
 
     def deed(world: World) -> None:
@@ -116,7 +116,7 @@ def strike_persist(rng: Random) -> tuple[str, Callable[[World], None]]:
 
 
 def persist_again(partition: Partition) -> None:
-    """Ask for persist of the partition's newest capture once more."""
+    """Request persist of the partition's newest capture again."""
     newest = run_query(
         f"""
         select normalized_key from otc.capture
@@ -134,7 +134,7 @@ def dump(_: Random) -> tuple[str, Callable[[World], None]]:
 
 
 def restore(rng: Random) -> tuple[str, Callable[[World], None]]:
-    """Any dump of before, beside today's Redis and S3."""
+    """Restore any earlier dump, with Redis and S3 as they are."""
     at = rng.random()
 
     def deed(world: World) -> None:
@@ -149,7 +149,7 @@ def lose_postgres(_: Random) -> tuple[str, Callable[[World], None]]:
 
 
 def send_again(_: Random) -> tuple[str, Callable[[World], None]]:
-    """A second message for whatever the ledger knows."""
+    """Send a second message for a run in the ledger."""
     return "send everything again", lambda world: attempt(_send_again)
 
 
@@ -157,13 +157,13 @@ def _send_again() -> None:
     with resources.database().transaction() as transaction:
         rows = transaction.connection.execute("select * from otc.stage_run").fetchall()
     for row in rows:
-        run = recovery._run(row, resources.settings()["S3_PREFIX"])
+        run = lost_runs.run_of(row, resources.settings()["S3_PREFIX"])
         if run:
             actors.send(run)
 
 
 def unsettled() -> list[object]:
-    """What is not done: runs, metrics and messages; one that is held waits for a person."""
+    """Return what is not done: runs, metrics and messages. A held run waits for a person and is left out."""
     try:
         return [*run_query(OPEN), *sorted(actors.message_ids())]
     except (OtcpipeError, psycopg.Error) as error:
@@ -171,9 +171,9 @@ def unsettled() -> list[object]:
 
 
 def repair() -> list[str]:
-    """Send what is lost, replay what died; what was done."""
+    """Send lost runs and replay dead letters; return what was done."""
     try:
-        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in actors.send_stranded()]
+        done = [f"reconciled {finding.run.stage.name}: {finding.why}" for finding in actors.send_lost_runs()]
         return done + [_replay(letter) for letter in dead_letters.find(resources.database(), every=False)]
     except OtcpipeError as error:
         return [f"waited: {error}"]

@@ -1,4 +1,4 @@
-"""A wire that can be cut, slowed, or made to swallow replies, between a client and a local server."""
+"""A proxy between a client and a local server that can cut or slow connections, or drop replies."""
 
 import asyncio
 import threading
@@ -8,14 +8,14 @@ CHUNK = 65536
 
 
 class Wire:
-    """Forwards a port of its own to a server on 127.0.0.1; what it does to replies can be changed while it runs."""
+    """Forwards its own port to a server on 127.0.0.1; its faults can be changed while it runs."""
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
         self.delay = 0.0  # seconds before each piece of a reply
-        self.swallows = False  # the request gets through, its reply does not, and the connection ends
-        self.ports = set[int]()  # from which it reached the server, as the server knows them
+        self.swallows = False  # forward the request, drop the reply and close the connection
+        self.ports = set[int]()  # of its connections to the server
         self._writers = set[asyncio.StreamWriter]()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -32,7 +32,7 @@ class Wire:
         self._loop.close()
 
     def cut(self) -> None:
-        """End all connections at once."""
+        """Close all connections at once."""
         self._loop.call_soon_threadsafe(self._cut)
 
     def heal(self) -> None:
@@ -50,7 +50,7 @@ class Wire:
     async def _close(self) -> None:
         self._server.close()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            self._cut()  # each ends with its connection
+            self._cut()  # each task ends with its connection
             await asyncio.wait(others, timeout=0.1)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +75,7 @@ class Wire:
                 await writer.drain()
             writer.write_eof()
         except OSError:
-            writer.transport.abort()  # as the kernel would tell the server that its client is gone
+            writer.transport.abort()  # as the kernel does for the server when its client dies
 
     async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -86,4 +86,4 @@ class Wire:
                 writer.write(piece)
                 await writer.drain()
         finally:
-            writer.transport.abort()  # and the client that its server is
+            writer.transport.abort()  # and for the client when its server dies

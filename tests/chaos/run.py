@@ -1,4 +1,4 @@
-"""A run of the scenario from beginning to end, disturbed or not, and the tables that it ends with."""
+"""A run of the whole scenario, disturbed or not, and its final tables."""
 
 import json
 import os
@@ -35,7 +35,7 @@ ACTIVITY = "select pid, state, wait_event, now() - xact_start, left(query, 99) f
 
 @dataclass
 class Story:
-    """What a run came to: what was done, what the tables hold, what is wrong with them."""
+    """The result of a run: what was done, the tables, and what is wrong with them."""
 
     log: list[str] = field(default_factory=list)
     deeds: list[str] = field(default_factory=list)
@@ -45,13 +45,13 @@ class Story:
     seconds: float = 0.0
 
     def write(self, folder: Path) -> None:
-        """What the run did and saw, beside the logs of its workers."""
+        """The file of what the run did and saw, next to the logs of its workers."""
         (folder / "story.txt").write_text("\n".join([*self.log, *self.findings]) + "\n")
         (folder / STORY).write_text(json.dumps({"seconds": self.seconds, "deeds": self.deeds}))
 
 
 def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers: int = 2, threads: int = 2) -> Story:
-    """The scenario's phases, each disturbed by its plan, healed and brought to its end."""
+    """Run the scenario's phases; each is disturbed by its plan, healed and completed."""
     dataset, began, started = scenario.dataset(), list[datetime](), time.monotonic()
     story, operator = Story(), operations.Operator()
     with running(victims, dataset, folder, workers, threads) as world:
@@ -67,7 +67,7 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                     disturb(world, plans[number], story.log)
                 world.heal()
                 if world.restored > restored:
-                    operator.fetch(phase.fetched)  # who asked may have been forgotten with the rest
+                    operator.fetch(phase.fetched)  # the request may be lost with the database
                 settle(world, story.log)
                 if plans and any(kind == operations.RESTORE for plan in plans[number + 1 :] for _, (kind, _) in plan):
                     databases.keep_dump(world)
@@ -84,7 +84,7 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
 
 
 def settle(world: World, log: list[str]) -> None:
-    """Wait until all is done, as an operator would have it: reconcile now and then, replay what died."""
+    """Wait until everything is done; like an operator, reconcile now and then and replay dead letters."""
     started = time.monotonic()
     while unsettled := operations.unsettled():
         if time.monotonic() - started > SETTLED_SECONDS:
@@ -96,7 +96,7 @@ def settle(world: World, log: list[str]) -> None:
 
 
 def verified(story: Story) -> bool:
-    """Note what `otcpipe verify --all` finds; false while a server that was hurt cannot give all it has."""
+    """Record what `otcpipe verify --all` finds; return False while a server cannot return everything yet."""
     try:
         verdicts = verify_.verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], None)
         story.findings = [finding for verdict in verdicts for finding in verdict.findings]
@@ -107,7 +107,7 @@ def verified(story: Story) -> bool:
 
 
 def folder_of(name: str, otherwise: Path) -> Path:
-    """Where a run keeps what it writes: below CHAOS_FOLDER if that is set."""
+    """Return the folder for a run's files: below CHAOS_FOLDER if that is set."""
     folder = Path(os.environ["CHAOS_FOLDER"]) / name if "CHAOS_FOLDER" in os.environ else otherwise / name
     folder.mkdir(parents=True)
     return folder
@@ -115,7 +115,7 @@ def folder_of(name: str, otherwise: Path) -> Path:
 
 @contextmanager
 def kept_if_failed(folder: Path) -> Iterator[None]:
-    """Leave all that was written, and the error; where all is well, nothing but the story."""
+    """Keep all files and the error after a failure; after a success only the story."""
     try:
         yield
     except BaseException as error:
@@ -127,7 +127,7 @@ def kept_if_failed(folder: Path) -> Iterator[None]:
 
 
 def _pause() -> datetime:
-    """A moment that lies clearly between what was before and what comes."""
+    """Return a moment clearly between what happened before and what follows."""
     time.sleep(0.01)
     now = datetime.now(UTC)
     time.sleep(0.01)

@@ -26,7 +26,7 @@ Content = Callable[[Dataset], bytes]
 
 
 class Operator(Protocol):
-    """Who asks for work: fetches, imports of observations, decisions."""
+    """The operator who requests work: fetches, imports of observations, decisions."""
 
     def fetch(self, partitions: Sequence[Partition]) -> None: ...
 
@@ -39,7 +39,7 @@ class Operator(Protocol):
 
 @dataclass(frozen=True)
 class Phase:
-    """What FINRA does, which partitions are fetched then, and what else the operator does."""
+    """What FINRA does, which partitions are then fetched, and what else the operator does."""
 
     happen: Callable[[Dataset], None]
     fetched: Sequence[Partition]
@@ -55,11 +55,11 @@ def partition(key: tuple[date, str]) -> Partition:
 
 
 def publish(_: Dataset) -> None:
-    """All is published already."""
+    """FINRA has published everything already."""
 
 
 def restate(finra: Dataset) -> None:
-    """Numbers change, a row is gone, and every fourth row of one partition cannot be read, so that it is held."""
+    """Change numbers, remove a row, and spoil every fourth row of one partition, so that it is held."""
     for number, key in enumerate((REVERTED, GROWN)):
         finra.restate(key, seed=number)
     finra.withdraw(THINNED, seed=3)
@@ -72,11 +72,11 @@ def revert(finra: Dataset) -> None:
 
 
 def ask_nothing(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
-    """The fetches are all."""
+    """Nothing besides the fetches."""
 
 
 def import_files(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
-    """Files: of what was published before the restatement, but for one number; and older than all else."""
+    """Import files: of the state before the restatement with one number changed, and one older than all others."""
     before = finra.before(REVERTED)
     assert before
     operator.observe(partition(REVERTED), file_text(before.lines, add=7), began[1], is_file=True)
@@ -84,7 +84,7 @@ def import_files(operator: Operator, finra: Dataset, began: Sequence[datetime]) 
 
 
 def decide(operator: Operator, finra: Dataset, began: Sequence[datetime]) -> None:
-    """The held partition is accepted, a file withdrawn, another for a moment; the API's word of long ago arrives."""
+    """Accept the held partition, withdraw a file, withdraw and restore another; an old API observation arrives."""
     operator.accept(partition(SPOILT))
     operator.withdraw(partition(REVERTED), began[1])
     for undo in (False, True):
@@ -102,7 +102,7 @@ PHASES = (
 
 
 def file_text(lines: Sequence[str], add: int) -> bytes:
-    """The website's file of a state of a partition; the first row has so many shares more."""
+    """Return the website's file of a state of a partition, with `more` shares added to the first row."""
     rows = [row for row in map(to_row, lines) if value_of(row, "summaryTypeCode") == "ATS_W_SMBL_FIRM"]
     rows[0] = _with_more(rows[0], add)
     text = [
@@ -113,7 +113,7 @@ def file_text(lines: Sequence[str], add: int) -> bytes:
 
 
 def api_text(key: tuple[date, str], lines: Sequence[str], add: int) -> bytes:
-    """The API's text of a state of a partition; one firm row has so many shares more, and so no total fits it."""
+    """Return the API's text of a state of a partition, with shares added to one firm row, so that no total fits."""
     rows = list(map(to_row, lines))
     at = next(number for number, row in enumerate(rows) if value_of(row, "summaryTypeCode") == "OTC_W_SMBL_FIRM")
     rows[at] = _with_more(rows[at], add)

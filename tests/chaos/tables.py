@@ -1,4 +1,4 @@
-"""What must be the same in every run, and how two sides of it differ."""
+"""The tables that must be equal after every run, and the difference between two runs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from otcpipe.metrics import definitions
 from otcpipe.pipeline import ledger
 
 Query = Callable[[str], list[tuple[Any, ...]]]
-Tables = dict[str, list[str]]  # by name, a line a row, sorted
-SHOWN = 12  # lines of a table's difference in an error; its file has all
+Tables = dict[str, list[str]]  # by name: one sorted line for each row
+SHOWN = 12  # lines of a table's difference in an error; the file has all of them
 
-# Left out: numbers of captures and names, moments, how often something was tried or looked at, and object keys, which
-# begin with each run's own prefix: digests stand for them.
+# Left out: ids of captures and names, times, counts of attempts, and object keys, which begin with each run's own
+# prefix; digests replace them.
 COMPARED_COLUMNS = {
     "revisions": """
         select r.week_ending, r.tier, r.venue_type, r.symbol, r.product_type, r.mpid, r.firm_crd,
@@ -57,7 +57,7 @@ STATUS = ("week_ending", "tier", "state", "reason", "grade", *COUNTS, "reconcile
 
 
 def read(query: Query, moments: Mapping[str, object]) -> Tables:
-    """The tables as they are, and what they say was known at each moment."""
+    """Return the tables as they are, and what was known at each moment according to them."""
     asked = COMPARED_COLUMNS | {f"known {name}": KNOWN.format(moment) for name, moment in moments.items()}
     for metric in definitions.metrics():
         asked[metric.name] = f"select to_jsonb(m) - 'computed_at' as row from otc.{metric.name} as m"
@@ -67,12 +67,12 @@ def read(query: Query, moments: Mapping[str, object]) -> Tables:
 
 
 def difference(expected: Tables, found: Tables) -> dict[str, list[str]]:
-    """For each table that differs, the lines of either side that the other lacks: - expected, + found."""
+    """Return for each table that differs the lines that only one side has: - expected, + found."""
     return {name: lines for name in expected if (lines := _apart(expected[name], found[name]))}
 
 
 def summary(differences: Mapping[str, list[str]]) -> str:
-    """The first lines of each difference, with their number."""
+    """Return the first lines of each difference, with their number."""
     said = []
     for name, lines in differences.items():
         missing = sum(line.startswith("-") for line in lines)
@@ -82,7 +82,7 @@ def summary(differences: Mapping[str, list[str]]) -> str:
 
 
 def save(folder: Path, expected: Tables, found: Tables) -> None:
-    """Both sides of every table, and the difference where there is one."""
+    """Write both sides of every table, and the difference if they differ."""
     for name in expected:
         for side, rows in (("expected", expected[name]), ("found", found[name])):
             path = folder / side / f"{name}.txt"

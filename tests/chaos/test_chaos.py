@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the tables end up as if nothing had: real servers and workers, killed, paused, cut off."""
+"""Whatever goes wrong, the tables end as if nothing had: real servers and workers, killed, paused, cut off."""
 
 from pathlib import Path
 from random import Random
@@ -14,7 +14,7 @@ from tests.chaos.tables import Tables
 
 IN_THE_SUITE = (0,)
 SEEDS = [pytest.param(seed, marks=() if seed in IN_THE_SUITE else pytest.mark.chaos) for seed in range(200)]
-CAUSES = {"Poisonous"}  # what a letter may say after this: a run in which three workers were killed in a row
+CAUSES = {"Poisonous"}  # errors allowed in dead letters: three workers in a row were killed in one run
 
 
 @pytest.mark.timeout(300)  # with the undisturbed run, on a busy machine

@@ -1,4 +1,4 @@
-"""Persist is run again on a restated partition, and something happens to its worker at just one point: all stays."""
+"""Persist runs again on a restated partition and its worker is disturbed at one exact point: nothing changes."""
 
 from collections.abc import Iterator
 

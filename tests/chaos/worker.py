@@ -2,19 +2,20 @@
 
 from dataclasses import replace
 
-from otcpipe.broker import middleware, redis_broker
+from otcpipe.broker import consumer
+from otcpipe.broker.middleware import housekeeping
 from otcpipe.pipeline import definition, execution, recovery
 from otcpipe.stages import compute
 
 SHORTER = 10
 WAITS = (
     (execution, "OUTAGE_SECONDS"),
-    (execution, "REMAKE_SECONDS"),
-    (compute, "COMING_SECONDS"),
+    (execution, "REBUILD_SECONDS"),
+    (compute, "PENDING_SECONDS"),
     (compute, "BUSY_SECONDS"),
-    (middleware, "ROUND_SECONDS"),
-    (middleware, "SELDOM_SECONDS"),
-    (redis_broker, "SWEEP_SECONDS"),
+    (housekeeping, "OFTEN_SECONDS"),
+    (housekeeping, "SELDOM_SECONDS"),
+    (consumer, "SWEEP_SECONDS"),
     (recovery, "PATIENCE"),
 )
 for module, name in WAITS:
@@ -25,4 +26,4 @@ pipeline = [
 ]
 vars(definition)["PIPELINE"] = tuple(pipeline)
 
-import actors  # noqa: E402, F401 - it declares the actors with the shorter waits
+import actors  # noqa: E402, F401 - declares the actors with the shorter waits

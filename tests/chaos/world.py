@@ -1,4 +1,4 @@
-"""All that can be hurt: servers, workers, the wires between them, FINRA; and how it is put right again."""
+"""Everything that a seed can disturb: servers, workers, the proxies between them, FINRA; and how it is healed."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ TICK_SECONDS = 0.02
 
 @dataclass
 class World:
-    """What a seed may hurt. Each worker has wires of its own, by the names of the servers that they lead to."""
+    """What a seed may disturb. Each worker has proxies of its own, by the names of their servers."""
 
     servers: Mapping[str, Child]
     workers: Sequence[Child]
@@ -38,7 +38,7 @@ class World:
     deeds: list[str] = field(default_factory=list)  # kinds of what was done
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Let time pass, at most so much, until something is so; whether it is. What dies meanwhile is revived."""
+        """Wait until a condition holds, at most so long; return whether it does. What dies meanwhile is restarted."""
         deadline = time.monotonic() + seconds
         while not until():
             if time.monotonic() >= deadline:
@@ -48,7 +48,7 @@ class World:
         return True
 
     def tick(self) -> None:
-        """What a supervisor does; these deaths are ours and count for nothing."""
+        """Restart what died, as a supervisor does; these deaths are intended and are not counted."""
         for child in (*self.servers.values(), *self.workers):
             child._restarts._deaths.clear()
             child.restart_if_dead()
@@ -57,21 +57,21 @@ class World:
         _send(child, signal.SIGKILL)
 
     def pause(self, child: Child, seconds: float) -> None:
-        """Stop a process and all that it started, for a while: also when a deed waits for it meanwhile."""
+        """Pause a process and its children for a while, even while a disturbance waits for it."""
         _send(child, signal.SIGSTOP)
         timer = Timer(seconds, _send, (child, signal.SIGCONT))
         timer.start()
         self.paused.append(timer)
 
     def worker_behind(self, port: int) -> Child | None:
-        """The worker whose wire reaches Postgres from a port."""
+        """Return the worker whose proxy reaches PostgreSQL from a port."""
         found = [
             worker for worker, wires in zip(self.workers, self.wires, strict=True) if port in wires["postgres"].ports
         ]
         return found[0] if found else None
 
     def heal(self) -> None:
-        """Nothing more goes wrong from now on; returns when all servers answer."""
+        """End all disturbances; return when all servers answer."""
         for timer in self.paused:
             timer.cancel()
         self.paused.clear()
@@ -85,7 +85,7 @@ class World:
 
 
 def _send(child: Child, number: signal.Signals) -> None:
-    """Signal a program and all that it started: the workers' work is done by a child of theirs."""
+    """Signal a program and its children: a worker's messages are processed by its child."""
     if child.returncode is not None:
         return
     with suppress(ProcessLookupError):
@@ -99,7 +99,7 @@ def _send(child: Child, number: signal.Signals) -> None:
 
 @contextmanager
 def running(victims: Supervisor, dataset: Dataset, home: Path, workers: int = 2, threads: int = 2) -> Iterator[World]:
-    """Workers, whose every connection goes through a wire, on servers that are about to be hurt."""
+    """Start workers on servers that will be disturbed; each connection goes through a proxy."""
     with ExitStack() as stack:
         finra = stack.enter_context(FinraServer(dataset, most_bytes=4000))
         more = {"OTCPIPE_FINRA_URL": finra.url, "OTCPIPE_FINRA_RATE": "1000", "OTCPIPE_LEASE": str(LEASE_SECONDS)}
@@ -128,6 +128,6 @@ def _worker(number: int, threads: int, home: Path, variables: Mapping[str, str],
 
 
 def run_query(text: str) -> list[tuple[object, ...]]:
-    """Rows of a query on the place's database."""
+    """Return the rows of a query."""
     with resources.database().transaction() as transaction:
         return [tuple(row.values()) for row in transaction.connection.execute(text.encode()).fetchall()]

@@ -84,7 +84,7 @@ def history(seed: int) -> History:
 
 
 def covered(published: list[Record], loaded: Loaded) -> History:
-    """What the captures tell of all that was published; a file lacks products and notionals too."""
+    """Return what the captures hold of all that was published; a file also lacks products and notionals."""
     records: dict[tuple[object, ...], Record] = {}
     for record in published:
         coverage = loaded.get((record.week_ending, record.tier))

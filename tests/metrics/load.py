@@ -52,7 +52,7 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
 
 
 def _accept_empty() -> None:
-    """Partitions without a record are no mistake here."""
+    """Load a history; partitions without a record are intended."""
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"]) as connection:
         held = connection.execute("select key, generation from otc.stage_run where state = 'held'").fetchall()
     for text, generation in held:

@@ -20,7 +20,7 @@ NEXT = WEEK + timedelta(days=7)
 
 
 def taken(week: date, shares: int) -> Run:
-    """The observation of a week in which one symbol has some volume beside another's 30."""
+    """The observation of a week in which one symbol has some volume and another has 30."""
     content = file_text([("AAA", "AAAA", shares, 1), ("CCC", "AAAA", 30, 1)])
     return observe(content, Partition(week, "OTCE"), NOON - timedelta(days=shares))
 
@@ -36,7 +36,7 @@ def schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         remembered.cache_clear()
 
 
-def test_a_metric_stands_after_those_that_it_reads() -> None:
+def test_a_metric_follows_those_that_it_reads() -> None:
     names = [metric.name for metric in definitions.metrics()]
     assert names.index("symbol_summary") < names.index("symbol_rolling_avg")
     for at, metric in enumerate(definitions.metrics()):
@@ -45,12 +45,12 @@ def test_a_metric_stands_after_those_that_it_reads() -> None:
 
 def test_a_metric_file_must_say_how_far_it_reaches(schema: Path) -> None:
     (schema / "metrics" / "endless.sql").write_text("-- endless: a metric\n-- reaches: some\n")
-    with pytest.raises(ValueError, match=r"schema/metrics/endless\.sql does not say how many following weeks"):
+    with pytest.raises(ValueError, match=r"schema/metrics/endless\.sql lacks the line `-- reaches: N`"):
         definitions.metrics()
 
 
 def test_a_new_metric_is_one_file(schema: Path, sql: Callable[..., list[tuple[Any, ...]]]) -> None:
-    """It comes first by name and reads another, over two weeks."""
+    """A metric that is first by name and reads another, over two weeks."""
     (schema / "metrics" / "busiest_symbol.sql").write_text("""-- busiest_symbol: the most traded of two weeks.
 -- reaches: 1
 -- reads: symbol_summary

@@ -15,7 +15,7 @@ def rows(metric: str) -> list[Row]:
     return [row for made in HISTORIES for row in getattr(reference, metric)(made.records, made.loaded)]
 
 
-def test_partitions_are_told_by_files_and_by_the_api_and_some_are_missing() -> None:
+def test_partitions_are_captured_by_files_and_by_the_api_and_some_are_missing() -> None:
     loaded = [made.loaded for made in HISTORIES]
     assert any(set(of_one.values()) == {"all", "ats"} for of_one in loaded)
     assert any(len({week for week, _ in of_one}) * 3 > len(of_one) for of_one in loaded)

@@ -108,6 +108,6 @@ def test_a_venue_on_two_tiers_is_one(rows: list[Row]) -> None:
     assert (row["venue_count"], row["hhi"], row["top3_share_pct"]) == (2, 5000, 100)
 
 
-def test_a_symbol_of_which_one_tier_is_half_told_has_its_ats_scope_only(rows: list[Row]) -> None:
+def test_a_symbol_with_a_partly_covered_tier_has_its_ats_scope_only(rows: list[Row]) -> None:
     assert {row["scope"] for row in matching(rows, symbol="PARTLY")} == {"ATS"}
     assert {row["scope"] for row in matching(rows, symbol="SINGLE")} == {"ATS", "NON_ATS", "ALL"}

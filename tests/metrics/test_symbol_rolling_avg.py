@@ -98,7 +98,7 @@ def test_a_symbol_with_records_has_a_row_though_a_tier_of_its_window_is_missing(
     assert (row["current_volume"], row["avg_6w_volume"]) == (3, 2)
 
 
-def test_a_week_of_which_a_tier_is_half_told_is_neither_volume_nor_zero(rows: list[Row]) -> None:
+def test_a_week_with_a_partly_covered_tier_is_neither_volume_nor_zero(rows: list[Row]) -> None:
     assert only(rows, symbol="PARTLY", scope="ATS", week_ending=WEEKS[5])["current_volume"] == 5
     assert matching(rows, symbol="PARTLY", scope="ALL", week_ending=WEEKS[5]) == []
 

@@ -70,7 +70,7 @@ def test_the_unnamed_firms_are_volume_of_no_venue(rows: list[Row], symbol: str) 
     assert (row["total_volume"], row["venue_count"]) == (7, 0)
 
 
-def test_a_file_tells_its_tier_s_ats_volume_only(rows: list[Row]) -> None:
+def test_a_file_gives_only_the_ats_volume_of_its_tier(rows: list[Row]) -> None:
     assert [row["scope"] for row in matching(rows, symbol="BOTH", tier="T2")] == ["ATS"]
     assert [row["scope"] for row in matching(rows, symbol="BOTH", tier="T1")] == ["ALL", "ATS"]
 
@@ -84,7 +84,7 @@ def test_symbols_that_differ_in_case_are_two(rows: list[Row]) -> None:
     assert only(rows, symbol="CASE", scope="ATS", week_ending=WEEK)["total_volume"] == 2
 
 
-def test_the_ats_fraction_is_of_all_volume_and_stands_with_it(rows: list[Row]) -> None:
+def test_the_ats_fraction_is_of_all_volume_and_in_the_same_row(rows: list[Row]) -> None:
     fractions = {row["scope"]: row["ats_fraction"] for row in matching(rows, symbol="SPLIT")}
     assert fractions == {"ALL": Decimal("0.6"), "ATS": None, "NON_ATS": None}
     assert only(rows, symbol="UNNAMED", scope="ALL")["ats_fraction"] == 0

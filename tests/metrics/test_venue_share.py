@@ -95,13 +95,13 @@ def test_a_firm_with_two_names_in_a_week_is_one_venue(rows: list[Row]) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_which_of_two_names_a_venue_has_is_no_matter_of_arrival() -> None:
+def test_which_of_two_names_a_venue_has_does_not_depend_on_arrival() -> None:
     load(told([firm("ABC", 1, venue_name="Z")]))
     names = [firm("ABC", 1, tier="T2", venue_name="Z"), firm("ABC", 1, tier="T2", venue_name="A", product_type="CTS")]
     assert only(load(told(names))["venue_share"], tier="T2", scope="ALL")["venue_name"] == "Z"
 
 
-def test_firms_without_number_are_told_apart_by_name(rows: list[Row]) -> None:
+def test_firms_without_number_are_distinguished_by_name(rows: list[Row]) -> None:
     assert only(rows, week_ending=NEXT, tier="T1", scope="ALL", venue_name="NO NUMBER")["rank_change"] == 4
 
 

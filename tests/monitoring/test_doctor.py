@@ -14,10 +14,10 @@ import redis
 
 from otcpipe import resources, settings
 from otcpipe.broker import messages
+from otcpipe.broker.activity import consumer_key, moved_key, this_host
 from otcpipe.broker.actors import send
-from otcpipe.broker.queues import consumer_key, moved_key, this_host
-from otcpipe.monitoring import checks, doctor
-from otcpipe.monitoring.checks import Place
+from otcpipe.monitoring import checks, doctor, server_checks
+from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline import dead_letters
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.records import Partition
@@ -74,7 +74,7 @@ def test_with_a_server_missing_the_others_are_examined_and_the_exit_code_is_3(ot
     assert "s3cret" not in done.stdout
     for name in REST_ON[server]:
         assert lines[name].startswith("warn")
-        assert "Not checked, since" in lines[name]
+        assert "Not checked, because" in lines[name]
     assert {name for name in NAMES if lines[name].startswith("ok")} == {*NAMES} - REST_ON[server] - {server}
 
 
@@ -97,7 +97,7 @@ def test_a_queue_without_a_worker_is_a_warning_and_a_failure_once_messages_wait(
 
 @pytest.mark.usefixtures("consumed")
 @pytest.mark.parametrize(("minutes", "verdict"), [(1, "ok"), (11, "warn"), (60, "fail")])
-def test_a_queue_that_does_not_move_though_messages_wait_and_workers_are_there_is_told(
+def test_a_queue_that_does_not_move_though_messages_wait_and_workers_are_there_is_reported(
     minutes: int, verdict: str, environment: dict[str, str]
 ) -> None:
     with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
@@ -122,7 +122,7 @@ def test_only_a_worker_of_this_machine_is_this_machines_health(environment: dict
     assert "fetch" not in examined(environment)["queues"].finding
 
 
-def test_a_run_without_a_message_is_told_from_one_that_waits(environment: dict[str, str], sql: Sql) -> None:
+def test_a_run_without_a_message_is_distinguished_from_one_that_waits(environment: dict[str, str], sql: Sql) -> None:
     run = observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"))
     sql("update otc.stage_run set queued_at = now() - interval '5 minutes'")
     found = examined(environment)["runs"]
@@ -136,7 +136,7 @@ def test_a_dead_letter_is_a_warning(environment: dict[str, str]) -> None:
         resources.database(), dead_letters.DeadMessage("1", "parse", b"", NOON, None), messages.read
     )
     found = examined(environment)["letters"]
-    assert (found.verdict, "seen to: 1, of parse." in found.finding) == ("warn", True)
+    assert (found.verdict, found.finding == "1 open dead letter (parse).") == ("warn", True)
 
 
 def test_a_schema_that_is_not_the_newest_is_a_failure(environment: dict[str, str], sql: Sql) -> None:
@@ -173,7 +173,7 @@ def test_a_redis_that_drops_messages_when_full_is_a_warning(environment: dict[st
 @pytest.mark.parametrize(("seconds", "verdict"), [(1.9, "ok"), (-2.1, "warn"), (59, "warn"), (-61, "fail")])
 def test_a_clock_is_judged_by_the_server_that_differs_most(seconds: float, verdict: str) -> None:
     skews = {"S3": timedelta(0), "PostgreSQL": timedelta(seconds=seconds)}
-    found = checks._clock(Place(settings.load({"OTCPIPE_HOME": "/nowhere"}), skews))
+    found = server_checks.clock(CheckContext(settings.load({"OTCPIPE_HOME": "/nowhere"}), skews))
     assert (found[0], "PostgreSQL" in found[1]) == (verdict, True)
 
 
@@ -188,7 +188,7 @@ def test_a_disk_is_judged_by_what_is_free_where_the_home_will_be(
         return type("usage", (), {"free": round(gib * (1 << 30))})
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    found = checks._disk(Place(settings.load({"OTCPIPE_HOME": str(tmp_path / "not" / "yet")})))
+    found = server_checks.disk(CheckContext(settings.load({"OTCPIPE_HOME": str(tmp_path / "not" / "yet")})))
     assert (found[0], asked) == (verdict, [tmp_path])
 
 
@@ -211,6 +211,6 @@ def test_a_disk_is_judged_by_what_is_free_where_the_home_will_be(
     ],
 )
 def test_settings_that_are_unsafe_or_half_given_are_warned_of(name: str, url: str, verdict: str) -> None:
-    found = checks._settings(Place(settings.load({"OTCPIPE_HOME": "/nowhere", f"OTCPIPE_{name}": url})))
+    found = server_checks.settings(CheckContext(settings.load({"OTCPIPE_HOME": "/nowhere", f"OTCPIPE_{name}": url})))
     assert found[0] == verdict
     assert url not in found[1] or name == "NOW"

@@ -9,7 +9,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.cli import coverage as shown
-from otcpipe.pipeline import coverage, ledger, planning
+from otcpipe.pipeline import coverage, gaps, ledger, planning
 from otcpipe.pipeline.coverage import Cell
 from otcpipe.records import Partition
 from tests.support.pipeline import api_text, drive, file_text, observe
@@ -27,7 +27,7 @@ def cells(first: date = FRIDAY, last: date = FRIDAY + 3 * WEEK, since: date | No
     return {cell.partition: cell for cell in found}
 
 
-def told(week: date, tier: str = "T1") -> str:
+def shown_state(week: date, tier: str = "T1") -> str:
     return str(cells()[Partition(week, tier)])
 
 
@@ -36,8 +36,8 @@ def load(week: date = FRIDAY, volume: int = 100, at: datetime = NOW) -> None:
     drive(observe(api_text([{"totalWeeklyShareQuantity": volume}], partition), partition, at, covers="all"))
 
 
-def test_what_nobody_asked_for_is_what_the_calendar_says(environment: dict[str, str]) -> None:
-    found = coverage.alike(list(cells().values()))
+def test_a_partition_never_requested_has_the_state_of_the_calendar(environment: dict[str, str]) -> None:
+    found = gaps.group_weeks(list(cells().values()))
     assert [(first, last, list(map(str, row))) for first, last, row in found] == [
         (FRIDAY, FRIDAY, ["late 14d", "due", "due"]),
         (FRIDAY + WEEK, FRIDAY + WEEK, ["late 7d", "not due", "not due"]),
@@ -48,18 +48,18 @@ def test_what_nobody_asked_for_is_what_the_calendar_says(environment: dict[str, 
 
 def test_a_partition_is_done_then_restated_then_stale(environment: dict[str, str], sql: Sql) -> None:
     load()
-    assert told(FRIDAY) == "done"
+    assert shown_state(FRIDAY) == "done"
     load(volume=200, at=NOW + timedelta(hours=1))
     load(volume=100, at=NOW + timedelta(hours=2))
     load(volume=100, at=NOW + timedelta(hours=3))
-    assert told(FRIDAY) == "restated 2x"
+    assert shown_state(FRIDAY) == "restated 2x"
     sql("update otc.stage_run set code_version = 0 where stage = 'compute'")
-    assert told(FRIDAY) == "stale"
+    assert shown_state(FRIDAY) == "stale"
 
 
 def test_a_file_alone_is_a_part(environment: dict[str, str]) -> None:
     drive(observe(file_text([("A", "AAAA", 1, 1)], tier="T1"), Partition(FRIDAY, "T1")))
-    assert told(FRIDAY) == "partial"
+    assert shown_state(FRIDAY) == "partial"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_under_way_or_stopped_says_so(environment: dict[str, str], sql: 
     load()
     lease = "now() + interval '1 minute'"
     sql(f"update otc.stage_run set state = %s, lease_until = {lease} where stage = 'compute'", state)
-    assert told(FRIDAY) == word
+    assert shown_state(FRIDAY) == word
 
 
 def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
@@ -79,7 +79,7 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
     planning.enqueue_fetches(resources.database(), resources.store(), "finra/otc", asked, lambda _: None, NOW)
     sql("update otc.stage_run set state = 'done', reason = 'not published yet'")
     assert [str(cells()[one]) for one in asked] == ["late 7d", "absent"]
-    assert [sentence for sentence in coverage.troubles(list(cells().values())) if "11-21" in sentence] == [
+    assert [sentence for sentence in gaps.describe(list(cells().values())) if "11-21" in sentence] == [
         "T1, week ending 2025-11-21: late by 7 days: not published yet."
     ]
 
@@ -100,7 +100,7 @@ def _all(since: date | None) -> list[Cell]:
     return coverage.cells(resources.database(), NOW, since)
 
 
-def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
+def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     environment: dict[str, str],
     sql: Sql,
     monkeypatch: pytest.MonkeyPatch,
@@ -128,7 +128,7 @@ def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
     assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
-    assert printed[-1] == "3 of 15 partitions need somebody."
+    assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
         shown.coverage(*arguments, as_json=True)
     rows = json.loads(capsys.readouterr().out)

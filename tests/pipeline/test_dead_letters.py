@@ -17,8 +17,9 @@ import redis
 from otcpipe import resources
 from otcpipe.broker import actors, messages
 from otcpipe.errors import Invalid
-from otcpipe.pipeline import dead_letters, definition, ledger
-from otcpipe.pipeline.dead_letters import DeadMessage, Failure
+from otcpipe.pipeline import claims, dead_letters, definition, ledger
+from otcpipe.pipeline.dead_letters import DeadMessage
+from otcpipe.pipeline.failures import Failure
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
@@ -34,7 +35,7 @@ DONE = "select count(*) from otc.stage_run where stage = 'compute' and state = '
 def wait(condition: Callable[[], object], seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.1)
 
 
@@ -59,7 +60,7 @@ def push(run: Run, *, actor: str | None = None, **options: object) -> None:
 
 @pytest.fixture
 def death(environment: dict[str, str]) -> Callable[..., DeadMessage]:
-    """A death as Redis tells it, of a run that the ledger knows."""
+    """A dead message as Redis holds it, of a run in the ledger."""
 
     def make(run: Run, name: str = "", error: Exception | None = None) -> DeadMessage:
         message: dramatiq.Message[None] = dramatiq.Message(
@@ -69,13 +70,13 @@ def death(environment: dict[str, str]) -> Callable[..., DeadMessage]:
             kwargs={},
             options={"generation": run.generation},
         )
-        cause = Failure.of(error or OSError("no space"), 3)
-        return DeadMessage(name or str(uuid.uuid4()), "cache", message.encode(), datetime.now(UTC), cause)
+        failure = Failure.of(error or OSError("no space"), 3)
+        return DeadMessage(name or str(uuid.uuid4()), "cache", message.encode(), datetime.now(UTC), failure)
 
     return make
 
 
-def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
+def test_each_way_to_die_is_recorded_with_its_last_error_and_can_be_replayed(
     environment: dict[str, str], here: Command, workers: Workers, sql: Sql
 ) -> None:
     week = timedelta(days=7)
@@ -112,7 +113,7 @@ def test_each_way_to_die_is_told_with_its_last_error_and_can_be_replayed(
     assert {name: (row["stage"], row["attempts"], row["reason"]) for name, row in told.items()} == {
         "RaiseException": ("cache", 2, told["RaiseException"]["reason"]),
         "TimeLimitExceeded": ("cache", 1, "TimeLimitExceeded: no message"),
-        "Poisonous": ("cache", 1, "3 workers in a row died at it, or never came back."),
+        "Poisonous": ("cache", 1, "3 workers in a row crashed during this run; it is not tried again."),
         "Permanent": ("parse", 1, told["Permanent"]["reason"]),
         "ActorNotFound": (None, 1, "ActorNotFound: cache_nothing"),
         "DecodeError": (None, 1, told["DecodeError"]["reason"]),
@@ -169,7 +170,7 @@ def test_a_message_that_an_older_worker_does_not_know_is_replayed_by_a_newer_one
     assert sql(DONE) == [(1,)]
 
 
-def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(
+def test_a_dead_message_is_recorded_once_and_its_run_fails_in_the_ledger(
     death: Callable[..., DeadMessage], sql: Sql
 ) -> None:
     told = death(observed())
@@ -181,7 +182,7 @@ def test_a_death_is_recorded_once_and_its_run_fails_in_the_ledger(
     assert sql("select state, reason from otc.stage_run") == [("failed", "OSError: no space")]
 
 
-def test_a_death_that_is_told_again_undoes_no_replay(death: Callable[..., DeadMessage], sql: Sql) -> None:
+def test_a_dead_message_that_is_recorded_again_undoes_no_replay(death: Callable[..., DeadMessage], sql: Sql) -> None:
     told = death(observed())
     dead_letters.record(resources.database(), told, messages.read)
     dead_letters.replay(resources.database(), dead_letters.find(resources.database())[0], messages.read)
@@ -189,7 +190,9 @@ def test_a_death_that_is_told_again_undoes_no_replay(death: Callable[..., DeadMe
     assert sql("select state from otc.stage_run") == [("queued",)]
 
 
-def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..., DeadMessage], sql: Sql) -> None:
+def test_a_dead_message_whose_run_succeeded_meanwhile_is_resolved(
+    death: Callable[..., DeadMessage], sql: Sql
+) -> None:
     run = observed()
     told = death(run)
     drive(run)
@@ -197,7 +200,9 @@ def test_a_death_whose_run_came_through_meanwhile_is_resolved(death: Callable[..
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
-def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., DeadMessage], sql: Sql) -> None:
+def test_a_dead_message_that_cannot_be_recorded_holds_up_no_other(
+    death: Callable[..., DeadMessage], sql: Sql
+) -> None:
     sql(
         """
         create function refuse() returns trigger language plpgsql as
@@ -211,7 +216,7 @@ def test_a_death_that_cannot_be_recorded_holds_up_no_other(death: Callable[..., 
         for name in client.lrange("otcpipe:cache", 0, -1):
             client.zadd("otcpipe:cache.XQ", {name: 1})
             client.hset("otcpipe:cache.XQ.msgs", name, client.hget("otcpipe:cache.msgs", name))
-    actors.record_deaths()
+    actors.record_dead_messages()
     assert sql("select tier from otc.letter") == [("T2",)]
     assert actors.broker().client.zcard("otcpipe:cache.XQ") == 1
 
@@ -238,17 +243,17 @@ def test_odd_neighbours_of_the_dead_are_recorded_too(
     )
     if noted is not None:
         client.hset("otcpipe:causes", name, noted)
-    actors.record_deaths()
+    actors.record_dead_messages()
     ((error, stage, actor, length),) = sql("select error_class, stage, actor, length(message) from otc.letter")
-    assert (error, stage, actor, length) == ("DecodeError", None, None, messages.MOST_BYTES + 1)
+    assert (error, stage, actor, length) == ("DecodeError", None, None, messages.MAX_BYTES + 1)
     assert (
         client.zcard("otcpipe:parse.XQ") + client.hlen("otcpipe:parse.XQ.msgs") + client.hlen("otcpipe:causes") == 0
     )
 
 
-def test_a_death_waits_while_another_worker_is_at_the_run(death: Callable[..., DeadMessage], sql: Sql) -> None:
+def test_a_dead_message_waits_while_another_worker_holds_the_run(death: Callable[..., DeadMessage], sql: Sql) -> None:
     run = observed()
-    assert isinstance(ledger.claim(resources.database(), run), ledger.Claim)
+    assert isinstance(claims.claim(resources.database(), run), claims.Claim)
     assert not dead_letters.record(resources.database(), death(run), messages.read)
     assert sql("select count(*) from otc.letter") == [(0,)]
 
@@ -264,7 +269,7 @@ def test_a_second_replay_changes_nothing(death: Callable[..., DeadMessage], sql:
     assert sql("select state from otc.letter") == [("resolved",)]
 
 
-def test_a_letter_is_resolved_too_when_its_run_comes_through_without_a_replay(
+def test_a_letter_is_resolved_too_when_its_run_succeeds_without_a_replay(
     death: Callable[..., DeadMessage], sql: Sql
 ) -> None:
     run = observed()
@@ -311,7 +316,9 @@ def test_replay_can_be_tried_first_and_bounded(death: Callable[..., DeadMessage]
     assert here("dlq", "replay", "999").returncode == 2
 
 
-def test_old_letters_go_only_when_told_so(death: Callable[..., DeadMessage], here: Command, sql: Sql) -> None:
+def test_old_letters_are_purged_only_on_confirmation(
+    death: Callable[..., DeadMessage], here: Command, sql: Sql
+) -> None:
     dead_letters.record(resources.database(), death(observed()), messages.read)
     assert "1 letter of" in here("dlq", "purge", "--older-than", "0").stdout
     assert sql("select count(*) from otc.letter") == [(1,)]

@@ -11,8 +11,10 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.errors import Permanent, Poisonous, TooSoon, Unreachable
-from otcpipe.pipeline import definition, execution, ledger
-from otcpipe.pipeline.ledger import Claim, HeldMessages, Lease, Run
+from otcpipe.pipeline import claims, definition, execution, lease, ledger
+from otcpipe.pipeline.claims import Claim, ClaimedElsewhere
+from otcpipe.pipeline.lease import Lease
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition, StageResult
 from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, functions, observe
 
@@ -104,11 +106,11 @@ def test_a_damaged_object_is_waited_for_while_it_is_made_and_given_up_when_that_
     carrier(lambda run, _: sent.append(run)).execute(reader, stage)
     assert [run.stage.name for run in sent[2:]] == ["normalize"], "it is being made already"
     fail(sent[0], "no such luck")
-    with pytest.raises(Permanent, match="What would make it again failed: no such luck"):
+    with pytest.raises(Permanent, match="The run that rebuilds it failed: no such luck"):
         carrier(lambda run, _: sent.append(run)).execute(reader, stage)
 
 
-def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
+def test_an_outage_of_postgres_in_mid_stage_does_not_count_as_a_crash(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, sent = observe(CONTENT, OTCE), list[Run]()
@@ -118,15 +120,15 @@ def test_an_outage_of_postgres_in_mid_stage_is_no_death_of_the_worker(
         raise Unreachable("PostgreSQL does not answer.")
 
     for _ in range(5):
-        held = ledger.claim(resources.database(), run)
-        assert isinstance(held, Claim), "its own lease hinders nobody"
-        run = replace(run, ours=held.worker)
+        held = claims.claim(resources.database(), run)
+        assert isinstance(held, Claim), "its own lease does not block it"
+        run = replace(run, previous_claim=held.worker)
     assert sql("select unended from otc.stage_run") == [(0,)]
     carrier(lambda run, _: sent.append(run)).execute(run, cut_off)
-    assert sent == [run] and sent[0].ours is not None
+    assert sent == [run] and sent[0].previous_claim is not None
 
 
-def test_text_that_postgres_refuses_is_made_legible(environment: dict[str, str], sql: Sql) -> None:
+def test_text_that_postgres_refuses_is_made_storable(environment: dict[str, str], sql: Sql) -> None:
     def fails(_: Run) -> StageResult:
         raise OSError("a null \0 and half a pair \ud800")
 
@@ -151,7 +153,7 @@ def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
     environment: dict[str, str], sql: Sql
 ) -> None:
     run = observe(CONTENT, OTCE)
-    held = ledger.claim(resources.database(), run)
+    held = claims.claim(resources.database(), run)
     assert isinstance(held, Claim)
     put_off: list[tuple[Run, float]] = []
     stage = functions()["cache"]
@@ -159,20 +161,20 @@ def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
     assert [(one, 0 < wait <= 16) for one, wait in put_off] == [(run, True)]
     sql("update otc.stage_run set lease_until = now() - interval '1 second'")
     assert len(drive(run)) == 5
-    assert not ledger.finish(resources.database(), held, StageResult("never")), "the first worker has lost its lease"
+    assert not claims.finish(resources.database(), held, StageResult("never")), "the first worker has lost its lease"
 
 
 def test_a_lease_is_renewed_while_its_stage_runs(
     environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "RENEWALS", 300)
+    monkeypatch.setattr(lease, "RENEWALS", 300)
     run = observe(CONTENT, OTCE)
-    held = ledger.claim(resources.database(), run)
+    held = claims.claim(resources.database(), run)
     assert isinstance(held, Claim)
     sql("update otc.stage_run set lease_until = now() + interval '1 second'")
     with Lease(resources.database(), held):
         sql("select pg_sleep(0.5)")
-    assert isinstance(ledger.claim(resources.database(), run), HeldMessages)
+    assert isinstance(claims.claim(resources.database(), run), ClaimedElsewhere)
     assert sql("select lease_until > now() + interval '10 seconds' from otc.stage_run") == [(True,)]
 
 
@@ -219,28 +221,28 @@ def test_a_run_whose_workers_die_in_it_is_left_alone_at_the_fourth_time(
 ) -> None:
     run = observe(CONTENT, OTCE)
     for _ in range(3):
-        assert isinstance(ledger.claim(resources.database(), run), Claim)
+        assert isinstance(claims.claim(resources.database(), run), Claim)
         sql("update otc.stage_run set lease_until = now() - interval '1 second'")
     with pytest.raises(Poisonous, match="3 workers in a row"):
-        ledger.claim(resources.database(), run)
+        claims.claim(resources.database(), run)
 
 
 def test_workers_that_die_between_failures_make_no_poison(environment: dict[str, str], sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     for _ in range(4):
         for _ in range(2):
-            assert isinstance(ledger.claim(resources.database(), run), Claim)
+            assert isinstance(claims.claim(resources.database(), run), Claim)
             sql("update otc.stage_run set lease_until = now() - interval '1 second'")
-        held = ledger.claim(resources.database(), run)
+        held = claims.claim(resources.database(), run)
         assert isinstance(held, Claim)
         with suppress(OSError), Lease(resources.database(), held):
             raise OSError("it failed in good order")
 
 
-def test_to_be_put_off_is_no_attempt(environment: dict[str, str], sql: Sql) -> None:
+def test_a_postponed_run_uses_up_no_attempt(environment: dict[str, str], sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     for error in (TooSoon("not yet", 1), TooSoon("not yet", 1), OSError("it failed")):
-        held = ledger.claim(resources.database(), run)
+        held = claims.claim(resources.database(), run)
         assert isinstance(held, Claim)
         with suppress(TooSoon, OSError), Lease(resources.database(), held):
             raise error
@@ -254,7 +256,7 @@ def test_a_run_that_is_due_keeps_its_own_request(environment: dict[str, str]) ->
     assert ledger.request(resources.database(), second).request == "three"
 
 
-def test_who_asks_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
+def test_a_request_for_a_stage_alone_does_not_cut_off_what_follows_a_run_that_is_due(
     environment: dict[str, str], sql: Sql
 ) -> None:
     run = observe(CONTENT, OTCE)
@@ -269,7 +271,7 @@ def test_a_run_that_is_due_alone_is_followed_once_it_is_asked_for_in_the_normal_
     alone = ledger.request(resources.database(), again(carried[0], only=True))
     asked = ledger.request(resources.database(), again(carried[0]))
     assert asked != alone
-    assert [one.stage.name for one in drive(alone)] == NAMES[1:], "whichever message comes first"
+    assert [one.stage.name for one in drive(alone)] == NAMES[1:], "in whatever order the messages are delivered"
     assert sql("select distinct state from otc.stage_run") == [("done",)]
 
 
@@ -287,7 +289,7 @@ def test_a_run_that_is_under_way_alone_is_followed_once_it_is_asked_for_in_the_n
     assert due == [("parse",)], "for reconcile, where the message that asked for it gets lost"
 
 
-def test_a_message_of_an_earlier_request_that_comes_again_takes_no_followers_from_what_is_due(
+def test_a_repeated_message_of_an_earlier_request_keeps_the_followers_of_what_is_due(
     carried: list[Run], sql: Sql
 ) -> None:
     earlier = again(carried[0], only=True)

@@ -12,6 +12,7 @@ from otcpipe import resources
 from otcpipe.broker import messages
 from otcpipe.errors import Invalid
 from otcpipe.monitoring import checks, telemetry
+from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline import oddities
 from otcpipe.records import Partition
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe
@@ -96,7 +97,7 @@ def test_an_impossible_row_stops_no_listing_and_can_be_removed(
         if listing[-1] == "--json" or listing[0] == "report":
             assert told.stdout == before[listing].stdout
     assert "cannot exist or have not ended" in here("status").stdout
-    assert checks.CHECKS[-2][2](checks.Place(resources.settings()))[0] == "warn"
+    assert checks.CHECKS[-2][2](CheckContext(resources.settings()))[0] == "warn"
     removed = here("reconcile")
     assert all(key in removed.stdout for key in found)
     assert sql("select count(*) from otc.stage_run where key = any(%s)", found) == [(0,)]
@@ -154,7 +155,7 @@ def test_an_observation_whose_clock_was_set_back_is_named(environment: dict[str,
     assert "OTCE 2025-11-14: the observation of 2025-12-18 12:00 UTC has rows updated on 2025-12-22" in shown
     [sentence] = oddities.clocks_set_back(resources.database())
     assert sentence in shown
-    verdict, said, _ = checks.CHECKS[-2][2](checks.Place(resources.settings()))
+    verdict, said, _ = checks.CHECKS[-2][2](CheckContext(resources.settings()))
     assert (verdict, sentence in said) == ("warn", True)
 
 

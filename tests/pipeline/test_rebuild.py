@@ -13,7 +13,7 @@ import pytest
 from otcpipe import resources
 from otcpipe.broker import actors
 from otcpipe.errors import OtcpipeError
-from otcpipe.pipeline import decisions, ledger, planning
+from otcpipe.pipeline import decisions, ledger, planning, synchronization
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from tests.support.pipeline import (
@@ -106,7 +106,7 @@ def execute(*runs: Run, rng: random.Random | None = None) -> None:
 
 
 def lose(sql: Sql) -> None:
-    """Postgres is lost, and set up anew."""
+    """Lose PostgreSQL and set it up again."""
     sql("drop schema otc cascade")
     resources.database().migrate()
 
@@ -179,7 +179,7 @@ def restore(environment: dict[str, str]) -> None:
         admin.execute(f"alter database {name}_dump rename to {name}".encode())
 
 
-def test_the_weeks_that_were_asked_for_come_back_and_so_the_gaps(sql: Sql, here: Here) -> None:
+def test_the_requested_weeks_are_restored_and_so_are_the_gaps(sql: Sql, here: Here) -> None:
     asked = [partition(9, "T1"), partition(3, "T1")]
     prefix = resources.settings()["S3_PREFIX"]
     planning.enqueue_fetches(resources.database(), resources.store(), prefix, asked, lambda _: None, NOON)
@@ -208,7 +208,7 @@ def test_decisions_of_a_release_that_kept_them_in_postgres_are_copied_to_s3(sql:
     prefix, store = resources.settings()["S3_PREFIX"], resources.store()
     for key in list(store.keys(f"{prefix}/decision/")):
         store.discard(key)
-    assert decisions.synchronize(resources.database(), store, prefix, print) == 1
+    assert synchronization.synchronize(resources.database(), store, prefix, print) == 1
     before = all_tables(sql)
     lose(sql)
     settle(sql)

@@ -1,4 +1,4 @@
-"""What is due and nobody is at, found whatever was lost: messages, workers, Redis, the ledger."""
+"""Lost runs are found whatever was lost: messages, workers, Redis, the ledger."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import redis
 
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.pipeline import definition, ledger, recovery
+from otcpipe.pipeline import claims, definition, ledger, recovery
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition, StageResult
@@ -67,13 +67,13 @@ def test_a_run_without_a_message_is_found_once_its_message_ought_to_have_come(fo
 
 def test_a_run_under_a_live_lease_is_left_alone_and_found_when_the_lease_is_over(found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
-    ledger.claim(resources.database(), run)
+    claims.claim(resources.database(), run)
     assert found() == []
     pass_time(sql)
     assert found() == [(run, "its worker is gone")]
 
 
-def test_a_dead_run_is_left_to_whoever_mends_its_cause(found: Found, sql: Sql) -> None:
+def test_a_dead_run_is_left_until_it_is_replayed(found: Found, sql: Sql) -> None:
     run = observe(CONTENT, OTCE)
     fail(run, "dead")
     pass_time(sql)
@@ -108,7 +108,7 @@ def test_a_dead_message_counts_until_its_death_is_in_the_ledger(found: Found, sq
     assert message is not None
     consumer.nack(message)
     assert actors.message_ids() == {run.message_id}
-    actors.record_deaths()
+    actors.record_dead_messages()
     assert actors.message_ids() == set()
     assert found() == []
 
@@ -129,14 +129,14 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
 ) -> None:
     drive(observe(CONTENT, OTCE), observe(LATER, OTCE, NOON + timedelta(days=1)))
     before, prefix = sql(RECORDS), environment["OTCPIPE_S3_PREFIX"]
-    assert recovery.stale(resources.database(), prefix, "anew") == []
+    assert recovery.stale(resources.database(), prefix, "again") == []
     newer = tuple(
         replace(stage, code_version=normalize.VERSION + 1) if stage.name == "normalize" else stage
         for stage in PIPELINE
     )
     monkeypatch.setattr(definition, "PIPELINE", newer)
     monkeypatch.setattr(recovery, "VERSIONS", {stage.name: stage.code_version for stage in newer})
-    stale = recovery.stale(resources.database(), prefix, "anew")
+    stale = recovery.stale(resources.database(), prefix, "again")
     assert [(one.run.stage.name, one.why) for one in stale] == [
         ("normalize", f"made by version {normalize.VERSION}")
     ] * 2
@@ -148,14 +148,14 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
 
 def test_a_partition_that_was_late_is_asked_for_again_after_an_hour(found: Found, sql: Sql) -> None:
     run = Run(definition.named("fetch"), keys.of_partition(resources.settings()["S3_PREFIX"], OTCE))
-    held = ledger.claim(resources.database(), run)
-    assert isinstance(held, ledger.Claim)
-    ledger.finish(resources.database(), held, StageResult(None, reason="not published yet"))
+    held = claims.claim(resources.database(), run)
+    assert isinstance(held, claims.Claim)
+    claims.finish(resources.database(), held, StageResult(None, reason="not published yet"))
     assert found() == []
     sql("update otc.stage_run set finished_at = now() - interval '2 hours'")
-    assert [(run.stage.name, why) for run, why in found()] == [("fetch", "it was not published when last asked for")]
+    assert [(run.stage.name, why) for run, why in found()] == [("fetch", "it was not published when last requested")]
     drive(observe(CONTENT, OTCE))
-    assert found() == [], "a file brought it"
+    assert found() == [], "a file was imported"
 
 
 def test_the_command_says_what_it_would_do_and_does_it(here: Command, found: Found, sql: Sql) -> None:
@@ -164,7 +164,7 @@ def test_the_command_says_what_it_would_do_and_does_it(here: Command, found: Fou
     (row,) = json.loads(here("reconcile", "--dry-run", "--json").stdout)
     assert (row["stage"], row["key"], row["why"]) == ("cache", str(run.key), "its message is gone")
     assert actors.message_ids() == set()
-    assert "1 run due without anybody at it sent again." in here("reconcile").stdout
+    assert "1 run due without a message or a worker sent again." in here("reconcile").stdout
     assert actors.message_ids() == {run.message_id}
     assert "Nothing is due" in here("reconcile").stdout
 

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe.pipeline.refresh import SETTLED, Candidate, most_urgent
+from otcpipe.pipeline.refresh import MIN_INTERVAL, Candidate, most_urgent
 from otcpipe.records import Partition
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -40,5 +40,5 @@ def test_the_budget_holds_and_is_used(known: list[Candidate], budget: int) -> No
     found = most_urgent(known, NOW, budget)
     left = budget - sum(one.requests for one in found)
     assert left >= 0
-    passed_over = [one for one in known if one not in found and NOW - one.observed_at >= SETTLED]
+    passed_over = [one for one in known if one not in found and NOW - one.observed_at >= MIN_INTERVAL]
     assert all(one.requests > left for one in passed_over)

@@ -84,11 +84,11 @@ def halved(content: bytes) -> bytes:
 def wait(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.1)
 
 
-def test_a_full_disk_under_s3_puts_the_run_off_and_leaves_no_part_of_an_object(
+def test_a_full_disk_under_s3_postpones_the_run_and_leaves_no_part_of_an_object(
     environment: dict[str, str], servers: Supervisor, sql: Sql
 ) -> None:
     run = observe(CONTENT, OTCE)
@@ -163,7 +163,7 @@ def parsed_key(sql: Sql) -> str:
     return str(key)
 
 
-def test_bytes_that_come_again_replace_a_damaged_raw_object(environment: dict[str, str], sql: Sql) -> None:
+def test_bytes_observed_again_replace_a_damaged_raw_object(environment: dict[str, str], sql: Sql) -> None:
     raw = drive(observe(CONTENT, OTCE))[1]
     whole = resources.store().get(str(raw.key))
     overwrite(str(raw.key), flipped(whole))

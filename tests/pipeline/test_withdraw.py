@@ -10,6 +10,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.audit import verify
+from otcpipe.audit.verdict import Verdict
 from otcpipe.broker import actors
 from otcpipe.records import Partition
 from tests.support.pipeline import NOON, WEEK, drive, file_text, observe, reconciled
@@ -51,7 +52,7 @@ def undisturbed(sql: Sql) -> dict[str, list[str]]:
     return without_decisions(sql)
 
 
-def test_a_withdrawn_capture_counts_in_no_answer_and_its_undo_brings_all_back(
+def test_a_withdrawn_capture_counts_in_no_answer_and_its_undo_restores_everything(
     cut_short: str, sql: Sql, here: Here
 ) -> None:
     before = all_tables(sql)
@@ -114,13 +115,13 @@ def test_what_cannot_be_withdrawn_is_said_in_a_sentence(cut_short: str, here: He
     assert "counts already" in here("withdraw", cut_short, "--undo").stdout, "a dry run changes nothing"
 
 
-def verified() -> list[verify.Verdict]:
+def verified() -> list[Verdict]:
     prefix = resources.settings()["S3_PREFIX"]
     return list(verify.verify(resources.database(), resources.store(), prefix, None))
 
 
 def waiting(sql: Sql) -> list[Any]:
-    """The runs that commands asked for, whose messages nobody takes here."""
+    """The runs that commands requested; no worker takes their messages here."""
     actors.broker().flush_all()
     sql("update otc.stage_run set queued_at = now() - interval '1 hour' where state = 'queued'")
     return reconciled()

@@ -16,7 +16,7 @@ WEEK = timedelta(days=7)
 
 
 def fires_are_single(lived: Year, sql: Sql) -> None:
-    """Each job fired once for each of its times, though two schedulers were at it."""
+    """Each job fired once for each of its times, with two schedulers."""
     assert max(Counter(lived.fired).values()) == 1
     rows = sql("select job, count(*) from otc.schedule_fire where told <> 'first start' group by 1")
     assert dict(rows) == Counter(job for job, _ in lived.fired)
@@ -36,17 +36,17 @@ def test_six_weeks_with_a_holiday_a_late_week_an_absence_and_a_restatement(
         {date(2026, 2, 3): changed},
         (date(2026, 2, 5), date(2026, 2, 14)),
     )
-    monkeypatch.setenv("OTCPIPE_SCHEDULE_REFRESH", "0 18 12 * *")  # while nobody is there: caught up after it
+    monkeypatch.setenv("OTCPIPE_SCHEDULE_REFRESH", "0 18 12 * *")  # while no scheduler runs: caught up afterwards
     with year(mondays, late, restated, down) as lived:
         lived.live(start, date(2026, 1, 20))
-        assert {one: told for one, told in lived.told().items() if told != "done"} == {held_back: "absent"}
+        assert {one: state for one, state in lived.covered().items() if state != "done"} == {held_back: "absent"}
         lived.live(date(2026, 1, 21), date(2026, 1, 25))
-        assert {one: told for one, told in lived.told().items() if told != "done"} == {held_back: "late 5d"}
+        assert {one: state for one, state in lived.covered().items() if state != "done"} == {held_back: "late 5d"}
         lived.live(date(2026, 1, 26), date(2026, 2, 14))
-        assert set(lived.told().values()) == {"done"}
+        assert set(lived.covered().values()) == {"done"}
         lived.live(date(2026, 2, 15), end)
         expected = dict.fromkeys(lived.due(since), "done") | {changed: "restated 1x"}
-        assert lived.told() == expected
+        assert lived.covered() == expected
         assert len(expected) == 3 * 6
         fires_are_single(lived, sql)
     assert sql("select count(*) from otc.metric_due") == [(0,)]
@@ -74,5 +74,5 @@ def test_a_year_with_its_holidays_late_weeks_three_weeks_absence_and_a_restateme
         lived.live(start, end)
         gap = Partition(date(2026, 1, 2), "T2")
         expected = dict.fromkeys(lived.due(since), "done") | dict.fromkeys(restated.values(), "restated 1x")
-        assert lived.told() == expected | {gap: "late 27d"}
+        assert lived.covered() == expected | {gap: "late 27d"}
         fires_are_single(lived, sql)

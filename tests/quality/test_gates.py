@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe.quality import gates
-from otcpipe.quality.gates import Around, Gate, Measures
+from otcpipe.quality import comparisons, gates
+from otcpipe.quality.assessment import GATES, Assessment, assess, trusted
+from otcpipe.quality.gates import Gate
+from otcpipe.quality.measures import Measures, Neighbours
 
 FRIDAY = date(2025, 11, 14)
 WEEK = timedelta(days=7)
@@ -27,27 +29,31 @@ def quarter(rows: int = 72_000, covers_all: bool = True) -> list[Measures]:
     return [replace(USUAL, week_ending=week, rows=rows, covers_all=covers_all) for week in weeks]
 
 
-def found(gate: Gate, around: list[Measures], **changes: object) -> int:
-    finding = gate(replace(USUAL, **changes), Around(around))  # type: ignore[arg-type]
+def found(gate: Gate, neighbours: list[Measures], **changes: object) -> int:
+    finding = gate(replace(USUAL, **changes), Neighbours(neighbours))  # type: ignore[arg-type]
     return finding[0] if finding else 0
 
 
+def _assess(graded: Measures, neighbours: list[Measures]) -> Assessment:
+    return assess(graded, Neighbours(neighbours))
+
+
 Case = tuple[Gate, list[Measures], dict[str, object], dict[str, object]]
-TRIPS: dict[str, Case] = {  # a gate, the weeks around, what trips it, and what just does not
+TRIPS: dict[str, Case] = {  # a gate, the weeks neighbours, what trips it, and what just does not
     "no data": (gates.no_data, [], {"records": 0}, {"records": 1}),
     "rejects": (gates.rejects, [], {"rejects": 73}, {"rejects": 72}),
     "reconciliation": (gates.reconciliation, [], {"unreconciled": 1}, {"unreconciled": 0}),
     "no totals to reconcile with": (gates.reconciliation, [], {"unreconciled": 1}, {"unreconciled": None}),
-    "more rows than the tier's own": (gates.row_count, quarter(), {"rows": 90_001}, {"rows": 90_000}),
-    "fewer rows than the tier's own": (gates.row_count, quarter(), {"rows": 53_999}, {"rows": 54_000}),
-    "more rows than the feed's": (gates.row_count, quarter()[:3], {"rows": 108_001}, {"rows": 108_000}),
-    "fewer rows than the feed's": (gates.row_count, [], {"rows": 35_999}, {"rows": 36_000}),
-    "an API week among a file's": (gates.row_count, quarter(9, covers_all=False), {"rows": 9}, {}),
-    "fewer venues": (gates.venue_count, [before()], {"venues": VENUES[:23]}, {"venues": VENUES[:24]}),
-    "a venue that vanished": (gates.venue_names, [before()], {"venues": VENUES[1:]}, {"venues": VENUES}),
-    "a new venue": (gates.venue_names, [before()], {"venues": (*VENUES, "NEWX")}, {"venues": VENUES}),
-    "more volume": (gates.volume, [before()], {"volume": Decimal(7_501)}, {"volume": Decimal(7_500)}),
-    "less volume": (gates.volume, [before()], {"volume": Decimal(2_499)}, {"volume": Decimal(2_500)}),
+    "more rows than the tier's own": (comparisons.row_count, quarter(), {"rows": 90_001}, {"rows": 90_000}),
+    "fewer rows than the tier's own": (comparisons.row_count, quarter(), {"rows": 53_999}, {"rows": 54_000}),
+    "more rows than the feed's": (comparisons.row_count, quarter()[:3], {"rows": 108_001}, {"rows": 108_000}),
+    "fewer rows than the feed's": (comparisons.row_count, [], {"rows": 35_999}, {"rows": 36_000}),
+    "an API week among a file's": (comparisons.row_count, quarter(9, covers_all=False), {"rows": 9}, {}),
+    "fewer venues": (comparisons.venue_count, [before()], {"venues": VENUES[:23]}, {"venues": VENUES[:24]}),
+    "a venue that vanished": (comparisons.venue_names, [before()], {"venues": VENUES[1:]}, {"venues": VENUES}),
+    "a new venue": (comparisons.venue_names, [before()], {"venues": (*VENUES, "NEWX")}, {"venues": VENUES}),
+    "more volume": (comparisons.volume, [before()], {"volume": Decimal(7_501)}, {"volume": Decimal(7_500)}),
+    "less volume": (comparisons.volume, [before()], {"volume": Decimal(2_499)}, {"volume": Decimal(2_500)}),
     "two issue names": (gates.doubled_symbols, [], {"doubled_symbols": 1}, {"doubled_symbols": 0}),
     "zero values": (gates.zero_records, [], {"zero_records": 1}, {"zero_records": 0}),
 }
@@ -62,35 +68,35 @@ FATAL: dict[str, Case] = {
         {"symbols": 100, "unreconciled": 100},
         {"symbols": 99, "unreconciled": 99},
     ),
-    "a third of the rows": (gates.row_count, quarter(), {"rows": 23_999}, {"rows": 24_000}),
-    "a third of a few rows": (gates.row_count, quarter(100), {"rows": 33}, {"rows": 34}),
+    "a third of the rows": (comparisons.row_count, quarter(), {"rows": 23_999}, {"rows": 24_000}),
+    "a third of a few rows": (comparisons.row_count, quarter(100), {"rows": 33}, {"rows": 34}),
 }
 
 
-@pytest.mark.parametrize(("gate", "around", "trips", "passes"), TRIPS.values(), ids=TRIPS)
+@pytest.mark.parametrize(("gate", "neighbours", "trips", "passes"), TRIPS.values(), ids=TRIPS)
 def test_a_gate_is_tripped_by_this_and_just_not_by_that(
-    gate: Gate, around: list[Measures], trips: dict[str, object], passes: dict[str, object]
+    gate: Gate, neighbours: list[Measures], trips: dict[str, object], passes: dict[str, object]
 ) -> None:
-    assert found(gate, around, **trips) > 0
-    assert found(gate, around, **passes) == 0
+    assert found(gate, neighbours, **trips) > 0
+    assert found(gate, neighbours, **passes) == 0
 
 
-@pytest.mark.parametrize(("gate", "around", "stops", "warns"), FATAL.values(), ids=FATAL)
+@pytest.mark.parametrize(("gate", "neighbours", "stops", "warns"), FATAL.values(), ids=FATAL)
 def test_a_gate_stops_a_partition_by_this_and_just_not_by_that(
-    gate: Gate, around: list[Measures], stops: dict[str, object], warns: dict[str, object]
+    gate: Gate, neighbours: list[Measures], stops: dict[str, object], warns: dict[str, object]
 ) -> None:
-    assert found(gate, around, **stops) == gates.FATAL
-    assert found(gate, around, **warns) < gates.FATAL
+    assert found(gate, neighbours, **stops) == gates.FATAL
+    assert found(gate, neighbours, **warns) < gates.FATAL
 
 
 def test_every_gate_has_such_inputs() -> None:
-    assert {gate for gate, *_ in TRIPS.values()} == set(gates.GATES)
+    assert {gate for gate, *_ in TRIPS.values()} == set(GATES)
 
 
 def test_the_grades_are_these() -> None:
     def judged(**changes: object) -> tuple[str, int]:
-        judgement = gates.judge(replace(USUAL, **changes), [before()])  # type: ignore[arg-type]
-        return judgement.grade, judgement.score
+        assessment = _assess(replace(USUAL, **changes), [before()])  # type: ignore[arg-type]
+        return assessment.grade, assessment.score
 
     assert judged() == ("A", 100)
     assert judged(doubled_symbols=3, zero_records=2) == ("A", 93)
@@ -104,23 +110,23 @@ def test_the_grades_are_these() -> None:
 def test_a_holiday_week_of_less_volume_is_no_anomaly() -> None:
     christmas = replace(USUAL, week_ending=date(2025, 12, 26), volume=Decimal(2_000))  # three and a half days
     ordinary = replace(USUAL, week_ending=date(2025, 12, 19))
-    assert gates.judge(christmas, [ordinary]).grade == "A"
+    assert _assess(christmas, [ordinary]).grade == "A"
     before_it = replace(USUAL, week_ending=date(2025, 12, 12))
-    assert gates.judge(replace(ordinary, volume=Decimal(2_000)), [before_it]).reasons == (
+    assert _assess(replace(ordinary, volume=Decimal(2_000)), [before_it]).reasons == (
         "volume a trading day is -60 % against the week ending 2025-12-12",
     )
 
 
 def test_a_file_is_compared_in_what_it_covers() -> None:
     file = replace(USUAL, covers_all=False, unreconciled=None, rows=9, volume=Decimal(1_000))
-    assert gates.judge(file, [before()]).grade == "A"
-    assert gates.judge(replace(file, ats_volume=Decimal(400)), [before()]).grade == "C"
+    assert _assess(file, [before()]).grade == "A"
+    assert _assess(replace(file, ats_volume=Decimal(400)), [before()]).grade == "C"
 
 
 def test_a_first_week_is_graded_by_itself_and_never_beside_the_week_after() -> None:
-    assert gates.judge(USUAL, []).grade == "A"
+    assert _assess(USUAL, []).grade == "A"
     after = replace(USUAL, week_ending=FRIDAY + WEEK)
-    assert gates.judge(replace(USUAL, volume=Decimal(1)), [after]).grade == "A"
+    assert _assess(replace(USUAL, volume=Decimal(1)), [after]).grade == "A"
 
 
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.data())
@@ -135,11 +141,11 @@ def test_which_weeks_are_trusted_depends_on_the_set_of_weeks_only(
 
     weeks = [week(number) for number in range(12)]
     fridays = {FRIDAY + number * WEEK for number in accepted}
-    trusted = gates.trusted(weeks, fridays)
-    assert {one.week_ending for one in weeks if one.week_ending in fridays} <= {one.week_ending for one in trusted}
-    assert all(one.records or one.week_ending in fridays for one in trusted)
-    again = gates.trusted([weeks[number] for number in order], fridays)
-    assert sorted(again, key=lambda one: one.week_ending) == trusted
+    found = trusted(weeks, fridays)
+    assert {one.week_ending for one in weeks if one.week_ending in fridays} <= {one.week_ending for one in found}
+    assert all(one.records or one.week_ending in fridays for one in found)
+    again = trusted([weeks[number] for number in order], fridays)
+    assert sorted(again, key=lambda one: one.week_ending) == found
 
 
 COUNTS = st.integers(0, 10**9)
@@ -158,8 +164,10 @@ COUNTS = st.integers(0, 10**9)
     ),
     st.lists(st.sampled_from([before(), *quarter(), before(volume=Decimal(0), ats_volume=Decimal(0))]), max_size=6),
 )
-def test_anything_gets_a_grade_and_a_reason_where_it_is_not_the_best(one: Measures, around: list[Measures]) -> None:
-    judgement = gates.judge(one, around)
-    assert 0 <= judgement.score <= 100
-    assert bool(judgement.reasons) == (judgement.score < 100)
-    assert (judgement.grade == "F") <= (judgement.score == 0)
+def test_anything_gets_a_grade_and_a_reason_where_it_is_not_the_best(
+    one: Measures, neighbours: list[Measures]
+) -> None:
+    assessment = assess(one, Neighbours(neighbours))
+    assert 0 <= assessment.score <= 100
+    assert bool(assessment.reasons) == (assessment.score < 100)
+    assert (assessment.grade == "F") <= (assessment.score == 0)

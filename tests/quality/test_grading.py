@@ -1,4 +1,4 @@
-"""Grades through the real stages: what is held, what goes on beside it, and what an acceptance lets through."""
+"""Grades through the real stages: what is held, what continues meanwhile, and what an acceptance releases."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,12 +60,12 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
         repair.accept("2025-11-14", "OTCE", "again")
 
 
-def test_nobody_sends_a_held_run_again_or_fetches_its_partition(held: Run, sql: Sql) -> None:
+def test_a_held_run_is_not_sent_again_and_its_partition_is_not_fetched(held: Run, sql: Sql) -> None:
     sql("update otc.stage_run set queued_at = now() - interval '1 hour', finished_at = now() - interval '1 hour'")
     assert list(recovery.find(resources.database(), resources.store(), held.key.prefix, (), NOON)) == []
     assert "held" in planning.skip_reason(OTCE, "held", NOON)
     assert planning.skip_reason(OTCE, "held", NOON, refresh=True) == ""
-    drive(held)  # a message that comes again changes nothing
+    drive(held)  # a repeated message changes nothing
     assert sql("select count(*) from otc.stage_run where state = 'held'") == [(1,)]
 
 

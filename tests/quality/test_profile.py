@@ -1,4 +1,4 @@
-"""What is told of a partition's records, against a plain reference; and the same of rows as of tables."""
+"""The profile of a partition's records against a plain reference, equal for rows and for tables."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -58,7 +58,7 @@ def test_measures_are_those_of_a_plain_reference(rows: list[dict[str, Any]]) -> 
 
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_measures_of_a_capture_are_those_of_the_tables(sql: Sql, is_whole: bool) -> None:
-    """What the API tells is all that is current; a file leaves what it does not tell of."""
+    """An API capture replaces all current records; a file leaves those that it does not cover."""
     rows: list[dict[str, object]] = [
         {},
         {"MPID": "BBBB", "issueName": "Abc Ltd"},

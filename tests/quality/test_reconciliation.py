@@ -43,7 +43,7 @@ def test_without_totals_nothing_is_known() -> None:
         TOTAL | {"issueSymbolIdentifier": "XYZ"},
     ],
 )
-def test_one_trade_or_a_little_more_than_rounding_is_told_by_symbol(wrong: Mapping[str, object]) -> None:
+def test_one_trade_or_a_little_more_than_rounding_is_reported_by_symbol(wrong: Mapping[str, object]) -> None:
     found = difference(FIRM, OTHER, wrong)
     assert found
     assert "ABC" in found
@@ -53,7 +53,7 @@ def test_a_rounding_is_allowed() -> None:
     assert difference(FIRM, OTHER, TOTAL | {"totalWeeklyShareQuantity": "100.000002"}) == []
 
 
-def test_a_firm_that_does_not_add_up_is_told_by_name() -> None:
+def test_a_firm_that_does_not_add_up_is_reported_by_name() -> None:
     assert difference(FIRM, OTHER, TOTAL, VENUE | {"totalWeeklyTradeCount": 11}) == ["AAAA VENUE"]
 
 

@@ -1,4 +1,4 @@
-"""The schedule: its times, in summer and winter; each fire once, whoever and however often; what was missed."""
+"""The schedule: its times in summer and winter, each fire once with any number of schedulers, missed fires."""
 
 import json
 import os
@@ -108,7 +108,7 @@ def calls() -> list[datetime]:
 @pytest.fixture
 def jobs(calls: list[datetime]) -> list[Job]:
     def call(context: JobContext) -> str:
-        time.sleep(0.05)  # so that two are at it together
+        time.sleep(0.05)  # so that two run together
         calls.append(context.now)
         return "called"
 
@@ -165,7 +165,7 @@ def test_a_fire_that_fails_or_whose_process_dies_is_done_later(
     assert schedule.fire_due(at(WEDNESDAY), [Job("otc-tier1-weekly", "SCHEDULE_TIER1", fails)]) == []
     with pytest.raises(KeyboardInterrupt):
         schedule.fire_due(at(WEDNESDAY), [Job("otc-tier1-weekly", "SCHEDULE_TIER1", dies)])
-    assert schedule.fire_due(at(WEDNESDAY), jobs) == [], "it may still be at it"
+    assert schedule.fire_due(at(WEDNESDAY), jobs) == [], "it may still be running"
     sql("update otc.schedule_fire set fired_at = now() - interval '11 minutes' where finished_at is null")
     assert len(schedule.fire_due(at(WEDNESDAY), jobs)) == 1
     assert len(calls) == 1
@@ -207,15 +207,15 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
     assert sql("select count(*) from otc.metric_due") == [(0,)]
 
 
-def test_what_is_stranded_is_sent_again_every_few_minutes(environment: dict[str, str]) -> None:
+def test_lost_runs_are_sent_again_every_few_minutes(environment: dict[str, str]) -> None:
     asked: list[str] = []
 
-    def send_stranded() -> list[str]:
+    def send_lost_runs() -> list[str]:
         asked.append("asked")
         return asked
 
     context = JobContext(
-        WEDNESDAY, resources.database(), resources.store(), resources.settings(), lambda _: None, send_stranded
+        WEDNESDAY, resources.database(), resources.store(), resources.settings(), lambda _: None, send_lost_runs
     )
     schedule.begin(resources.database(), WEDNESDAY - 5 * MINUTE)
     assert "otc-reconcile" in schedule.fire_due(context)
@@ -262,7 +262,7 @@ def test_a_running_scheduler_whose_rows_were_lost_fires_at_its_next_tick(
     clock = shown.Clock()
     clock.tick()
     sql("drop schema otc cascade")
-    clock.tick()  # what fails is put off
+    clock.tick()  # what fails is postponed
     resources.database().migrate()
     at(WEDNESDAY)
     clock.tick()

@@ -326,7 +326,7 @@ def test_a_run_whose_capture_postgres_lost_takes_it_up_again_from_its_observatio
 def test_a_number_that_no_observation_has_is_refused(sql: Sql) -> None:
     last = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-2]
     before = sql(HISTORY)
-    with pytest.raises(Permanent, match="Neither Postgres nor S3 knows capture 999"):
+    with pytest.raises(Permanent, match="Neither PostgreSQL nor S3 has capture 999"):
         drive(replace(last, generation=999, request="of an older database"))
     assert sql(HISTORY) == before
 

@@ -14,7 +14,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.audit.revisions import revisions
-from otcpipe.pipeline import ledger
+from otcpipe.pipeline import claims, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Transaction
@@ -159,11 +159,11 @@ def test_the_schema_forbids_versions_of_one_record_that_overlap(runs: list[Run],
 def test_a_lost_lease_passes_nothing_on(runs: list[Run], sql: Sql) -> None:
     persisted = replace(runs[-2], request="twice")
     ledger.request(resources.database(), persisted)
-    claim = ledger.claim(resources.database(), persisted)
-    assert isinstance(claim, ledger.Claim)
+    claim = claims.claim(resources.database(), persisted)
+    assert isinstance(claim, claims.Claim)
     sql("update otc.stage_run set lease_until = now() - interval '1 minute' where state = 'running'")
     drive(persisted)
     before = all_tables(sql)
     output = functions()["persist"](claim.run)
-    assert not ledger.finish(resources.database(), claim, output)
+    assert not claims.finish(resources.database(), claim, output)
     assert all_tables(sql) == before

@@ -1,4 +1,4 @@
-"""Messages that a neighbour in Redis forged or damaged, each of which is to end as a dead letter."""
+"""Forged and damaged messages in Redis, each of which must end as a dead letter."""
 
 import json
 import uuid
@@ -56,11 +56,11 @@ BODIES = [
     b" " * 3_000_000,
     b'"' + b"x" * 5_000_000 + b'"',
 ]
-Forged = tuple[str, bytes, bytes]  # the queue that it lies in, its id there, and the body
+Forged = tuple[str, bytes, bytes]  # queue, id in Redis and body
 
 
 def kinds(run: Run) -> Iterator[Forged]:
-    """One message of every kind, in the queue of the run's stage, or in its queue of delayed messages."""
+    """Yield one message of every kind, in the queue of the run's stage or in its queue of delayed messages."""
     for name, values in FIELDS.items():
         for value in values:
             yield _of(run, name, value)
@@ -80,7 +80,7 @@ def kinds(run: Run) -> Iterator[Forged]:
 
 
 def damaged(run: Run, random: Random) -> Forged:
-    """A message of the run of which only the beginning is left, or with two random values of no sense."""
+    """Return a truncated message of the run, or one with two random invalid values."""
     queue, name, body = random.choice([_of, _of_any_option])(run, *_value(FIELDS, random))
     return queue, name, body[: random.randrange(len(body))] if random.random() < 0.5 else body
 
@@ -91,7 +91,7 @@ def _value(table: dict[str, list[Any]], random: Random) -> tuple[str, Any]:
 
 
 def _of_any_option(run: Run, name: str, value: object) -> Forged:
-    """The field is wrong, and so is an option that no message has."""
+    """Return whether a field is invalid, or an option is unknown."""
     queue, redis_id, body = _of(run, name, value)
     fields = json.loads(body)
     if isinstance(fields.get("options"), dict):
@@ -122,7 +122,7 @@ def _of_option(run: Run, name: str, value: object) -> Forged:
 
 
 def _fields(run: Run, redis_id: str) -> dict[str, Any]:
-    """A message that is well formed, as it lies in Redis."""
+    """Return a well-formed message as Redis holds it."""
     fields = message_of(run).asdict()
     return fields | {"options": fields["options"] | {"redis_message_id": redis_id}}
 

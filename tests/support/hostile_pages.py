@@ -35,7 +35,7 @@ def _bomb() -> bytes:
 
 
 def cost(shape: str, *, is_json: bool) -> tuple[str, float]:
-    """What became of it, and in how many seconds of this process."""
+    """Return the outcome, and the CPU seconds that it took."""
     start = time.process_time()
     try:
         found = page(Answer(200, {"Record-Total": "5"}, SHAPES[shape]()), is_json=is_json)

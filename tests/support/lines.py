@@ -1,4 +1,4 @@
-"""Files of lines of any kind, well formed or not, as hypothesis strategies; and what became of their lines."""
+"""Hypothesis strategies for files of any lines, well formed or not, and what parse made of their lines."""
 
 from collections.abc import Iterable
 
@@ -51,7 +51,7 @@ def files(draw: st.DrawFn) -> bytes:
 
 
 def lines_below_header(content: bytes) -> list[str]:
-    """What an editor would show below the header, whatever ends the lines, but for blank lines at the end."""
+    """Return the lines below the header for any line ending, without blank lines at the end."""
     lines = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").split(b"\n")[1:]
     while lines and not lines[-1].strip(b" \t"):
         lines.pop()

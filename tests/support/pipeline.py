@@ -1,4 +1,4 @@
-"""Driving the stages in this process, on the real servers, one message after the other."""
+"""Run the stages in this process on the real servers, one message after the other."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from importlib import import_module
 
 from otcpipe import resources
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.pipeline import decisions, definition, ledger, recovery
+from otcpipe.pipeline import decisions, definition, ledger, recovery, synchronization
 from otcpipe.pipeline.decisions import Decision
 from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
@@ -20,13 +20,13 @@ NOON = datetime(2025, 12, 20, 12, tzinfo=UTC)
 
 
 def functions() -> dict[str, Callable[[Run], StageResult]]:
-    """The stages' own functions, without their actors. Imported late: actors need a broker's URL."""
+    """Return the stages' functions without their actors. Imported late: actors need a broker's URL."""
     actors = import_module("actors")
     return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in definition.PIPELINE}
 
 
 def drive(*runs: Run) -> list[Run]:
-    """Carry runs and all that follows from them to the end; what was carried, in order."""
+    """Execute runs and all that follow from them; return what was executed, in order."""
     waiting, carried = deque(runs), list[Run]()
     work = functions()
     while waiting:
@@ -37,7 +37,7 @@ def drive(*runs: Run) -> list[Run]:
 
 
 def fail(run: Run, reason: str) -> None:
-    """As when its message is dead."""
+    """Fail a run as if its message had died."""
     with resources.database().transaction() as transaction:
         transaction.run("fail_run", **run.identity(), reason=reason)
 
@@ -50,9 +50,9 @@ def accept(partition: Partition, reason: str = "an example", at: datetime = NOON
 
 
 def reconciled() -> list[Run]:
-    """Copy decisions, and return all runs that are due, as `otcpipe reconcile` finds them; Redis holds no message."""
+    """Copy decisions, and return all due runs as `otcpipe reconcile` finds them when Redis is empty."""
     database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
-    decisions.synchronize(database, store, prefix, print)
+    synchronization.synchronize(database, store, prefix, print)
     found = [finding.run for finding in recovery.find(database, store, prefix, (), NOON)]
     return [ledger.request(database, run) for run in found]
 
@@ -62,7 +62,7 @@ def carrier(send: Callable[[Run, float], None]) -> StageExecutor:
 
 
 def observe(content: bytes, partition: Partition, at: datetime = NOON, covers: str = "ats") -> Run:
-    """Deposit bytes as an observation at a time; the run of its cache stage."""
+    """Store bytes as an observation made at a time; return the run of its cache stage."""
     source = "file" if covers == "ats" else "api"
     manifest = Manifest(source, covers, keys.sha256(content), at)
     prefix = resources.settings()["S3_PREFIX"]
@@ -75,7 +75,7 @@ def observe(content: bytes, partition: Partition, at: datetime = NOON, covers: s
 
 
 def file_text(rows: Iterable[Sequence[object]], tier: str = "OTCE", updated_on: object = "2025-12-15") -> bytes:
-    """A website file of (symbol, mpid, shares, trades) rows."""
+    """Return a website file of (symbol, mpid, shares, trades) rows."""
     lines = ["|".join(WEEKLY.file_order)]
     for symbol, mpid, shares, trades in rows:
         lines.append(f"{TIERS[tier]}|{symbol}|{symbol} Inc|{mpid} VENUE|{mpid}|{shares}|{trades}|{updated_on}")
@@ -83,7 +83,7 @@ def file_text(rows: Iterable[Sequence[object]], tier: str = "OTCE", updated_on: 
 
 
 def api_text(rows: Iterable[Mapping[str, object]], partition: Partition) -> bytes:
-    """API text: each row gives FINRA's names that differ from an ordinary ATS firm row's."""
+    """Return API text; each row holds only the values that differ from an ordinary ATS firm row."""
     ordinary: dict[str, object] = {
         "totalWeeklyShareQuantity": 100,
         "issueSymbolIdentifier": "ABC",

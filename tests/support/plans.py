@@ -1,4 +1,4 @@
-"""What PostgreSQL means to do."""
+"""PostgreSQL's query plans."""
 
 from typing import Any
 

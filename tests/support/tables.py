@@ -1,4 +1,4 @@
-"""Every table that follows from captures and decisions, without what may differ: numbers by arrival and clocks."""
+"""All tables that follow from captures and decisions, without ids by arrival and times."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ PLAIN = ("reject", "decision", "acceptance", "held_partition", "trading_week", "
 
 
 def all_tables(sql: Sql) -> dict[str, list[str]]:
-    """The rows of each table as text, sorted."""
+    """Return the rows of each table as sorted text."""
     asked = {"records": RECORDS, "captures": CAPTURES, "quality": QUALITY, "names": "select name from otc.name"}
     asked |= {name: f"select to_jsonb(t) from otc.{name} as t" for name in PLAIN}
     asked |= {
@@ -32,7 +32,7 @@ def all_tables(sql: Sql) -> dict[str, list[str]]:
 def differences(
     found: dict[str, list[str]], expected: dict[str, list[str]]
 ) -> dict[str, tuple[list[str], list[str]]]:
-    """By table: the rows that are only in `found`, and those only in `expected`."""
+    """Return by table the rows that are only in `found`, and those only in `expected`."""
     pairs = {
         name: (sorted(set(found[name]) - set(rows)), sorted(set(rows) - set(found[name])))
         for name, rows in expected.items()

@@ -1,4 +1,4 @@
-"""A scheduler, its stages and FINRA, day after day on a clock that is moved by hand, all in this process."""
+"""A scheduler, its stages and FINRA in this process, day by day on a simulated clock."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ HOURS = ((TICK,), (TICK,), (CHECK,), (REFRESH,), (CHECK,), (), (CHECK,))  # Mond
 
 @dataclass
 class Year:
-    """The simulation: until when FINRA holds something back, what it restates, and when no scheduler runs."""
+    """The simulation: what FINRA publishes late or restates, and when no scheduler runs."""
 
     dataset: Dataset
     patch: pytest.MonkeyPatch
@@ -35,7 +35,7 @@ class Year:
     now: datetime | None = None
 
     def live(self, first: date, last: date) -> None:
-        """Every day from the first to the last, at the hours at which something is due."""
+        """Run every day from the first to the last, at the hours at which something is due."""
         for number in range((last - first).days + 1):
             day = first + number * DAY
             self._publish(day)
@@ -44,27 +44,32 @@ class Year:
                     self.wake(datetime.combine(day, hour, weeks.NEW_YORK))
 
     def wake(self, now: datetime) -> None:
-        """Set the clock, let two schedulers fire, and carry all that they send to the end."""
+        """Set the clock, let two schedulers fire, and execute everything that they send."""
         self.now = now
         self.patch.setenv("OTCPIPE_NOW", now.isoformat())
         resources.settings.cache_clear()
         sent: list[Run] = []
         context = schedule.JobContext(
-            now, resources.database(), resources.store(), resources.settings(), sent.append, self._stranded(sent)
+            now,
+            resources.database(),
+            resources.store(),
+            resources.settings(),
+            sent.append,
+            self._send_lost_runs(sent),
         )
         schedule.begin(resources.database(), now)
         for _ in range(2):
             self.fired += [(job, now) for job in schedule.fire_due(context)]
         drive(*sent)
 
-    def told(self) -> dict[Partition, str]:
-        """What coverage says of all that is due."""
+    def covered(self) -> dict[Partition, str]:
+        """Return the coverage of everything that is due."""
         assert self.now
         cells = coverage.cells(resources.database(), self.now, resources.settings().since)
-        return {one.partition: str(one) for one in cells if one.state not in (coverage.UNWANTED, "not_due")}
+        return {one.partition: str(one) for one in cells if one.state not in (coverage.NOT_EXPECTED, "not_due")}
 
     def due(self, since: dict[str, date]) -> set[Partition]:
-        """What ought to be there, told without otcpipe: from a first week of each tier on."""
+        """Return what is due, computed without otcpipe, from a first week of each tier on."""
         return {
             Partition(friday, tier)
             for tier in TIERS
@@ -72,9 +77,9 @@ class Year:
             if self.dataset.today and weeks.published_on(friday, tier) <= self.dataset.today
         }
 
-    def _stranded(self, sent: list[Run]) -> Callable[[], Sized]:
+    def _send_lost_runs(self, sent: list[Run]) -> Callable[[], Sized]:
         prefix = resources.settings()["S3_PREFIX"]
-        found = partial(recovery.send_stranded, resources.database(), resources.store(), prefix)
+        found = partial(recovery.send_lost_runs, resources.database(), resources.store(), prefix)
         return lambda: found((), self.now or datetime.now(UTC), sent.append)
 
     def _publish(self, day: date) -> None:
@@ -93,7 +98,7 @@ def year(
     restated: dict[date, Partition],
     down: tuple[date, date],
 ) -> Iterator[Year]:
-    """FINRA with some weeks, of which the late ones are missing until their days."""
+    """FINRA with some weeks; the late ones are missing until their days."""
     dataset = generated(mondays, SIZES)
     for partition in late:
         dataset.remove((partition.week_start, partition.tier))

@@ -1,0 +1,54 @@
+"""Consecutive weeks of coverage in the same state: gaps as sentences, and equal weeks as one line of a table."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from otcpipe.datasets import TIERS
+from otcpipe.pipeline import planning
+from otcpipe.pipeline.coverage import Cell
+
+NEED_ATTENTION = ("late", "failed", "held")  # states
+
+
+def describe(cells: Sequence[Cell]) -> list[str]:
+    """Return a sentence for each gap: consecutive weeks of a tier that need attention for the same reason."""
+    gaps: list[list[Cell]] = []
+    for cell in sorted(cells, key=lambda one: list(TIERS).index(one.partition.tier)):
+        if cell.state not in NEED_ATTENTION:
+            continue
+        if gaps and _continues(gaps[-1][-1], cell):
+            gaps[-1].append(cell)
+        else:
+            gaps.append([cell])
+    return [_sentence(gap[0], gap[-1]) for gap in gaps]
+
+
+def group_weeks(cells: Sequence[Cell]) -> list[tuple[date, date, list[Cell]]]:
+    """Group consecutive weeks with equal states: (first week, last week, cells of the first week)."""
+    by_week: dict[date, list[Cell]] = {}
+    for cell in cells:
+        by_week.setdefault(cell.partition.week_ending, []).append(cell)
+    groups: list[tuple[date, date, list[Cell]]] = []
+    for week, row in by_week.items():
+        if groups and all(map(_is_equal, groups[-1][2], row)):
+            groups[-1] = (groups[-1][0], week, groups[-1][2])
+        else:
+            groups.append((week, week, row))
+    return groups
+
+
+def _is_equal(one: Cell, other: Cell) -> bool:
+    return (one.state, one.stage, one.restated) == (other.state, other.stage, other.restated)
+
+
+def _continues(one: Cell, other: Cell) -> bool:
+    same_tier = one.partition.tier == other.partition.tier
+    is_next = other.partition.week_ending - one.partition.week_ending == planning.WEEK
+    return same_tier and is_next and _is_equal(one, other) and one.reason == other.reason
+
+
+def _sentence(first: Cell, last: Cell) -> str:
+    span = f"{first.partition.week_ending}" + (f" to {last.partition.week_ending}" if last is not first else "")
+    problem = {"late": f"late by {first.days_late} days", "failed": f"failed at {first.stage}", "held": "held"}
+    reason = (first.reason or "no reason is known").rstrip(".")
+    return f"{first.partition.tier}, week ending {span}: {problem[first.state]}: {reason}."
