@@ -23,11 +23,37 @@ from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage import postgres, s3
 from otcpipe.storage.postgres import Database
 
+pytest_plugins = ["tests.support.watchdog"]
 DATA = Path(__file__).parent / "data"
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
+MOST_WORKERS = 6  # each has servers of its own
 numbers = itertools.count(1)
 hypothesis_settings.register_profile("otcpipe", deadline=None)  # a slow machine is no fault of what is tested
 hypothesis_settings.load_profile("otcpipe")
+
+
+def pytest_configure() -> None:
+    """Let SIGINT work in this process and in all that it starts: a shell's background jobs inherit it as ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one worker more than cores: tests often wait for servers."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that share a fixture of a folder or module run in one worker, which then makes it once."""
+    for item in [item for item in items if isinstance(item, pytest.Function)]:
+        shared = [
+            definitions[-1].baseid
+            for definitions in item._fixtureinfo.name2fixturedefs.values()
+            if definitions[-1].scope != "function" and definitions[-1].baseid.startswith("tests/")
+        ]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(min(shared, key=len)))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +75,8 @@ def place(servers: Supervisor, home: Path, **more: str) -> Iterator[dict[str, st
     number = f"t{next(numbers)}_{secrets.token_hex(4)}"
     server = servers.environment["OTCPIPE_DATABASE_URL"].removesuffix("/otcpipe")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"create database {number} template otcpipe".encode())
+        # Copies files, since a copy by way of the write-ahead log takes ten times as long.
+        admin.execute(f"create database {number} template otcpipe strategy file_copy".encode())
     variables = servers.environment | {
         "OTCPIPE_HOME": str(home),
         "OTCPIPE_DATABASE_URL": f"{server}/{number}",

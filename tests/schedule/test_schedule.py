@@ -25,6 +25,7 @@ from otcpipe.schedule import JOBS, Job, JobContext, plan
 from otcpipe.settings import DEFAULTS
 from otcpipe.stages import compute
 from otcpipe.weeks import NEW_YORK
+from tests.support.interrupts import IGNORING_SIGINT
 from tests.support.pipeline import WEEK, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -240,7 +241,8 @@ def test_the_scheduler_catches_up_at_its_start_and_stops_on_a_signal(
     environment: dict[str, str], ending: signal.Signals, sql: Sql
 ) -> None:
     schedule.begin(resources.database(), datetime.now(UTC) - 40 * DAY)
-    process = subprocess.Popen([sys.executable, "-m", "otcpipe", "schedule"], env=os.environ | environment)
+    command = [*IGNORING_SIGINT, sys.executable, "-m", "otcpipe", "schedule"]
+    process = subprocess.Popen(command, env=os.environ | environment)
     deadline = time.monotonic() + 60
     unfinished = "select 1 from otc.schedule_fire group by job having count(finished_at) < 2"
     while sql(unfinished):
