@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,22 +77,17 @@ def place(servers: Supervisor, home: Path, **more: str) -> Iterator[dict[str, st
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         # Copies files, since a copy by way of the write-ahead log takes ten times as long.
         admin.execute(f"create database {number} template otcpipe strategy file_copy".encode())
-    variables = servers.environment | {
+    settings = servers.environment | {
         "OTCPIPE_HOME": str(home),
         "OTCPIPE_DATABASE_URL": f"{server}/{number}",
         "OTCPIPE_S3_PREFIX": f"test/{number}",
         "OTCPIPE_FINRA_URL": "http://127.0.0.1:9",  # nobody: no test asks FINRA itself
     }
-    variables |= more
-    with redis.Redis.from_url(variables["OTCPIPE_REDIS_URL"]) as client:
+    settings |= more
+    with redis.Redis.from_url(settings["OTCPIPE_REDIS_URL"]) as client:
         client.flushall()
-    with pytest.MonkeyPatch.context() as process:
-        for name, text in variables.items():
-            process.setenv(name, text)
-        forget()
-        yield variables
-        resources.database().close()
-        forget()
+    with changed_environment(settings):
+        yield settings
     rights = suppress(psycopg.errors.InsufficientPrivilege)  # autovacuum is in it: then it stays until the end
     with rights, psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"drop database {number} with (force)".encode())
@@ -116,7 +111,21 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
     return query
 
 
+@contextmanager
+def changed_environment(changes: dict[str, str]) -> Iterator[None]:
+    """Change variables of this process while the block lasts."""
+    with pytest.MonkeyPatch.context() as process:
+        for name, text in changes.items():
+            process.setenv(name, text)
+        forget()
+        yield
+        forget()
+
+
 def forget() -> None:
+    """Let this process read its variables again, and connect again."""
+    if resources.database.cache_info().currsize:
+        resources.database().close()
     for made in (resources.settings, resources.store, resources.database, resources.finra, actors.broker):
         made.cache_clear()
 
@@ -164,11 +173,11 @@ def otcpipe(environment: dict[str, str]) -> Callable[..., subprocess.CompletedPr
 def here(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command line in this process, which is quicker."""
+    """Runs the command line in this process, which is a second quicker."""
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["otcpipe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
+        with changed_environment(more) if more else nullcontext(), pytest.raises(SystemExit) as exited:
             app()
         printed = capsys.readouterr()
         code = exited.value.code

@@ -223,16 +223,16 @@ def test_what_is_stranded_is_sent_again_every_few_minutes(environment: dict[str,
     assert asked == ["asked"]
 
 
-def test_the_list_shows_each_jobs_next_fire(otcpipe: Otcpipe) -> None:
+def test_the_list_shows_each_jobs_next_fire(here: Otcpipe) -> None:
     clock = {"OTCPIPE_NOW": TUESDAY.isoformat(), "OTCPIPE_SCHEDULE_REFRESH": "off"}
-    told = {row["job"]: row["next"] for row in json.loads(otcpipe("schedule", "--list", "--json", **clock).stdout)}
+    told = {row["job"]: row["next"] for row in json.loads(here("schedule", "--list", "--json", **clock).stdout)}
     assert told["otc-tier1-weekly"] == "2026-11-18T11:00:00+00:00"
     assert told["otc-tier2-weekly"] == "2026-11-18T12:00:00+00:00"
     assert told["otc-rolling-weekly"] == "2026-11-18T13:00:00+00:00"
     assert told["otc-reconcile"] == "2026-11-17T17:05:00+00:00"
     assert told["otc-refresh-weekly"] is None
     assert len(told) == len(JOBS)
-    wrong = otcpipe("schedule", "--list", OTCPIPE_SCHEDULE_TIER2="0 7 * * 3")
+    wrong = here("schedule", "--list", OTCPIPE_SCHEDULE_TIER2="0 7 * * 3")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 

@@ -40,15 +40,16 @@ class Watchdog:
 
 def descendants(pid: int) -> set[int]:
     """Return the ids of all processes below a process; none on systems without /proc."""
-    children = {int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in _words(file)}
+    children = _children(pid)
     return children.union(*map(descendants, children))
 
 
-def _words(file: Path) -> list[str]:
+def _children(pid: int) -> set[int]:
     try:
-        return file.read_text().split()
-    except OSError:  # the thread or process has ended
-        return []
+        files = [path / "children" for path in Path(f"/proc/{pid}/task").iterdir()]
+        return {int(child) for file in files for child in file.read_text().split()}
+    except OSError:  # the process, or a thread of it, has ended
+        return set()
 
 
 @pytest.hookimpl(wrapper=True)
