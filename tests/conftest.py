@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,37 @@ from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage import postgres, s3
 from otcpipe.storage.postgres import Database
 
+pytest_plugins = ["tests.support.watchdog"]
 DATA = Path(__file__).parent / "data"
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
+MOST_WORKERS = 6  # each has servers of its own
 numbers = itertools.count(1)
 hypothesis_settings.register_profile("otcpipe", deadline=None)  # a slow machine is no fault of what is tested
 hypothesis_settings.load_profile("otcpipe")
+
+
+def pytest_configure() -> None:
+    """Let SIGINT work in this process and in all that it starts: a shell's background jobs inherit it as ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one worker more than cores: tests often wait for servers."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that share a fixture of a folder or module run in one worker, which then makes it once."""
+    for item in [item for item in items if isinstance(item, pytest.Function)]:
+        shared = [
+            definitions[-1].baseid
+            for definitions in item._fixtureinfo.name2fixturedefs.values()
+            if definitions[-1].scope != "function" and definitions[-1].baseid.startswith("tests/")
+        ]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(min(shared, key=len)))
 
 
 @pytest.fixture(scope="session")
@@ -49,23 +75,19 @@ def place(servers: Supervisor, home: Path, **more: str) -> Iterator[dict[str, st
     number = f"t{next(numbers)}_{secrets.token_hex(4)}"
     server = servers.environment["OTCPIPE_DATABASE_URL"].removesuffix("/otcpipe")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"create database {number} template otcpipe".encode())
-    variables = servers.environment | {
+        # Copies files, since a copy by way of the write-ahead log takes ten times as long.
+        admin.execute(f"create database {number} template otcpipe strategy file_copy".encode())
+    settings = servers.environment | {
         "OTCPIPE_HOME": str(home),
         "OTCPIPE_DATABASE_URL": f"{server}/{number}",
         "OTCPIPE_S3_PREFIX": f"test/{number}",
         "OTCPIPE_FINRA_URL": "http://127.0.0.1:9",  # nobody: no test asks FINRA itself
     }
-    variables |= more
-    with redis.Redis.from_url(variables["OTCPIPE_REDIS_URL"]) as client:
+    settings |= more
+    with redis.Redis.from_url(settings["OTCPIPE_REDIS_URL"]) as client:
         client.flushall()
-    with pytest.MonkeyPatch.context() as process:
-        for name, text in variables.items():
-            process.setenv(name, text)
-        forget()
-        yield variables
-        resources.database().close()
-        forget()
+    with changed_environment(settings):
+        yield settings
     rights = suppress(psycopg.errors.InsufficientPrivilege)  # autovacuum is in it: then it stays until the end
     with rights, psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"drop database {number} with (force)".encode())
@@ -89,7 +111,21 @@ def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
     return query
 
 
+@contextmanager
+def changed_environment(changes: dict[str, str]) -> Iterator[None]:
+    """Change variables of this process while the block lasts."""
+    with pytest.MonkeyPatch.context() as process:
+        for name, text in changes.items():
+            process.setenv(name, text)
+        forget()
+        yield
+        forget()
+
+
 def forget() -> None:
+    """Let this process read its variables again, and connect again."""
+    if resources.database.cache_info().currsize:
+        resources.database().close()
     for made in (resources.settings, resources.store, resources.database, resources.finra, actors.broker):
         made.cache_clear()
 
@@ -137,11 +173,11 @@ def otcpipe(environment: dict[str, str]) -> Callable[..., subprocess.CompletedPr
 def here(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command line in this process, which is quicker."""
+    """Runs the command line in this process, which is a second quicker."""
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["otcpipe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
+        with changed_environment(more) if more else nullcontext(), pytest.raises(SystemExit) as exited:
             app()
         printed = capsys.readouterr()
         code = exited.value.code

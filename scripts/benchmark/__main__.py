@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ BACKFILL = 12  # weeks
 
 def main() -> int:
     asked = _arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell inherit it as ignored
     with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder, _servers(Path(folder)) as servers:
         lines = medians([line for _ in range(asked.times) for line in _lines(asked, servers, Path(folder))])
     if asked.json:

@@ -18,6 +18,7 @@ from otcpipe.stages.paging import PARALLEL_PAGES
 from otcpipe.storage import keys
 
 LIMIT = 5000
+STOP_SECONDS = 60
 RATE = "1000"  # the feed's own limit would be all that is measured
 
 
@@ -31,7 +32,7 @@ def finra(*, is_small: bool) -> Iterator[str]:
         yield (process.stdout.readline() if process.stdout else "").strip().removeprefix("OTCPIPE_FINRA_URL=")
     finally:
         process.terminate()
-        process.wait()
+        process.wait(STOP_SECONDS)
 
 
 def fetch() -> tuple[Cost, Cost]:

@@ -17,6 +17,7 @@ from otcpipe.pipeline import definition, planning
 from otcpipe.pipeline.ledger import Run
 
 Processes = list["subprocess.Popen[bytes]"]
+STOP_SECONDS = 60
 COMPUTED = b"""
     select count(*) as computed from otc.stage_run
     where week_ending = any(%s) and stage = 'compute' and state = 'done'
@@ -38,7 +39,7 @@ def workers(number: int, home: Path) -> Iterator[Processes]:
         for process in started:
             process.terminate()
         for process in started:
-            process.wait()
+            process.wait(STOP_SECONDS)
 
 
 def cost(cached: list[Run], processes: Processes) -> Cost:

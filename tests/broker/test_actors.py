@@ -60,7 +60,7 @@ def enqueue(made: FailClosedBroker, word: str = "word") -> None:
     made.enqueue(made.get_actor("work").message(word))
 
 
-def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition never held"
@@ -161,8 +161,10 @@ def test_a_retry_and_a_new_message_survive_an_outage_of_redis(
     work: Callable[..., FailClosedBroker], client: "redis.Redis"
 ) -> None:
     seen: list[str] = []
+    are_enqueued = threading.Event()  # or the outage could meet this thread in its own commands
 
     def fails_once(word: str) -> None:
+        are_enqueued.wait(30)
         seen.append(word)
         if seen.count(word) == 1:
             client.client_kill_filter(_type="normal", skipme=False)
@@ -171,7 +173,8 @@ def test_a_retry_and_a_new_message_survive_an_outage_of_redis(
     made = work(fails_once, min_backoff=100)
     for word in ("one", "two", "three"):
         enqueue(made, word)
-    wait(lambda: min(seen.count(word) for word in ("one", "two", "three")) >= 2, 30)
+    are_enqueued.set()
+    wait(lambda: min(seen.count(word) for word in ("one", "two", "three")) >= 2)
     wait(lambda: made.do_qsize(QUEUE) == 0)
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2, help="so many at once, each with servers of its own (2)")
     parser.add_argument("--folder", type=Path, help="where failed seeds leave logs and tables; a new temporary one")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell inherit it as ignored
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     seeds = range(chosen.first, chosen.last + 1)

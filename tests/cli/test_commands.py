@@ -16,6 +16,7 @@ import pytest
 
 from otcpipe.cli import console
 from tests.conftest import DATA
+from tests.support.interrupts import IGNORING_SIGINT
 from tests.support.pipeline import file_text
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -66,10 +67,10 @@ def test_a_file_that_is_none_of_finras_is_one_clear_sentence_and_changes_nothing
     assert sql("select count(*) from otc.stage_run") == [(0,)]
 
 
-def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(otcpipe: Run, tmp_path: Path) -> None:
+def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(here: Run, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.gz"
     bomb.write_bytes(gzip.compress(b"0" * (1 << 20)) * 300)
-    done = otcpipe("import", bomb)
+    done = here("import", bomb)
     assert (done.returncode, "128 MiB" in done.stderr) == (2, True)
 
 
@@ -107,29 +108,27 @@ def test_a_wrong_argument_is_one_clear_sentence_and_changes_nothing(name: str, h
     assert sql("select count(*) from otc.stage_run") == [(0,)]
 
 
-def test_a_server_that_is_down_is_exit_code_3_and_no_secret_is_shown(
-    otcpipe: Run, environment: dict[str, str]
-) -> None:
+def test_a_server_that_is_down_is_exit_code_3_and_no_secret_is_shown(here: Run, environment: dict[str, str]) -> None:
     down = {
         "OTCPIPE_DATABASE_URL": "postgresql://otcpipe:hunter2@127.0.0.1:9/otcpipe",
         "OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9",
         "OTCPIPE_REDIS_URL": "redis://:hunter2@127.0.0.1:9",
     }
     for name, url in down.items():
-        done = otcpipe("import", REAL, **{name: url})
+        done = here("import", REAL, **{name: url})
         assert (done.returncode, done.stderr.count("\n")) == (3, 1), name
         assert "hunter2" not in done.stderr
 
 
-def test_a_week_is_echoed_as_its_friday_and_one_that_is_not_due_is_a_state(otcpipe: Run, sql: Sql) -> None:
-    done = otcpipe("enqueue", "--week", "2024-01-03", OTCPIPE_NOW="2024-01-30T12:00:00Z")
+def test_a_week_is_echoed_as_its_friday_and_one_that_is_not_due_is_a_state(here: Run, sql: Sql) -> None:
+    done = here("enqueue", "--week", "2024-01-03", OTCPIPE_NOW="2024-01-30T12:00:00Z")
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "T1 2024-01-05: enqueued.",
         "T2 2024-01-05: not due before 2024-02-05 06:00 New York time.",
         "OTCE 2024-01-05: not due before 2024-02-05 06:00 New York time.",
     ]
-    rows = json.loads(otcpipe("status", "--week", "2024-01-06", "--json", OTCPIPE_NOW="2024-01-30T12:00:00Z").stdout)
+    rows = json.loads(here("status", "--week", "2024-01-06", "--json", OTCPIPE_NOW="2024-01-30T12:00:00Z").stdout)
     assert [(row["week_ending"], row["tier"], row["state"]) for row in rows] == [
         ("2024-01-05", "T1", "queued"),
         ("2024-01-05", "T2", "not_due"),
@@ -202,7 +201,7 @@ def stack(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
     def up(home: str, *arguments: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "otcpipe", "up", *arguments],
+            [*IGNORING_SIGINT, sys.executable, "-m", "otcpipe", "up", *arguments],
             env=environ | {"OTCPIPE_HOME": str(tmp_path / home)},
             stdout=subprocess.PIPE,
             text=True,
@@ -244,9 +243,9 @@ def test_up_env_and_down_work_as_a_newcomer_types_them(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     down = [sys.executable, "-m", "otcpipe", "down"]
-    for home, process in (("one", first), ("two", second)):
-        subprocess.run(down, env=environ | {"OTCPIPE_HOME": str(tmp_path / home)}, check=True, capture_output=True)
-        assert process.wait(10) == 0
+    subprocess.run(down, env=environ | {"OTCPIPE_HOME": str(tmp_path / "one")}, check=True, capture_output=True)
+    second.send_signal(signal.SIGINT)
+    assert (first.wait(10), second.wait(30)) == (0, 0)
     assert not list(tmp_path.glob("*/stack.json"))
 
 

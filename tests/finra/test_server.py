@@ -36,6 +36,7 @@ from tests.finra_server import (
     recorded,
 )
 from tests.finra_server.rows import amounts, identity, json_number, to_row, value_of, with_values
+from tests.support.interrupts import IGNORING_SIGINT
 
 WEEK = date(2026, 6, 29)
 BEFORE = date(2026, 6, 22)
@@ -406,14 +407,14 @@ def test_a_server_that_has_ended_answers_no_more(dataset: Dataset, http: request
         post(server, http)
 
 
-def test_it_can_be_started_by_hand(http: requests.Session) -> None:
-    command = [sys.executable, "-m", "tests.finra_server", "--weeks", "1", "--from", str(WEEK)]
+def test_it_can_be_started_by_hand_and_ends_at_ctrl_c(http: requests.Session) -> None:
+    command = [*IGNORING_SIGINT, sys.executable, "-m", "tests.finra_server", "--weeks", "1", "--from", str(WEEK)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout
         url = started.stdout.readline().strip().removeprefix("OTCPIPE_FINRA_URL=")
         listed = http.get(url + PARTITIONS, timeout=5).json()["availablePartitions"]
         started.send_signal(signal.SIGINT)
-        assert "1 requests, at most 1 in a second" in started.stdout.read()
+        assert "1 requests, at most 1 in a second" in started.communicate(timeout=30)[0]
     assert {"partitions": [str(WEEK), "T1"]} in listed
 
 

@@ -1,6 +1,7 @@
 """Serves generated weeks by hand, until Ctrl-C: `python -m tests.finra_server --full`."""
 
 import argparse
+import signal
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from .sources import generated, recorded
 
 def main() -> None:
     asked = _arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell inherit it as ignored
     faults = Faults() if asked.chaos is None else chaos(asked.chaos, without=(Kind.MISSING_COLUMN,))
     with FinraServer(_dataset(asked), faults, port=asked.port) as server:
         print(f"OTCPIPE_FINRA_URL={server.url}", flush=True)

@@ -65,8 +65,8 @@ def test_a_stack_with_a_worker_is_well_and_nothing_is_left_in_the_bucket(
 
 @pytest.mark.usefixtures("consumed")
 @pytest.mark.parametrize("server", NOWHERE)
-def test_with_a_server_missing_the_others_are_examined_and_the_exit_code_is_3(otcpipe: Run, server: str) -> None:
-    done = otcpipe("doctor", **NOWHERE[server])
+def test_with_a_server_missing_the_others_are_examined_and_the_exit_code_is_3(here: Run, server: str) -> None:
+    done = here("doctor", **NOWHERE[server])
     lines = {line.split()[1]: line for line in done.stdout.splitlines()}
     assert (done.returncode, done.stderr, list(lines)) == (3, "", NAMES)
     assert lines[server].startswith("fail")
@@ -78,12 +78,12 @@ def test_with_a_server_missing_the_others_are_examined_and_the_exit_code_is_3(ot
     assert {name for name in NAMES if lines[name].startswith("ok")} == {*NAMES} - REST_ON[server] - {server}
 
 
-def test_without_any_server_or_setting_each_check_says_so(otcpipe: Run, tmp_path: Path) -> None:
+def test_without_any_server_or_setting_each_check_says_so(here: Run, tmp_path: Path) -> None:
     away = {f"OTCPIPE_{name}": "" for name in settings.SERVERS}
-    done = otcpipe("doctor", **away, OTCPIPE_HOME=str(tmp_path / "none"))
+    done = here("doctor", **away, OTCPIPE_HOME=str(tmp_path / "none"))
     assert done.returncode == 1
     assert done.stdout.count("start one with `otcpipe up`") == 3
-    wrong = otcpipe("doctor", OTCPIPE_REDIS_URL="mysql://s3cret")
+    wrong = here("doctor", OTCPIPE_REDIS_URL="mysql://s3cret")
     assert (wrong.returncode, wrong.stdout.count("\n")) == (1, 1)
     assert "OTCPIPE_REDIS_URL must be" in wrong.stdout
 

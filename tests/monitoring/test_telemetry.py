@@ -23,6 +23,7 @@ from otcpipe.monitoring import telemetry
 from otcpipe.pipeline import dead_letters
 from otcpipe.records import Partition
 from otcpipe.stack.program import free_ports
+from tests.support.interrupts import IGNORING_SIGINT
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -139,7 +140,7 @@ def test_a_worker_shows_as_a_consumer_of_every_queue(
 def test_the_command_serves_on_loopback_until_it_is_stopped(environment: dict[str, str]) -> None:
     (port,) = free_ports(1)
     process = subprocess.Popen(
-        [sys.executable, "-m", "otcpipe", "telemetry"],
+        [*IGNORING_SIGINT, sys.executable, "-m", "otcpipe", "telemetry"],
         env=os.environ | environment | {"OTCPIPE_TELEMETRY_PORT": str(port)},
         stdout=subprocess.PIPE,
         text=True,
@@ -149,7 +150,7 @@ def test_the_command_serves_on_loopback_until_it_is_stopped(environment: dict[st
     assert scrape(f"http://127.0.0.1:{port}/metrics")["up", "postgres"] == 1
     with pytest.raises(Invalid, match=f"127.0.0.1:{port}"):
         telemetry.serve(settings.load(environment | {"OTCPIPE_TELEMETRY_PORT": str(port)}))
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
     process.stdout.close()
     assert resources.settings()["TELEMETRY_HOST"] == "127.0.0.1"

@@ -1,12 +1,11 @@
 """The README names what is there, and nothing else."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.main import get_group
+from typer.testing import CliRunner
 
 from otcpipe.cli import typer_app
 from otcpipe.monitoring import telemetry
@@ -29,9 +28,7 @@ def test_every_command_has_help(command: str) -> None:
         [name] for name in getattr(get_group(typer_app).commands[command], "commands", {})
     ]
     shown = "".join(
-        subprocess.run(
-            [sys.executable, "-m", "otcpipe", command, *more, "--help"], capture_output=True, text=True, check=True
-        ).stdout
+        CliRunner().invoke(typer_app, [command, *more, "--help"], catch_exceptions=False).stdout
         for more in subcommands or [[]]
     )
     flags = set(re.findall(rf"`otcpipe {command}[^`]*`[^\n]*", README))

@@ -32,7 +32,7 @@ TIERS = ("OTCE", "T1", "T2")
 DONE = "select count(*) from otc.stage_run where stage = 'compute' and state = 'done'"
 
 
-def wait(condition: Callable[[], object], seconds: float = 40) -> None:
+def wait(condition: Callable[[], object], seconds: float = 100) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition never held"
@@ -99,7 +99,7 @@ def test_each_way_to_die_is_recorded_with_its_last_error_and_can_be_replayed(
         )
         other.execute("lock table otc.capture in share mode")
         push(spent, max_retries=1, min_backoff=10, max_backoff=20)
-        push(late, max_retries=0, time_limit=100)
+        push(late, max_retries=0, time_limit=2000)
         push(poison)
         push(raw)
         push(fetched, actor="cache_nothing")

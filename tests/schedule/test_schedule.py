@@ -25,6 +25,7 @@ from otcpipe.schedule import JOBS, Job, JobContext, plan
 from otcpipe.settings import DEFAULTS
 from otcpipe.stages import compute
 from otcpipe.weeks import NEW_YORK
+from tests.support.interrupts import IGNORING_SIGINT
 from tests.support.pipeline import WEEK, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -222,16 +223,16 @@ def test_lost_runs_are_sent_again_every_few_minutes(environment: dict[str, str])
     assert asked == ["asked"]
 
 
-def test_the_list_shows_each_jobs_next_fire(otcpipe: Otcpipe) -> None:
+def test_the_list_shows_each_jobs_next_fire(here: Otcpipe) -> None:
     clock = {"OTCPIPE_NOW": TUESDAY.isoformat(), "OTCPIPE_SCHEDULE_REFRESH": "off"}
-    told = {row["job"]: row["next"] for row in json.loads(otcpipe("schedule", "--list", "--json", **clock).stdout)}
+    told = {row["job"]: row["next"] for row in json.loads(here("schedule", "--list", "--json", **clock).stdout)}
     assert told["otc-tier1-weekly"] == "2026-11-18T11:00:00+00:00"
     assert told["otc-tier2-weekly"] == "2026-11-18T12:00:00+00:00"
     assert told["otc-rolling-weekly"] == "2026-11-18T13:00:00+00:00"
     assert told["otc-reconcile"] == "2026-11-17T17:05:00+00:00"
     assert told["otc-refresh-weekly"] is None
     assert len(told) == len(JOBS)
-    wrong = otcpipe("schedule", "--list", OTCPIPE_SCHEDULE_TIER2="0 7 * * 3")
+    wrong = here("schedule", "--list", OTCPIPE_SCHEDULE_TIER2="0 7 * * 3")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
@@ -240,7 +241,8 @@ def test_the_scheduler_catches_up_at_its_start_and_stops_on_a_signal(
     environment: dict[str, str], ending: signal.Signals, sql: Sql
 ) -> None:
     schedule.begin(resources.database(), datetime.now(UTC) - 40 * DAY)
-    process = subprocess.Popen([sys.executable, "-m", "otcpipe", "schedule"], env=os.environ | environment)
+    command = [*IGNORING_SIGINT, sys.executable, "-m", "otcpipe", "schedule"]
+    process = subprocess.Popen(command, env=os.environ | environment)
     deadline = time.monotonic() + 60
     unfinished = "select 1 from otc.schedule_fire group by job having count(finished_at) < 2"
     while sql(unfinished):

@@ -28,15 +28,15 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC).isoformat()
 
 
 def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
-    otcpipe: Run, workers: Workers, sql: Sql, environment: dict[str, str]
+    here: Run, workers: Workers, sql: Sql, environment: dict[str, str]
 ) -> None:
     dataset = generated([MONDAY])
     with FinraServer(dataset) as server:
         asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": NOW, "OTCPIPE_FINRA_RATE": "1000"}
         worker = workers(**asked)
-        done = otcpipe("run", "--week", "2026-03-04", **asked)
+        done = here("run", "--week", "2026-03-04", **asked)
         assert (done.returncode, done.stderr) == (0, "")
-        rows = json.loads(otcpipe("status", "--json", "--week", "2026-03-04").stdout)
+        rows = json.loads(here("status", "--json", "--week", "2026-03-04").stdout)
         results = [(row["tier"], row["state"], row["reconciled"], row["captures"]) for row in rows]
         assert results == [(tier, "done", True, 1) for tier in ("T1", "T2", "OTCE")]
         for row in rows:
@@ -54,7 +54,7 @@ def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
             (True,)
         ]
         before = len(server.requests)
-        again = otcpipe("run", "--week", "2026-03-04", **asked)
+        again = here("run", "--week", "2026-03-04", **asked)
         assert again.stdout.count("done already") == 3
         assert len(server.requests) == before
     revisions = sql("select count(*) from otc.volume_record")
@@ -62,12 +62,12 @@ def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
     with FinraServer(dataset, port=int(server.url.rpartition(":")[2])):
         later = asked | {"OTCPIPE_NOW": "2026-05-02T12:00:00Z"}
         workers(**later)
-        assert otcpipe("run", "--week", "2026-03-04", "--tier", "OTCE", "--refresh", **later).returncode == 0
+        assert here("run", "--week", "2026-03-04", "--tier", "OTCE", "--refresh", **later).returncode == 0
     assert sql("select tier, count(*) from otc.capture group by 1 order by 1") == [("OTCE", 2), ("T1", 1), ("T2", 1)]
     assert sql("select count(*) from otc.volume_record") == revisions
 
 
-def test_names_that_text_cannot_hold_reach_the_tables_exactly(otcpipe: Run, workers: Workers, sql: Sql) -> None:
+def test_names_that_text_cannot_hold_reach_the_tables_exactly(here: Run, workers: Workers, sql: Sql) -> None:
     odd = "Pipe|and\nline break \\u007c Inc"
     dataset = generated([MONDAY])
     symbol = next(row[1] for row in dataset.rows((MONDAY, "T1")) if str(row[16]).endswith("ATS_W_SMBL_FIRM"))
@@ -75,52 +75,50 @@ def test_names_that_text_cannot_hold_reach_the_tables_exactly(otcpipe: Run, work
     with FinraServer(dataset) as server:
         asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": NOW, "OTCPIPE_FINRA_RATE": "1000"}
         workers(**asked)
-        assert otcpipe("run", "--week", "2026-03-04", "--tier", "T1", **asked).returncode == 0
-    (row,) = [
-        row for row in json.loads(otcpipe("status", "--json", "--week", "2026-03-04").stdout) if row["captures"]
-    ]
+        assert here("run", "--week", "2026-03-04", "--tier", "T1", **asked).returncode == 0
+    (row,) = [row for row in json.loads(here("status", "--json", "--week", "2026-03-04").stdout) if row["captures"]]
     assert (row["state"], row["reconciled"], row["rejects"]) == ("done", True, 0)
     assert row["rows"] == len(dataset.partition((MONDAY, "T1")).lines)
     assert sql("select distinct issue_name from otc.venue_volume where symbol = %s", symbol) == [(odd,)]
-    assert otcpipe("explain", symbol, "--week", "2026-03-04").returncode == 0
-    verified = otcpipe("verify", "--all")
+    assert here("explain", symbol, "--week", "2026-03-04").returncode == 0
+    verified = here("verify", "--all")
     assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
 
 
-def test_a_week_that_is_not_published_yet_is_a_state_and_no_error(otcpipe: Run, workers: Workers, sql: Sql) -> None:
+def test_a_week_that_is_not_published_yet_is_a_state_and_no_error(here: Run, workers: Workers, sql: Sql) -> None:
     with FinraServer(Dataset({})) as server:
         asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": "2026-04-28T12:00:00Z"}
         workers(**asked)
-        done = otcpipe("run", "--week", "2026-04-10", "--tier", "T1", **asked)
+        done = here("run", "--week", "2026-04-10", "--tier", "T1", **asked)
         assert done.returncode == 0
-        (row, *_) = json.loads(otcpipe("status", "--json", "--week", "2026-04-10", **asked).stdout)
+        (row, *_) = json.loads(here("status", "--json", "--week", "2026-04-10", **asked).stdout)
         assert (row["state"], row["captures"]) == ("due", 0)
         assert "not published yet" in row["reason"]
     assert sql("select attempts from otc.stage_run") == [(1,)]
 
 
-def test_a_partition_that_vanishes_is_failed_and_stays_as_it_was(otcpipe: Run, workers: Workers, sql: Sql) -> None:
+def test_a_partition_that_vanishes_is_failed_and_stays_as_it_was(here: Run, workers: Workers, sql: Sql) -> None:
     dataset = generated([MONDAY])
     with FinraServer(dataset) as server:
         asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": NOW, "OTCPIPE_FINRA_RATE": "1000"}
         workers(**asked)
-        assert otcpipe("run", "--week", "2026-03-04", "--tier", "T1", **asked).returncode == 0
+        assert here("run", "--week", "2026-03-04", "--tier", "T1", **asked).returncode == 0
         records = sql("select count(*) from otc.venue_volume")
         dataset.remove((MONDAY, "T1"))
-        failed = otcpipe("run", "--week", "2026-03-04", "--tier", "T1", "--refresh", **asked)
+        failed = here("run", "--week", "2026-03-04", "--tier", "T1", "--refresh", **asked)
         assert failed.returncode == 1
         assert "no rows for a partition that has captures" in failed.stdout
         assert sql("select count(*) from otc.venue_volume") == records
 
 
-def test_a_backfill_says_what_it_would_do_and_does_only_what_is_missing(otcpipe: Run, sql: Sql) -> None:
-    dry = otcpipe("backfill", "--from", "2026-03-04", "--to", "2026-03-25", "--dry-run", OTCPIPE_NOW=NOW)
+def test_a_backfill_says_what_it_would_do_and_does_only_what_is_missing(here: Run, sql: Sql) -> None:
+    dry = here("backfill", "--from", "2026-03-04", "--to", "2026-03-25", "--dry-run", OTCPIPE_NOW=NOW)
     assert dry.stdout == (
         "12 partitions from 2026-03-06 to 2026-03-27: 12 to fetch, some 228 pages, "
         "at least 13 s at 18 requests a second.\n"
     )
     assert sql("select count(*) from otc.stage_run") == [(0,)]
-    assert otcpipe("backfill", "--from", "2026-03-04", "--tier", "T1", OTCPIPE_NOW=NOW).returncode == 0
+    assert here("backfill", "--from", "2026-03-04", "--tier", "T1", OTCPIPE_NOW=NOW).returncode == 0
     assert sql("select count(*), max(week_ending)::text from otc.stage_run") == [(6, "2026-04-10")]
 
 
@@ -160,7 +158,7 @@ def test_every_recorded_row_is_captured_as_it_was_published(history: dict[tuple[
 
 
 def test_recorded_weeks_reach_the_tables(
-    otcpipe: Run, workers: Workers, sql: Sql, history: dict[tuple[date, str], Any]
+    here: Run, workers: Workers, sql: Sql, history: dict[tuple[date, str], Any]
 ) -> None:
     last = max(monday for monday, _ in history)
     first = last - timedelta(days=7 * 5)
@@ -168,7 +166,7 @@ def test_recorded_weeks_reach_the_tables(
         asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": "2026-10-01T00:00:00Z", "OTCPIPE_FINRA_RATE": "1000"}
         workers(**asked)
         span = ("--from", first, "--to", last, "--tier", "T1")
-        assert otcpipe("backfill", *span, "--wait", **asked).returncode == 0
+        assert here("backfill", *span, "--wait", **asked).returncode == 0
     expected = sorted(
         (
             date.fromisoformat(f[11]) + timedelta(days=4),
