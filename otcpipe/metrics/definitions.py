@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from graphlib import TopologicalSorter
 
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Transaction
@@ -12,7 +11,6 @@ from otcpipe.storage.postgres import Transaction
 WEEK = timedelta(days=7)
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
-_READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,11 @@ class Metric:
 @cache
 def metrics() -> tuple[Metric, ...]:
     """All metrics, each after those that it reads."""
-    found = {name: _metric(name, text) for name, text in sql.metric_files().items()}
-    order = TopologicalSorter({metric.name: metric.reads - {metric.name} for metric in found.values()})
-    return tuple(found[name] for name in order.static_order())
+    return tuple(_metric(name, text) for name, text in sql.metric_files().items())
 
 
 def _metric(name: str, text: str) -> Metric:
-    lookahead_weeks, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
+    lookahead_weeks, formula = _REACHES.search(text), _FORMULA.search(text)
     if not lookahead_weeks:
         raise ValueError(f"schema/metrics/{name}.sql does not say how many following weeks it reaches.")
     return Metric(
@@ -54,7 +50,7 @@ def _metric(name: str, text: str) -> Metric:
         int(lookahead_weeks[1]),
         bool(lookahead_weeks[2]),
         not lookahead_weeks[3],
-        frozenset(reads[1].split(", ") if reads else ()),
+        sql.metric_reads(text),
         formula[1] if formula else "",
     )
 

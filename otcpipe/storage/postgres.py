@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from otcpipe.storage import cancellation, copy_format, postgres_errors, sql
+from otcpipe.storage import cancellation, copy_format, migrations, postgres_errors, sql
 
 Row = dict[str, Any]
 One = TypeVar("One")
@@ -169,29 +169,11 @@ class Database:
             connection.execute(sql.statements()[name].encode())
 
     def migrate(self) -> list[str]:
-        """Apply what is not yet applied, each migration in its own transaction; the names of those."""
-        with self.transaction() as transaction:
-            transaction.rows("lock_migrations")  # two would collide even at `create ... if not exists`
-            transaction.script(sql.statements()["create_migrations"])
-        applied = [name for name, text in sql.migrations() if self._apply(name, text)]
-        with self.transaction() as transaction:
-            transaction.rows("lock_migrations")
-            transaction.script(sql.statements()["trust_functions"])
-            for text in sql.functions():
-                transaction.script(text)
-            for part in ("table", "function"):
-                for metric in sql.metric_files():
-                    transaction.script(sql.named(f"metrics/{metric}.sql")[part])
-        return applied
+        """Bring the database to the newest schema; return the names of the migrations that were applied.
 
-    def _apply(self, name: str, text: str) -> bool:
-        with self.transaction() as transaction:
-            transaction.rows("lock_migrations")
-            if name in {row["name"] for row in transaction.rows("applied_migrations")}:
-                return False
-            transaction.script(text)
-            transaction.run("note_migration", name=name)
-            return True
+        Raises Unready if it was made by a release before 0.1.0.
+        """
+        return migrations.migrate(self.transaction)
 
     def close(self) -> None:
         self._lanes.shutdown()

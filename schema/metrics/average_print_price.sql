@@ -24,6 +24,6 @@ select
     scope,
     round(notional / volume, 6) as average_price,
     now() as computed_at
-from otc.week_symbols($1, $2, $3)
+from otc.week_symbols(at, first_week, last_week)
 where is_whole and notional is not null and volume > 0
 $$;

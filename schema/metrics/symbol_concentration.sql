@@ -30,7 +30,7 @@ create or replace function otc.symbol_concentration_as_of(
 ) returns setof otc.symbol_concentration language sql stable parallel safe as $$
 with squared as (
     select s.*, i.*
-    from otc.week_symbols($1, $2, $3) as s
+    from otc.week_symbols(at, first_week, last_week) as s
     cross join lateral (
         select
             s.volume * s.volume as total,

@@ -33,7 +33,7 @@ create or replace function otc.venue_share_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.venue_share language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 91 and $3
+    select week_ending, tier, covers_all from otc.loaded_as_of(at) where week_ending between first_week - 91 and last_week
 ),
 sets as (
     select week_ending, tier, covers_all from loaded
@@ -44,12 +44,12 @@ week as ( -- those asked for, and those to compare with
     select distinct asked.week_ending - back.days as week_ending
     from loaded as asked
     cross join (values (0), (7), (28), (91)) as back (days)
-    where asked.week_ending between $2 and $3 and $1 is not null
+    where asked.week_ending between first_week and last_week and at is not null
 ),
 traded as ( -- the names join what little there is
-    select * from otc.venue_sum where $1 is null and week_ending between $2 and $3
+    select * from otc.venue_sum where at is null and week_ending between first_week and last_week
     union all
-    select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, null) as v
+    select v.* from week as w cross join lateral otc.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
 ),
 named as (
     select
@@ -114,11 +114,11 @@ known as (
         total_volume, total_trades, symbol_count, market_share_pct, rank
     from otc.venue_share
     where
-        $1 is null
-        and week_ending between $2 - 91 and $3
+        at is null
+        and week_ending between first_week - 91 and last_week
         and (
-            week_ending < $2
-            or not exists (select from otc.venue_sum where week_ending between $2 and $3)
+            week_ending < first_week
+            or not exists (select from otc.venue_sum where week_ending between first_week and last_week)
             and (week_ending, tier) in (select s.week_ending, s.tier from sets as s) -- none where nothing counts
         )
 ),
@@ -155,5 +155,5 @@ left join numbered as before_4
 left join numbered as before_13
     on before_13.week_ending = n.week_ending - 91 and before_13.tier = n.tier and before_13.scope = n.scope
     and before_13.venue = n.venue
-where n.week_ending between $2 and $3
+where n.week_ending between first_week and last_week
 $$;

@@ -1,4 +1,5 @@
 -- name: create_migrations
+-- Create the list of applied migrations.
 create schema if not exists otc;
 create table if not exists otc.migration (
     name text primary key,
@@ -6,15 +7,21 @@ create table if not exists otc.migration (
 );
 
 -- name: lock_migrations
--- However long the other one, or what uses the tables, may take.
+-- Wait for another migration, and for those who use the tables, however long they take.
 select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('otc.migration'));
 
 -- name: applied_migrations
+-- Names of the applied migrations.
 select name from otc.migration;
 
 -- name: note_migration
+-- Add an applied migration.
 insert into otc.migration (name) values (%(name)s);
 
--- name: trust_functions
--- Metrics may read each other, in whatever order their files come.
-set local check_function_bodies = off;
+-- name: note_upgrade
+-- The upgraded tables are those of the first migration: its name replaces those of the older ones.
+with older as (
+    delete from otc.migration where name <> %(name)s
+)
+insert into otc.migration (name) values (%(name)s)
+on conflict do nothing;

@@ -1,0 +1,74 @@
+"""Brings a database to the newest schema, however old its tables are."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from otcpipe.errors import Unready
+from otcpipe.storage import sql
+
+FIRST_OF_0_1_0, LAST_OF_0_1_0 = "0001_records", "0011_sums_side_by_side"  # migrations of the first release
+TOO_OLD = (
+    "The database was made by a release before 0.1.0, and cannot be migrated:"
+    " drop its schema otc, then run `otcpipe migrate` and `otcpipe rebuild`."
+)
+
+
+class Transaction(Protocol):
+    """What migrations need of a transaction."""
+
+    def rows(self, name: str, /) -> list[dict[str, Any]]: ...
+    def run(self, name: str, /, **values: object) -> int: ...
+    def script(self, text: str, /) -> None: ...
+
+
+Begin = Callable[[], AbstractContextManager[Transaction]]
+
+
+def migrate(begin: Begin) -> list[str]:
+    """Create or upgrade all tables, views and functions; return the names of the migrations that were applied.
+
+    Each migration has its own transaction. Functions and metrics are created again each time. Raises Unready if the
+    database was made by a release before 0.1.0.
+    """
+    first, others = sql.functions()
+    with begin() as transaction:
+        transaction.rows("lock_migrations")  # two would collide even at `create ... if not exists`
+        transaction.script(sql.statements()["create_migrations"])
+        applied = _upgrade(transaction)
+        transaction.script(first)
+    applied += [name for name, text in sql.migrations() if _apply(begin, name, text)]
+    with begin() as transaction:
+        transaction.rows("lock_migrations")
+        metrics = [sql.named(f"metrics/{metric}.sql") for metric in sql.metric_files()]
+        for text in [*others, *(file["table"] for file in metrics), *(file["function"] for file in metrics)]:
+            transaction.script(text)
+    return applied
+
+
+def _upgrade(transaction: Transaction) -> list[str]:
+    """Bring the tables of release 0.1.0 to the first migration; return the names of the steps."""
+    before = _applied(transaction)
+    if FIRST_OF_0_1_0 not in before:
+        return []
+    if LAST_OF_0_1_0 not in before:
+        raise Unready(TOO_OLD)
+    steps = [(name, text) for name, text in sql.upgrades() if name not in before]
+    for _, text in steps:
+        transaction.script(text)
+    transaction.run("note_upgrade", name=sql.migrations()[0][0])
+    return [name for name, _ in steps]
+
+
+def _apply(begin: Begin, name: str, text: str) -> bool:
+    with begin() as transaction:
+        transaction.rows("lock_migrations")
+        if name in _applied(transaction):
+            return False
+        transaction.script(text)
+        transaction.run("note_migration", name=name)
+        return True
+
+
+def _applied(transaction: Transaction) -> set[str]:
+    return {row["name"] for row in transaction.rows("applied_migrations")}
