@@ -10,7 +10,8 @@ from datetime import date, timedelta
 
 from otcpipe.errors import OnHold, OtcpipeError, Poisonous, TooSoon
 from otcpipe.metrics import definitions
-from otcpipe.pipeline.definition import Stage, after
+from otcpipe.pipeline import definition
+from otcpipe.pipeline.definition import Stage
 from otcpipe.records import StageResult
 from otcpipe.storage.keys import Key, parse
 from otcpipe.storage.postgres import Database, Row, Transaction
@@ -40,7 +41,7 @@ class Run:
 
     def following(self, output: StageResult) -> "Run | None":
         """The run that the output leads to: the hand-off in one place."""
-        stage = None if self.is_last else after(self.stage)
+        stage = None if self.is_last else definition.after(self.stage)
         if stage is None or output.key is None:
             return None
         key, generation = self.key.beside(output.key), output.generation or self.generation
@@ -186,9 +187,14 @@ def _make_due(transaction: Transaction, run: Run) -> bool:
 
 
 def complete_waiting_computes(database: Database, reach: int) -> None:
-    """Note as done what waits to compute weeks that another run computed, with so many weeks after them."""
+    """Complete the runs that wait to compute weeks that another run computed, with `reach` weeks after them.
+
+    The stage after compute, if there is one, becomes due for each: recovery sends it if its message does not.
+    """
+    following = definition.after(definition.named("compute"))
+    stages, versions = ([following.name], [following.code_version]) if following else ([], [])
     with database.transaction() as transaction:
-        transaction.run("settle_computed", reach=reach)
+        transaction.run("settle_computed", reach=reach, next_stages=stages, next_versions=versions)
 
 
 def producer(database: Database, key: str) -> Row | None:
@@ -200,7 +206,7 @@ def producer(database: Database, key: str) -> Row | None:
 def partitions(database: Database, week_ending: date | None = None) -> list[Row]:
     """One row a partition that was ever asked for, oldest week first."""
     with database.transaction() as transaction:
-        return transaction.rows("partitions", week_ending=week_ending)
+        return transaction.rows("partitions", week_ending=week_ending, last_stage=definition.PIPELINE[-1].name)
 
 
 def generation_of(database: Database, key: Key) -> int:

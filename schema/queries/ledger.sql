@@ -65,8 +65,8 @@ where stage = %(stage)s and key = %(key)s and generation = %(generation)s and wo
 returning is_last;
 
 -- name: settle_computed
--- Runs that wait to compute weeks of which nothing is due any more, nor of those that they reach, are done: another one
--- computed for them.
+-- Complete the runs that wait to compute weeks of which nothing is due any more, nor of the weeks after them: another run
+-- computed for them. The stage that follows, if the pipeline has one, becomes due.
 with settled as (
     update otc.stage_run as r set
         state = 'done', output_key = r.key, counts = '{}', finished_at = now(), reason = null
@@ -77,7 +77,15 @@ with settled as (
             where d.week_ending between r.week_ending and r.week_ending + 7 * %(reach)s
         )
         and (r.week_ending, r.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
-    returning r.stage, r.key, r.generation
+    returning r.stage, r.key, r.generation, r.week_ending, r.tier, r.is_last
+),
+following as (
+    insert into otc.stage_run (stage, key, generation, week_ending, tier, state, code_version)
+    select n.stage, s.key, s.generation, s.week_ending, s.tier, 'queued', n.code_version
+    from settled as s
+    cross join unnest(%(next_stages)s::text[], %(next_versions)s::int[]) as n (stage, code_version)
+    where not s.is_last
+    on conflict do nothing
 )
 update otc.dead_letter as d set resolved_at = now()
 from settled as s
@@ -143,7 +151,7 @@ select
         when r.state = 'done' and r.stage = 'fetch' and n.capture_id is null then 'absent' -- not published yet
         when r.state = 'done' and c.captures > 0 and n.capture_id is null then 'absent' -- all were withdrawn
         when r.state = 'done' and h.tier is not null then 'held'
-        when r.state = 'done' and computed.key is null and n.capture_id is not null then 'queued'
+        when r.state = 'done' and l.key is null and n.capture_id is not null then 'queued'
         else r.state
     end as state,
     r.stage,
@@ -178,9 +186,8 @@ left join newest as n on n.week_ending = r.week_ending and n.tier = r.tier
 left join counted as c on c.week_ending = r.week_ending and c.tier = r.tier
 left join otc.weekly_quality as q on q.week_ending = r.week_ending and q.tier = r.tier
 left join otc.held_partition as h on h.week_ending = r.week_ending and h.tier = r.tier
-left join otc.stage_run as computed
-    on computed.stage = 'compute' and computed.key = n.normalized_key and computed.generation = n.capture_id
-    and computed.state = 'done'
+left join otc.stage_run as l -- from persist on, a stage hands on the key that it reads
+    on l.stage = %(last_stage)s and l.key = n.normalized_key and l.generation = n.capture_id and l.state = 'done'
 order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier);
 
 -- name: generation_of

@@ -15,29 +15,29 @@ order by week_ending, tier, queued_at;
 select key from otc.stage_run where stage = 'cache';
 
 -- name: stale
--- The chain of each capture as it stands, and its first link that another version of a stage's code made.
+-- For each capture the first run of its current chain that was made by another version of the stage's code.
 with version as (
-    select * from unnest(%(stages)s::text[], %(versions)s::int[]) as v (stage, code_version)
+    select * from unnest(%(stages)s::text[], %(versions)s::int[]) with ordinality as v (stage, code_version, place)
 ),
 chain as (
-    select c.capture_id, p.stage, p.key, p.generation, p.code_version, 1 as at
+    select c.capture_id, p.stage, p.key, p.generation
     from otc.capture as c
     inner join otc.stage_run as p on p.stage = 'parse' and p.key = c.raw_key and p.generation = c.capture_id
     union all
-    select c.capture_id, n.stage, n.key, n.generation, n.code_version, 2
+    select c.capture_id, n.stage, n.key, n.generation
     from otc.capture as c
     inner join otc.stage_run as p on p.stage = 'parse' and p.key = c.raw_key and p.generation = c.capture_id
     inner join otc.stage_run as n on n.stage = 'normalize' and n.key = p.output_key and n.generation = c.capture_id
     union all
-    select c.capture_id, r.stage, r.key, r.generation, r.code_version, case r.stage when 'persist' then 3 else 4 end
+    select c.capture_id, r.stage, r.key, r.generation -- persist and the stages after it
     from otc.capture as c
     inner join otc.stage_run as r on r.key = c.normalized_key and r.generation = c.capture_id
 )
-select distinct on (c.capture_id) c.stage, c.key, c.generation, c.code_version
+select distinct on (c.capture_id) c.stage, c.key, c.generation, r.code_version
 from chain as c
-inner join version as v on v.stage = c.stage and v.code_version <> c.code_version
 inner join otc.stage_run as r on r.stage = c.stage and r.key = c.key and r.generation = c.generation and r.state = 'done'
-order by c.capture_id, c.at;
+inner join version as v on v.stage = c.stage and v.code_version <> r.code_version
+order by c.capture_id, v.place;
 
 -- name: freed
 -- Runs that are held although their partition no longer is.

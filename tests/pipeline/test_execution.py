@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from otcpipe.errors import Permanent, Poisonous, TooSoon, Unreachable
 from otcpipe.pipeline import definition, execution, ledger
 from otcpipe.pipeline.ledger import Claim, HeldMessages, Lease, Run
 from otcpipe.records import Partition, StageResult
+from otcpipe.storage import keys
 from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -296,3 +298,33 @@ def test_a_message_of_an_earlier_request_that_comes_again_takes_no_followers_fro
     assert [one.stage.name for one in drive(earlier)] == NAMES[1:]
     assert [one.stage.name for one in drive(later)] == NAMES[1:]
     assert sql("select distinct state from otc.stage_run") == [("done",)]
+
+
+def test_a_stage_after_compute_runs_for_a_partition_whose_message_was_lost(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seventh = replace(definition.named("compute"), name="signal", actor="make_signals", code_version=1)
+    work = functions() | {"signal": lambda run: StageResult(str(run.key))}
+    monkeypatch.setattr(definition, "PIPELINE", (*definition.PIPELINE, seventh))
+    waiting = [observe(CONTENT, OTCE), observe(file_text([("C", "AAAA", 1, 1)], "T1"), Partition(WEEK, "T1"))]
+    at_compute = list[Run]()
+    while waiting:
+        run = waiting.pop()
+        if run.stage.name == "compute":
+            at_compute.append(run)
+        else:
+            carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+    waiting.append(at_compute[0])  # the message of the other partition is lost
+    while waiting:
+        run = waiting.pop()
+        carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+    assert {row["state"] for row in ledger.partitions(resources.database())} == {"done", "queued"}
+    sql("update otc.stage_run set queued_at = queued_at - interval '1 h' where state = 'queued'")
+    with resources.database().transaction() as transaction:
+        rows = transaction.rows("stranded", patience=timedelta(minutes=1))
+    assert [row["stage"] for row in rows] == ["signal"]
+    for row in rows:
+        run = Run(seventh, keys.parse(row["key"], environment["OTCPIPE_S3_PREFIX"]), row["generation"])
+        carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+    assert [row["state"] for row in ledger.partitions(resources.database())] == ["done", "done"]
+    assert sql("select count(*) from otc.stage_run where stage = 'signal' and state = 'done'") == [(2,)]
