@@ -22,22 +22,22 @@ def build_in(transaction: Transaction, week: date) -> None:
 
 
 def delete(transaction: Transaction, week: date) -> None:
-    transaction.run("take_away_symbols", week=week)
-    transaction.run("take_away_venues", week=week)
+    transaction.run("delete_symbol_sums", week=week)
+    transaction.run("delete_venue_sums", week=week)
 
 
 def _clear(transaction: Transaction, week: date) -> list[str]:
-    """Away with what is there; the week's tangled symbols."""
+    """Away with what is there; the week's symbols of several records."""
     delete(transaction, week)
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
-    return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
+    return [row["symbol"] for row in transaction.rows("multi_record_symbols", week=week)]
 
 
 def _put_part(transaction: Transaction, week: date, multi_tier: list[str], tier: str | None) -> None:
-    """A tier without its tangled symbols; without a tier, those."""
-    of = "tier" if tier else "tangled"
-    values: Row = {"week": week, "tangled": multi_tier} | ({"tier": tier} if tier else {})
+    """A tier without its symbols of several records; without a tier, those."""
+    of = "tier" if tier else "multi_record"
+    values: Row = {"week": week, "multi_record": multi_tier} | ({"tier": tier} if tier else {})
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
     transaction.run(f"sum_up_symbols_of_{of}", **values)

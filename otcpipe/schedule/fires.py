@@ -78,6 +78,6 @@ def _fire(job: Job, at: datetime, context: JobContext) -> bool:
             transaction.run("release_fire", **identity)
         return False
     with context.database.transaction() as transaction:
-        transaction.run("finish_fire", **identity, told=told)
+        transaction.run("finish_fire", **identity, outcome=told)
     log.info("%s: %s", job.name, told)
     return True

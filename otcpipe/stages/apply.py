@@ -71,7 +71,7 @@ def _apply_diff(
     places = transaction.rows("places_of_outgoing", **partition)[0]["places"]
     transaction.run("drop_outgoing")
     transaction.rows("plan_by_place")
-    closed = transaction.run("end_at_places", **partition, capture_id=capture["capture_id"], places=places)
+    closed = transaction.run("close_at_places", **partition, capture_id=capture["capture_id"], places=places)
     transaction.rows("plan_for_a_week")
     if closed != removed.num_rows:
         raise _DiffNotApplicable
@@ -86,7 +86,7 @@ def _sums(records: pa.Table) -> Row:
 
 
 def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
-    """The records in the columns of `otc.volume_record`, names as numbers; in the order of their symbols.
+    """The records in the columns of `otc_internal.volume_record`, names as numbers; in the order of their symbols.
 
     In that order an index grows at its end: COPY takes a quarter less, and a symbol's rows are read at one place.
     """
@@ -97,8 +97,8 @@ def in_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
     count = records.num_rows
     columns = {
         "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
-        "brought_by": pa.repeat(capture["capture_id"], count),
-        "ended_by": pa.nulls(count, pa.int64()),
+        "opened_by": pa.repeat(capture["capture_id"], count),
+        "closed_by": pa.nulls(count, pa.int64()),
         "share_volume": records["share_volume"],
         "trade_count": records["trade_count"],
         "notional": records["notional"],

@@ -70,7 +70,7 @@ def _prepare(database: Database, transaction: Transaction, capture: Row, rows: N
     Names and the quarter's table are committed first, so that no other partition waits for this transaction.
     """
     with database.transaction() as first:
-        first.rows("make_room", week_ending=capture["week_ending"])
+        first.rows("create_quarter", week_ending=capture["week_ending"])
         names = apply.add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")
@@ -149,5 +149,5 @@ def _undo_captures(transaction: Transaction, partition: Partition, captures: lis
     """Remove the records that the captures opened, open again those that they closed; return how many those are."""
     if not captures:
         return 0
-    removed = transaction.run("drop_brought_by", **asdict(partition), captures=captures)
-    return removed + transaction.run("revive_ended_by", **asdict(partition), captures=captures)
+    removed = transaction.run("delete_opened", **asdict(partition), captures=captures)
+    return removed + transaction.run("reopen_closed", **asdict(partition), captures=captures)

@@ -29,14 +29,14 @@ $$;
 
 -- Raise an error if two versions of one record of the capture's partition were current at the same time. Only symbols
 -- with a closed version are read.
-create or replace function otc.forbid_overlap()
+create or replace function otc_internal.forbid_overlap()
 returns trigger language plpgsql set enable_nestloop to off as $$
 declare
     wrong text;
 begin
     with closed as materialized (
-        select distinct symbol from otc.volume_record
-        where week_ending = new.week_ending and tier = new.tier and ended_by is not null
+        select distinct symbol from otc_internal.volume_record
+        where week_ending = new.week_ending and tier = new.tier and closed_by is not null
     ),
     place as (
         select capture_id, row_number() over (order by observed_at, fetched_key) as number
@@ -50,9 +50,9 @@ begin
                     r.symbol, r.mpid, r.firm_crd, r.issue_name_id, r.product_type, r.venue_type, r.venue_name_id
                 order by o.number
             ) as closed_before
-        from otc.volume_record as r
-        inner join place as o on o.capture_id = r.brought_by
-        left join place as c on c.capture_id = r.ended_by
+        from otc_internal.volume_record as r
+        inner join place as o on o.capture_id = r.opened_by
+        left join place as c on c.capture_id = r.closed_by
         where
             r.week_ending = new.week_ending and r.tier = new.tier
             and (

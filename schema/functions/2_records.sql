@@ -1,18 +1,18 @@
 -- Create the partition of the quarter of a week. Attaching a table blocks no reader and no writer.
-create or replace function otc.make_room(week date) returns void language plpgsql as $$
+create or replace function otc_internal.create_quarter(week date) returns void language plpgsql as $$
 declare
     quarter date := date_trunc('quarter', week);
     name text := format('volume_record_%sq%s', extract(year from week), extract(quarter from week));
 begin
-    if to_regclass('otc.' || name) is not null then
+    if to_regclass('otc_internal.' || name) is not null then
         return;
     end if;
-    perform pg_advisory_xact_lock(hashtext('otc.make_room'));
+    perform pg_advisory_xact_lock(hashtext('otc_internal.create_quarter'));
     -- a query, because the answer of to_regclass before the lock may be cached
-    if not exists (select from pg_class as c where c.relnamespace = 'otc'::regnamespace and c.relname = name) then
-        execute format('create table otc.%I (like otc.volume_record including defaults including constraints)', name);
+    if not exists (select from pg_class as c where c.relnamespace = 'otc_internal'::regnamespace and c.relname = name) then
+        execute format('create table otc_internal.%I (like otc_internal.volume_record including defaults including constraints)', name);
         execute format(
-            'alter table otc.volume_record attach partition otc.%I for values from (%L) to (%L)',
+            'alter table otc_internal.volume_record attach partition otc_internal.%I for values from (%L) to (%L)',
             name, quarter, quarter + interval '3 months'
         );
     end if;
@@ -23,10 +23,10 @@ $$;
 create or replace function otc.version_as_of(at timestamptz, strict boolean)
 returns setof otc.version language sql stable parallel safe as $$
 select * from otc.version
-where ended_by is null and case when strict then available_at else known_from end <= at
+where closed_by is null and case when strict then available_at else known_from end <= at
 union all
 select * from otc.version
-where ended_by is not null and ended_at > at and case when strict then available_at else known_from end <= at
+where closed_by is not null and closed_at > at and case when strict then available_at else known_from end <= at
 $$;
 
 -- The records as known at a moment. With `strict`, records are left out that were restated before the first capture:
@@ -54,8 +54,8 @@ select
     v.certainty,
     v.available_at
 from otc.version_as_of(at, strict) as v
-left join otc.name as issue on issue.name_id = v.issue_name_id
-left join otc.name as venue on venue.name_id = v.venue_name_id
+left join otc_internal.name as issue on issue.name_id = v.issue_name_id
+left join otc_internal.name as venue on venue.name_id = v.venue_name_id
 $$;
 
 -- Partitions known at a moment, and whether both venue types were. At null: now, without the held partitions.
@@ -75,12 +75,12 @@ group by c.week_ending, c.tier
 $$;
 
 -- The records that count at a moment. At null: the current ones, however long they have been known.
-create or replace function otc.counting_as_of(at timestamptz)
-returns setof otc.counting_record language sql stable parallel safe as $$
+create or replace function otc_internal.counting_as_of(at timestamptz)
+returns setof otc_internal.counting_record language sql stable parallel safe as $$
 select
     week_ending, tier, symbol, mpid, firm_crd, venue_type, issue_name_id, venue_name_id, share_volume, trade_count, notional
-from otc.volume_record
-where at is null and ended_by is null
+from otc_internal.volume_record
+where at is null and closed_by is null
 union all
 select
     week_ending, tier, symbol, mpid, firm_crd, venue_type, issue_name_id, venue_name_id, share_volume, trade_count, notional
@@ -90,8 +90,8 @@ $$;
 
 -- Symbols with a rejected row in the newest answer about a partition at a moment; at null: now. A website file does not
 -- replace the other rows of the API, so that the newest of either counts, unless a newer one covers all.
-create or replace function otc.set_aside_as_of(at timestamptz, first_week date, last_week date)
-returns setof otc.week_symbol language sql stable parallel safe as $$
+create or replace function otc_internal.set_aside_as_of(at timestamptz, first_week date, last_week date)
+returns setof otc_internal.week_symbol language sql stable parallel safe as $$
 with known as (
     select o.raw_key, o.week_ending, o.covers, o.observed_at, c.fetched_key, o.tier
     from otc.capture_order as o

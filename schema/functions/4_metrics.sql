@@ -1,6 +1,6 @@
 -- Store a week of a metric, as its own function returns it from the week's sums; returns the number of rows that changed.
 -- A row with the same values stays untouched, so that its computed_at changes only with a value.
-create or replace function otc.store_metric(name text, week date) returns bigint language plpgsql as $$
+create or replace function otc_internal.store_metric(name text, week date) returns bigint language plpgsql as $$
 declare
     metric regclass := format('otc.%I', name);
     columns text;
@@ -48,7 +48,7 @@ $$;
 
 -- Fill the temporary table `asked` with rows of a metric: the stored ones, or those known at a moment; of some symbols, or of
 -- all. computed_at says when the work was done, nothing about the market, and is left out.
-create or replace function otc.ask_metric(metric text, at timestamptz, first_week date, last_week date, symbols text[])
+create or replace function otc_internal.ask_metric(metric text, at timestamptz, first_week date, last_week date, symbols text[])
 returns void language plpgsql as $$
 begin
     execute 'drop table if exists asked';
@@ -63,7 +63,7 @@ $$;
 
 -- Fill the temporary table `exported` with a week of a metric: the stored rows, or those known at a moment, without
 -- computed_at.
-create or replace function otc.take_metric(metric text, at timestamptz, week date) returns void language plpgsql as $$
+create or replace function otc_internal.take_metric(metric text, at timestamptz, week date) returns void language plpgsql as $$
 begin
     execute 'drop table if exists exported';
     execute format('create temporary table exported (like otc.%I) on commit drop', metric);
@@ -77,7 +77,7 @@ end
 $$;
 
 -- The values that differ between two versions of a row, as text: column: [of the first, of the second].
-create or replace function otc.differences(one jsonb, other jsonb) returns jsonb language sql immutable parallel safe as $$
+create or replace function otc_internal.differences(one jsonb, other jsonb) returns jsonb language sql immutable parallel safe as $$
 select jsonb_object_agg(a.key, jsonb_build_array(a.value, b.value))
 from jsonb_each_text(one) as a
 inner join jsonb_each_text(other) as b on b.key = a.key
@@ -85,7 +85,7 @@ where a.value is distinct from b.value
 $$;
 
 -- A few of the stored rows of a metric's week that its own function does not return from the week's sums, or the reverse.
-create or replace function otc.differing_metric(name text, week date)
+create or replace function otc_internal.differing_metric(name text, week date)
 returns table (place text, is_stored boolean, is_computed boolean, differences jsonb, differing bigint)
 language plpgsql as $$
 declare
@@ -112,7 +112,7 @@ begin
         )
         select
             concat_ws(chr(32), %4$s), bool_or(is_there), not bool_and(is_there),
-            otc.differences(
+            otc_internal.differences(
                 (array_agg(to_jsonb(w) - ''is_there'') filter (where is_there))[1],
                 (array_agg(to_jsonb(w) - ''is_there'') filter (where not is_there))[1]
             ),
@@ -124,8 +124,8 @@ end
 $$;
 
 -- A symbol's rows of metrics that are by symbol, each as JSON in the order of the metric's columns.
-create or replace function otc.metrics_of(metrics text[], of_symbol text, first_week date, last_week date)
-returns table (metric text, told json) language plpgsql stable as $$
+create or replace function otc_internal.metrics_of(metrics text[], of_symbol text, first_week date, last_week date)
+returns table (metric text, stored json) language plpgsql stable as $$
 begin
     foreach metric in array metrics loop
         return query execute format(
@@ -138,7 +138,7 @@ $$;
 
 -- By week: the number of rows of a metric that an observation changed, compared with the moment just before it, and how many
 -- of them changed in a word or rank that people act on.
-create or replace function otc.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
+create or replace function otc_internal.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
 returns table (week_ending date, metric_name text, rows bigint, words bigint, names text[]) language plpgsql stable as $$
 declare
     columns text;

@@ -25,5 +25,5 @@ select
     round(notional / volume, 6) as average_price,
     now() as computed_at
 from otc.week_symbols(at, first_week, last_week)
-where is_whole and notional is not null and volume > 0
+where is_all_tiers and notional is not null and volume > 0
 $$;

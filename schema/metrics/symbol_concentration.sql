@@ -38,7 +38,7 @@ with squared as (
             10000 * (s.squares + s.de_minimis * s.de_minimis) as points_upper
         offset 0 -- each product once, not at every place that names it
     ) as i
-    where s.is_whole and s.volume > 0
+    where s.is_all_tiers and s.volume > 0
 ),
 banded as ( -- by products, which are exact, and quicker than a quotient
     select

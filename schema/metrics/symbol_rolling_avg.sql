@@ -120,7 +120,7 @@ select
 from summed as w
 left join absent as a on a.week_ending = w.week_ending and a.symbol = w.symbol
 left join whole as n on n.week_ending = w.week_ending
-left join otc.set_aside_as_of(at, first_week, last_week) as r on r.week_ending = w.week_ending and r.symbol = w.symbol
+left join otc_internal.set_aside_as_of(at, first_week, last_week) as r on r.week_ending = w.week_ending and r.symbol = w.symbol
 where
     w.current_volume is not null
     or (r.symbol is null and (a.symbol is null or (w.scope = 'ATS' and not a.is_unloaded)))

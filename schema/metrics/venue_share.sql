@@ -47,9 +47,9 @@ week as ( -- those asked for, and those to compare with
     where asked.week_ending between first_week and last_week and at is not null
 ),
 traded as ( -- the names join what little there is
-    select * from otc.venue_sum where at is null and week_ending between first_week and last_week
+    select * from otc_internal.venue_sum where at is null and week_ending between first_week and last_week
     union all
-    select v.* from week as w cross join lateral otc.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
+    select v.* from week as w cross join lateral otc_internal.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
 ),
 named as (
     select
@@ -58,7 +58,7 @@ named as (
         case when v.mpid is null then v.firm_crd end as number,
         case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered
     from traded as v
-    left join otc.name as n on n.name_id = v.venue_name_id
+    left join otc_internal.name as n on n.name_id = v.venue_name_id
 ),
 venue as (
     select
@@ -118,7 +118,7 @@ known as (
         and week_ending between first_week - 91 and last_week
         and (
             week_ending < first_week
-            or not exists (select from otc.venue_sum where week_ending between first_week and last_week)
+            or not exists (select from otc_internal.venue_sum where week_ending between first_week and last_week)
             and (week_ending, tier) in (select s.week_ending, s.tier from sets as s) -- none where nothing counts
         )
 ),

@@ -1,5 +1,5 @@
--- Tables, types and views. Functions are in schema/functions, the table and the function of each metric in
--- schema/metrics.
+-- Tables, types and views: in `otc` what analysts query, in `otc_internal` what only otcpipe uses. Functions are in
+-- schema/functions, the table and the function of each metric in schema/metrics.
 
 create table otc.capture (
     capture_id bigint primary key, -- made of fetched_key: the same after a restore or a rebuild
@@ -36,19 +36,19 @@ create constraint trigger capture_versions_do_not_overlap
 after update of persisted_at, normalized_key on otc.capture
 deferrable initially deferred for each row
 when (new.normalized_key is not null)
-execute function otc.forbid_overlap();
+execute function otc_internal.forbid_overlap();
 
 -- Names of issues and venues, which are long and repeat every week.
-create table otc.name (
+create table otc_internal.name (
     name_id int generated always as identity primary key,
     name text collate "C" not null unique
 );
 
 -- Versions of records. A version is current until a capture closes it; nothing else in it changes.
-create table otc.volume_record (
+create table otc_internal.volume_record (
     week_ending date not null,
-    brought_by bigint not null, -- capture
-    ended_by bigint, -- capture; null while current
+    opened_by bigint not null, -- capture
+    closed_by bigint, -- capture; null while current
     share_volume numeric(20, 6) not null,
     trade_count bigint not null,
     notional numeric(24, 6),
@@ -63,25 +63,48 @@ create table otc.volume_record (
     product_type text collate "C",
     mpid text collate "C",
     -- A capture that closes its own records ran its persist stage twice.
-    constraint volume_record_is_open_for_a_while check (ended_by <> brought_by)
+    constraint volume_record_is_open_for_a_while check (closed_by <> opened_by)
 ) partition by range (week_ending);
 
 -- The venue's name is part of a record's identity: a firm that is renamed within a period has two rows in one week.
-create unique index volume_record_current on otc.volume_record
+create unique index volume_record_current on otc_internal.volume_record
     (week_ending, tier, symbol, mpid, firm_crd, issue_name_id, product_type, venue_type, venue_name_id)
-    nulls not distinct where ended_by is null;
+    nulls not distinct where closed_by is null;
 
 -- A capture closes one version of a record at most.
-create unique index volume_record_ended on otc.volume_record
-    (week_ending, tier, symbol, mpid, firm_crd, issue_name_id, product_type, venue_type, venue_name_id, ended_by)
-    nulls not distinct where ended_by is not null;
+create unique index volume_record_closed on otc_internal.volume_record
+    (week_ending, tier, symbol, mpid, firm_crd, issue_name_id, product_type, venue_type, venue_name_id, closed_by)
+    nulls not distinct where closed_by is not null;
+
+-- The versions of records for analysts. brought_by and ended_by are the former names of opened_by and closed_by.
+create view otc.volume_record as
+select
+    week_ending,
+    opened_by as brought_by,
+    closed_by as ended_by,
+    share_volume,
+    trade_count,
+    notional,
+    published_on,
+    updated_on,
+    issue_name_id,
+    venue_name_id,
+    firm_crd,
+    tier,
+    venue_type,
+    symbol,
+    product_type,
+    mpid,
+    opened_by,
+    closed_by
+from otc_internal.volume_record;
 
 -- PostgreSQL 18 finds a symbol in an index that begins with the week and the tier: it skips from one to the next. Older
 -- servers need an index of its own, which costs a quarter of the time of persisting and a third of the space.
 do $$
 begin
     if current_setting('server_version_num')::int < 180000 then
-        create index volume_record_symbol on otc.volume_record (symbol, week_ending);
+        create index volume_record_symbol on otc_internal.volume_record (symbol, week_ending);
     end if;
 end
 $$;
@@ -165,7 +188,7 @@ select
 from otc.dead_letter as d;
 
 -- Decisions of people. Each is an object in S3 first; this table is a copy of those objects.
-create table otc.decision (
+create table otc_internal.decision (
     decision_id text primary key, -- the digest in its object's key
     kind text not null check (kind in ('accept', 'withdraw', 'restore', 'want')),
     week_ending date not null,
@@ -176,17 +199,21 @@ create table otc.decision (
     score int,
     decided_at timestamptz not null -- the client's clock
 );
-create index decision_subject on otc.decision (subject, kind);
-comment on table otc.decision is
+create index decision_subject on otc_internal.decision (subject, kind);
+comment on table otc_internal.decision is
 'accept: metrics are computed although the grade is F; withdraw: a capture counts in no answer; restore: it counts '
 'again; want: the first week that is wanted of a tier';
 
-create view otc.acceptance as
+create view otc.quality_override as
 select distinct on (week_ending, tier, subject)
     week_ending, tier, subject as digest, reason, grade, score, decided_at as accepted_at
-from otc.decision
+from otc_internal.decision
 where kind = 'accept'
 order by week_ending, tier, subject, decided_at, decision_id;
+
+-- The former name of otc.quality_override.
+create view otc.acceptance as
+select week_ending, tier, digest, reason, grade, score, accepted_at from otc.quality_override;
 
 -- The grade of each capture, and what it was graded by: measures of the records that were current after it.
 create table otc.capture_quality (
@@ -235,7 +262,7 @@ where
             and (later.observed_at, later.fetched_key) > (c.observed_at, c.fetched_key)
     )
     and not exists (
-        select from otc.decision as d
+        select from otc_internal.decision as d
         where d.kind = 'accept' and d.week_ending = q.week_ending and d.tier = q.tier and d.subject = q.digest
     );
 
@@ -247,23 +274,23 @@ where persisted_at is not null and (week_ending, tier) not in (select h.week_end
 group by week_ending, tier;
 
 -- What the scheduler did: a job runs once for each time that it is due, by the process that inserts the row.
-create table otc.schedule_fire (
+create table otc_internal.schedule_fire (
     job text not null,
     scheduled_for timestamptz not null,
     fired_at timestamptz not null default now(), -- the database's clock, of the newest attempt
     finished_at timestamptz, -- null while it runs, or where its process died
-    told text, -- outcome
+    outcome text,
     primary key (job, scheduled_for)
 );
 
 -- Metrics that are due.
-create table otc.metric_due (
+create table otc_internal.metric_due (
     week_ending date not null,
     metric text not null,
     over_stored boolean not null default false,
     primary key (week_ending, metric, over_stored) -- both may be due: adding rows waits for no lock of the other kind
 );
-comment on column otc.metric_due.over_stored is 'over the stored rows of this week and of earlier ones; else from the records';
+comment on column otc_internal.metric_due.over_stored is 'over the stored rows of this week and of earlier ones; else from the records';
 
 -- Trading sessions of a week, by the calendar at its first capture.
 create table otc.trading_week (
@@ -273,12 +300,12 @@ create table otc.trading_week (
 );
 
 -- Sums that the computation of a week commits, so that its metrics can be stored in parallel.
-create unlogged table otc.symbol_sum (
+create unlogged table otc_internal.symbol_sum (
     week_ending date not null,
     tier text collate "C", -- null in the row of all tiers of a symbol that is on several
     symbol text collate "C" not null,
     scope text not null,
-    is_whole boolean not null, -- all tiers, or the only one
+    is_all_tiers boolean not null, -- all tiers, or the only one
     volume numeric not null,
     trades bigint not null,
     notional numeric, -- null where a record lacks it
@@ -289,7 +316,7 @@ create unlogged table otc.symbol_sum (
     squares numeric not null, -- the sum of their squared volumes
     top numeric[] -- the volumes of the three largest, in descending order
 );
-create unlogged table otc.venue_sum (
+create unlogged table otc_internal.venue_sum (
     week_ending date not null,
     tier text collate "C" not null,
     venue_type text collate "C" not null,
@@ -302,8 +329,6 @@ create unlogged table otc.venue_sum (
     symbols_on_tier bigint not null, -- number of the tier's symbols that it traded
     symbols bigint not null -- those that it traded on no earlier tier: the sum over tiers is the number of its symbols
 );
-comment on table otc.symbol_sum is 'a runner puts its week here, and takes it away when its metrics are stored';
-comment on table otc.venue_sum is 'as otc.symbol_sum';
 
 -- Captures in the order of observation, and whether they are the first to cover a kind of row.
 create view otc.capture_order as
@@ -342,11 +367,11 @@ select
     round(r.share_volume / nullif(r.trade_count, 0), 6)::numeric(20, 6) as avg_trade_size, -- shares a trade
     c.observed_at,
     c.raw_key
-from otc.volume_record as r
-inner join otc.capture as c on c.capture_id = r.brought_by
-left join otc.name as issue on issue.name_id = r.issue_name_id
-left join otc.name as venue on venue.name_id = r.venue_name_id
-where r.ended_by is null;
+from otc_internal.volume_record as r
+inner join otc.capture as c on c.capture_id = r.opened_by
+left join otc_internal.name as issue on issue.name_id = r.issue_name_id
+left join otc_internal.name as venue on venue.name_id = r.venue_name_id
+where r.closed_by is null;
 
 -- All versions of all records, and the time from which and until which each was known. A restated row of the first
 -- capture is `known_from` its publication, but its value is `available_at` its observation.
@@ -369,11 +394,11 @@ from (
         c.covers,
         case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end as is_first,
         coalesce(r.published_on, c.published_on) as first_published_on,
-        e.observed_at as ended_at
-    from otc.volume_record as r
+        e.observed_at as closed_at
+    from otc_internal.volume_record as r
     inner join otc.capture_order as c
-        on c.capture_id = r.brought_by and c.week_ending = r.week_ending and c.tier = r.tier
-    left join otc.capture as e on e.capture_id = r.ended_by
+        on c.capture_id = r.opened_by and c.week_ending = r.week_ending and c.tier = r.tier
+    left join otc.capture as e on e.capture_id = r.closed_by
 ) as v;
 
 -- Types of functions' rows: a column of `returns table` has no collation, and without it no index serves a condition.
@@ -401,7 +426,7 @@ create type otc.known_record as (
 
 create type otc.loaded as (week_ending date, tier text collate "C", covers_all boolean);
 
-create type otc.counting_record as (
+create type otc_internal.counting_record as (
     week_ending date,
     tier text collate "C",
     symbol text collate "C",
@@ -415,9 +440,9 @@ create type otc.counting_record as (
     notional numeric
 );
 
-create type otc.week_symbol as (week_ending date, symbol text collate "C");
+create type otc_internal.week_symbol as (week_ending date, symbol text collate "C");
 
-create type otc.counted as (
+create type otc_internal.counted as (
     week_ending date,
     tier text collate "C",
     symbol text collate "C",
@@ -433,10 +458,10 @@ create type otc.counted as (
     notional numeric
 );
 
-create type otc.traded as (
+create type otc_internal.traded as (
     week_ending date,
     tier text collate "C",
-    is_whole boolean,
+    is_all_tiers boolean,
     symbol text collate "C",
     mpid text collate "C",
     firm_crd int,

@@ -18,7 +18,7 @@ old as (
     having max(code_version) < %(code_version)s
 ),
 waiting as (
-    select week_ending from otc.metric_due
+    select week_ending from otc_internal.metric_due
     except
     select week_ending from otc.stage_run where state in ('queued', 'running', 'held')
 )

@@ -1,8 +1,8 @@
 -- name: decisions
-select * from otc.decision order by decided_at, decision_id;
+select * from otc_internal.decision order by decided_at, decision_id;
 
 -- name: add_decision
-insert into otc.decision (decision_id, kind, week_ending, tier, subject, reason, grade, score, decided_at)
+insert into otc_internal.decision (decision_id, kind, week_ending, tier, subject, reason, grade, score, decided_at)
 values (
     %(decision_id)s, %(kind)s, %(week_ending)s, %(tier)s, %(subject)s, %(reason)s, %(grade)s, %(score)s, %(decided_at)s
 )
@@ -12,7 +12,7 @@ on conflict (decision_id) do nothing;
 -- The newest decision about an observation is the one that holds.
 update otc.capture set is_withdrawn = d.kind = 'withdraw'
 from (
-    select kind from otc.decision
+    select kind from otc_internal.decision
     where subject = %(subject)s and kind in ('withdraw', 'restore')
     order by decided_at desc, decision_id desc
     limit 1
@@ -22,7 +22,7 @@ where fetched_key = %(subject)s;
 -- name: first_wanted
 -- The first week of each tier that was ever asked for.
 select tier, min(week_ending) as week_ending
-from otc.decision
+from otc_internal.decision
 where kind = 'want' and otc.is_partition(week_ending, tier)
 group by tier;
 

@@ -46,7 +46,7 @@ from otc.venue_volume_as_of(coalesce(%(at)s::timestamptz, 'infinity'), strict =>
 where week_ending = %(week_ending)s;
 
 -- name: take_metric
-select otc.take_metric(%(metric)s, %(at)s, %(week_ending)s);
+select otc_internal.take_metric(%(metric)s, %(at)s, %(week_ending)s);
 
 -- name: count_metric
 select count(*) as rows from exported;
@@ -58,7 +58,7 @@ select
     week_ending,
     tier,
     symbol,
-    max(case when ended_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(available_at, ended_at) else available_at end)
+    max(case when closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(available_at, closed_at) else available_at end)
 from otc.version
 where week_ending = %(week_ending)s and available_at <= coalesce(%(at)s::timestamptz, 'infinity')
 group by week_ending, tier, symbol;

@@ -10,7 +10,7 @@ set local timezone = 'UTC';
 set local datestyle = 'ISO';
 
 -- name: ask_metric
-select otc.ask_metric(%(metric)s, %(at)s, %(first)s, %(last)s, %(symbols)s);
+select otc_internal.ask_metric(%(metric)s, %(at)s, %(first)s, %(last)s, %(symbols)s);
 
 -- name: has_symbols
 select attrelid from pg_attribute where attrelid = format('otc.%%I', %(metric)s::text)::regclass and attname = 'symbol';

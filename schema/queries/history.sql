@@ -7,7 +7,7 @@ values (
     %(observed_at)s, %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s, %(added_columns)s,
     coalesce((
         select d.kind = 'withdraw'
-        from otc.decision as d
+        from otc_internal.decision as d
         where d.subject = %(fetched_key)s and d.kind in ('withdraw', 'restore')
         order by d.decided_at desc, d.decision_id desc
         limit 1
@@ -40,7 +40,7 @@ from otc.capture as c
 left join otc.capture_quality as q on q.capture_id = c.capture_id
 left join lateral (
     select reason, decided_at
-    from otc.decision
+    from otc_internal.decision
     where subject = c.fetched_key and kind = 'withdraw' and c.is_withdrawn
     order by decided_at desc, decision_id desc
     limit 1
@@ -59,42 +59,42 @@ select exists (
 -- name: newest_update
 -- The newest date that the current records of a partition carry.
 select max(updated_on) as updated_on
-from otc.volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
+from otc_internal.volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null;
 
 -- name: lock_partition
 select pg_advisory_xact_lock(hashtext('otc.partition ' || %(tier)s), %(week_ending)s::date - date '2000-01-01');
 
--- name: make_room
-select otc.make_room(%(week_ending)s);
+-- name: create_quarter
+select otc_internal.create_quarter(%(week_ending)s);
 
 -- name: add_names
-insert into otc.name (name)
+insert into otc_internal.name (name)
 select n from unnest(%(names)s::text[]) as n
-where not exists (select from otc.name as known where known.name = n)
+where not exists (select from otc_internal.name as known where known.name = n)
 order by n
 on conflict do nothing;
 
 -- name: names
 -- In one row: to take some 10,000 rows out one by one took longer than to look all names up.
-select coalesce(array_agg(name), '{}') as names, coalesce(array_agg(name_id), '{}') as ids from otc.name;
+select coalesce(array_agg(name), '{}') as names, coalesce(array_agg(name_id), '{}') as ids from otc_internal.name;
 
--- name: drop_brought_by
-delete from otc.volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and brought_by = any(%(captures)s);
+-- name: delete_opened
+delete from otc_internal.volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and opened_by = any(%(captures)s);
 
--- name: revive_ended_by
-update otc.volume_record set ended_by = null
-where week_ending = %(week_ending)s and tier = %(tier)s and ended_by = any(%(captures)s);
+-- name: reopen_closed
+update otc_internal.volume_record set closed_by = null
+where week_ending = %(week_ending)s and tier = %(tier)s and closed_by = any(%(captures)s);
 
 -- name: use_records
 -- The statements from here to `copy_records` name the records without a schema: `verify` lets them work on a copy.
-set local search_path = otc, pg_temp;
+set local search_path = otc_internal, pg_temp;
 
 -- name: has_current
 select exists (
     select from volume_record
-    where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
+    where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null
 ) as has_current;
 
 -- name: current_sums
@@ -104,7 +104,7 @@ select
     coalesce(sum(trade_count), 0)::bigint as trade_count,
     coalesce(sum(notional), 0) as notional
 from volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
+where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null;
 
 -- name: create_outgoing
 create temporary table outgoing (like volume_record) on commit drop;
@@ -118,7 +118,7 @@ cross join lateral (
     select r.ctid::text as place
     from volume_record as r
     where
-        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null
         and r.symbol = o.symbol
         and coalesce(r.mpid, '') = coalesce(o.mpid, '')
         and coalesce(r.firm_crd, -1) = coalesce(o.firm_crd, -1)
@@ -138,10 +138,10 @@ cross join lateral (
 -- Rows are read where they are.
 select set_config('enable_indexscan', 'off', true);
 
--- name: end_at_places
-update volume_record set ended_by = %(capture_id)s
+-- name: close_at_places
+update volume_record set closed_by = %(capture_id)s
 where week_ending = %(week_ending)s and tier = %(tier)s and ctid = any(%(places)s::tid[])
-    and ended_by is null;
+    and closed_by is null;
 
 -- name: drop_outgoing
 drop table outgoing;
@@ -158,7 +158,7 @@ with unchanged as (
     delete from incoming as i
     using volume_record as r
     where
-        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null
         and coalesce(i.symbol, '') = coalesce(r.symbol, '')
         and coalesce(i.mpid, '') = coalesce(r.mpid, '')
         and coalesce(i.firm_crd, -1) = coalesce(r.firm_crd, -1)
@@ -173,9 +173,9 @@ with unchanged as (
         and i.notional is not distinct from r.notional
     returning r.tableoid, r.ctid
 )
-update volume_record as r set ended_by = %(capture_id)s
+update volume_record as r set closed_by = %(capture_id)s
 where
-    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null
     and not exists (select from unchanged as u where u.tableoid = r.tableoid and u.ctid = r.ctid);
 
 -- name: drop_unchanged_ats
@@ -189,7 +189,7 @@ with current as (
         r.*,
         count(*) over (partition by r.symbol, r.issue_name_id, r.mpid, r.venue_name_id) as products
     from volume_record as r
-    where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+    where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null and r.venue_type = 'ATS'
 ),
 same_name as (
     select c.in_table, c.at, i.ctid as incoming_at
@@ -244,7 +244,7 @@ inherited as (
     set product_type = m.product_type, published_on = m.published_on, firm_crd = m.firm_crd
     from matched as m where i.ctid = m.incoming_at and not m.is_unchanged
 )
-update volume_record as r set ended_by = %(capture_id)s
+update volume_record as r set closed_by = %(capture_id)s
 from matched as m
 where
     r.week_ending = %(week_ending)s and r.tier = %(tier)s
@@ -281,7 +281,7 @@ select
     )::text, 'no') as loaded,
     (
         select array_agg(s.symbol order by s.symbol)
-        from otc.set_aside_as_of(null, %(week_ending)s, %(week_ending)s) as s
+        from otc_internal.set_aside_as_of(null, %(week_ending)s, %(week_ending)s) as s
     ) as set_aside;
 
 -- name: drop_rejects
@@ -289,19 +289,19 @@ delete from otc.reject where raw_key = %(raw_key)s;
 
 -- name: copy_records
 copy volume_record (
-    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    week_ending, opened_by, closed_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);
 
 -- name: copy_incoming
 copy incoming (
-    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    week_ending, opened_by, closed_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);
 
 -- name: copy_outgoing
 copy outgoing (
-    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    week_ending, opened_by, closed_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);
 

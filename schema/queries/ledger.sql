@@ -73,7 +73,7 @@ with settled as (
     where
         r.stage = 'compute' and r.state = 'queued' and r.request is null
         and not exists (
-            select from otc.metric_due as d
+            select from otc_internal.metric_due as d
             where d.week_ending between r.week_ending and r.week_ending + 7 * %(reach)s
         )
         and (r.week_ending, r.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)

@@ -1,6 +1,7 @@
 -- name: create_migrations
 -- Create the list of applied migrations.
 create schema if not exists otc;
+create schema if not exists otc_internal;
 create table if not exists otc.migration (
     name text primary key,
     applied_at timestamptz not null default now()

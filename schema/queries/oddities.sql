@@ -58,9 +58,9 @@ select
     case
         when covers = 'ats' then records
         else (
-            select count(*) from otc.volume_record as r
+            select count(*) from otc_internal.volume_record as r
             where
-                r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+                r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null and r.venue_type = 'ATS'
         )
     end as records
 from neighbour

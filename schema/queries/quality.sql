@@ -40,7 +40,7 @@ select
         partition by q.week_ending order by c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc
     ) and c.persisted_at is not null as is_newest,
     exists (
-        select from otc.decision as d
+        select from otc_internal.decision as d
         where d.kind = 'accept' and d.week_ending = q.week_ending and d.tier = q.tier and d.subject = q.digest
     ) as is_accepted
 from otc.capture_quality as q

@@ -49,7 +49,7 @@ order by week_ending, tier;
 -- name: uncomputed
 -- Weeks whose metrics are due while no run that could compute them is under way: for each its newest capture.
 select distinct on (c.week_ending) 'compute' as stage, c.normalized_key as key, c.capture_id as generation
-from (select distinct week_ending from otc.metric_due) as d
+from (select distinct week_ending from otc_internal.metric_due) as d
 inner join otc.capture as c on c.week_ending = d.week_ending and c.normalized_key is not null
 where not exists (
     select from otc.stage_run as r

@@ -181,11 +181,11 @@ order by symbol, share_volume desc, issue_name;
 -- name: report_unknown
 -- Records that were restated before they were first captured: what they said at first, nobody kept.
 select count(*) as records
-from otc.volume_record as r
-inner join otc.capture_order as c on c.capture_id = r.brought_by and c.week_ending = r.week_ending and c.tier = r.tier
+from otc_internal.volume_record as r
+inner join otc.capture_order as c on c.capture_id = r.opened_by and c.week_ending = r.week_ending and c.tier = r.tier
 where
     r.week_ending = %(week_ending)s
-    and r.ended_by is null
+    and r.closed_by is null
     and otc.certainty(
         case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end,
         coalesce(r.published_on, c.published_on), r.updated_on, c.observed_at

@@ -5,7 +5,7 @@ from otc.version_as_of(%(at)s, true)
 where symbol = %(symbol)s;
 
 -- name: symbols_among
-select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) order by symbol;
+select distinct symbol from otc_internal.volume_record where symbol = any(%(symbols)s) order by symbol;
 
 -- name: symbol_history
 -- A symbol's weeks by scope, all tiers together, newest first. Stored rows tell the present, at no moment.
@@ -119,7 +119,7 @@ with record as (
         or coalesce(v.firm_crd = 0, false)
         or coalesce(n.name = 'De Minimis Firms', false) as is_unnamed
     from otc.version_as_of(%(at)s, true) as v
-    left join otc.name as n on n.name_id = v.venue_name_id
+    left join otc_internal.name as n on n.name_id = v.venue_name_id
     where
         v.symbol = %(symbol)s and v.week_ending = %(week_ending)s
         and (%(scope)s = 'ALL' or v.venue_type = %(scope)s)

@@ -78,11 +78,11 @@ cross join lateral (
         max(coalesce(v.published_on, c.published_on)) as published_on,
         max(v.updated_on) filter (where v.updated_on > coalesce(v.published_on, c.published_on)) as restated_on,
         (array_agg(issue.name order by v.share_volume desc))[1] as issue_name
-    from otc.volume_record as v
-    inner join otc.capture as c on c.capture_id = v.brought_by
-    left join otc.name as issue on issue.name_id = v.issue_name_id
+    from otc_internal.volume_record as v
+    inner join otc.capture as c on c.capture_id = v.opened_by
+    left join otc_internal.name as issue on issue.name_id = v.issue_name_id
     where
-        v.symbol = t.symbol and v.week_ending = t.week_ending and v.ended_by is null
+        v.symbol = t.symbol and v.week_ending = t.week_ending and v.closed_by is null
         and v.tier = coalesce(%(tier)s, v.tier)
 ) as known
 where t.place <= %(limit)s

@@ -38,10 +38,10 @@ with restated as (
             case when v.mpid is null and v.firm_crd is null then v.venue_name_id end as unnumbered_id,
             count(*) as records,
             max(v.updated_on) as restated_on
-        from otc.volume_record as v
-        inner join otc.capture as c on c.capture_id = v.brought_by
+        from otc_internal.volume_record as v
+        inner join otc.capture as c on c.capture_id = v.opened_by
         where
-            v.week_ending = %(week_ending)s and v.tier = t.tier and v.ended_by is null
+            v.week_ending = %(week_ending)s and v.tier = t.tier and v.closed_by is null
             and (v.published_on is null or v.updated_on > v.published_on) -- few are left to look closer at
             and v.updated_on > coalesce(v.published_on, c.published_on)
         group by 1, 2, 3
@@ -52,7 +52,7 @@ with restated as (
 told as (
     select r.*, array[r.mpid, r.firm_crd::text, n.name] as venue
     from restated as r
-    left join otc.name as n on n.name_id = r.unnumbered_id
+    left join otc_internal.name as n on n.name_id = r.unnumbered_id
 )
 select
     s.week_ending,

@@ -33,28 +33,28 @@ order by raw_key, line;
 
 -- name: create_stand_in
 -- Comes before the real records wherever a statement names them without a schema.
-create temporary table volume_record (like otc.volume_record) on commit drop;
+create temporary table volume_record (like otc_internal.volume_record) on commit drop;
 
 -- name: use_stand_in
-set local search_path = pg_temp, otc;
+set local search_path = pg_temp, otc_internal;
 
 -- name: count_stand_in
-select count(*) filter (where ended_by is null) as records, count(*) as revisions from volume_record;
+select count(*) filter (where closed_by is null) as records, count(*) as revisions from volume_record;
 
 -- name: differing_records
 -- Revisions that only one of the two holds, and what they do not share; a few of them.
 with stored as (
-    select * from otc.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
+    select * from otc_internal.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
 ),
 missing as (select * from volume_record except all select * from stored),
 extra as (select * from stored except all select * from volume_record)
 select
     coalesce(m.symbol, e.symbol) as symbol,
     coalesce(m.mpid, e.mpid, m.firm_crd::text, e.firm_crd::text, v.name) as venue,
-    coalesce(m.brought_by, e.brought_by) as capture_id,
+    coalesce(m.opened_by, e.opened_by) as capture_id,
     e.tier is not null as is_stored,
     m.tier is not null as is_computed,
-    otc.differences(to_jsonb(e), to_jsonb(m)) as differences,
+    otc_internal.differences(to_jsonb(e), to_jsonb(m)) as differences,
     count(*) over () as differing
 from missing as m
 full join extra as e
@@ -65,13 +65,13 @@ full join extra as e
     and coalesce(e.product_type, '') = coalesce(m.product_type, '')
     and coalesce(e.venue_name_id, -1) = coalesce(m.venue_name_id, -1)
     and e.venue_type = m.venue_type
-    and e.brought_by = m.brought_by
-left join otc.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)
+    and e.opened_by = m.opened_by
+left join otc_internal.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)
 order by symbol, venue, capture_id
 limit 5;
 
 -- name: differing_metric
-select * from otc.differing_metric(%(metric)s, %(week)s);
+select * from otc_internal.differing_metric(%(metric)s, %(week)s);
 
 -- name: due_metrics
-select distinct metric from otc.metric_due where week_ending = %(week)s;
+select distinct metric from otc_internal.metric_due where week_ending = %(week)s;

@@ -23,7 +23,7 @@ OTCE = Partition(WEEK, "OTCE")
 NAMES = [stage.name for stage in definition.PIPELINE]
 CONTENT = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 2, 1)])
 EVERYTHING = """
-    select 'record', r::text, r.xmin::text from otc.volume_record r
+    select 'record', r::text, r.xmin::text from otc_internal.volume_record r
     union all select 'capture', c::text, '' from otc.capture c
     union all select 'summary', s::text, s.xmin::text from otc.symbol_summary s
     union all select 'share', s::text, s.xmin::text from otc.venue_share s

@@ -51,7 +51,7 @@ def schema(url: str) -> str:
 def old(servers: Supervisor, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The database of release 0.1.0, and the observations of its store."""
     with place(servers, tmp_path / "home", OTCPIPE_S3_PREFIX=PREFIX) as variables:
-        query("drop schema if exists otc, otc_internal cascade")
+        query("drop schema otc, otc_internal cascade")
         url = variables["OTCPIPE_DATABASE_URL"]
         run("psql", "-q", "-v", "ON_ERROR_STOP=1", url, text=gzip.decompress(DUMP.read_bytes()))
         put_observations()
@@ -87,7 +87,7 @@ def query(text: str, *values: object) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-QUARTER = "select otc.make_room('2025-11-14')"
+QUARTER = "select otc_internal.create_quarter('2025-11-14')"
 KEPT = {
     "records": "select count(*), count(ended_by), sum(share_volume)::bigint from otc.volume_record",
     "captures": "select count(*), sum(records)::bigint from otc.capture where persisted_at is not null",
