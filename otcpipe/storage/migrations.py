@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from otcpipe.errors import Unready
-from otcpipe.storage import sql
+from otcpipe.storage import dictionary, sql
 
 FIRST_OF_0_1_0, LAST_OF_0_1_0 = "0001_records", "0011_sums_side_by_side"  # migrations of the first release
 TOO_OLD = (
@@ -17,7 +17,7 @@ TOO_OLD = (
 class Transaction(Protocol):
     """What migrations need of a transaction."""
 
-    def rows(self, name: str, /) -> list[dict[str, Any]]: ...
+    def rows(self, name: str, /, **values: object) -> list[dict[str, Any]]: ...
     def run(self, name: str, /, **values: object) -> int: ...
     def script(self, text: str, /) -> None: ...
 
@@ -28,7 +28,7 @@ Begin = Callable[[], AbstractContextManager[Transaction]]
 def migrate(begin: Begin) -> list[str]:
     """Create or upgrade all tables, views and functions; return the names of the migrations that were applied.
 
-    Each migration has its own transaction. Functions and metrics are created again each time. Raises Unready if the
+    Each migration has its own transaction. Functions, metrics and descriptions are renewed each time. Raises Unready if the
     database was made by a release before 0.1.0.
     """
     first, others = sql.functions()
@@ -43,6 +43,8 @@ def migrate(begin: Begin) -> list[str]:
         metrics = [sql.named(f"metrics/{metric}.sql") for metric in sql.metric_files()]
         for text in [*others, *(file["table"] for file in metrics), *(file["function"] for file in metrics)]:
             transaction.script(text)
+        objects, columns, texts = (list(values) for values in zip(*dictionary.descriptions(), strict=True))
+        transaction.rows("describe", objects=objects, columns=columns, texts=texts)
     return applied
 
 

@@ -26,3 +26,7 @@ with older as (
 )
 insert into otc.migration (name) values (%(name)s)
 on conflict do nothing;
+
+-- name: describe
+-- Comment on what the data dictionary describes.
+select otc_internal.describe(%(objects)s::text[], %(columns)s::text[], %(texts)s::text[]);

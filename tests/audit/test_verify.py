@@ -216,7 +216,8 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
     ),
     "a record too many": (
         """insert into otc_internal.volume_record
-        select (jsonb_populate_record(r, '{"closed_by": 6}')).* from otc_internal.volume_record as r where closed_by = 9""",
+        select (jsonb_populate_record(r, '{"closed_by": 6}')).*
+        from otc_internal.volume_record as r where closed_by = 9""",
         "OTCE",
         ["The record of A at AAAA that capture 8 brought is in the table and does not follow from the raw bytes."],
     ),

@@ -39,7 +39,9 @@ COMPARED_COLUMNS = {
     "capture_quality": """
         select distinct to_jsonb(q) - 'judged_at' - 'capture_id' as row from otc.capture_quality as q
     """,
-    "decisions": "select kind, week_ending, tier, reason, grade, score from otc_internal.decision where kind <> 'want'",
+    "decisions": """
+        select kind, week_ending, tier, reason, grade, score from otc_internal.decision where kind <> 'want'
+    """,
     "wanted": "select tier, min(week_ending) from otc_internal.decision where kind = 'want' group by tier",
     "acceptances": "select to_jsonb(a) - 'accepted_at' as row from otc.acceptance as a",
     "held": "select week_ending, tier from otc.held_partition",

@@ -118,7 +118,8 @@ def test_after_the_loss_of_postgres_all_is_made_again_from_the_stored_objects(fo
     before = sql(RECORDS)
     assert len(before) == 3
     sql(
-        "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due, otc.symbol_summary, otc.venue_share"
+        "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due,"
+        " otc.symbol_summary, otc.venue_share"
     )
     assert {why for _, why in found()} == {"its object is in no ledger"}
     drive(*(ledger.request(resources.database(), run) for run, _ in found()))

@@ -44,7 +44,8 @@ def cut_short(environment: dict[str, str], sql: Sql) -> str:
 def undisturbed(sql: Sql) -> dict[str, list[str]]:
     """The tables as if the wrong file had never been imported."""
     sql(
-        "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due, otc.capture_quality, otc_internal.decision"
+        "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due,"
+        " otc.capture_quality, otc_internal.decision"
     )
     for name in ("symbol_summary", "symbol_concentration", "symbol_rolling_avg", "venue_share"):
         sql(f"truncate otc.{name}")

@@ -59,7 +59,8 @@ def test_a_change_marks_the_weeks_that_each_metric_reaches_and_that_are_loaded(s
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[2])
     due = sql(
-        "select metric, over_stored, array_agg(week_ending order by week_ending) from otc_internal.metric_due group by 1, 2"
+        "select metric, over_stored, array_agg(week_ending order by week_ending)"
+        " from otc_internal.metric_due group by 1, 2"
     )
     loaded = [WEEKS[number] for number in (2, 3, 5, 7)]
     assert sorted(due) == [
@@ -332,7 +333,8 @@ def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
     sql("update otc.symbol_summary set total_volume = 0")
     for week in WEEKS[:2]:
         sql(
-            "insert into otc_internal.metric_due values (%s, 'symbol_summary', false), (%s, 'symbol_rolling_avg', true)",
+            "insert into otc_internal.metric_due"
+            " values (%s, 'symbol_summary', false), (%s, 'symbol_rolling_avg', true)",
             week,
             week,
         )

@@ -187,7 +187,8 @@ def test_files_and_the_apis_answers_in_any_order_give_the_same_tables(sql: Sql) 
     dumps = []
     for order in list(itertools.permutations(range(4)))[::5]:
         sql(
-            "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due restart identity"
+            "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due"
+            " restart identity"
         )
         sql("truncate otc.symbol_summary, otc.symbol_concentration, otc.symbol_rolling_avg, otc.venue_share")
         for number in order:

@@ -74,8 +74,8 @@ def test_a_server_that_is_down_is_unreachable_and_its_password_stays_secret() ->
 
 
 def test_every_statement_has_a_name_of_its_own() -> None:
-    files = list((statements.SCHEMA / "statements").glob("*.sql"))
-    assert len(statements.statements()) == sum(len(statements.named(f"statements/{path.name}")) for path in files)
+    files = list((statements.SCHEMA / "queries").glob("*.sql"))
+    assert len(statements.statements()) == sum(len(statements.named(f"queries/{path.name}")) for path in files)
 
 
 def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: dict[str, str], sql: Sql) -> None:
@@ -117,7 +117,8 @@ def test_what_analysts_query_keeps_its_former_names(
 ) -> None:
     sql("select otc_internal.create_quarter('2024-01-05')")
     sql(
-        """insert into otc_internal.volume_record (week_ending, opened_by, share_volume, trade_count, tier, venue_type)
+        """insert into otc_internal.volume_record
+        (week_ending, opened_by, share_volume, trade_count, tier, venue_type)
         values ('2024-01-05', 7, 1, 1, 'T1', 'ATS')"""
     )
     sql(
