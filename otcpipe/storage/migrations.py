@@ -28,8 +28,8 @@ Begin = Callable[[], AbstractContextManager[Transaction]]
 def migrate(begin: Begin) -> list[str]:
     """Create or upgrade all tables, views and functions; return the names of the migrations that were applied.
 
-    Each migration has its own transaction. Functions, metrics and descriptions are renewed each time. Raises Unready if the
-    database was made by a release before 0.1.0.
+    Each migration has its own transaction; functions, metrics and descriptions are renewed each time. Raises Unready
+    if the database was made by a release before 0.1.0.
     """
     first, others = sql.functions()
     with begin() as transaction:

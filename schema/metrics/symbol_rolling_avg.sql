@@ -28,7 +28,7 @@ create or replace function otc.symbol_rolling_avg_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_rolling_avg language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all, bool_and(covers_all) over (partition by week_ending) as is_told
+    select week_ending, tier, covers_all, bool_and(covers_all) over (partition by week_ending) as is_covered_week
     from otc.loaded_as_of(at)
     where week_ending between first_week - 35 and last_week
 ),
@@ -46,7 +46,7 @@ pair as materialized ( -- a partition in the window of a week
         target.week_ending,
         l.week_ending as traded_week,
         l.tier,
-        l.is_told,
+        l.is_covered_week,
         l.week_ending = target.week_ending as is_now,
         1 << ((target.week_ending - l.week_ending) / 7) as week_bit,
         now.tier is null as is_unloaded,
@@ -55,7 +55,7 @@ pair as materialized ( -- a partition in the window of a week
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
-untold as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+uncovered as ( -- where one of a symbol's tiers covers ATSs only, its other scopes are unknown
     select distinct s.symbol, s.week_ending
     from summary as s
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
@@ -69,12 +69,12 @@ absent as ( -- where a tier on which a symbol traded in the window is not loaded
 traded as (
     select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
     from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_told
-    union all -- apart, since all weeks but few are told
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_covered_week
+    union all -- separately, because nearly all weeks are covered
     select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
     from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_told
-    left join untold as u on u.week_ending = s.week_ending and u.symbol = s.symbol
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
+    left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
     where s.scope = 'ATS' or u.symbol is null
 ),
 summed as (

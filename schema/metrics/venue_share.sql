@@ -1,8 +1,8 @@
 -- venue_share: each named venue's share of a week's volume, by tier and scope, its rank, and how both changed.
 -- A venue is its MPID, else its CRD number, else its name. The unnamed firms (de minimis) and an ATS without MPID are in
 -- the total and are no venue. ALL_TIERS where all three tiers are loaded.
--- A change is null where the venue had no row in the week to compare with. Other weeks read only a row's share and rank,
--- which its own records tell.
+-- A change is null where the venue had no row in the week to compare with. Other weeks read only the share and the rank of a
+-- row, which depend on its own records alone.
 -- formula: market_share_pct = 100 x the venue's volume / the volume of its tier and scope
 -- reaches: 13, over stored rows
 -- reads: venue_share
@@ -46,7 +46,7 @@ week as ( -- those asked for, and those to compare with
     cross join (values (0), (7), (28), (91)) as back (days)
     where asked.week_ending between first_week and last_week and at is not null
 ),
-traded as ( -- the names join what little there is
+traded as ( -- names are joined to the few sums only
     select * from otc_internal.venue_sum where at is null and week_ending between first_week and last_week
     union all
     select v.* from week as w cross join lateral otc_internal.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
@@ -104,8 +104,7 @@ ranked as (
     from scoped
     where is_named
 ),
--- Stored rows tell the earlier weeks; and the week itself where only an earlier one changed, and its records are not
--- at hand.
+-- Earlier weeks are read from stored rows; so is the week itself where only an earlier one changed.
 known as (
     select * from ranked
     union all
@@ -122,7 +121,7 @@ known as (
             and (week_ending, tier) in (select s.week_ending, s.tier from sets as s) -- none where nothing counts
         )
 ),
-numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
+numbered as ( -- what identifies a venue: MPID, else number, else name
     select *, array[
         mpid, case when mpid is null then firm_crd::text end, case when mpid is null and firm_crd is null then venue_name end
     ] as venue

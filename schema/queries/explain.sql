@@ -1,16 +1,17 @@
 -- name: by_symbol
--- Those of the metrics whose table has a symbol in it.
+-- Those of the metrics that have a symbol column.
 select m as metric
 from unnest(%(metrics)s::text[]) as m
 inner join pg_attribute as a on a.attrelid = format('otc.%%I', m)::regclass
 where a.attname = 'symbol' and not a.attisdropped;
 
 -- name: metrics_of
+-- A symbol's rows of metrics, as JSON.
 select metric, stored::text as stored
 from otc_internal.metrics_of(%(metrics)s::text[], %(symbol)s, %(first)s, %(last)s);
 
 -- name: records_of
--- A symbol's current records, each with the capture that brought it.
+-- A symbol's current records, each with the capture that opened it.
 select
     r.week_ending,
     r.tier,
@@ -36,7 +37,7 @@ where r.symbol = %(symbol)s and r.week_ending between %(first)s and %(last)s and
 order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier), c.capture_id, r.venue_type, r.share_volume desc;
 
 -- name: similar_symbols
--- Of the week: symbols that are the same but for their case.
+-- Symbols of the week that differ in case only.
 select distinct symbol
 from otc_internal.volume_record
 where week_ending = %(week)s and closed_by is null and lower(symbol) = lower(%(symbol)s)

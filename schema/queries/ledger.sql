@@ -45,9 +45,11 @@ where
 returning r.request, r.is_last;
 
 -- name: renew_lease
+-- Extend a claim.
 update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker)s and state = 'running';
 
 -- name: run
+-- A run's state, and whether its workers died so often that it must not run again.
 select
     state, request, is_last, output_key, output_generation, counts,
     state = 'running' and lease_until < now() and unended + 1 >= %(most)s
@@ -57,7 +59,7 @@ from otc.stage_run
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
 
 -- name: finish_run
--- Nothing where the lease was lost to another worker meanwhile.
+-- Complete a run; no row if another worker holds the lease now.
 update otc.stage_run set
     state = 'done', output_key = %(output_key)s, output_generation = %(output_generation)s, counts = %(counts)s::jsonb,
     finished_at = now(), lease_until = null, reason = %(reason)s
@@ -92,7 +94,7 @@ from settled as s
 where d.stage = s.stage and d.key = s.key and d.generation = s.generation and d.resolved_at is null;
 
 -- name: give_back_run
--- To be tried again, or held until somebody accepts it. To be put off is no attempt.
+-- Make a run due again, or hold it until the partition is accepted. A run that is put off loses no attempt.
 update otc.stage_run set
     state = %(state)s, reason = %(reason)s, lease_until = null, finished_at = now(),
     attempts = attempts - %(is_put_off)s::int
@@ -100,7 +102,7 @@ where
     stage = %(stage)s and key = %(key)s and generation = %(generation)s and state <> 'done' and worker = %(worker)s;
 
 -- name: fail_run
--- Its message is dead.
+-- Fail a run whose message is dead.
 update otc.stage_run set
     state = 'failed', reason = %(reason)s, lease_until = null, finished_at = now()
 where
@@ -116,8 +118,8 @@ order by generation desc
 limit 1;
 
 -- name: partitions
--- The state of every partition that was ever asked for: its newest capture, and the run that says most about it.
--- Rows that name no possible partition are left out: `impossible_runs` lists them.
+-- The state of each partition that was ever requested: its newest capture, and its most telling run. Rows of impossible
+-- partitions are left out: `impossible_runs` lists them.
 with newest as (
     select distinct on (week_ending, tier) *
     from otc.capture
@@ -207,7 +209,7 @@ order by c.observed_at desc, c.fetched_key desc
 limit 1;
 
 -- name: begun_with
--- The newest run of a stage on each key that begins so.
+-- The newest run of a stage on each key with a prefix.
 select key, generation
 from (
     select distinct on (key) key, generation, week_ending, tier

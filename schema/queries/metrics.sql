@@ -10,8 +10,8 @@ order by p.week_ending, m.metric, m.over_stored
 on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;
 
 -- name: coming
--- Partitions of the week, all or other than one, whose records are on their way: one computation for all of them is
--- enough. What was queued long ago may have been lost, and is not waited for.
+-- Partitions of the week, all or other than one, with records on their way: one computation for all of them is enough. What
+-- was queued long ago may be lost, and is not waited for.
 select distinct tier
 from otc.stage_run
 where
@@ -22,24 +22,25 @@ where
     );
 
 -- name: due_weeks
+-- Weeks with metrics that are due.
 select distinct week_ending, over_stored
 from otc_internal.metric_due
 where week_ending between %(first)s and %(last)s
 order by week_ending, over_stored;
 
 -- name: try_records
--- One runner has the metrics of a week's records.
+-- Lock the metrics of a week's records, if no other transaction has them.
 select pg_try_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01') as is_locked;
 
 -- name: try_stored
--- One runner has a week's metrics over stored rows; of the weeks that it reads nobody computes the records meanwhile.
+-- Lock a week's metrics over stored rows, and keep others from computing the records of the weeks that it reads.
 select
     pg_try_advisory_xact_lock(%(space)s, date '2000-01-01' - %(week)s::date - 1)
     and bool_and(pg_try_advisory_xact_lock_shared(%(space)s, %(week)s::date - 7 * back - date '2000-01-01')) as is_locked
 from generate_series(0, %(reach)s::int) as back;
 
 -- name: lock_week
--- Both, waited for. Ascending, so that no two wait in a ring.
+-- Wait for both locks, in ascending order, so that no two transactions wait for each other.
 select
     case
         when back = 0 then pg_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01')
@@ -49,7 +50,7 @@ select
 from generate_series(%(reach)s::int, -1, -1) as back;
 
 -- name: take_due
--- In order, as they are marked.
+-- Delete what is due of a week, and return it. Rows are locked in the order in which they are marked.
 with taken as (
     select metric
     from otc_internal.metric_due
@@ -74,12 +75,12 @@ select
     set_config('work_mem', '128MB', true); -- a week fits
 
 -- name: plan_in_order
--- The index has the records in the order of the symbols; no statistics tell that a week is better not sorted.
+-- The index has the records in the order of symbols; statistics do not show that sorting is not worth it.
 select set_config('enable_sort', 'off', true);
 
 -- name: multi_record_symbols
--- Symbols of which a venue may have several records: they stand on several tiers, or under several products or names,
--- or a venue that has several names or numbers in the week has several records of them.
+-- Symbols of which a venue may have several records: those on several tiers, or with several products or names; and those
+-- of a venue that has several names or numbers in the week and several records of them.
 with renamed as (
     select venue_type, mpid, case when mpid is null then firm_crd end as number
     from otc_internal.volume_record
@@ -113,7 +114,7 @@ group by r.tier, r.symbol, v.venue_type, v.mpid, v.number
 having count(*) > 1;
 
 -- name: wait_long
--- A runner's transaction is idle while others do its work side by side.
+-- Let the transaction idle while parallel transactions do its work.
 set local idle_in_transaction_session_timeout = '1 h';
 
 -- name: transaction_id
@@ -121,46 +122,55 @@ set local idle_in_transaction_session_timeout = '1 h';
 select pg_current_xact_id()::text as transaction_id;
 
 -- name: wait_for_lanes
+-- Wait until no parallel transaction of the week's computation runs.
 select pg_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01');
 
 -- name: enter_lane
+-- Join the parallel transactions of the week's computation.
 select pg_advisory_xact_lock_shared(%(space)s, %(week)s::date - date '2000-01-01');
 
 -- name: is_running
+-- Whether a transaction still runs.
 select pg_xact_status(%(transaction_id)s::xid8) = 'in progress' as is_running;
 
 -- name: sum_up_symbols_of_tier
--- One tier, of all symbols but the multi_record ones.
+-- Sums by symbol of one tier, without the symbols of several records.
 insert into otc_internal.symbol_sum
 select * from otc_internal.symbols_as_of(null, %(week)s, %(week)s, %(multi_record)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: plan_by_groups
--- Venues are few, which no statistics tell either.
+-- Venues are few, which statistics do not show.
 select set_config('enable_incremental_sort', 'off', true);
 
 -- name: sum_up_venues_of_tier
+-- Sums by venue of one tier, without the symbols of several records.
 insert into otc_internal.venue_sum
 select * from otc_internal.venues_as_of(null, %(week)s, %(week)s, %(multi_record)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: sum_up_symbols_of_multi_record
+-- Sums by symbol of the symbols of several records.
 insert into otc_internal.symbol_sum
 select * from otc_internal.symbols_as_of(null, %(week)s, %(week)s, %(multi_record)s, null)
 where week_ending = %(week)s and symbol = any(%(multi_record)s);
 
 -- name: sum_up_venues_of_multi_record
+-- Sums by venue of the symbols of several records.
 insert into otc_internal.venue_sum select * from otc_internal.venues_as_of(null, %(week)s, %(week)s, %(multi_record)s, null);
 
 -- name: delete_symbol_sums
+-- Delete a week's sums by symbol.
 delete from otc_internal.symbol_sum where week_ending = %(week)s;
 
 -- name: delete_venue_sums
+-- Delete a week's sums by venue.
 delete from otc_internal.venue_sum where week_ending = %(week)s;
 
 -- name: vacuum_sums
--- What runners took away would be passed by every metric of the next week.
+-- Free the rows of deleted sums, which the next week's metrics would have to skip.
 vacuum (skip_locked) otc_internal.symbol_sum, otc_internal.venue_sum;
 
 -- name: store_metric
+-- Store a week of a metric; returns the number of rows that changed.
 select otc_internal.store_metric(%(metric)s, %(week)s) as changed;

@@ -1,5 +1,5 @@
 -- name: stranded
--- Runs that are due and that nobody holds, oldest week first.
+-- Runs that are due and whose lease is held by no worker, oldest week first.
 select
     stage,
     key,
@@ -12,6 +12,7 @@ where (state = 'queued' and queued_at < now() - %(patience)s) or (state = 'runni
 order by week_ending, tier, queued_at;
 
 -- name: cached_keys
+-- Keys of all observations in the ledger.
 select key from otc.stage_run where stage = 'cache';
 
 -- name: stale
@@ -60,7 +61,7 @@ where not exists (
 order by c.week_ending, c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc;
 
 -- name: absent
--- Fetches that found nothing published, and whose partition nobody has brought since.
+-- Fetches that found nothing published, of partitions that were not captured since.
 select r.week_ending, r.tier, r.key
 from otc.stage_run as r
 where

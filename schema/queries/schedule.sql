@@ -1,5 +1,5 @@
 -- name: begin_fires
--- A job that never fired counts from its first start on.
+-- A job that never ran counts from its first start on.
 insert into otc_internal.schedule_fire (job, scheduled_for, finished_at, outcome)
 select j.job, %(now)s, now(), 'first start'
 from unnest(%(jobs)s::text[]) as j (job)
@@ -7,13 +7,14 @@ where not exists (select from otc_internal.schedule_fire as f where f.job = j.jo
 on conflict do nothing;
 
 -- name: last_fires
+-- The newest time that each job completed.
 select job, max(scheduled_for) as scheduled_for
 from otc_internal.schedule_fire
 where finished_at is not null
 group by job;
 
 -- name: claim_fire
--- One scheduler gets the row; another one only when the first has died over it, or given it back.
+-- Claim a job's time; no row if another scheduler has it, unless that one died or gave it back.
 insert into otc_internal.schedule_fire as f (job, scheduled_for)
 values (%(job)s, %(scheduled_for)s)
 on conflict (job, scheduled_for) do update set fired_at = now()
@@ -21,15 +22,17 @@ where f.finished_at is null and f.fired_at < now() - %(patience)s
 returning job;
 
 -- name: release_fire
+-- Give a claimed time back.
 update otc_internal.schedule_fire set fired_at = '-infinity'
 where job = %(job)s and scheduled_for = %(scheduled_for)s and finished_at is null;
 
 -- name: finish_fire
+-- Note what a job did.
 update otc_internal.schedule_fire set finished_at = now(), outcome = %(outcome)s
 where job = %(job)s and scheduled_for = %(scheduled_for)s;
 
 -- name: drop_old_fires
--- Each job keeps its last one.
+-- Delete old rows; each job keeps its newest.
 delete from otc_internal.schedule_fire as f
 where
     f.scheduled_for < %(now)s - make_interval(days => %(days)s)

@@ -49,7 +49,7 @@ with restated as (
     where %(tier)s in (t.tier, 'ALL_TIERS')
     group by 1, 2, 3
 ),
-told as (
+named as (
     select r.*, array[r.mpid, r.firm_crd::text, n.name] as venue
     from restated as r
     left join otc_internal.name as n on n.name_id = r.unnumbered_id
@@ -77,7 +77,7 @@ select
     r.restated_on,
     coalesce(r.records, 0) as restated_records
 from otc.venue_share as s
-left join told as r
+left join named as r
     on r.venue = array[
         s.mpid,
         case when s.mpid is null then s.firm_crd::text end,

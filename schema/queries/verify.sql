@@ -1,5 +1,5 @@
 -- name: verifiable
--- Partitions whose captures are known, or were.
+-- Partitions whose captures are stored, or were.
 select week_ending, tier
 from (
     select c.week_ending, c.tier from otc.capture as c
@@ -17,7 +17,7 @@ where week_ending = %(week_ending)s and tier = %(tier)s
 order by observed_at, fetched_key;
 
 -- name: lost_captures
--- Captures whose records the ledger says are in, and that are not there.
+-- Captures that the ledger says are persisted, and that are missing.
 select distinct r.generation as capture_id, r.key
 from otc.stage_run as r
 where
@@ -26,23 +26,26 @@ where
 order by capture_id;
 
 -- name: stored_rejects
+-- Rejects of a partition.
 select raw_key, line, reason, text
 from otc.reject
 where week_ending = %(week_ending)s and tier = %(tier)s
 order by raw_key, line;
 
 -- name: create_stand_in
--- Comes before the real records wherever a statement names them without a schema.
+-- Create an empty copy of the records, which statements use that name the records without a schema.
 create temporary table volume_record (like otc_internal.volume_record) on commit drop;
 
 -- name: use_stand_in
+-- Let statements without a schema use the copy of the records.
 set local search_path = pg_temp, otc_internal;
 
 -- name: count_stand_in
+-- Number of records and versions in the copy.
 select count(*) filter (where closed_by is null) as records, count(*) as revisions from volume_record;
 
 -- name: differing_records
--- Revisions that only one of the two holds, and what they do not share; a few of them.
+-- A few versions that only the table or only the copy holds, and how they differ.
 with stored as (
     select * from otc_internal.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
 ),
@@ -71,7 +74,9 @@ order by symbol, venue, capture_id
 limit 5;
 
 -- name: differing_metric
+-- A few rows of a metric that differ from what the records give.
 select * from otc_internal.differing_metric(%(metric)s, %(week)s);
 
 -- name: due_metrics
+-- Metrics of a week that are due.
 select distinct metric from otc_internal.metric_due where week_ending = %(week)s;

@@ -78,6 +78,10 @@ def test_every_statement_has_a_name_of_its_own() -> None:
     assert len(statements.statements()) == sum(len(statements.named(f"queries/{path.name}")) for path in files)
 
 
+def test_every_statement_is_described() -> None:
+    assert [name for name, text in statements.statements().items() if not text.startswith("-- ")] == []
+
+
 def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: dict[str, str], sql: Sql) -> None:
     definition = sql("select pg_get_indexdef('otc.volume_record_current'::regclass)")[0][0]
     assert "NULLS NOT DISTINCT" in definition
