@@ -77,7 +77,7 @@ def _rows(
 ) -> list[tuple[str, Row]]:
     """Return (metric, row) pairs, read as JSON so that numbers keep all their digits."""
     found = transaction.rows("metrics_of", metrics=list(names), symbol=symbol, first=first, last=last)
-    return [(row["metric"], json.loads(row["told"], parse_float=Decimal)) for row in found]
+    return [(row["metric"], json.loads(row["stored"], parse_float=Decimal)) for row in found]
 
 
 def _absence(transaction: Transaction, symbol: str, week: date) -> str:

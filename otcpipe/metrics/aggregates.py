@@ -25,8 +25,8 @@ def build_in(transaction: Transaction, week: date) -> None:
 
 def delete(transaction: Transaction, week: date) -> None:
     """Delete the week's aggregates."""
-    transaction.run("take_away_symbols", week=week)
-    transaction.run("take_away_venues", week=week)
+    transaction.run("delete_symbol_sums", week=week)
+    transaction.run("delete_venue_sums", week=week)
 
 
 def _clear(transaction: Transaction, week: date) -> list[str]:
@@ -34,13 +34,13 @@ def _clear(transaction: Transaction, week: date) -> list[str]:
     delete(transaction, week)
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
-    return [row["symbol"] for row in transaction.rows("tangled_symbols", week=week)]
+    return [row["symbol"] for row in transaction.rows("multi_record_symbols", week=week)]
 
 
 def _build_part(transaction: Transaction, week: date, multi_record: list[str], tier: str | None) -> None:
     """Sum a tier without the multi-record symbols, or only those if no tier is given."""
-    part = "tier" if tier else "tangled"
-    values: Row = {"week": week, "tangled": multi_record} | ({"tier": tier} if tier else {})
+    part = "tier" if tier else "multi_record"
+    values: Row = {"week": week, "multi_record": multi_record} | ({"tier": tier} if tier else {})
     transaction.rows("plan_for_a_week")
     transaction.rows("plan_in_order")
     transaction.run(f"sum_up_symbols_of_{part}", **values)

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from graphlib import TopologicalSorter
 
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Transaction
@@ -12,7 +11,6 @@ from otcpipe.storage.postgres import Transaction
 WEEK = timedelta(days=7)
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
-_READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,11 @@ class Metric:
 @cache
 def metrics() -> tuple[Metric, ...]:
     """Return all metrics, each after those that it reads."""
-    found = {name: _metric(name, text) for name, text in sql.metric_files().items()}
-    order = TopologicalSorter({metric.name: metric.reads - {metric.name} for metric in found.values()})
-    return tuple(found[name] for name in order.static_order())
+    return tuple(_metric(name, text) for name, text in sql.metric_files().items())
 
 
 def _metric(name: str, text: str) -> Metric:
-    reach, reads, formula = _REACHES.search(text), _READS.search(text), _FORMULA.search(text)
+    reach, formula = _REACHES.search(text), _FORMULA.search(text)
     if not reach:
         raise ValueError(f"schema/metrics/{name}.sql lacks the line `-- reaches: N`, N following weeks.")
     return Metric(
@@ -55,7 +51,7 @@ def _metric(name: str, text: str) -> Metric:
         int(reach[1]),
         bool(reach[2]),
         not reach[3],
-        frozenset(reads[1].split(", ") if reads else ()),
+        sql.metric_reads(text),
         formula[1] if formula else "",
     )
 

@@ -28,7 +28,7 @@ class WeekComputation:
 
         def fenced(transaction: Transaction, one: One) -> Result:
             transaction.rows("enter_lane", week=self.week, space=PARALLEL_LOCKS)
-            if not transaction.rows("is_running", number=self.transaction_id)[0]["is_running"]:
+            if not transaction.rows("is_running", transaction_id=self.transaction_id)[0]["is_running"]:
                 raise TooSoon(
                     f"The computation of the week ending {self.week} was cut off; it is repeated.", CUT_OFF_SECONDS
                 )
@@ -45,4 +45,4 @@ def begin(database: Database, transaction: Transaction, week: date) -> WeekCompu
     transaction.run("wait_long")
     with database.transaction() as first:
         first.rows("wait_for_lanes", week=week, space=PARALLEL_LOCKS)
-    return WeekComputation(database, week, transaction.rows("number")[0]["number"])
+    return WeekComputation(database, week, transaction.rows("transaction_id")[0]["transaction_id"])

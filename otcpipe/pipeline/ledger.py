@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from otcpipe.metrics import definitions
-from otcpipe.pipeline.definition import Stage, after
+from otcpipe.pipeline import definition
+from otcpipe.pipeline.definition import Stage
 from otcpipe.records import StageResult
 from otcpipe.storage.keys import Key, parse
 from otcpipe.storage.postgres import Database, Row, Transaction
@@ -36,7 +37,7 @@ class Run:
 
     def following(self, output: StageResult) -> "Run | None":
         """Return the next stage's run on the output; None after the last stage, or if the stage has no output."""
-        stage = None if self.is_last else after(self.stage)
+        stage = None if self.is_last else definition.after(self.stage)
         if stage is None or output.key is None:
             return None
         key, generation = self.key.parse_other(output.key), output.generation or self.generation
@@ -85,9 +86,14 @@ def make_due(transaction: Transaction, run: Run) -> bool:
 
 
 def complete_waiting_computes(database: Database, reach: int) -> None:
-    """Complete waiting compute runs whose week, and the `reach` weeks after it, another run has computed."""
+    """Complete waiting compute runs whose week, and the `reach` weeks after it, another run has computed.
+
+    The stage after compute, if the pipeline has one, becomes due for each: recovery sends it if no message does.
+    """
+    following = definition.after(definition.named("compute"))
+    stages, versions = ([following.name], [following.code_version]) if following else ([], [])
     with database.transaction() as transaction:
-        transaction.run("settle_computed", reach=reach)
+        transaction.run("settle_computed", reach=reach, next_stages=stages, next_versions=versions)
 
 
 def producer(database: Database, key: str) -> Row | None:
@@ -99,7 +105,7 @@ def producer(database: Database, key: str) -> Row | None:
 def partitions(database: Database, week_ending: date | None = None) -> list[Row]:
     """Return one row for each partition that was ever requested, oldest week first."""
     with database.transaction() as transaction:
-        return transaction.rows("partitions", week_ending=week_ending)
+        return transaction.rows("partitions", week_ending=week_ending, last_stage=definition.PIPELINE[-1].name)
 
 
 def generation_of(database: Database, key: Key) -> int:

@@ -80,6 +80,6 @@ def _fire(job: Job, at: datetime, context: JobContext) -> bool:
             transaction.run("release_fire", **identity)
         return False
     with context.database.transaction() as transaction:
-        transaction.run("finish_fire", **identity, told=summary)
+        transaction.run("finish_fire", **identity, outcome=summary)
     log.info("%s: %s", job.name, summary)
     return True

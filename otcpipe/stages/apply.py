@@ -70,7 +70,7 @@ def _apply_diff(
     places = transaction.rows("places_of_outgoing", **partition)[0]["places"]
     transaction.run("drop_outgoing")
     transaction.rows("plan_by_place")
-    closed = transaction.run("end_at_places", **partition, capture_id=capture["capture_id"], places=places)
+    closed = transaction.run("close_at_places", **partition, capture_id=capture["capture_id"], places=places)
     transaction.rows("plan_for_a_week")
     if closed != removed.num_rows:
         raise _DiffNotApplicable
@@ -85,7 +85,7 @@ def _sums(records: pa.Table) -> Row:
 
 
 def to_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
-    """Return the records in the columns of `otc.volume_record`, names as identifiers, sorted by symbol.
+    """Return the records in the columns of `otc_internal.volume_record`, names as identifiers, sorted by symbol.
 
     Sorted input makes COPY a quarter faster, since the index grows at its end, and keeps a symbol's rows adjacent.
     """
@@ -96,8 +96,8 @@ def to_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
     count = records.num_rows
     columns = {
         "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
-        "brought_by": pa.repeat(capture["capture_id"], count),
-        "ended_by": pa.nulls(count, pa.int64()),
+        "opened_by": pa.repeat(capture["capture_id"], count),
+        "closed_by": pa.nulls(count, pa.int64()),
         "share_volume": records["share_volume"],
         "trade_count": records["trade_count"],
         "notional": records["notional"],

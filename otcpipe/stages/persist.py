@@ -69,7 +69,7 @@ def _prepare(database: Database, transaction: Transaction, capture: Row, rows: N
     Names and the quarter's table are committed first, so that no other partition waits for this transaction.
     """
     with database.transaction() as first:
-        first.rows("make_room", week_ending=capture["week_ending"])
+        first.rows("create_quarter", week_ending=capture["week_ending"])
         names = apply.add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")

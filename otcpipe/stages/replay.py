@@ -79,5 +79,5 @@ def _undo_captures(transaction: Transaction, partition: Partition, captures: lis
     """Delete the records that the captures opened and reopen those that they closed; return how many changed."""
     if not captures:
         return 0
-    removed = transaction.run("drop_brought_by", **asdict(partition), captures=captures)
-    return removed + transaction.run("revive_ended_by", **asdict(partition), captures=captures)
+    removed = transaction.run("delete_opened", **asdict(partition), captures=captures)
+    return removed + transaction.run("reopen_closed", **asdict(partition), captures=captures)

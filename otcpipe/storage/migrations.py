@@ -1,40 +1,68 @@
-"""Bring a database's schema up to date: migrations once each, functions and metric tables every time."""
+"""Bring the schema of a database up to date, whatever release made it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from otcpipe.storage import sql
+from otcpipe.errors import Unready
+from otcpipe.storage import dictionary, sql
 from otcpipe.storage.transaction import Transaction
+
+FIRST_OF_0_1_0, LAST_OF_0_1_0 = "0001_records", "0011_sums_side_by_side"  # migrations of the first release
+TOO_OLD = (
+    "The database was made by a release before 0.1.0, and cannot be migrated:"
+    " drop its schema otc, then run `otcpipe migrate` and `otcpipe rebuild`."
+)
+
 
 Begin = Callable[[], AbstractContextManager[Transaction]]
 
 
 def migrate(begin: Begin) -> list[str]:
-    """Apply the migrations that are missing, each in its own transaction, and return their names.
+    """Create or upgrade all tables, views and functions; return the names of the migrations that were applied.
 
-    An advisory lock serializes concurrent calls: two would collide even at `create ... if not exists`.
+    Each migration has its own transaction; functions, metrics and descriptions are renewed each time. Raises Unready
+    if the database was made by a release before 0.1.0.
     """
+    first, others = sql.functions()
     with begin() as transaction:
-        transaction.rows("lock_migrations")
+        transaction.rows("lock_migrations")  # two would collide even at `create ... if not exists`
         transaction.script(sql.statements()["create_migrations"])
-    applied = [name for name, text in sql.migrations() if _apply(begin, name, text)]
+        applied = _upgrade(transaction)
+        transaction.script(first)
+    applied += [name for name, text in sql.migrations() if _apply(begin, name, text)]
     with begin() as transaction:
         transaction.rows("lock_migrations")
-        transaction.script(sql.statements()["trust_functions"])
-        for text in sql.functions():
+        metrics = [sql.named(f"metrics/{metric}.sql") for metric in sql.metric_files()]
+        for text in [*others, *(file["table"] for file in metrics), *(file["function"] for file in metrics)]:
             transaction.script(text)
-        for part in ("table", "function"):
-            for metric in sql.metric_files():
-                transaction.script(sql.named(f"metrics/{metric}.sql")[part])
+        objects, columns, texts = (list(values) for values in zip(*dictionary.descriptions(), strict=True))
+        transaction.rows("describe", objects=objects, columns=columns, texts=texts)
     return applied
 
 
+def _upgrade(transaction: Transaction) -> list[str]:
+    """Bring the tables of release 0.1.0 to the first migration; return the names of the steps."""
+    before = _applied(transaction)
+    if FIRST_OF_0_1_0 not in before:
+        return []
+    if LAST_OF_0_1_0 not in before:
+        raise Unready(TOO_OLD)
+    steps = [(name, text) for name, text in sql.upgrades() if name not in before]
+    for _, text in steps:
+        transaction.script(text)
+    transaction.run("note_upgrade", name=sql.migrations()[0][0])
+    return [name for name, _ in steps]
+
+
 def _apply(begin: Begin, name: str, text: str) -> bool:
-    """Apply a migration; return False if it was applied before."""
     with begin() as transaction:
         transaction.rows("lock_migrations")
-        if name in {row["name"] for row in transaction.rows("applied_migrations")}:
+        if name in _applied(transaction):
             return False
         transaction.script(text)
         transaction.run("note_migration", name=name)
         return True
+
+
+def _applied(transaction: Transaction) -> set[str]:
+    return {row["name"] for row in transaction.rows("applied_migrations")}

@@ -104,7 +104,10 @@ class Database:
             connection.execute(sql.statements()[name].encode())
 
     def migrate(self) -> list[str]:
-        """Bring the schema up to date and return the names of the migrations that were applied."""
+        """Bring the schema up to date; return the names of the migrations that were applied.
+
+        Raises Unready if a release before 0.1.0 made the database.
+        """
         return migrations.migrate(self.transaction)
 
     def close(self) -> None:

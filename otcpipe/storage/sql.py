@@ -1,42 +1,60 @@
 """The SQL files: named statements, each with its description, in `schema/`."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
 SCHEMA = HERE / "schema" if (HERE / "schema").is_dir() else HERE.parent / "schema"  # a wheel, or a checkout
+_READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 @cache
 def named(file: str) -> dict[str, str]:
-    """The statements of one file below `schema/`, such as `queries/ledger.sql`, by name."""
+    """Return the statements of one file below `schema/`, such as `queries/ledger.sql`, by name."""
     parts = _NAME.split((SCHEMA / file).read_text())[1:]
     return dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
 
 
 @cache
 def statements() -> dict[str, str]:
-    """All statements of `schema/queries`; a name stands once."""
+    """Return all statements of `schema/queries` by name; no two files use the same name."""
     found: dict[str, str] = {}
     for path in sorted((SCHEMA / "queries").glob("*.sql")):
         found |= named(f"queries/{path.name}")
     return found
 
 
-def migrations() -> Iterator[tuple[str, str]]:
-    """Name and text of each migration, in order."""
-    for path in sorted((SCHEMA / "migrations").glob("*.sql")):
-        yield path.stem, path.read_text()
+def migrations() -> list[tuple[str, str]]:
+    """Return name and text of each migration, in order."""
+    return _scripts("migrations")
 
 
-def functions() -> list[str]:
-    """Texts of the functions that each migration states anew."""
-    return [path.read_text() for path in sorted((SCHEMA / "functions").glob("*.sql"))]
+def upgrades() -> list[tuple[str, str]]:
+    """Return name and text of each step from the tables of release 0.1.0 to the first migration, in order."""
+    return _scripts("upgrades")
+
+
+def functions() -> tuple[str, list[str]]:
+    """Return the functions that migrations build on, and the texts of the others, in order of creation."""
+    first, *others = (text for _, text in _scripts("functions"))
+    return first, others
+
+
+def _scripts(directory: str) -> list[tuple[str, str]]:
+    return [(path.stem, path.read_text()) for path in sorted((SCHEMA / directory).glob("*.sql"))]
 
 
 def metric_files() -> dict[str, str]:
-    """Text of each metric's file by the metric's name."""
-    return {path.stem: path.read_text() for path in sorted((SCHEMA / "metrics").glob("*.sql"))}
+    """Return the text of each metric's file by the metric's name, each after those that it reads."""
+    texts = {path.stem: path.read_text() for path in (SCHEMA / "metrics").glob("*.sql")}
+    order = TopologicalSorter({name: metric_reads(texts[name]) - {name} for name in sorted(texts)})
+    return {name: texts[name] for name in order.static_order()}
+
+
+def metric_reads(text: str) -> frozenset[str]:
+    """Return the names of the metrics that a metric's file says it reads."""
+    found = _READS.search(text)
+    return frozenset(found[1].split(", ") if found else ())

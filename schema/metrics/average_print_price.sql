@@ -1,6 +1,6 @@
--- average_print_price: what a share of a symbol cost on average in a week, all tiers together: notional / shares.
+-- average_print_price: the average price of a share of a symbol in a week, all tiers together: notional / shares.
 -- No row where there are no shares, where a tier of the symbol lacks the notional of a record (as files do), or where
--- it tells ATS volume only and the scope is another.
+-- it covers ATSs only and the scope is another.
 -- formula: average_price = the sum of notional / the sum of share_volume
 -- reaches: 0
 
@@ -24,6 +24,6 @@ select
     scope,
     round(notional / volume, 6) as average_price,
     now() as computed_at
-from otc.week_symbols($1, $2, $3)
-where is_whole and notional is not null and volume > 0
+from otc.week_symbols(at, first_week, last_week)
+where is_all_tiers and notional is not null and volume > 0
 $$;

@@ -30,7 +30,7 @@ create or replace function otc.symbol_concentration_as_of(
 ) returns setof otc.symbol_concentration language sql stable parallel safe as $$
 with squared as (
     select s.*, i.*
-    from otc.week_symbols($1, $2, $3) as s
+    from otc.week_symbols(at, first_week, last_week) as s
     cross join lateral (
         select
             s.volume * s.volume as total,
@@ -38,7 +38,7 @@ with squared as (
             10000 * (s.squares + s.de_minimis * s.de_minimis) as points_upper
         offset 0 -- each product once, not at every place that names it
     ) as i
-    where s.is_whole and s.volume > 0
+    where s.is_all_tiers and s.volume > 0
 ),
 banded as ( -- by products, which are exact, and quicker than a quotient
     select

@@ -28,34 +28,34 @@ create or replace function otc.symbol_rolling_avg_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_rolling_avg language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all, bool_and(covers_all) over (partition by week_ending) as is_told
-    from otc.loaded_as_of($1)
-    where week_ending between $2 - 35 and $3
+    select week_ending, tier, covers_all, bool_and(covers_all) over (partition by week_ending) as is_covered_week
+    from otc.loaded_as_of(at)
+    where week_ending between first_week - 35 and last_week
 ),
 summary as not materialized (
     select week_ending, tier, symbol, scope, total_volume, total_trades
     from otc.symbol_summary
-    where $1 is null and week_ending between $2 - 35 and $3
+    where at is null and week_ending between first_week - 35 and last_week
     union all
     select week_ending, tier, symbol, scope, total_volume, total_trades
-    from otc.symbol_summary_as_of($1, $2 - 35, $3)
-    where $1 is not null
+    from otc.symbol_summary_as_of(at, first_week - 35, last_week)
+    where at is not null
 ),
 pair as materialized ( -- a partition in the window of a week
     select
         target.week_ending,
         l.week_ending as traded_week,
         l.tier,
-        l.is_told,
+        l.is_covered_week,
         l.week_ending = target.week_ending as is_now,
         1 << ((target.week_ending - l.week_ending) / 7) as week_bit,
         now.tier is null as is_unloaded,
         coalesce(now.covers_all, false) is false as is_uncovered
-    from (select distinct week_ending from loaded where week_ending >= $2) as target
+    from (select distinct week_ending from loaded where week_ending >= first_week) as target
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
-untold as ( -- where one of a symbol's tiers tells ATS volume only, its other scopes are not known
+uncovered as ( -- where one of a symbol's tiers covers ATSs only, its other scopes are unknown
     select distinct s.symbol, s.week_ending
     from summary as s
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
@@ -69,12 +69,12 @@ absent as ( -- where a tier on which a symbol traded in the window is not loaded
 traded as (
     select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
     from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_told
-    union all -- apart, since all weeks but few are told
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_covered_week
+    union all -- separately, because nearly all weeks are covered
     select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
     from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_told
-    left join untold as u on u.week_ending = s.week_ending and u.symbol = s.symbol
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
+    left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
     where s.scope = 'ATS' or u.symbol is null
 ),
 summed as (
@@ -120,7 +120,7 @@ select
 from summed as w
 left join absent as a on a.week_ending = w.week_ending and a.symbol = w.symbol
 left join whole as n on n.week_ending = w.week_ending
-left join otc.set_aside_as_of($1, $2, $3) as r on r.week_ending = w.week_ending and r.symbol = w.symbol
+left join otc_internal.set_aside_as_of(at, first_week, last_week) as r on r.week_ending = w.week_ending and r.symbol = w.symbol
 where
     w.current_volume is not null
     or (r.symbol is null and (a.symbol is null or (w.scope = 'ATS' and not a.is_unloaded)))

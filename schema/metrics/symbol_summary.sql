@@ -36,7 +36,7 @@ select
     case when s.scope = 'ALL' then round(s.ats_volume / nullif(s.volume, 0), 6) end as ats_fraction,
     round(s.volume / t.trading_days, 6) as volume_per_day,
     now() as computed_at
-from otc.week_symbols($1, $2, $3) as s
+from otc.week_symbols(at, first_week, last_week) as s
 left join otc.trading_week as t on t.week_ending = s.week_ending
 where s.tier is not null
 $$;

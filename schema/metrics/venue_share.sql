@@ -1,8 +1,8 @@
 -- venue_share: each named venue's share of a week's volume, by tier and scope, its rank, and how both changed.
 -- A venue is its MPID, else its CRD number, else its name. The unnamed firms (de minimis) and an ATS without MPID are in
 -- the total and are no venue. ALL_TIERS where all three tiers are loaded.
--- A change is null where the venue had no row in the week to compare with. Other weeks read only a row's share and rank,
--- which its own records tell.
+-- A change is null where the venue had no row in the week to compare with. Other weeks read only the share and the rank of a
+-- row, which depend on its own records alone.
 -- formula: market_share_pct = 100 x the venue's volume / the volume of its tier and scope
 -- reaches: 13, over stored rows
 -- reads: venue_share
@@ -33,7 +33,7 @@ create or replace function otc.venue_share_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.venue_share language sql stable parallel safe as $$
 with loaded as (
-    select week_ending, tier, covers_all from otc.loaded_as_of($1) where week_ending between $2 - 91 and $3
+    select week_ending, tier, covers_all from otc.loaded_as_of(at) where week_ending between first_week - 91 and last_week
 ),
 sets as (
     select week_ending, tier, covers_all from loaded
@@ -44,12 +44,12 @@ week as ( -- those asked for, and those to compare with
     select distinct asked.week_ending - back.days as week_ending
     from loaded as asked
     cross join (values (0), (7), (28), (91)) as back (days)
-    where asked.week_ending between $2 and $3 and $1 is not null
+    where asked.week_ending between first_week and last_week and at is not null
 ),
-traded as ( -- the names join what little there is
-    select * from otc.venue_sum where $1 is null and week_ending between $2 and $3
+traded as ( -- names are joined to the few sums only
+    select * from otc_internal.venue_sum where at is null and week_ending between first_week and last_week
     union all
-    select v.* from week as w cross join lateral otc.venues_as_of($1, w.week_ending, w.week_ending, null, null) as v
+    select v.* from week as w cross join lateral otc_internal.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
 ),
 named as (
     select
@@ -58,7 +58,7 @@ named as (
         case when v.mpid is null then v.firm_crd end as number,
         case when v.mpid is null and v.firm_crd is null then n.name end as unnumbered
     from traded as v
-    left join otc.name as n on n.name_id = v.venue_name_id
+    left join otc_internal.name as n on n.name_id = v.venue_name_id
 ),
 venue as (
     select
@@ -104,8 +104,7 @@ ranked as (
     from scoped
     where is_named
 ),
--- Stored rows tell the earlier weeks; and the week itself where only an earlier one changed, and its records are not
--- at hand.
+-- Earlier weeks are read from stored rows; so is the week itself where only an earlier one changed.
 known as (
     select * from ranked
     union all
@@ -114,15 +113,15 @@ known as (
         total_volume, total_trades, symbol_count, market_share_pct, rank
     from otc.venue_share
     where
-        $1 is null
-        and week_ending between $2 - 91 and $3
+        at is null
+        and week_ending between first_week - 91 and last_week
         and (
-            week_ending < $2
-            or not exists (select from otc.venue_sum where week_ending between $2 and $3)
+            week_ending < first_week
+            or not exists (select from otc_internal.venue_sum where week_ending between first_week and last_week)
             and (week_ending, tier) in (select s.week_ending, s.tier from sets as s) -- none where nothing counts
         )
 ),
-numbered as ( -- what makes it one venue: MPID, number, or the name where there is neither
+numbered as ( -- what identifies a venue: MPID, else number, else name
     select *, array[
         mpid, case when mpid is null then firm_crd::text end, case when mpid is null and firm_crd is null then venue_name end
     ] as venue
@@ -155,5 +154,5 @@ left join numbered as before_4
 left join numbered as before_13
     on before_13.week_ending = n.week_ending - 91 and before_13.tier = n.tier and before_13.scope = n.scope
     and before_13.venue = n.venue
-where n.week_ending between $2 and $3
+where n.week_ending between first_week and last_week
 $$;

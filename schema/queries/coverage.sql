@@ -1,6 +1,6 @@
 -- name: coverage
--- What captures say of each partition: whether both venue types are told, how often the content changed from one
--- capture to the next of its kind, and whether its metrics are due without anybody at them, or made by older code.
+-- For each partition: whether both venue types are covered, how often its content changed between captures of one kind, and
+-- whether its metrics are due while no run computes them, or were made by older code.
 with observed as (
     select
         week_ending,
@@ -18,7 +18,7 @@ old as (
     having max(code_version) < %(code_version)s
 ),
 waiting as (
-    select week_ending from otc.metric_due
+    select week_ending from otc_internal.metric_due
     except
     select week_ending from otc.stage_run where state in ('queued', 'running', 'held')
 )

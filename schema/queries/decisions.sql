@@ -1,18 +1,20 @@
 -- name: decisions
-select * from otc.decision order by decided_at, decision_id;
+-- All decisions, oldest first.
+select * from otc_internal.decision order by decided_at, decision_id;
 
 -- name: add_decision
-insert into otc.decision (decision_id, kind, week_ending, tier, subject, reason, grade, score, decided_at)
+-- Add a decision, once.
+insert into otc_internal.decision (decision_id, kind, week_ending, tier, subject, reason, grade, score, decided_at)
 values (
     %(decision_id)s, %(kind)s, %(week_ending)s, %(tier)s, %(subject)s, %(reason)s, %(grade)s, %(score)s, %(decided_at)s
 )
 on conflict (decision_id) do nothing;
 
 -- name: mark_withdrawn
--- The newest decision about an observation is the one that holds.
+-- Set whether a capture is withdrawn: the newest decision about it counts.
 update otc.capture set is_withdrawn = d.kind = 'withdraw'
 from (
-    select kind from otc.decision
+    select kind from otc_internal.decision
     where subject = %(subject)s and kind in ('withdraw', 'restore')
     order by decided_at desc, decision_id desc
     limit 1
@@ -20,14 +22,14 @@ from (
 where fetched_key = %(subject)s;
 
 -- name: first_wanted
--- The first week of each tier that was ever asked for.
+-- The first week of each tier that was ever requested.
 select tier, min(week_ending) as week_ending
-from otc.decision
+from otc_internal.decision
 where kind = 'want' and otc.is_partition(week_ending, tier)
 group by tier;
 
 -- name: misapplied
--- Captures whose records are in although they are withdrawn, or are not in although they should be.
+-- Captures whose records count although they are withdrawn, or do not count although they should.
 select 'persist' as stage, c.normalized_key as key, c.capture_id as generation
 from otc.capture as c
 where

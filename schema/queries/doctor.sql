@@ -1,4 +1,5 @@
 -- name: server
+-- Version, encoding and clock of the server.
 select
     current_setting('server_version_num')::int / 10000 as major,
     current_setting('server_version') as version,

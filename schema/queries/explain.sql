@@ -1,16 +1,17 @@
 -- name: by_symbol
--- Those of the metrics whose table has a symbol in it.
+-- Those of the metrics that have a symbol column.
 select m as metric
 from unnest(%(metrics)s::text[]) as m
 inner join pg_attribute as a on a.attrelid = format('otc.%%I', m)::regclass
 where a.attname = 'symbol' and not a.attisdropped;
 
 -- name: metrics_of
-select metric, told::text as told
-from otc.metrics_of(%(metrics)s::text[], %(symbol)s, %(first)s, %(last)s);
+-- A symbol's rows of metrics, as JSON.
+select metric, stored::text as stored
+from otc_internal.metrics_of(%(metrics)s::text[], %(symbol)s, %(first)s, %(last)s);
 
 -- name: records_of
--- A symbol's current records, each with the capture that brought it.
+-- A symbol's current records, each with the capture that opened it.
 select
     r.week_ending,
     r.tier,
@@ -28,16 +29,16 @@ select
     c.raw_key,
     c.digest,
     c.request_ids
-from otc.volume_record as r
-inner join otc.capture as c on c.capture_id = r.brought_by
-left join otc.name as issue on issue.name_id = r.issue_name_id
-left join otc.name as venue on venue.name_id = r.venue_name_id
-where r.symbol = %(symbol)s and r.week_ending between %(first)s and %(last)s and r.ended_by is null
+from otc_internal.volume_record as r
+inner join otc.capture as c on c.capture_id = r.opened_by
+left join otc_internal.name as issue on issue.name_id = r.issue_name_id
+left join otc_internal.name as venue on venue.name_id = r.venue_name_id
+where r.symbol = %(symbol)s and r.week_ending between %(first)s and %(last)s and r.closed_by is null
 order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier), c.capture_id, r.venue_type, r.share_volume desc;
 
 -- name: similar_symbols
--- Of the week: symbols that are the same but for their case.
+-- Symbols of the week that differ in case only.
 select distinct symbol
-from otc.volume_record
-where week_ending = %(week)s and ended_by is null and lower(symbol) = lower(%(symbol)s)
+from otc_internal.volume_record
+where week_ending = %(week)s and closed_by is null and lower(symbol) = lower(%(symbol)s)
 order by symbol;

@@ -1,5 +1,5 @@
 -- name: begin_export
--- One view of the database for all weeks; moments as text in one form.
+-- One snapshot of the database for all weeks; times as text in one form.
 set transaction isolation level repeatable read;
 set local timezone = 'UTC';
 set local datestyle = 'ISO';
@@ -10,6 +10,7 @@ create temporary table known (
 ) on commit drop;
 
 -- name: loaded_weeks
+-- Weeks with records that count.
 select distinct week_ending
 from otc.loaded_partition
 where week_ending between coalesce(%(first)s::date, '-infinity') and coalesce(%(last)s::date, 'infinity')
@@ -41,29 +42,33 @@ where week_ending = %(week_ending)s
 order by tier, symbol, mpid, firm_crd, issue_name, product_type, venue_type, venue_name;
 
 -- name: count_records
+-- Number of rows that `exported_records` returns.
 select count(*) as rows
 from otc.venue_volume_as_of(coalesce(%(at)s::timestamptz, 'infinity'), strict => true)
 where week_ending = %(week_ending)s;
 
 -- name: take_metric
-select otc.take_metric(%(metric)s, %(at)s, %(week_ending)s);
+-- Fill the table `exported` with a week of a metric.
+select otc_internal.take_metric(%(metric)s, %(at)s, %(week_ending)s);
 
 -- name: count_metric
+-- Number of rows in the table `exported`.
 select count(*) as rows from exported;
 
 -- name: note_known
--- When the last word on each symbol of a week was known: that a row is there, or that it is not any more.
+-- Note when the newest change of each symbol of a week was known: a record that appeared, or one that disappeared.
 insert into known
 select
     week_ending,
     tier,
     symbol,
-    max(case when ended_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(available_at, ended_at) else available_at end)
+    max(case when closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(available_at, closed_at) else available_at end)
 from otc.version
 where week_ending = %(week_ending)s and available_at <= coalesce(%(at)s::timestamptz, 'infinity')
 group by week_ending, tier, symbol;
 
 -- name: forget_known
+-- Forget the weeks that no metric looks back on any more.
 delete from known where week_ending < %(first)s;
 
 -- name: exported_metric

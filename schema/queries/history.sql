@@ -1,4 +1,5 @@
 -- name: add_capture
+-- Add a capture, once; it is withdrawn if the newest decision about its observation says so.
 insert into otc.capture
 (capture_id, week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
     record_total, pages, request_ids, added_columns, is_withdrawn)
@@ -7,7 +8,7 @@ values (
     %(observed_at)s, %(published_on)s, %(record_total)s, %(pages)s, %(request_ids)s, %(added_columns)s,
     coalesce((
         select d.kind = 'withdraw'
-        from otc.decision as d
+        from otc_internal.decision as d
         where d.subject = %(fetched_key)s and d.kind in ('withdraw', 'restore')
         order by d.decided_at desc, d.decision_id desc
         limit 1
@@ -16,14 +17,17 @@ values (
 on conflict (fetched_key) do nothing;
 
 -- name: add_trading_week
+-- Note the trading days of a week, once.
 insert into otc.trading_week (week_ending, trading_days, half_days)
 values (%(week_ending)s, %(trading_days)s, %(half_days)s)
 on conflict do nothing;
 
 -- name: capture_of
+-- Number of an observation's capture.
 select capture_id from otc.capture where fetched_key = %(fetched_key)s;
 
 -- name: capture
+-- A capture by its number.
 select * from otc.capture where capture_id = %(capture_id)s;
 
 -- name: same_content
@@ -40,7 +44,7 @@ from otc.capture as c
 left join otc.capture_quality as q on q.capture_id = c.capture_id
 left join lateral (
     select reason, decided_at
-    from otc.decision
+    from otc_internal.decision
     where subject = c.fetched_key and kind = 'withdraw' and c.is_withdrawn
     order by decided_at desc, decision_id desc
     limit 1
@@ -51,6 +55,7 @@ where
 order by c.week_ending, array_position(array['T1', 'T2', 'OTCE'], c.tier), c.observed_at, c.fetched_key;
 
 -- name: is_captured
+-- Whether the API's answer about a partition was captured and counts.
 select exists (
     select from otc.capture
     where week_ending = %(week_ending)s and tier = %(tier)s and source = 'api' and not is_withdrawn
@@ -59,66 +64,74 @@ select exists (
 -- name: newest_update
 -- The newest date that the current records of a partition carry.
 select max(updated_on) as updated_on
-from otc.volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
+from otc_internal.volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null;
 
 -- name: lock_partition
+-- Wait until no other transaction changes the partition's records.
 select pg_advisory_xact_lock(hashtext('otc.partition ' || %(tier)s), %(week_ending)s::date - date '2000-01-01');
 
--- name: make_room
-select otc.make_room(%(week_ending)s);
+-- name: create_quarter
+-- Create the table of the week's quarter, if it is missing.
+select otc_internal.create_quarter(%(week_ending)s);
 
 -- name: add_names
-insert into otc.name (name)
+-- Add names that are not stored yet, in one order, so that no two transactions wait for each other.
+insert into otc_internal.name (name)
 select n from unnest(%(names)s::text[]) as n
-where not exists (select from otc.name as known where known.name = n)
+where not exists (select from otc_internal.name as known where known.name = n)
 order by n
 on conflict do nothing;
 
 -- name: names
--- In one row: to take some 10,000 rows out one by one took longer than to look all names up.
-select coalesce(array_agg(name), '{}') as names, coalesce(array_agg(name_id), '{}') as ids from otc.name;
+-- All names in one row: to return 10,000 rows took longer than to look up all names.
+select coalesce(array_agg(name), '{}') as names, coalesce(array_agg(name_id), '{}') as ids from otc_internal.name;
 
--- name: drop_brought_by
-delete from otc.volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and brought_by = any(%(captures)s);
+-- name: delete_opened
+-- Delete the versions that some captures opened.
+delete from otc_internal.volume_record
+where week_ending = %(week_ending)s and tier = %(tier)s and opened_by = any(%(captures)s);
 
--- name: revive_ended_by
-update otc.volume_record set ended_by = null
-where week_ending = %(week_ending)s and tier = %(tier)s and ended_by = any(%(captures)s);
+-- name: reopen_closed
+-- Make the versions current again that some captures closed.
+update otc_internal.volume_record set closed_by = null
+where week_ending = %(week_ending)s and tier = %(tier)s and closed_by = any(%(captures)s);
 
 -- name: use_records
--- The statements from here to `copy_records` name the records without a schema: `verify` lets them work on a copy.
-set local search_path = otc, pg_temp;
+-- The statements from here to `copy_records` name the records without a schema, so that `verify` can run them on a copy.
+set local search_path = otc_internal, pg_temp;
 
 -- name: has_current
+-- Whether the partition has current records.
 select exists (
     select from volume_record
-    where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null
+    where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null
 ) as has_current;
 
 -- name: current_sums
+-- Number and sums of the partition's current records.
 select
     count(*) as records,
     coalesce(sum(share_volume), 0) as share_volume,
     coalesce(sum(trade_count), 0)::bigint as trade_count,
     coalesce(sum(notional), 0) as notional
 from volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and ended_by is null;
+where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null;
 
 -- name: create_outgoing
+-- Create the table for records that the previous capture has and this one has not.
 create temporary table outgoing (like volume_record) on commit drop;
 
 -- name: places_of_outgoing
--- Each is sought by itself, whatever statistics tell. Those without a symbol no index would lead to: they stay, and the
--- sum tells.
+-- Places of the current records that equal the outgoing ones. Each is looked up by itself, whatever the statistics say.
+-- Records without a symbol are not looked up, because no index serves them: the sums reveal what is missing.
 select coalesce(array_agg(found.place), '{}') as places
 from outgoing as o
 cross join lateral (
     select r.ctid::text as place
     from volume_record as r
     where
-        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null
         and r.symbol = o.symbol
         and coalesce(r.mpid, '') = coalesce(o.mpid, '')
         and coalesce(r.firm_crd, -1) = coalesce(o.firm_crd, -1)
@@ -135,30 +148,34 @@ cross join lateral (
 ) as found;
 
 -- name: plan_by_place
--- Rows are read where they are.
+-- Read rows at their places.
 select set_config('enable_indexscan', 'off', true);
 
--- name: end_at_places
-update volume_record set ended_by = %(capture_id)s
+-- name: close_at_places
+-- Close the records at some places.
+update volume_record set closed_by = %(capture_id)s
 where week_ending = %(week_ending)s and tier = %(tier)s and ctid = any(%(places)s::tid[])
-    and ended_by is null;
+    and closed_by is null;
 
 -- name: drop_outgoing
+-- Drop the table of outgoing records.
 drop table outgoing;
 
 -- name: create_incoming
+-- Create the table for the capture's records.
 create temporary table incoming (like volume_record) on commit drop;
 
 -- name: drop_incoming
+-- Drop the table of incoming records.
 drop table incoming;
 
 -- name: drop_unchanged
--- Take from the incoming rows those that are current already, and mark the current rows that match none as ended.
+-- Delete the incoming records that are current already, and close the current records that match none.
 with unchanged as (
     delete from incoming as i
     using volume_record as r
     where
-        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+        r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null
         and coalesce(i.symbol, '') = coalesce(r.symbol, '')
         and coalesce(i.mpid, '') = coalesce(r.mpid, '')
         and coalesce(i.firm_crd, -1) = coalesce(r.firm_crd, -1)
@@ -173,15 +190,15 @@ with unchanged as (
         and i.notional is not distinct from r.notional
     returning r.tableoid, r.ctid
 )
-update volume_record as r set ended_by = %(capture_id)s
+update volume_record as r set closed_by = %(capture_id)s
 where
-    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null
+    r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null
     and not exists (select from unchanged as u where u.tableoid = r.tableoid and u.ctid = r.ctid);
 
 -- name: drop_unchanged_ats
--- The same for a website file. It tells ATS rows only, without product, number, notional and first publication: those are
--- neither compared nor lost. Where the API has a symbol and venue under two products, the file cannot tell which. A
--- venue may have two names in a week: rows of one name belong together, else the only two that are left.
+-- The same for a website file. It has rows of ATSs only, without product, number, notional and first publication: those are
+-- neither compared nor lost. Where the API has a symbol and venue under two products, the file cannot say which. A venue may
+-- have two names in a week: rows of one name belong together, else the only two that are left.
 with current as (
     select
         r.tableoid as in_table,
@@ -189,7 +206,7 @@ with current as (
         r.*,
         count(*) over (partition by r.symbol, r.issue_name_id, r.mpid, r.venue_name_id) as products
     from volume_record as r
-    where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+    where r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null and r.venue_type = 'ATS'
 ),
 same_name as (
     select c.in_table, c.at, i.ctid as incoming_at
@@ -244,17 +261,18 @@ inherited as (
     set product_type = m.product_type, published_on = m.published_on, firm_crd = m.firm_crd
     from matched as m where i.ctid = m.incoming_at and not m.is_unchanged
 )
-update volume_record as r set ended_by = %(capture_id)s
+update volume_record as r set closed_by = %(capture_id)s
 from matched as m
 where
     r.week_ending = %(week_ending)s and r.tier = %(tier)s
     and r.tableoid = m.in_table and r.ctid = m.at and m.is_unchanged is not true;
 
 -- name: add_incoming
+-- Insert the incoming records.
 insert into volume_record select * from incoming;
 
 -- name: note_rows
--- What became of a capture's rows, whether or not it counts.
+-- Note the counts of a capture, whether or not it counts.
 update otc.capture set
     normalized_key = %(normalized_key)s,
     rows = %(rows)s,
@@ -274,36 +292,41 @@ where
     and (capture_id = any(%(captures)s)) <> (persisted_at is not null);
 
 -- name: is_loaded
--- Whether the partition is loaded, and the symbols of which its week has rejects: metrics depend on both.
+-- Whether the partition counts, and the symbols of its week with rejects: metrics depend on both.
 select
     coalesce((
         select covers_all from otc.loaded_partition where week_ending = %(week_ending)s and tier = %(tier)s
     )::text, 'no') as loaded,
     (
         select array_agg(s.symbol order by s.symbol)
-        from otc.set_aside_as_of(null, %(week_ending)s, %(week_ending)s) as s
+        from otc_internal.set_aside_as_of(null, %(week_ending)s, %(week_ending)s) as s
     ) as set_aside;
 
 -- name: drop_rejects
+-- Delete the rejects of a raw object.
 delete from otc.reject where raw_key = %(raw_key)s;
 
 -- name: copy_records
+-- Insert records.
 copy volume_record (
-    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    week_ending, opened_by, closed_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);
 
 -- name: copy_incoming
+-- Insert the capture's records.
 copy incoming (
-    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    week_ending, opened_by, closed_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);
 
 -- name: copy_outgoing
+-- Insert the outgoing records.
 copy outgoing (
-    week_ending, brought_by, ended_by, share_volume, trade_count, notional, published_on, updated_on,
+    week_ending, opened_by, closed_by, share_volume, trade_count, notional, published_on, updated_on,
     issue_name_id, venue_name_id, firm_crd, tier, venue_type, symbol, product_type, mpid
 ) from stdin (format binary);
 
 -- name: copy_rejects
+-- Insert rejects.
 copy otc.reject (raw_key, week_ending, tier, line, reason, text, symbol, lines) from stdin (format binary);

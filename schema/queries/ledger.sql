@@ -45,9 +45,11 @@ where
 returning r.request, r.is_last;
 
 -- name: renew_lease
+-- Extend a claim.
 update otc.stage_run set lease_until = now() + %(lease)s where worker = %(worker)s and state = 'running';
 
 -- name: run
+-- A run's state, and whether its workers died so often that it must not run again.
 select
     state, request, is_last, output_key, output_generation, counts,
     state = 'running' and lease_until < now() and unended + 1 >= %(most)s
@@ -57,7 +59,7 @@ from otc.stage_run
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
 
 -- name: finish_run
--- Nothing where the lease was lost to another worker meanwhile.
+-- Complete a run; no row if another worker holds the lease now.
 update otc.stage_run set
     state = 'done', output_key = %(output_key)s, output_generation = %(output_generation)s, counts = %(counts)s::jsonb,
     finished_at = now(), lease_until = null, reason = %(reason)s
@@ -65,26 +67,34 @@ where stage = %(stage)s and key = %(key)s and generation = %(generation)s and wo
 returning is_last;
 
 -- name: settle_computed
--- Runs that wait to compute weeks of which nothing is due any more, nor of those that they reach, are done: another one
--- computed for them.
+-- Complete the runs that wait to compute weeks of which nothing is due any more, nor of the weeks after them: another run
+-- computed for them. The stage that follows, if the pipeline has one, becomes due.
 with settled as (
     update otc.stage_run as r set
         state = 'done', output_key = r.key, counts = '{}', finished_at = now(), reason = null
     where
         r.stage = 'compute' and r.state = 'queued' and r.request is null
         and not exists (
-            select from otc.metric_due as d
+            select from otc_internal.metric_due as d
             where d.week_ending between r.week_ending and r.week_ending + 7 * %(reach)s
         )
         and (r.week_ending, r.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
-    returning r.stage, r.key, r.generation
+    returning r.stage, r.key, r.generation, r.week_ending, r.tier, r.is_last
+),
+following as (
+    insert into otc.stage_run (stage, key, generation, week_ending, tier, state, code_version)
+    select n.stage, s.key, s.generation, s.week_ending, s.tier, 'queued', n.code_version
+    from settled as s
+    cross join unnest(%(next_stages)s::text[], %(next_versions)s::int[]) as n (stage, code_version)
+    where not s.is_last
+    on conflict do nothing
 )
 update otc.dead_letter as d set resolved_at = now()
 from settled as s
 where d.stage = s.stage and d.key = s.key and d.generation = s.generation and d.resolved_at is null;
 
 -- name: give_back_run
--- To be tried again, or held until somebody accepts it. To be put off is no attempt.
+-- Make a run due again, or hold it until the partition is accepted. A run that is put off loses no attempt.
 update otc.stage_run set
     state = %(state)s, reason = %(reason)s, lease_until = null, finished_at = now(),
     attempts = attempts - %(is_put_off)s::int
@@ -92,7 +102,7 @@ where
     stage = %(stage)s and key = %(key)s and generation = %(generation)s and state <> 'done' and worker = %(worker)s;
 
 -- name: fail_run
--- Its message is dead.
+-- Fail a run whose message is dead.
 update otc.stage_run set
     state = 'failed', reason = %(reason)s, lease_until = null, finished_at = now()
 where
@@ -108,8 +118,8 @@ order by generation desc
 limit 1;
 
 -- name: partitions
--- The state of every partition that was ever asked for: its newest capture, and the run that says most about it.
--- Rows that name no possible partition are left out: `impossible_runs` lists them.
+-- The state of each partition that was ever requested: its newest capture, and its most telling run. Rows of impossible
+-- partitions are left out: `impossible_runs` lists them.
 with newest as (
     select distinct on (week_ending, tier) *
     from otc.capture
@@ -143,7 +153,7 @@ select
         when r.state = 'done' and r.stage = 'fetch' and n.capture_id is null then 'absent' -- not published yet
         when r.state = 'done' and c.captures > 0 and n.capture_id is null then 'absent' -- all were withdrawn
         when r.state = 'done' and h.tier is not null then 'held'
-        when r.state = 'done' and computed.key is null and n.capture_id is not null then 'queued'
+        when r.state = 'done' and l.key is null and n.capture_id is not null then 'queued'
         else r.state
     end as state,
     r.stage,
@@ -178,9 +188,8 @@ left join newest as n on n.week_ending = r.week_ending and n.tier = r.tier
 left join counted as c on c.week_ending = r.week_ending and c.tier = r.tier
 left join otc.weekly_quality as q on q.week_ending = r.week_ending and q.tier = r.tier
 left join otc.held_partition as h on h.week_ending = r.week_ending and h.tier = r.tier
-left join otc.stage_run as computed
-    on computed.stage = 'compute' and computed.key = n.normalized_key and computed.generation = n.capture_id
-    and computed.state = 'done'
+left join otc.stage_run as l -- from persist on, a stage hands on the key that it reads
+    on l.stage = %(last_stage)s and l.key = n.normalized_key and l.generation = n.capture_id and l.state = 'done'
 order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier);
 
 -- name: generation_of
@@ -200,7 +209,7 @@ order by c.observed_at desc, c.fetched_key desc
 limit 1;
 
 -- name: begun_with
--- The newest run of a stage on each key that begins so.
+-- The newest run of a stage on each key with a prefix.
 select key, generation
 from (
     select distinct on (key) key, generation, week_ending, tier

@@ -1,10 +1,11 @@
 -- name: lease_of
--- Whether somebody is at a run right now: the death of its message is told when that is over.
+-- Whether a worker runs it right now: its message is recorded as dead after that.
 select state = 'running' and lease_until > now() as is_held, state = 'done' as is_done
 from otc.stage_run
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s;
 
 -- name: add_letter
+-- Add a dead letter, once.
 insert into otc.dead_letter (
     redis_message_id, queue, actor, stage, key, generation, week_ending, tier, request, is_last, code_version,
     message, error_class, reason, traceback, attempts, first_at, last_at, resolved_at
@@ -18,11 +19,12 @@ values (
 on conflict (redis_message_id) do nothing;
 
 -- name: resolve_letters
+-- Resolve the dead letters of a run.
 update otc.dead_letter set resolved_at = now()
 where stage = %(stage)s and key = %(key)s and generation = %(generation)s and resolved_at is null;
 
 -- name: letters
--- The letters that fit what is asked, the newest first.
+-- Dead letters that match a filter, the newest first.
 select *
 from otc.letter
 where
@@ -35,21 +37,23 @@ where
 order by last_at desc, letter_id desc;
 
 -- name: take_letter
--- One of several who replay a letter gets it.
+-- Mark a letter as replayed; no row if another process did.
 update otc.dead_letter set replayed_at = now()
 where letter_id = %(letter_id)s and replayed_at is null and resolved_at is null
 returning letter_id;
 
 -- name: old_letters
+-- Number of dead letters before a moment.
 select count(*) as letters, count(*) filter (where state = 'open') as open
 from otc.letter
 where last_at < %(before)s;
 
 -- name: purge_letters
+-- Delete dead letters before a moment.
 delete from otc.dead_letter where last_at < %(before)s;
 
 -- name: address_letter
--- A message that could not be read when it died may be readable now: from here on its run is known.
+-- Note the run of a message that could not be read when it died, and can be read now.
 update otc.dead_letter set
     stage = %(stage)s, key = %(key)s, generation = %(generation)s, week_ending = %(week_ending)s, tier = %(tier)s,
     request = %(request)s, is_last = %(is_last)s

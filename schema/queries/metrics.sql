@@ -1,7 +1,7 @@
 -- name: mark_due
 -- The week, loaded or no longer, and the later loaded weeks that each metric reaches. Existing marks are locked: a
 -- transaction that takes one waits until this change is committed.
-insert into otc.metric_due (week_ending, metric, over_stored)
+insert into otc_internal.metric_due (week_ending, metric, over_stored)
 select p.week_ending, m.metric, m.over_stored
 from unnest(%(metrics)s::text[], %(over_stored)s::boolean[], %(reaches)s::int[]) as m (metric, over_stored, reach)
 inner join (select week_ending from otc.loaded_partition union select %(week)s::date) as p
@@ -10,8 +10,8 @@ order by p.week_ending, m.metric, m.over_stored
 on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;
 
 -- name: coming
--- Partitions of the week, all or other than one, whose records are on their way: one computation for all of them is
--- enough. What was queued long ago may have been lost, and is not waited for.
+-- Partitions of the week, all or other than one, with records on their way: one computation for all of them is enough. What
+-- was queued long ago may be lost, and is not waited for.
 select distinct tier
 from otc.stage_run
 where
@@ -22,24 +22,25 @@ where
     );
 
 -- name: due_weeks
+-- Weeks with metrics that are due.
 select distinct week_ending, over_stored
-from otc.metric_due
+from otc_internal.metric_due
 where week_ending between %(first)s and %(last)s
 order by week_ending, over_stored;
 
 -- name: try_records
--- One runner has the metrics of a week's records.
+-- Lock the metrics of a week's records, if no other transaction has them.
 select pg_try_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01') as is_locked;
 
 -- name: try_stored
--- One runner has a week's metrics over stored rows; of the weeks that it reads nobody computes the records meanwhile.
+-- Lock a week's metrics over stored rows, and keep others from computing the records of the weeks that it reads.
 select
     pg_try_advisory_xact_lock(%(space)s, date '2000-01-01' - %(week)s::date - 1)
     and bool_and(pg_try_advisory_xact_lock_shared(%(space)s, %(week)s::date - 7 * back - date '2000-01-01')) as is_locked
 from generate_series(0, %(reach)s::int) as back;
 
 -- name: lock_week
--- Both, waited for. Ascending, so that no two wait in a ring.
+-- Wait for both locks, in ascending order, so that no two transactions wait for each other.
 select
     case
         when back = 0 then pg_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01')
@@ -49,15 +50,15 @@ select
 from generate_series(%(reach)s::int, -1, -1) as back;
 
 -- name: take_due
--- In order, as they are marked.
+-- Delete what is due of a week, and return it. Rows are locked in the order in which they are marked.
 with taken as (
     select metric
-    from otc.metric_due
+    from otc_internal.metric_due
     where week_ending = %(week)s and over_stored = %(over_stored)s
     order by metric
     for update
 )
-delete from otc.metric_due as d using taken as t
+delete from otc_internal.metric_due as d using taken as t
 where d.week_ending = %(week)s and d.metric = t.metric and d.over_stored = %(over_stored)s
 returning d.metric;
 
@@ -74,16 +75,16 @@ select
     set_config('work_mem', '128MB', true); -- a week fits
 
 -- name: plan_in_order
--- The index has the records in the order of the symbols; no statistics tell that a week is better not sorted.
+-- The index has the records in the order of symbols; statistics do not show that sorting is not worth it.
 select set_config('enable_sort', 'off', true);
 
--- name: tangled_symbols
--- Symbols of which a venue may have several records: they stand on several tiers, or under several products or names,
--- or a venue that has several names or numbers in the week has several records of them.
+-- name: multi_record_symbols
+-- Symbols of which a venue may have several records: those on several tiers, or with several products or names; and those
+-- of a venue that has several names or numbers in the week and several records of them.
 with renamed as (
     select venue_type, mpid, case when mpid is null then firm_crd end as number
-    from otc.volume_record
-    where week_ending = %(week)s and ended_by is null and (mpid is not null or firm_crd is not null)
+    from otc_internal.volume_record
+    where week_ending = %(week)s and closed_by is null and (mpid is not null or firm_crd is not null)
     group by 1, 2, 3
     having
         min(coalesce(venue_name_id, 0)) < max(coalesce(venue_name_id, 0))
@@ -94,72 +95,82 @@ from (
     select
         symbol,
         min(coalesce(issue_name_id, 0)) < max(coalesce(issue_name_id, 0))
-        or min(coalesce(product_type, '')) < max(coalesce(product_type, '')) as is_tangled
-    from otc.volume_record
-    where week_ending = %(week)s and ended_by is null and symbol is not null
+        or min(coalesce(product_type, '')) < max(coalesce(product_type, '')) as is_multi_record
+    from otc_internal.volume_record
+    where week_ending = %(week)s and closed_by is null and symbol is not null
     group by week_ending, tier, symbol
 ) as on_tier
 group by symbol
-having bool_or(is_tangled) or count(*) > 1
+having bool_or(is_multi_record) or count(*) > 1
 union
 select r.symbol
-from otc.volume_record as r
+from otc_internal.volume_record as r
 inner join renamed as v
     on v.venue_type = r.venue_type
     and coalesce(v.mpid, '') = coalesce(r.mpid, '')
     and coalesce(v.number, -1) = coalesce(case when r.mpid is null then r.firm_crd end, -1)
-where r.week_ending = %(week)s and r.ended_by is null and r.symbol is not null
+where r.week_ending = %(week)s and r.closed_by is null and r.symbol is not null
 group by r.tier, r.symbol, v.venue_type, v.mpid, v.number
 having count(*) > 1;
 
 -- name: wait_long
--- A runner's transaction is idle while others do its work side by side.
+-- Let the transaction idle while parallel transactions do its work.
 set local idle_in_transaction_session_timeout = '1 h';
 
--- name: number
-select pg_current_xact_id()::text as number;
+-- name: transaction_id
+-- Identity of the transaction, by which others see whether it still runs.
+select pg_current_xact_id()::text as transaction_id;
 
 -- name: wait_for_lanes
+-- Wait until no parallel transaction of the week's computation runs.
 select pg_advisory_xact_lock(%(space)s, %(week)s::date - date '2000-01-01');
 
 -- name: enter_lane
+-- Join the parallel transactions of the week's computation.
 select pg_advisory_xact_lock_shared(%(space)s, %(week)s::date - date '2000-01-01');
 
 -- name: is_running
-select pg_xact_status(%(number)s::xid8) = 'in progress' as is_running;
+-- Whether a transaction still runs.
+select pg_xact_status(%(transaction_id)s::xid8) = 'in progress' as is_running;
 
 -- name: sum_up_symbols_of_tier
--- One tier, of all symbols but the tangled ones.
-insert into otc.symbol_sum
-select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
+-- Sums by symbol of one tier, without the symbols of several records.
+insert into otc_internal.symbol_sum
+select * from otc_internal.symbols_as_of(null, %(week)s, %(week)s, %(multi_record)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
 -- name: plan_by_groups
--- Venues are few, which no statistics tell either.
+-- Venues are few, which statistics do not show.
 select set_config('enable_incremental_sort', 'off', true);
 
 -- name: sum_up_venues_of_tier
-insert into otc.venue_sum
-select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, %(tier)s)
+-- Sums by venue of one tier, without the symbols of several records.
+insert into otc_internal.venue_sum
+select * from otc_internal.venues_as_of(null, %(week)s, %(week)s, %(multi_record)s, %(tier)s)
 where week_ending = %(week)s and tier = %(tier)s;
 
--- name: sum_up_symbols_of_tangled
-insert into otc.symbol_sum
-select * from otc.symbols_as_of(null, %(week)s, %(week)s, %(tangled)s, null)
-where week_ending = %(week)s and symbol = any(%(tangled)s);
+-- name: sum_up_symbols_of_multi_record
+-- Sums by symbol of the symbols of several records.
+insert into otc_internal.symbol_sum
+select * from otc_internal.symbols_as_of(null, %(week)s, %(week)s, %(multi_record)s, null)
+where week_ending = %(week)s and symbol = any(%(multi_record)s);
 
--- name: sum_up_venues_of_tangled
-insert into otc.venue_sum select * from otc.venues_as_of(null, %(week)s, %(week)s, %(tangled)s, null);
+-- name: sum_up_venues_of_multi_record
+-- Sums by venue of the symbols of several records.
+insert into otc_internal.venue_sum select * from otc_internal.venues_as_of(null, %(week)s, %(week)s, %(multi_record)s, null);
 
--- name: take_away_symbols
-delete from otc.symbol_sum where week_ending = %(week)s;
+-- name: delete_symbol_sums
+-- Delete a week's sums by symbol.
+delete from otc_internal.symbol_sum where week_ending = %(week)s;
 
--- name: take_away_venues
-delete from otc.venue_sum where week_ending = %(week)s;
+-- name: delete_venue_sums
+-- Delete a week's sums by venue.
+delete from otc_internal.venue_sum where week_ending = %(week)s;
 
 -- name: vacuum_sums
--- What runners took away would be passed by every metric of the next week.
-vacuum (skip_locked) otc.symbol_sum, otc.venue_sum;
+-- Free the rows of deleted sums, which the next week's metrics would have to skip.
+vacuum (skip_locked) otc_internal.symbol_sum, otc_internal.venue_sum;
 
 -- name: store_metric
-select otc.store_metric(%(metric)s, %(week)s) as changed;
+-- Store a week of a metric; returns the number of rows that changed.
+select otc_internal.store_metric(%(metric)s, %(week)s) as changed;

@@ -1,5 +1,5 @@
 -- name: impossible_runs
--- Runs of partitions that cannot be, or whose week has not ended, by which nothing was captured.
+-- Runs of partitions that cannot exist, or whose week has not ended, without a capture.
 select r.stage, r.key
 from otc.stage_run as r
 where
@@ -8,7 +8,7 @@ where
 order by r.key, r.stage;
 
 -- name: drop_impossible_runs
--- Those of `impossible_runs`, unless a worker has one in hand.
+-- Delete the runs of `impossible_runs` that no worker holds.
 delete from otc.stage_run as r
 where
     (otc.is_partition(r.week_ending, r.tier) is not true or r.week_ending > %(today)s)
@@ -58,9 +58,9 @@ select
     case
         when covers = 'ats' then records
         else (
-            select count(*) from otc.volume_record as r
+            select count(*) from otc_internal.volume_record as r
             where
-                r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.ended_by is null and r.venue_type = 'ATS'
+                r.week_ending = %(week_ending)s and r.tier = %(tier)s and r.closed_by is null and r.venue_type = 'ATS'
         )
     end as records
 from neighbour

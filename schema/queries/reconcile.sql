@@ -1,5 +1,5 @@
 -- name: stranded
--- Runs that are due and that nobody holds, oldest week first.
+-- Runs that are due and whose lease is held by no worker, oldest week first.
 select
     stage,
     key,
@@ -12,32 +12,33 @@ where (state = 'queued' and queued_at < now() - %(patience)s) or (state = 'runni
 order by week_ending, tier, queued_at;
 
 -- name: cached_keys
+-- Keys of all observations in the ledger.
 select key from otc.stage_run where stage = 'cache';
 
 -- name: stale
--- The chain of each capture as it stands, and its first link that another version of a stage's code made.
+-- For each capture the first run of its current chain that was made by another version of the stage's code.
 with version as (
-    select * from unnest(%(stages)s::text[], %(versions)s::int[]) as v (stage, code_version)
+    select * from unnest(%(stages)s::text[], %(versions)s::int[]) with ordinality as v (stage, code_version, place)
 ),
 chain as (
-    select c.capture_id, p.stage, p.key, p.generation, p.code_version, 1 as at
+    select c.capture_id, p.stage, p.key, p.generation
     from otc.capture as c
     inner join otc.stage_run as p on p.stage = 'parse' and p.key = c.raw_key and p.generation = c.capture_id
     union all
-    select c.capture_id, n.stage, n.key, n.generation, n.code_version, 2
+    select c.capture_id, n.stage, n.key, n.generation
     from otc.capture as c
     inner join otc.stage_run as p on p.stage = 'parse' and p.key = c.raw_key and p.generation = c.capture_id
     inner join otc.stage_run as n on n.stage = 'normalize' and n.key = p.output_key and n.generation = c.capture_id
     union all
-    select c.capture_id, r.stage, r.key, r.generation, r.code_version, case r.stage when 'persist' then 3 else 4 end
+    select c.capture_id, r.stage, r.key, r.generation -- persist and the stages after it
     from otc.capture as c
     inner join otc.stage_run as r on r.key = c.normalized_key and r.generation = c.capture_id
 )
-select distinct on (c.capture_id) c.stage, c.key, c.generation, c.code_version
+select distinct on (c.capture_id) c.stage, c.key, c.generation, r.code_version
 from chain as c
-inner join version as v on v.stage = c.stage and v.code_version <> c.code_version
 inner join otc.stage_run as r on r.stage = c.stage and r.key = c.key and r.generation = c.generation and r.state = 'done'
-order by c.capture_id, c.at;
+inner join version as v on v.stage = c.stage and v.code_version <> r.code_version
+order by c.capture_id, v.place;
 
 -- name: freed
 -- Runs that are held although their partition no longer is.
@@ -49,7 +50,7 @@ order by week_ending, tier;
 -- name: uncomputed
 -- Weeks whose metrics are due while no run that could compute them is under way: for each its newest capture.
 select distinct on (c.week_ending) 'compute' as stage, c.normalized_key as key, c.capture_id as generation
-from (select distinct week_ending from otc.metric_due) as d
+from (select distinct week_ending from otc_internal.metric_due) as d
 inner join otc.capture as c on c.week_ending = d.week_ending and c.normalized_key is not null
 where not exists (
     select from otc.stage_run as r
@@ -60,7 +61,7 @@ where not exists (
 order by c.week_ending, c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc;
 
 -- name: absent
--- Fetches that found nothing published, and whose partition nobody has brought since.
+-- Fetches that found nothing published, of partitions that were not captured since.
 select r.week_ending, r.tier, r.key
 from otc.stage_run as r
 where

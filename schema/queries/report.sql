@@ -1,6 +1,6 @@
 -- name: begin_report
--- All statements of the transaction see the same; a table that was not analyzed since its weeks came looks empty, and a
--- nested loop over a whole week cheap.
+-- One snapshot for all statements. Nested loops are off, because a table that was not analyzed since its weeks arrived looks
+-- empty, and a loop over a whole week cheap.
 set transaction isolation level repeatable read;
 set local enable_nestloop = off;
 set local jit = off;
@@ -24,6 +24,7 @@ order by count(*) = 3 desc, week_ending desc
 limit 1;
 
 -- name: report_partitions
+-- Partitions between two weeks.
 select week_ending, tier, covers_all
 from otc.loaded_partition
 where week_ending between %(first)s::date and %(last)s::date;
@@ -43,9 +44,11 @@ where week_ending between %(first)s and %(last)s
 group by week_ending, tier, scope;
 
 -- name: report_symbol_count
+-- Number of symbols in a week.
 select count(distinct symbol) as symbols from otc.symbol_summary where week_ending = %(week_ending)s and scope = %(scope)s;
 
 -- name: report_venues
+-- The largest venues of a week.
 select
     coalesce(mpid, 'CRD ' || firm_crd, '') as number,
     coalesce(venue_name, '') as name,
@@ -123,7 +126,7 @@ where from_top <= %(limit)s or from_bottom <= %(limit)s
 order by from_top;
 
 -- name: report_levels
--- How many liquid symbols stand in each band.
+-- Number of liquid symbols in each band.
 select c.concentration_level as level, count(*) as symbols
 from otc.symbol_concentration as c
 inner join (
@@ -137,6 +140,7 @@ where c.week_ending = %(week_ending)s and c.scope = %(scope)s
 group by c.concentration_level;
 
 -- name: report_largest
+-- The largest symbols of a week, with their metrics.
 with largest as (
     select symbol, sum(total_volume) as volume, sum(total_trades) as trades
     from otc.symbol_summary
@@ -167,25 +171,27 @@ left join lateral (
 order by l.volume desc, l.symbol;
 
 -- name: report_histories
+-- Volume of some symbols by week.
 select symbol, week_ending, sum(total_volume) as volume
 from otc.symbol_summary
 where week_ending = any(%(weeks)s) and symbol = any(%(symbols)s) and scope = %(scope)s
 group by symbol, week_ending;
 
 -- name: report_names
+-- Name of each symbol's issue, by its largest record.
 select distinct on (symbol) symbol, issue_name
 from otc.venue_volume
 where week_ending = %(week_ending)s and symbol = any(%(symbols)s) and issue_name is not null
 order by symbol, share_volume desc, issue_name;
 
 -- name: report_unknown
--- Records that were restated before they were first captured: what they said at first, nobody kept.
+-- Records that were restated before the first capture: their first values are lost.
 select count(*) as records
-from otc.volume_record as r
-inner join otc.capture_order as c on c.capture_id = r.brought_by and c.week_ending = r.week_ending and c.tier = r.tier
+from otc_internal.volume_record as r
+inner join otc.capture_order as c on c.capture_id = r.opened_by and c.week_ending = r.week_ending and c.tier = r.tier
 where
     r.week_ending = %(week_ending)s
-    and r.ended_by is null
+    and r.closed_by is null
     and otc.certainty(
         case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end,
         coalesce(r.published_on, c.published_on), r.updated_on, c.observed_at

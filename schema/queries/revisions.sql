@@ -19,17 +19,17 @@ touched as (
         r.*, c.capture_id, c.observed_at, c.covers, c.covers as capture_covers, c.has_files,
         c.published_on as partition_published_on, true as is_opened
     from asked as c
-    inner join otc.volume_record as r
-        on r.brought_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
+    inner join otc_internal.volume_record as r
+        on r.opened_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
     where
         not c.is_first and (r.venue_type = 'ATS' or not c.is_first_of_all)
         and (%(symbol)s::text is null or r.symbol = %(symbol)s)
     union all
     select r.*, c.capture_id, c.observed_at, before.covers, c.covers, c.has_files, c.published_on, false
     from asked as c
-    inner join otc.volume_record as r
-        on r.ended_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
-    inner join otc.capture as before on before.capture_id = r.brought_by
+    inner join otc_internal.volume_record as r
+        on r.closed_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
+    inner join otc.capture as before on before.capture_id = r.opened_by
     where not c.is_first and (%(symbol)s::text is null or r.symbol = %(symbol)s)
 ),
 record as materialized (
@@ -232,10 +232,10 @@ select
     c.product_type_before,
     c.product_type_after
 from compared as c
-left join otc.name as old_venue on old_venue.name_id = c.venue_name_id_before
-left join otc.name as new_venue on new_venue.name_id = c.venue_name_id_after
-left join otc.name as old_issue on old_issue.name_id = c.issue_name_id_before
-left join otc.name as new_issue on new_issue.name_id = c.issue_name_id_after
+left join otc_internal.name as old_venue on old_venue.name_id = c.venue_name_id_before
+left join otc_internal.name as new_venue on new_venue.name_id = c.venue_name_id_after
+left join otc_internal.name as old_issue on old_issue.name_id = c.issue_name_id_before
+left join otc_internal.name as new_issue on new_issue.name_id = c.issue_name_id_after
 where c.is_added or c.is_withdrawn or c.is_changed or c.is_redated or c.relabelled <> '{}'
 order by
     c.week_ending, array_position(array['T1', 'T2', 'OTCE'], c.tier), c.observed_at, c.symbol,
@@ -245,7 +245,7 @@ order by
 -- name: effect
 -- How many rows of a metric a capture changed, by week, and how many of them in a word that people act on.
 select week_ending, metric_name as metric, rows, words, coalesce(names, '{}') as names
-from otc.effect(%(metric)s, %(moment)s, %(first)s, %(last)s, %(symbols)s)
+from otc_internal.effect(%(metric)s, %(moment)s, %(first)s, %(last)s, %(symbols)s)
 order by week_ending;
 
 -- name: refreshable

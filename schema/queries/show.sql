@@ -5,14 +5,15 @@ from otc.version_as_of(%(at)s, true)
 where symbol = %(symbol)s;
 
 -- name: symbols_among
-select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) order by symbol;
+-- Those of the symbols that have records.
+select distinct symbol from otc_internal.volume_record where symbol = any(%(symbols)s) order by symbol;
 
 -- name: symbol_history
--- A symbol's weeks by scope, all tiers together, newest first. Stored rows tell the present, at no moment.
+-- A symbol's weeks by scope, all tiers together, newest first; without a moment from stored rows.
 with week as (
     select d::date as week_ending from generate_series(%(first)s::date, %(last)s::date, '7 days') as d
 ),
-record as materialized ( -- as others here: what looks like one row would be computed anew for each
+record as materialized ( -- as others here: the planner expects one row, and would compute it for each
     select
         week_ending,
         max(first_published_on) as published_on,
@@ -33,7 +34,7 @@ summary as (
     select * from otc.symbol_summary_as_of(%(at)s, %(first)s, %(last)s)
     where symbol = %(symbol)s and %(at)s::timestamptz is not null
 ),
-covered as materialized ( -- whether every tier of the symbol tells all its volume
+covered as materialized ( -- whether every tier of the symbol covers all its volume
     select
         week_ending,
         count(distinct tier) = count(*) filter (where scope = 'ALL') as is_known,
@@ -119,7 +120,7 @@ with record as (
         or coalesce(v.firm_crd = 0, false)
         or coalesce(n.name = 'De Minimis Firms', false) as is_unnamed
     from otc.version_as_of(%(at)s, true) as v
-    left join otc.name as n on n.name_id = v.venue_name_id
+    left join otc_internal.name as n on n.name_id = v.venue_name_id
     where
         v.symbol = %(symbol)s and v.week_ending = %(week_ending)s
         and (%(scope)s = 'ALL' or v.venue_type = %(scope)s)
@@ -143,8 +144,8 @@ group by
 order by volume desc, venue_name;
 
 -- name: symbol_unknown
--- Records that were restated between their publication and our first observation: what they were is not known, and at
--- that moment they are in no number.
+-- Number of records that were restated between their publication and the first capture: their value at that moment is lost,
+-- and no metric includes it.
 select count(*) as records
 from otc.venue_volume_as_of(%(at)s) as v
 where v.symbol = %(symbol)s and v.week_ending between %(first)s and %(last)s and v.available_at > %(at)s;

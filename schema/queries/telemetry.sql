@@ -34,13 +34,14 @@ from otc.capture
 group by tier;
 
 -- name: open_letters
--- Dead letters that nobody has seen to, by the stage of their queue.
+-- Open dead letters by stage.
 select queue as stage, count(*) as letters
 from otc.letter
 where state = 'open'
 group by queue;
 
 -- name: newest_grades
+-- The newest grade of each tier.
 select distinct on (tier) tier, grade, score
 from otc.weekly_quality
 where otc.is_partition(week_ending, tier)

@@ -1,5 +1,5 @@
 -- name: week_partitions
--- What of a week is in: when it was published, when it was observed first and last.
+-- Partitions of a week that count: when they were published, and first and last observed.
 select
     week_ending,
     tier,
@@ -13,7 +13,7 @@ group by week_ending, tier
 order by array_position(array['T1', 'T2', 'OTCE'], tier);
 
 -- name: top_symbols
--- The first symbols of a week by something, among its largest by volume: what is hardly traded is always extreme.
+-- The first symbols of a week by some value, among its largest by volume: rarely traded symbols always have extreme values.
 with week as (
     select coalesce(%(week_ending)s::date, (
         select s.week_ending from otc.symbol_summary as s
@@ -54,13 +54,13 @@ ranked as (
                 l.volume desc, l.symbol
         ) as place
     from largest as l
-    cross join lateral ( -- by symbol: of a week newer than the statistics nothing tells that it has many
+    cross join lateral ( -- by symbol: statistics do not know a new week
         select case
             when count(distinct s.tier) = count(*) filter (where s.scope = 'ALL') then round(
                 coalesce(sum(s.total_volume) filter (where s.scope = 'ATS'), 0)
                 / nullif(sum(s.total_volume) filter (where s.scope = 'ALL'), 0), 6
             )
-        end as ats_fraction -- known where every tier of the symbol tells all its volume
+        end as ats_fraction -- known where every tier of the symbol covers all its volume
         from (values ('T1'), ('T2'), ('OTCE')) as t (tier)
         inner join otc.symbol_summary as s
             on s.week_ending = l.week_ending and s.tier = t.tier and s.symbol = l.symbol and s.scope in ('ATS', 'ALL')
@@ -78,11 +78,11 @@ cross join lateral (
         max(coalesce(v.published_on, c.published_on)) as published_on,
         max(v.updated_on) filter (where v.updated_on > coalesce(v.published_on, c.published_on)) as restated_on,
         (array_agg(issue.name order by v.share_volume desc))[1] as issue_name
-    from otc.volume_record as v
-    inner join otc.capture as c on c.capture_id = v.brought_by
-    left join otc.name as issue on issue.name_id = v.issue_name_id
+    from otc_internal.volume_record as v
+    inner join otc.capture as c on c.capture_id = v.opened_by
+    left join otc_internal.name as issue on issue.name_id = v.issue_name_id
     where
-        v.symbol = t.symbol and v.week_ending = t.week_ending and v.ended_by is null
+        v.symbol = t.symbol and v.week_ending = t.week_ending and v.closed_by is null
         and v.tier = coalesce(%(tier)s, v.tier)
 ) as known
 where t.place <= %(limit)s

@@ -38,10 +38,10 @@ with restated as (
             case when v.mpid is null and v.firm_crd is null then v.venue_name_id end as unnumbered_id,
             count(*) as records,
             max(v.updated_on) as restated_on
-        from otc.volume_record as v
-        inner join otc.capture as c on c.capture_id = v.brought_by
+        from otc_internal.volume_record as v
+        inner join otc.capture as c on c.capture_id = v.opened_by
         where
-            v.week_ending = %(week_ending)s and v.tier = t.tier and v.ended_by is null
+            v.week_ending = %(week_ending)s and v.tier = t.tier and v.closed_by is null
             and (v.published_on is null or v.updated_on > v.published_on) -- few are left to look closer at
             and v.updated_on > coalesce(v.published_on, c.published_on)
         group by 1, 2, 3
@@ -49,10 +49,10 @@ with restated as (
     where %(tier)s in (t.tier, 'ALL_TIERS')
     group by 1, 2, 3
 ),
-told as (
+named as (
     select r.*, array[r.mpid, r.firm_crd::text, n.name] as venue
     from restated as r
-    left join otc.name as n on n.name_id = r.unnumbered_id
+    left join otc_internal.name as n on n.name_id = r.unnumbered_id
 )
 select
     s.week_ending,
@@ -77,7 +77,7 @@ select
     r.restated_on,
     coalesce(r.records, 0) as restated_records
 from otc.venue_share as s
-left join told as r
+left join named as r
     on r.venue = array[
         s.mpid,
         case when s.mpid is null then s.firm_crd::text end,

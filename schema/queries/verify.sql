@@ -1,5 +1,5 @@
 -- name: verifiable
--- Partitions whose captures are known, or were.
+-- Partitions whose captures are stored, or were.
 select week_ending, tier
 from (
     select c.week_ending, c.tier from otc.capture as c
@@ -17,7 +17,7 @@ where week_ending = %(week_ending)s and tier = %(tier)s
 order by observed_at, fetched_key;
 
 -- name: lost_captures
--- Captures whose records the ledger says are in, and that are not there.
+-- Captures that the ledger says are persisted, and that are missing.
 select distinct r.generation as capture_id, r.key
 from otc.stage_run as r
 where
@@ -26,35 +26,38 @@ where
 order by capture_id;
 
 -- name: stored_rejects
+-- Rejects of a partition.
 select raw_key, line, reason, text
 from otc.reject
 where week_ending = %(week_ending)s and tier = %(tier)s
 order by raw_key, line;
 
 -- name: create_stand_in
--- Comes before the real records wherever a statement names them without a schema.
-create temporary table volume_record (like otc.volume_record) on commit drop;
+-- Create an empty copy of the records, which statements use that name the records without a schema.
+create temporary table volume_record (like otc_internal.volume_record) on commit drop;
 
 -- name: use_stand_in
-set local search_path = pg_temp, otc;
+-- Let statements without a schema use the copy of the records.
+set local search_path = pg_temp, otc_internal;
 
 -- name: count_stand_in
-select count(*) filter (where ended_by is null) as records, count(*) as revisions from volume_record;
+-- Number of records and versions in the copy.
+select count(*) filter (where closed_by is null) as records, count(*) as revisions from volume_record;
 
 -- name: differing_records
--- Revisions that only one of the two holds, and what they do not share; a few of them.
+-- A few versions that only the table or only the copy holds, and how they differ.
 with stored as (
-    select * from otc.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
+    select * from otc_internal.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
 ),
 missing as (select * from volume_record except all select * from stored),
 extra as (select * from stored except all select * from volume_record)
 select
     coalesce(m.symbol, e.symbol) as symbol,
     coalesce(m.mpid, e.mpid, m.firm_crd::text, e.firm_crd::text, v.name) as venue,
-    coalesce(m.brought_by, e.brought_by) as capture_id,
+    coalesce(m.opened_by, e.opened_by) as capture_id,
     e.tier is not null as is_stored,
     m.tier is not null as is_computed,
-    otc.differences(to_jsonb(e), to_jsonb(m)) as differences,
+    otc_internal.differences(to_jsonb(e), to_jsonb(m)) as differences,
     count(*) over () as differing
 from missing as m
 full join extra as e
@@ -65,13 +68,15 @@ full join extra as e
     and coalesce(e.product_type, '') = coalesce(m.product_type, '')
     and coalesce(e.venue_name_id, -1) = coalesce(m.venue_name_id, -1)
     and e.venue_type = m.venue_type
-    and e.brought_by = m.brought_by
-left join otc.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)
+    and e.opened_by = m.opened_by
+left join otc_internal.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)
 order by symbol, venue, capture_id
 limit 5;
 
 -- name: differing_metric
-select * from otc.differing_metric(%(metric)s, %(week)s);
+-- A few rows of a metric that differ from what the records give.
+select * from otc_internal.differing_metric(%(metric)s, %(week)s);
 
 -- name: due_metrics
-select distinct metric from otc.metric_due where week_ending = %(week)s;
+-- Metrics of a week that are due.
+select distinct metric from otc_internal.metric_due where week_ending = %(week)s;

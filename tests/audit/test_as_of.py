@@ -130,7 +130,10 @@ def test_two_orders_of_arrival_end_in_identical_tables(sql: Sql) -> None:
     captures = random_captures(random.Random(5), T1)
     dumps = []
     for order in (captures, captures[::-1]):
-        sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.reject, otc.name restart identity")
+        sql(
+            "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc.reject, otc_internal.name"
+            " restart identity"
+        )
         for metric in METRICS:
             sql(f"truncate otc.{metric}")
         for capture in order:

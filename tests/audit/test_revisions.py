@@ -86,7 +86,7 @@ def test_what_is_filled_in_or_corrected_is_one_revision(
 def test_an_mpid_that_is_filled_in_is_one_revision(environment: dict[str, str], sql: Sql, lacking: str) -> None:
     other: dict[str, object] = {"MPID": "CCCC", "marketParticipantName": "C POOL", "totalWeeklyShareQuantity": 55}
     drive(observe(api_text([{}, other], T1), T1, NOON, "all"))
-    sql(f"update otc.volume_record set {lacking} where mpid = 'AAAA'")  # as a row without MPID is stored
+    sql(f"update otc_internal.volume_record set {lacking} where mpid = 'AAAA'")  # as a row without MPID is stored
     [row] = restated([{"lastUpdateDate": "2025-12-21"}, other], first=1)
     assert (row["change"], row["share_volume_before"], row["share_volume_after"]) == ("relabelled", 100, 100)
     assert labels(row)["mpid"] == {"before": None, "after": "AAAA"}

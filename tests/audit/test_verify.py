@@ -34,13 +34,13 @@ T1, T2, OTCE = (Partition(WEEK, tier) for tier in ("T1", "T2", "OTCE"))
 NEXT = Partition(WEEK + timedelta(days=7), "OTCE")
 DAY = timedelta(days=1)
 TABLES = (
-    "capture",
-    "name",
-    "volume_record",
-    "reject",
-    "stage_run",
-    "metric_due",
-    *statements.metric_files(),
+    "otc.capture",
+    "otc_internal.name",
+    "otc_internal.volume_record",
+    "otc.reject",
+    "otc.stage_run",
+    "otc_internal.metric_due",
+    *(f"otc.{metric}" for metric in statements.metric_files()),
 )
 FIRM = {"summaryTypeCode": "OTC_W_SMBL_FIRM", "MPID": "", "firmCRDNumber": 7, "marketParticipantName": "Seven LLC"}
 TOTAL = {"summaryTypeCode": "ATS_W_SMBL", "MPID": "", "marketParticipantName": "", "productTypeCode": ""}
@@ -95,14 +95,14 @@ def number_by_arrival() -> None:
     numbered = "select capture_id, row_number() over (order by persisted_at) as place from otc.capture"
     sql(f"create table number as {numbered}")
     for table, column in (
-        ("volume_record", "brought_by"),
-        ("volume_record", "ended_by"),
-        ("stage_run", "generation"),
-        ("stage_run", "output_generation"),
-        ("capture_quality", "capture_id"),
-        ("capture", "capture_id"),
+        ("otc_internal.volume_record", "opened_by"),
+        ("otc_internal.volume_record", "closed_by"),
+        ("otc.stage_run", "generation"),
+        ("otc.stage_run", "output_generation"),
+        ("otc.capture_quality", "capture_id"),
+        ("otc.capture", "capture_id"),
     ):
-        sql(f"update otc.{table} as t set {column} = n.place from number as n where n.capture_id = t.{column}")
+        sql(f"update {table} as t set {column} = n.place from number as n where n.capture_id = t.{column}")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def loaded(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Ite
         number_by_arrival()
         sql("create schema saved")
         for table in TABLES:
-            sql(f"create table saved.{table} as table otc.{table}")
+            sql(f"create table saved.{table.split('.')[1]} as table {table}")
         yield
 
 
@@ -120,8 +120,8 @@ def loaded(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def world(loaded: None) -> Iterator[None]:
     """The loaded weeks; what a test does to the tables is undone after it."""
     yield
-    inserts = [f"insert into otc.{table} overriding system value table saved.{table}" for table in TABLES]
-    sql(f"truncate {', '.join(f'otc.{table}' for table in TABLES)}; {'; '.join(inserts)}")
+    inserts = [f"insert into {table} overriding system value table saved.{table.split('.')[1]}" for table in TABLES]
+    sql(f"truncate {', '.join(TABLES)}; {'; '.join(inserts)}")
 
 
 def verdicts(week: date | None = WEEK) -> Iterator[Verdict]:
@@ -135,7 +135,7 @@ def notes(week: date) -> list[str]:
 
 
 def everything() -> list[Row]:
-    tables = " union all ".join(f"select '{table}', t::text, t.xmin::text from otc.{table} t" for table in TABLES)
+    tables = " union all ".join(f"select '{table}', t::text, t.xmin::text from {table} t" for table in TABLES)
     return sql(f"{tables} order by 1, 2")
 
 
@@ -192,45 +192,50 @@ def test_weeks_that_are_well_are_passed_over_in_silence_and_nothing_is_changed(w
     assert found[0].compared == {"captures": 4, "records": 3, "revisions": 9}
     assert found[3].compared == {"metrics": len(statements.metric_files())}
     assert everything() == before
-    assert sql("select count(*) from otc.symbol_sum") == sql("select count(*) from otc.venue_sum") == [(0,)]
+    assert (
+        sql("select count(*) from otc_internal.symbol_sum")
+        == sql("select count(*) from otc_internal.venue_sum")
+        == [(0,)]
+    )
 
 
 DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
     "a record's volume": (
-        "update otc.volume_record set share_volume = 171 where share_volume = 170",
+        "update otc_internal.volume_record set share_volume = 171 where share_volume = 170",
         "T1",
         ["The record of ABC at AAAA that capture 4 opened has share_volume 171.000000, by the raw bytes 170.000000"],
     ),
     "a record's issue": (
-        "update otc.volume_record set issue_name_id = null where symbol = 'NEW'",
+        "update otc_internal.volume_record set issue_name_id = null where symbol = 'NEW'",
         "T1",
         ["at AAAA that capture 4 opened follows from the raw bytes but", "is in the table but does not follow from"],
     ),
     "a record that is gone": (
-        "delete from otc.volume_record where symbol = 'B' and week_ending = '2025-11-14'",
+        "delete from otc_internal.volume_record where symbol = 'B' and week_ending = '2025-11-14'",
         "OTCE",
         ["The record of B at BBBB that capture 8 opened follows from the raw bytes but is not in the table."],
     ),
     "a record too many": (
-        """insert into otc.volume_record
-        select (jsonb_populate_record(r, '{"ended_by": 6}')).* from otc.volume_record as r where ended_by = 9""",
+        """insert into otc_internal.volume_record
+        select (jsonb_populate_record(r, '{"closed_by": 6}')).*
+        from otc_internal.volume_record as r where closed_by = 9""",
         "OTCE",
         ["The record of A at AAAA that capture 8 opened is in the table but does not follow from the raw bytes."],
     ),
     "who ended a revision": (
-        "update otc.volume_record set ended_by = 6 where ended_by = 9",
+        "update otc_internal.volume_record set closed_by = 6 where closed_by = 9",
         "OTCE",
-        ["The record of A at AAAA that capture 8 opened has ended_by 6, by the raw bytes 9."],
+        ["The record of A at AAAA that capture 8 opened has closed_by 6, by the raw bytes 9."],
     ),
     "who brought a record": (
-        "update otc.volume_record set brought_by = 3 where brought_by = 4 and symbol = 'NEW'",
+        "update otc_internal.volume_record set opened_by = 3 where opened_by = 4 and symbol = 'NEW'",
         "T1",
         ["NEW at AAAA that capture 3 opened is in the table", "NEW at AAAA that capture 4 opened follows from"],
     ),
     "a revision revived": (
-        "update otc.volume_record set ended_by = null where symbol = 'GONE'",
+        "update otc_internal.volume_record set closed_by = null where symbol = 'GONE'",
         "T2",
-        ["The record of GONE at BBBB that capture 5 opened has ended_by nothing, by the raw bytes 6."],
+        ["The record of GONE at BBBB that capture 5 opened has closed_by nothing, by the raw bytes 6."],
     ),
     "a metric's value": (
         "update otc.symbol_concentration set hhi = hhi + 0.01 where symbol = 'A'",
@@ -384,7 +389,7 @@ def test_derived_objects_may_be_gone_or_written_by_another_release(damage: Calla
 def test_what_is_not_computed_or_still_processed_or_of_older_code_is_no_finding(
     world: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sql("insert into otc.metric_due values ('2025-11-21', 'venue_share')")
+    sql("insert into otc_internal.metric_due values ('2025-11-21', 'venue_share')")
     sql("update otc.venue_share set rank = 77")
     run = observe(file_text([("A", "AAAA", 9, 1)]), NEXT, NOON + DAY)
     number = functions()["cache"](run).generation

@@ -28,7 +28,7 @@ OPEN = """
     select stage, key, state, reason from otc.stage_run where state not in ('done', 'held')
     union all
     select 'metric', metric, 'due', week_ending::text
-    from otc.metric_due as d
+    from otc_internal.metric_due as d
     where not exists (
         select from otc.held_partition as h where d.week_ending between h.week_ending and h.week_ending + 35
     )

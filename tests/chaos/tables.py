@@ -22,11 +22,11 @@ COMPARED_COLUMNS = {
             i.name as issue_name, v.name as venue_name, r.share_volume, r.trade_count, r.notional, r.published_on,
             r.updated_on,
             b.source as opened_by, b.digest as opened_by_digest, e.source as closed_by, e.digest as closed_by_digest
-        from otc.volume_record as r
-        left join otc.capture as b on b.capture_id = r.brought_by
-        left join otc.capture as e on e.capture_id = r.ended_by
-        left join otc.name as i on i.name_id = r.issue_name_id
-        left join otc.name as v on v.name_id = r.venue_name_id
+        from otc_internal.volume_record as r
+        left join otc.capture as b on b.capture_id = r.opened_by
+        left join otc.capture as e on e.capture_id = r.closed_by
+        left join otc_internal.name as i on i.name_id = r.issue_name_id
+        left join otc_internal.name as v on v.name_id = r.venue_name_id
     """,
     "captures": """
         select distinct week_ending, tier, source, covers, digest, published_on, record_total, added_columns,
@@ -39,12 +39,14 @@ COMPARED_COLUMNS = {
     "capture_quality": """
         select distinct to_jsonb(q) - 'judged_at' - 'capture_id' as row from otc.capture_quality as q
     """,
-    "decisions": "select kind, week_ending, tier, reason, grade, score from otc.decision where kind <> 'want'",
-    "wanted": "select tier, min(week_ending) from otc.decision where kind = 'want' group by tier",
+    "decisions": """
+        select kind, week_ending, tier, reason, grade, score from otc_internal.decision where kind <> 'want'
+    """,
+    "wanted": "select tier, min(week_ending) from otc_internal.decision where kind = 'want' group by tier",
     "acceptances": "select to_jsonb(a) - 'accepted_at' as row from otc.acceptance as a",
     "held": "select week_ending, tier from otc.held_partition",
     "trading_weeks": "select week_ending, trading_days, half_days from otc.trading_week",
-    "due": "select to_jsonb(d) as row from otc.metric_due as d",
+    "due": "select to_jsonb(d) as row from otc_internal.metric_due as d",
 }
 KNOWN = """
     select to_jsonb(v) - 'observed_at' - 'available_at' - 'raw_key' as row

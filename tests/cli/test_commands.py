@@ -148,7 +148,7 @@ def test_an_older_file_does_not_undo_newer_rows_by_accident(
     assert (refused.returncode, "--observed-at" in refused.stderr) == (2, True)
     placed = otcpipe("import", "--wait", "--observed-at", "2025-12-15T09:00:00-05:00", file(GOOD))
     assert placed.returncode == 0
-    assert sql("select share_volume::int, ended_by is null from otc.volume_record order by 1") == [
+    assert sql("select share_volume::int, closed_by is null from otc_internal.volume_record order by 1") == [
         (1, False),
         (2, True),
     ]
@@ -169,7 +169,7 @@ def test_a_file_cannot_have_been_downloaded_before_its_own_rows(here: Run, file:
 
 
 def test_a_database_without_tables_says_what_to_do(here: Run, sql: Sql) -> None:
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     done = here("status")
     assert (done.returncode, "otcpipe migrate" in done.stderr) == (2, True)
 

@@ -109,9 +109,10 @@ def contents() -> list[Any]:
     """All that a command could have changed: rows by table, and objects."""
     with psycopg.connect(resources.settings()["DATABASE_URL"]) as connection:
         tables = connection.execute(
-            "select relname::text from pg_class where relnamespace = 'otc'::regnamespace and relkind = 'r' order by 1"
+            "select oid::regclass::text from pg_class where relkind = 'r'"
+            " and relnamespace in ('otc'::regnamespace, 'otc_internal'::regnamespace) order by 1"
         ).fetchall()
-        rows = [connection.execute(f"select count(*) from otc.{name}".encode()).fetchone() for (name,) in tables]
+        rows = [connection.execute(f"select count(*) from {name}".encode()).fetchone() for (name,) in tables]
     return [*rows, list(resources.store().keys(resources.settings()["S3_PREFIX"]))]
 
 

@@ -159,7 +159,7 @@ def test_a_directory_whose_name_is_not_utf_8_is_as_good_as_any(run: Run, tmp_pat
 def test_one_ctrl_c_ends_an_export_that_waits_for_the_server(large: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "otcpipe", *map(str, export(tmp_path / "out"))]
     with resources.database().transaction() as transaction:
-        transaction.connection.execute("lock table otc.volume_record in access exclusive mode")
+        transaction.connection.execute("lock table otc_internal.volume_record in access exclusive mode")
         process = subprocess.Popen(command, env=os.environ | large, stderr=subprocess.PIPE, text=True)
         try:
             waiting = "select count(*) as number from pg_stat_activity where wait_event_type = 'Lock'"

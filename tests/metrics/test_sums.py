@@ -19,7 +19,7 @@ LISTS = st.lists(st.decimals(0, 9, places=6), max_size=3).map(lambda numbers: so
 def test_the_first_three_of_two_lists_are_the_three_largest(
     sql: Sql, one: list[Decimal] | None, other: list[Decimal] | None
 ) -> None:
-    [(found,)] = sql("select otc.first_three(%s::numeric[], %s::numeric[])", one, other)
+    [(found,)] = sql("select otc_internal.first_three(%s::numeric[], %s::numeric[])", one, other)
     expected = sorted([*(one or []), *(other or [])], reverse=True)[:3]
     assert sum(found or []) == sum(expected)
     assert not expected or found[0] == expected[0]

@@ -144,7 +144,7 @@ def test_a_schema_that_is_not_the_newest_is_a_failure(environment: dict[str, str
     assert "9999_later" in examined(environment)["migrations"].finding
     sql("delete from otc.migration where name >= '0002'")
     assert "0002_metrics" in examined(environment)["migrations"].finding
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     found = examined(environment)
     assert (found["migrations"].verdict, found["runs"].verdict) == ("fail", "warn")
     assert "otcpipe migrate" in found["migrations"].finding

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from otcpipe.pipeline.claims import Claim, ClaimedElsewhere
 from otcpipe.pipeline.lease import Lease
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition, StageResult
+from otcpipe.storage import keys
 from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, functions, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -23,7 +25,7 @@ OTCE = Partition(WEEK, "OTCE")
 NAMES = [stage.name for stage in definition.PIPELINE]
 CONTENT = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 2, 1)])
 EVERYTHING = """
-    select 'record', r::text, r.xmin::text from otc.volume_record r
+    select 'record', r::text, r.xmin::text from otc_internal.volume_record r
     union all select 'capture', c::text, '' from otc.capture c
     union all select 'summary', s::text, s.xmin::text from otc.symbol_summary s
     union all select 'share', s::text, s.xmin::text from otc.venue_share s
@@ -298,3 +300,33 @@ def test_a_repeated_message_of_an_earlier_request_keeps_the_followers_of_what_is
     assert [one.stage.name for one in drive(earlier)] == NAMES[1:]
     assert [one.stage.name for one in drive(later)] == NAMES[1:]
     assert sql("select distinct state from otc.stage_run") == [("done",)]
+
+
+def test_a_stage_after_compute_runs_for_a_partition_whose_message_was_lost(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seventh = replace(definition.named("compute"), name="signal", actor="make_signals", code_version=1)
+    work = functions() | {"signal": lambda run: StageResult(str(run.key))}
+    monkeypatch.setattr(definition, "PIPELINE", (*definition.PIPELINE, seventh))
+    waiting = [observe(CONTENT, OTCE), observe(file_text([("C", "AAAA", 1, 1)], "T1"), Partition(WEEK, "T1"))]
+    at_compute = list[Run]()
+    while waiting:
+        run = waiting.pop()
+        if run.stage.name == "compute":
+            at_compute.append(run)
+        else:
+            carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+    waiting.append(at_compute[0])  # the message of the other partition is lost
+    while waiting:
+        run = waiting.pop()
+        carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+    assert {row["state"] for row in ledger.partitions(resources.database())} == {"done", "queued"}
+    sql("update otc.stage_run set queued_at = queued_at - interval '1 h' where state = 'queued'")
+    with resources.database().transaction() as transaction:
+        rows = transaction.rows("stranded", patience=timedelta(minutes=1))
+    assert [row["stage"] for row in rows] == ["signal"]
+    for row in rows:
+        run = Run(seventh, keys.parse(row["key"], environment["OTCPIPE_S3_PREFIX"]), row["generation"])
+        carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+    assert [row["state"] for row in ledger.partitions(resources.database())] == ["done", "done"]
+    assert sql("select count(*) from otc.stage_run where stage = 'signal' and state = 'done'") == [(2,)]

@@ -107,7 +107,7 @@ def execute(*runs: Run, rng: random.Random | None = None) -> None:
 
 def lose(sql: Sql) -> None:
     """Lose PostgreSQL and set it up again."""
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     resources.database().migrate()
 
 
@@ -123,8 +123,12 @@ def test_the_history_has_each_kind_of_row(built: dict[str, list[str]], sql: Sql)
     kinds = ("records", "reject", "decision", "acceptance", "held_partition", "symbol_rolling_avg", "quality")
     assert all(built[name] for name in kinds)
     assert sql("select count(*) from otc.capture where is_withdrawn") == [(1,)]
-    assert sql("select count(*) from otc.volume_record where ended_by is not null")[0][0] > 3
-    assert sql("select distinct kind from otc.decision order by 1") == [("accept",), ("want",), ("withdraw",)]
+    assert sql("select count(*) from otc_internal.volume_record where closed_by is not null")[0][0] > 3
+    assert sql("select distinct kind from otc_internal.decision order by 1") == [
+        ("accept",),
+        ("want",),
+        ("withdraw",),
+    ]
 
 
 def test_s3_alone_brings_every_table_back(built: dict[str, list[str]], sql: Sql) -> None:
@@ -193,7 +197,7 @@ def test_the_requested_weeks_are_restored_and_so_are_the_gaps(sql: Sql, here: He
 def test_the_command_says_what_s3_holds_and_what_postgres_lacks(
     built: dict[str, list[str]], sql: Sql, here: Here
 ) -> None:
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     actors.broker().flush_all()
     said = here("rebuild", "--dry-run")
     assert said.returncode == 0

@@ -27,9 +27,9 @@ CONTENT = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 2, 1)])
 LATER = file_text([("A", "AAAA", 7, 1), ("B", "BBBB", 2, 1)])
 RECORDS = """
     select symbol, mpid, share_volume::text, b.observed_at::text, e.observed_at::text
-    from otc.volume_record as r
-    inner join otc.capture as b on b.capture_id = r.brought_by
-    left join otc.capture as e on e.capture_id = r.ended_by order by 1, 2, 4
+    from otc_internal.volume_record as r
+    inner join otc.capture as b on b.capture_id = r.opened_by
+    left join otc.capture as e on e.capture_id = r.closed_by order by 1, 2, 4
 """
 
 
@@ -117,7 +117,10 @@ def test_after_the_loss_of_postgres_all_is_made_again_from_the_stored_objects(fo
     drive(observe(CONTENT, OTCE), observe(LATER, OTCE, NOON + timedelta(days=1)))
     before = sql(RECORDS)
     assert len(before) == 3
-    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due, otc.symbol_summary, otc.venue_share")
+    sql(
+        "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due,"
+        " otc.symbol_summary, otc.venue_share"
+    )
     assert {why for _, why in found()} == {"its object is in no ledger"}
     drive(*(ledger.request(resources.database(), run) for run, _ in found()))
     assert sql(RECORDS) == before

@@ -117,11 +117,11 @@ def test_a_full_disk_under_postgres_fails_the_run_with_the_reason_and_leaves_no_
     ((stage, state, reason),) = sql(STATE)
     assert (stage, state) == ("persist", "queued")
     assert "could not extend file" in reason
-    assert sql("select count(*) from otc.volume_record") == [(0,)]
+    assert sql("select count(*) from otc_internal.volume_record") == [(0,)]
     resources.database().close()
     resources.database.cache_clear()
     drive(*left)
-    assert sql("select count(*) from otc.volume_record") == [(MANY,)]
+    assert sql("select count(*) from otc_internal.volume_record") == [(MANY,)]
 
 
 def carried(run: Run) -> list[Run]:
@@ -150,12 +150,12 @@ def test_one_flipped_byte_of_a_raw_object_is_a_permanent_error_that_names_it(
     environment: dict[str, str], sql: Sql
 ) -> None:
     raw = drive(observe(CONTENT, OTCE))[1]
-    records = sql("select * from otc.volume_record")
+    records = sql("select * from otc_internal.volume_record")
     overwrite(str(raw.key), flipped(resources.store().get(str(raw.key))))
     resources.store().discard(parsed_key(sql))
     with pytest.raises(Permanent, match=raw.key.digest):
         drive(Run(raw.stage, raw.key, raw.generation, request="again"))
-    assert sql("select * from otc.volume_record") == records
+    assert sql("select * from otc_internal.volume_record") == records
 
 
 def parsed_key(sql: Sql) -> str:
@@ -183,14 +183,14 @@ def test_a_damaged_parquet_is_not_read_but_made_again(
     drive(again)
     assert resources.store().get(str(persist.key)) == whole
     assert objects.normalized(resources.store(), persist.key).records.num_rows == 2
-    assert sql("select count(*) from otc.volume_record") == [(2,)]
+    assert sql("select count(*) from otc_internal.volume_record") == [(2,)]
 
 
 def test_a_table_that_is_locked_for_longer_than_a_lease_is_waited_for(
     environment: dict[str, str], workers: Workers, here: Command, sql: Sql
 ) -> None:
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
-        other.execute("lock table otc.volume_record in exclusive mode")
+        other.execute("lock table otc_internal.volume_record in exclusive mode")
         workers(OTCPIPE_LEASE="1")
         assert here("import", FILES[0]).returncode == 0
         wait(lambda: sql("select 1 from otc.stage_run where stage = 'persist' and state = 'running'"))

@@ -44,7 +44,10 @@ def cut_short(environment: dict[str, str], sql: Sql) -> str:
 
 def undisturbed(sql: Sql) -> dict[str, list[str]]:
     """The tables as if the wrong file had never been imported."""
-    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due, otc.capture_quality, otc.decision")
+    sql(
+        "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due,"
+        " otc.capture_quality, otc_internal.decision"
+    )
     for name in ("symbol_summary", "symbol_concentration", "symbol_rolling_avg", "venue_share"):
         sql(f"truncate otc.{name}")
     load(0, WHOLE)
@@ -89,7 +92,7 @@ def test_a_decision_that_only_s3_has_is_carried_out_by_reconcile(cut_short: str,
     withdrawn = all_tables(sql)
     here("withdraw", cut_short, "--undo")
     drive(*waiting(sql))
-    sql("delete from otc.decision where kind = 'restore'")
+    sql("delete from otc_internal.decision where kind = 'restore'")
     sql("update otc.capture set is_withdrawn = true where capture_id = %s", int(cut_short))
     drive(*reconciled())
     assert sql("select count(*) from otc.capture where is_withdrawn") == [(0,)]
@@ -101,7 +104,7 @@ def test_the_last_capture_of_a_partition_can_be_withdrawn_too(sql: Sql, here: He
     (number,) = sql("select capture_id from otc.capture")[0]
     here("withdraw", number, "--reason", "of another week")
     drive(*waiting(sql))
-    assert sql("select count(*) from otc.volume_record") == [(0,)]
+    assert sql("select count(*) from otc_internal.volume_record") == [(0,)]
     assert sql("select count(*) from otc.symbol_summary") == [(0,)]
     (row,) = json.loads(here("status", "--json").stdout)
     assert (row["state"], row["reason"]) == ("late", "every capture was withdrawn")

@@ -18,9 +18,9 @@ WEEK = timedelta(days=7)
 def fires_are_single(lived: Year, sql: Sql) -> None:
     """Each job fired once for each of its times, with two schedulers."""
     assert max(Counter(lived.fired).values()) == 1
-    rows = sql("select job, count(*) from otc.schedule_fire where told <> 'first start' group by 1")
+    rows = sql("select job, count(*) from otc_internal.schedule_fire where outcome <> 'first start' group by 1")
     assert dict(rows) == Counter(job for job, _ in lived.fired)
-    assert sql("select count(*) from otc.schedule_fire where finished_at is null") == [(0,)]
+    assert sql("select count(*) from otc_internal.schedule_fire where finished_at is null") == [(0,)]
 
 
 def test_six_weeks_with_a_holiday_a_late_week_an_absence_and_a_restatement(
@@ -49,7 +49,7 @@ def test_six_weeks_with_a_holiday_a_late_week_an_absence_and_a_restatement(
         assert lived.covered() == expected
         assert len(expected) == 3 * 6
         fires_are_single(lived, sql)
-    assert sql("select count(*) from otc.metric_due") == [(0,)]
+    assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
 
 
 @pytest.mark.slow

@@ -138,7 +138,7 @@ def test_many_schedulers_at_once_fire_once(
         fired = list(pool.map(lambda _: schedule.fire_due(at(WEDNESDAY), jobs), range(8)))
     assert sorted(fired, key=len)[-2:] == [[], ["otc-tier1-weekly"]]
     assert len(calls) == 1
-    told = "select told from otc.schedule_fire where job = 'otc-tier1-weekly' order by scheduled_for"
+    told = "select outcome from otc_internal.schedule_fire where job = 'otc-tier1-weekly' order by scheduled_for"
     assert sql(told) == [("first start",), ("called",)]
 
 
@@ -200,12 +200,12 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
 
     drive(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
     assert recompute() == []
-    sql("insert into otc.metric_due (week_ending, metric) values (%s, 'venue_share')", WEEK)
+    sql("insert into otc_internal.metric_due (week_ending, metric) values (%s, 'venue_share')", WEEK)
     assert recompute() == ["compute"]
     sql("update otc.stage_run set code_version = %s where stage = 'compute'", compute.VERSION - 1)
     assert recompute() == ["compute"]
     assert recompute() == []
-    assert sql("select count(*) from otc.metric_due") == [(0,)]
+    assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
 
 
 def test_lost_runs_are_sent_again_every_few_minutes(environment: dict[str, str]) -> None:
@@ -244,7 +244,7 @@ def test_the_scheduler_catches_up_at_its_start_and_stops_on_a_signal(
     command = [*IGNORING_SIGINT, sys.executable, "-m", "otcpipe", "schedule"]
     process = subprocess.Popen(command, env=os.environ | environment)
     deadline = time.monotonic() + 60
-    unfinished = "select 1 from otc.schedule_fire group by job having count(finished_at) < 2"
+    unfinished = "select 1 from otc_internal.schedule_fire group by job having count(finished_at) < 2"
     while sql(unfinished):
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -263,10 +263,12 @@ def test_a_running_scheduler_whose_rows_were_lost_fires_at_its_next_tick(
     at(WEDNESDAY - 7 * MINUTE)
     clock = shown.Clock()
     clock.tick()
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     clock.tick()  # what fails is postponed
     resources.database().migrate()
     at(WEDNESDAY)
     clock.tick()
-    fired = sql("select job from otc.schedule_fire where told <> 'first start' and finished_at is not null")
+    fired = sql(
+        "select job from otc_internal.schedule_fire where outcome <> 'first start' and finished_at is not null"
+    )
     assert ("otc-tier1-weekly",) in fired

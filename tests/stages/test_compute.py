@@ -59,7 +59,8 @@ def test_a_change_marks_the_loaded_weeks_within_each_metrics_lookahead(sql: Sql)
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[2])
     due = sql(
-        "select metric, over_stored, array_agg(week_ending order by week_ending) from otc.metric_due group by 1, 2"
+        "select metric, over_stored, array_agg(week_ending order by week_ending)"
+        " from otc_internal.metric_due group by 1, 2"
     )
     loaded = [WEEKS[number] for number in (2, 3, 5, 7)]
     assert sorted(due) == [
@@ -71,7 +72,7 @@ def test_a_change_marks_the_loaded_weeks_within_each_metrics_lookahead(sql: Sql)
         ("venue_share", True, loaded),
     ]
     assert not any(compute.compute(resources.database(), WEEKS[2]).values())
-    assert sql("select * from otc.metric_due") == []
+    assert sql("select * from otc_internal.metric_due") == []
 
 
 def test_a_week_within_the_lookahead_is_computed_over_stored_rows(sql: Sql) -> None:
@@ -81,7 +82,7 @@ def test_a_week_within_the_lookahead_is_computed_over_stored_rows(sql: Sql) -> N
     """
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
     assert sql(rows, WEEKS[1]) == [("AAAA", 60, "0.0000"), ("BBBB", 60, "0.0000")]
-    sql("delete from otc.volume_record where week_ending = %s", WEEKS[1])
+    sql("delete from otc_internal.volume_record where week_ending = %s", WEEKS[1])
     drive(observe(file_text([("AAA", "AAAA", 3, 1), ("AAA", "BBBB", 1, 1)]), Partition(WEEKS[0], "OTCE"), NOON + DAY))
     assert sql(rows, WEEKS[1]) == [("AAAA", 60, "-25.0000"), ("BBBB", 60, "25.0000")]
 
@@ -119,7 +120,7 @@ def test_a_requested_or_held_run_or_one_of_a_due_week_is_not_completed(sql: Sql)
     sql("update otc.stage_run set request = 'again' where stage = 'compute' and week_ending = %s", WEEKS[1])
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
-    sql("delete from otc.metric_due where week_ending <> %s", WEEKS[0])
+    sql("delete from otc_internal.metric_due where week_ending <> %s", WEEKS[0])
     sql("update otc.capture_quality set grade = 'F' where week_ending = %s and tier = 'T1'", WEEKS[2])
     settled = "select week_ending, tier from otc.stage_run where stage = 'compute' and state = 'done' order by 1, 2"
     ledger.complete_waiting_computes(resources.database(), definitions.max_lookahead())
@@ -142,28 +143,32 @@ def test_what_fails_half_way_is_due_until_all_of_it_is_stored(sql: Sql, metric: 
     sql(f"alter table otc.{metric} add constraint broken check (symbol <> 'BBB')")
     with pytest.raises(psycopg.errors.CheckViolation):
         compute.compute(resources.database(), WEEKS[0])
-    assert (metric, WEEKS[0]) in sql("select metric, week_ending from otc.metric_due")
+    assert (metric, WEEKS[0]) in sql("select metric, week_ending from otc_internal.metric_due")
     sql(f"alter table otc.{metric} drop constraint broken")
     compute_all(WEEKS[:2])
     assert tables() == before
-    assert sql("select count(*) from otc.metric_due") == [(0,)]
-    assert sql("select count(*) from otc.symbol_sum") == sql("select count(*) from otc.venue_sum") == [(0,)]
+    assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
+    assert (
+        sql("select count(*) from otc_internal.symbol_sum")
+        == sql("select count(*) from otc_internal.venue_sum")
+        == [(0,)]
+    )
 
 
 def test_leftovers_of_a_killed_worker_are_not_read(sql: Sql) -> None:
     drive(taken(WEEKS[0]), taken(WEEKS[1]))
     before = tables()
     sql(
-        "insert into otc.venue_sum select v.* from otc.venues_as_of(null, %s, %s, null, null) as v",
+        "insert into otc_internal.venue_sum select v.* from otc_internal.venues_as_of(null, %s, %s, null, null) as v",
         WEEKS[1],
         WEEKS[1],
     )
-    sql("update otc.venue_sum set volume = 2 * volume where mpid = 'AAAA'")
+    sql("update otc_internal.venue_sum set volume = 2 * volume where mpid = 'AAAA'")
     assert not any(compute.find_differences(resources.database(), WEEKS[1])[0].values())
     drive(taken(WEEKS[0], later=1, AAA=11))
     drive(taken(WEEKS[0], later=2))
     assert tables() == before
-    assert sql("select count(*) from otc.venue_sum") == [(0,)]
+    assert sql("select count(*) from otc_internal.venue_sum") == [(0,)]
 
 
 def test_a_computation_that_was_cut_off_stores_nothing_more(
@@ -206,7 +211,7 @@ def test_a_computation_waits_for_one_that_was_cut_off_and_still_stores(environme
             sleep(0.5)
             assert not running.done()
         running.result()
-    assert sql("select count(*) from otc.metric_due") == [(0,)]
+    assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
 
 
 def test_two_workers_at_once_give_the_tables_of_one(sql: Sql) -> None:
@@ -220,7 +225,7 @@ def test_two_workers_at_once_give_the_tables_of_one(sql: Sql) -> None:
                 definitions.mark_due(transaction, week)
         with ThreadPoolExecutor() as runners:
             list(runners.map(compute_all, (WEEKS, WEEKS[::-1])))
-        assert sql("select * from otc.metric_due") == []
+        assert sql("select * from otc_internal.metric_due") == []
         assert tables() == of_one
 
 
@@ -236,13 +241,13 @@ def test_a_computation_is_delayed_while_another_has_its_week_or_one_that_it_read
             definitions.mark_due(transaction, WEEKS[1])
         with pytest.raises(TooSoon, match=f"is computing the week ending {WEEKS[1]} or a week that it reads"):
             compute.compute(resources.database(), WEEKS[1])
-        due = sql("select distinct over_stored from otc.metric_due where week_ending = %s", WEEKS[1])
+        due = sql("select distinct over_stored from otc_internal.metric_due where week_ending = %s", WEEKS[1])
         assert (False,) in due or held != WEEKS[1], "its records are the other's"
         assert (True,) in due, "what it reads is not there yet"
     compute.compute(resources.database(), WEEKS[1])
     summed = "select distinct total_volume::int from otc.symbol_summary where week_ending = %s order by 1"
     assert sql(summed, WEEKS[1]) == [(20,), (40,), (60,)]
-    assert sql("select * from otc.metric_due") == []
+    assert sql("select * from otc_internal.metric_due") == []
 
 
 def test_a_run_requested_again_marks_its_week_once_however_often_it_is_delayed(
@@ -253,12 +258,12 @@ def test_a_run_requested_again_marks_its_week_once_however_often_it_is_delayed(
     ((key, generation),) = sql(asked)
     run = Run(definition.named("compute"), keys.parse(key, resources.settings()["S3_PREFIX"]), generation, "again")
     ledger.request(resources.database(), run)
-    assert len(sql("select distinct metric from otc.metric_due")) == len(definitions.metrics())
+    assert len(sql("select distinct metric from otc_internal.metric_due")) == len(definitions.metrics())
     put_off = list[Run]()
     with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(%s, %s::date - date '2000-01-01')", (LOCKS, WEEK))
         carrier(lambda run, _: put_off.append(run)).execute(run, functions()["compute"])
-        sql("delete from otc.metric_due")  # the other runner did it all, and goes on with something else
+        sql("delete from otc_internal.metric_due")  # the other runner did it all, and goes on with something else
         carrier(lambda run, _: put_off.append(run)).execute(put_off[0], functions()["compute"])
     assert put_off == [run]
     assert sql("select state, counts from otc.stage_run where stage = 'compute'") == [
@@ -275,7 +280,7 @@ def test_due_weeks_are_not_taken_before_a_change_in_progress_commits(sql: Sql) -
             definitions.mark_due(transaction, WEEK)
             running = runner.submit(compute.compute, resources.database(), WEEK)
             sleep(0.5)
-            transaction.connection.execute("update otc.volume_record set share_volume = 7")
+            transaction.connection.execute("update otc_internal.volume_record set share_volume = 7")
         running.result()
     assert sql("select distinct total_volume::int from otc.symbol_summary") == [(14,)]
 
@@ -306,7 +311,7 @@ def test_a_later_week_is_left_to_its_own_message_while_its_records_are_pending(s
         for week in WEEKS[:3]:
             definitions.mark_due(transaction, week)
     compute.compute(resources.database(), WEEKS[0])
-    due = "select distinct week_ending from otc.metric_due order by 1"
+    due = "select distinct week_ending from otc_internal.metric_due order by 1"
     assert sql(due) == [(week,) for week in WEEKS[1:3]]
     with pytest.raises(TooSoon, match=f"more records of the week ending {WEEKS[1]}"):
         compute.compute(resources.database(), WEEKS[2])
@@ -320,7 +325,7 @@ def test_a_week_within_the_lookahead_waits_for_no_records(sql: Sql) -> None:
     with resources.database().transaction() as transaction:
         definitions.mark_due(transaction, WEEKS[0])
     compute.compute(resources.database(), WEEKS[0])
-    assert sql("select * from otc.metric_due") == []
+    assert sql("select * from otc_internal.metric_due") == []
 
 
 def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
@@ -328,7 +333,8 @@ def test_a_week_waits_for_an_earlier_one_that_it_reads(sql: Sql) -> None:
     sql("update otc.symbol_summary set total_volume = 0")
     for week in WEEKS[:2]:
         sql(
-            "insert into otc.metric_due values (%s, 'symbol_summary', false), (%s, 'symbol_rolling_avg', true)",
+            "insert into otc_internal.metric_due"
+            " values (%s, 'symbol_summary', false), (%s, 'symbol_rolling_avg', true)",
             week,
             week,
         )
@@ -367,6 +373,6 @@ def test_records_that_change_just_before_their_marks_are_taken_are_computed_firs
         patched.setattr(Transaction, "rows", rows)
         compute_all([week])
     assert persisted
-    assert sql("select count(*) from otc.metric_due") == [(0,)]
+    assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
     volumes = sql("select current_volume::int from otc.symbol_rolling_avg where symbol = 'BBB' order by week_ending")
     assert volumes == [(40,), (42,)]

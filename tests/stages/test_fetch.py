@@ -57,14 +57,14 @@ def test_a_week_is_fetched_once_refreshed_on_demand_and_counted_once(
         again = here("run", "--week", "2026-03-04", **asked)
         assert again.stdout.count("done already") == 3
         assert len(server.requests) == before
-    revisions = sql("select count(*) from otc.volume_record")
+    revisions = sql("select count(*) from otc_internal.volume_record")
     kill(worker)  # its clock stands still
     with FinraServer(dataset, port=int(server.url.rpartition(":")[2])):
         later = asked | {"OTCPIPE_NOW": "2026-05-02T12:00:00Z"}
         workers(**later)
         assert here("run", "--week", "2026-03-04", "--tier", "OTCE", "--refresh", **later).returncode == 0
     assert sql("select tier, count(*) from otc.capture group by 1 order by 1") == [("OTCE", 2), ("T1", 1), ("T2", 1)]
-    assert sql("select count(*) from otc.volume_record") == revisions
+    assert sql("select count(*) from otc_internal.volume_record") == revisions
 
 
 def test_names_that_text_cannot_hold_reach_the_tables_exactly(here: Run, workers: Workers, sql: Sql) -> None:

@@ -78,7 +78,7 @@ def test_volume_of_an_ats_that_is_named_later_is_a_revision(sql: Sql) -> None:
     drive(observe(api_text([{}, {"MPID": "BBBB"}], OTCE), OTCE, NOON + DAY, covers="all"))
     after = sql("select total_volume, venue_count from otc.symbol_summary where scope = 'ATS'")
     assert (before, after) == ([(200, 1)], [(200, 2)])
-    assert sql("select count(*), count(ended_by) from otc.volume_record") == [(3, 1)]
+    assert sql("select count(*), count(closed_by) from otc_internal.volume_record") == [(3, 1)]
 
 
 def test_a_file_changes_nothing_of_what_the_api_said_under_two_names(sql: Sql) -> None:
@@ -90,11 +90,11 @@ def test_a_file_changes_nothing_of_what_the_api_said_under_two_names(sql: Sql) -
     ]
     header = file_text([]).decode()
     drive(observe((header + "\n".join(lines)).encode(), OTCE, NOON + DAY))
-    assert sql("select count(*), count(ended_by) from otc.volume_record") == [(3, 0)]
+    assert sql("select count(*), count(closed_by) from otc_internal.volume_record") == [(3, 0)]
     changed = "\n".join(lines).replace("AAAA RENAMED|AAAA|100", "AAAA RENAMED|AAAA|150")
     drive(observe((header + changed).encode(), OTCE, NOON + 2 * DAY))
     assert sql("select product_type from otc.venue_volume where share_volume = 150") == [("UTP",)]
-    assert sql("select count(*), count(ended_by) from otc.volume_record") == [(4, 1)]
+    assert sql("select count(*), count(closed_by) from otc_internal.volume_record") == [(4, 1)]
 
 
 def test_a_name_that_a_file_corrects_keeps_what_the_file_does_not_say(sql: Sql) -> None:
@@ -102,7 +102,7 @@ def test_a_name_that_a_file_corrects_keeps_what_the_file_does_not_say(sql: Sql) 
     line = b"OTC|ABC|Abc Inc|AAAA BY BANK B|AAAA|100|10|2025-12-15"
     drive(observe(file_text([]) + line, OTCE, NOON + DAY))
     assert sql("select product_type, published_on is null from otc.venue_volume") == [("UTP", False)]
-    assert sql("select count(*), count(ended_by) from otc.volume_record") == [(2, 1)]
+    assert sql("select count(*), count(closed_by) from otc_internal.volume_record") == [(2, 1)]
 
 
 def capture(weeks_later: int, second: str, at: datetime) -> None:

@@ -25,8 +25,8 @@ OTCE = Partition(WEEK, "OTCE")
 T1 = Partition(WEEK, "T1")
 HISTORY = """
     select r.symbol, r.mpid, r.share_volume, r.notional, r.product_type, b.observed_at, e.observed_at
-    from otc.volume_record r join otc.capture b on b.capture_id = r.brought_by
-    left join otc.capture e on e.capture_id = r.ended_by order by 1, 2, 5, 6
+    from otc_internal.volume_record r join otc.capture b on b.capture_id = r.opened_by
+    left join otc.capture e on e.capture_id = r.closed_by order by 1, 2, 5, 6
 """
 METRICS = "select symbol, scope, total_volume, venue_count from otc.symbol_summary order by 1, 2"
 NON_ATS = {"summaryTypeCode": "OTC_W_SMBL_FIRM", "MPID": "", "firmCRDNumber": 7, "marketParticipantName": "Seven LLC"}
@@ -40,7 +40,7 @@ def test_content_that_reverts_is_applied_again(sql: Sql) -> None:
     a, b = file_text([("SPY", "AAAA", 81448654, 1)]), file_text([("SPY", "AAAA", 96459364, 1)])
     for day, content in enumerate((a, b, a)):
         drive(observe(content, OTCE, NOON + timedelta(days=day)))
-    assert sql("select count(*) from otc.volume_record") == [(3,)]
+    assert sql("select count(*) from otc_internal.volume_record") == [(3,)]
     assert current(sql) == [("SPY", "AAAA", 81448654)]
     assert sql("select total_volume::int from otc.symbol_summary") == [(81448654,)]
 
@@ -49,7 +49,7 @@ def test_only_changes_become_revisions_and_missing_records_are_closed(sql: Sql) 
     drive(observe(file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 2, 1), ("C", "AAAA", 3, 1)]), OTCE))
     drive(observe(file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 9, 1)]), OTCE, NOON + timedelta(days=1)))
     assert current(sql) == [("A", "AAAA", 1), ("B", "AAAA", 9)]
-    assert sql("select symbol, ended_by is null from otc.volume_record order by 1, 2") == [
+    assert sql("select symbol, closed_by is null from otc_internal.volume_record order by 1, 2") == [
         ("A", True),
         ("B", False),
         ("B", True),
@@ -83,7 +83,9 @@ def test_a_file_neither_withdraws_nor_blanks_what_only_the_api_has(sql: Sql) -> 
     drive(observe(api_text([{"totalWeeklyShareQuantity": "100.5"}, NON_ATS], T1), T1, covers="all"))
     same = file_text([("ABC", "AAAA", "100.5", 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
     drive(observe(same, T1, NOON + timedelta(days=1)))
-    assert sql("select count(*), min(notional), max(product_type) from otc.volume_record") == [(2, 1000.5, "UTP")]
+    assert sql("select count(*), min(notional), max(product_type) from otc_internal.volume_record") == [
+        (2, 1000.5, "UTP")
+    ]
 
 
 def test_a_file_that_differs_from_the_api_revises_just_its_rows(sql: Sql) -> None:
@@ -109,7 +111,7 @@ def test_a_file_changes_neither_of_two_products_of_the_api(sql: Sql) -> None:
     file = file_text([("ABC", "AAAA", 7, 10)], "T1").replace(b"ABC Inc", b"Abc Inc")
     drive(observe(file, T1, NOON + timedelta(days=1)))
     assert sorted(row[2] for row in current(sql)) == [7, 100]
-    assert sql("select count(*) from otc.volume_record") == [(2,)]
+    assert sql("select count(*) from otc_internal.volume_record") == [(2,)]
 
 
 def test_rows_of_one_symbol_and_venue_may_differ_in_product_or_issue_name(sql: Sql) -> None:
@@ -127,7 +129,7 @@ def test_rows_of_one_symbol_and_venue_may_differ_in_product_or_issue_name(sql: S
 def test_the_natural_key_is_enforced_with_nulls_alike(sql: Sql) -> None:
     drive(observe(api_text([{"productTypeCode": "", "issueSymbolIdentifier": ""}], T1), T1, covers="all"))
     with pytest.raises(Exception, match="duplicate key value violates unique constraint"):
-        sql("insert into otc.volume_record select * from otc.volume_record")
+        sql("insert into otc_internal.volume_record select * from otc_internal.volume_record")
 
 
 def test_every_row_of_a_capture_is_accounted_for(sql: Sql) -> None:
@@ -157,7 +159,7 @@ def test_newer_code_replaces_what_the_older_made_of_the_same_capture(
         newer.setattr(normalize, "VERSION", 99)
         newer.setattr(normalize, "SHARES", Number(9, pa.decimal128(20, 0)))
         drive(replace(runs[2], request="again"))
-    assert sql("select symbol, mpid from otc.volume_record") == [("ABC", "AAAA")]
+    assert sql("select symbol, mpid from otc_internal.volume_record") == [("ABC", "AAAA")]
     assert sql("select count(*) from otc.venue_volume_as_of('infinity')") == [(1,)]
     assert revisions(resources.database()) == []
     assert sql("select total_volume::int from otc.symbol_summary where scope = 'ALL'") == [(100,)]
@@ -184,7 +186,10 @@ def test_files_and_the_apis_answers_in_any_order_give_the_same_tables(sql: Sql) 
     ]
     dumps = []
     for order in list(itertools.permutations(range(4)))[::5]:
-        sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
+        sql(
+            "truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due"
+            " restart identity"
+        )
         sql("truncate otc.symbol_summary, otc.symbol_concentration, otc.symbol_rolling_avg, otc.venue_share")
         for number in order:
             content, covers = captures[number]
@@ -230,7 +235,7 @@ def test_the_diff_of_two_captures_is_applied_unless_most_rows_changed(
     changed: list[dict[str, object]] = [{"totalNotionalSum": "0"}, {"MPID": "CCCC"}, NON_ATS]
     drive(observe(api_text(changed, T1), T1, NOON + timedelta(days=1), covers="all"))
     assert compared == expected
-    assert sql("select mpid, notional, ended_by is null from otc.volume_record order by 1, 2 desc") == [
+    assert sql("select mpid, notional, closed_by is null from otc_internal.volume_record order by 1, 2 desc") == [
         ("AAAA", 1000.5, False),
         ("AAAA", 0, True),
         ("BBBB", 1000.5, False),
@@ -242,15 +247,15 @@ def test_the_diff_of_two_captures_is_applied_unless_most_rows_changed(
 @pytest.mark.parametrize(
     "harm",
     [
-        "update otc.volume_record set share_volume = 1 where mpid = 'DDDD'",
-        "delete from otc.volume_record where ended_by is null",
-        "delete from otc.volume_record where mpid = 'AAAA'",
-        "update otc.volume_record set symbol = 'ODD' where mpid is null",
+        "update otc_internal.volume_record set share_volume = 1 where mpid = 'DDDD'",
+        "delete from otc_internal.volume_record where closed_by is null",
+        "delete from otc_internal.volume_record where mpid = 'AAAA'",
+        "update otc_internal.volume_record set symbol = 'ODD' where mpid is null",
     ],
 )
 def test_tables_that_do_not_hold_the_previous_capture_are_repaired_by_the_next(sql: Sql, harm: str) -> None:
     unharmed = _answered(sql)[0]
-    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
+    sql("truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due restart identity")
     drive(observe(api_text(ANSWERS[1], T1), T1, covers="all"))
     sql(harm)
     drive(observe(api_text(ANSWERS[2], T1), T1, NOON + timedelta(days=1), covers="all"))
@@ -259,7 +264,7 @@ def test_tables_that_do_not_hold_the_previous_capture_are_repaired_by_the_next(s
 
 def test_a_capture_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> None:
     expected = _answered(sql)
-    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.metric_due restart identity")
+    sql("truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc_internal.metric_due restart identity")
 
     def lose() -> None:
         for (key,) in sql("select normalized_key from otc.capture"):
@@ -272,7 +277,7 @@ def test_a_capture_whose_rows_are_lost_is_compared_by_the_tables(sql: Sql) -> No
 def test_a_partition_is_found_without_reading_the_rest_of_its_quarter(sql: Sql, statement: str) -> None:
     """Misleading statistics once made the planner read twelve other weeks."""
     drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
-    sql("analyze otc.volume_record")
+    sql("analyze otc_internal.volume_record")
     with resources.database().transaction() as transaction:
         transaction.run("use_records")
         transaction.run("plan_for_a_week")
@@ -292,7 +297,7 @@ def test_closed_records_are_found_by_symbol_and_updated_by_position(sql: Sql) ->
         transaction.run("create_outgoing")
         sought = planned(transaction, "places_of_outgoing", place)
         transaction.run("plan_by_place")
-        ended = planned(transaction, "end_at_places", place | {"capture_id": 1, "places": ["(0,1)"]})
+        ended = planned(transaction, "close_at_places", place | {"capture_id": 1, "places": ["(0,1)"]})
     assert ["symbol = o.symbol" in node.get("Index Cond", "") for node in sought if is_of_records(node)] == [True]
     assert "Tid Scan" in {node["Node Type"] for node in ended if is_of_records(node)}
 
@@ -316,7 +321,7 @@ def test_a_run_whose_capture_postgres_lost_takes_it_up_again_from_its_observatio
     runs = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))
     drive(observe(file_text([("A", "AAAA", 2, 1)]), OTCE, NOON + timedelta(days=1)))
     before = sql(HISTORY), sql(METRICS)
-    sql("truncate otc.capture, otc.volume_record, otc.stage_run, otc.symbol_summary, otc.capture_quality")
+    sql("truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc.symbol_summary, otc.capture_quality")
     drive(replace(runs[-2], request="a message of before"))
     assert [row[:3] for row in sql(HISTORY)] == [("A", "AAAA", 1)]
     drive(*reconciled())

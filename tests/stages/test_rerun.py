@@ -110,7 +110,7 @@ def test_a_stage_cut_off_before_or_after_any_commit_ends_in_the_same_tables_when
     observed = [observe(api_text(rows, T1), T1, at, "all") for rows, at in contents]
     drive(*observed)
     expected = all_tables(sql)
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     resources.database().migrate()
     rng.shuffle(observed)
     for run in observed:
@@ -126,13 +126,13 @@ def test_a_stage_cut_off_before_or_after_any_commit_ends_in_the_same_tables_when
 
 def test_the_schema_forbids_a_record_closed_by_the_capture_that_opened_it(runs: list[Run], sql: Sql) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
-        sql("update otc.volume_record set ended_by = brought_by where symbol = 'NEW'")
+        sql("update otc_internal.volume_record set closed_by = opened_by where symbol = 'NEW'")
 
 
 def test_the_schema_forbids_two_current_versions_and_two_that_one_capture_closed(runs: list[Run], sql: Sql) -> None:
     for text in (
-        "insert into otc.volume_record select * from otc.volume_record where ended_by is null",
-        "insert into otc.volume_record select * from otc.volume_record where ended_by is not null",
+        "insert into otc_internal.volume_record select * from otc_internal.volume_record where closed_by is null",
+        "insert into otc_internal.volume_record select * from otc_internal.volume_record where closed_by is not null",
     ):
         with pytest.raises(psycopg.errors.UniqueViolation):
             sql(text)
@@ -144,10 +144,10 @@ def test_the_schema_forbids_versions_of_one_record_that_overlap(runs: list[Run],
         sql(
             """
             with wrong as (
-                update otc.volume_record set ended_by = (
+                update otc_internal.volume_record set closed_by = (
                     select capture_id from otc.capture order by observed_at limit 1 offset 3
                 )
-                where symbol = 'S0' and share_volume = 100 and ended_by = (
+                where symbol = 'S0' and share_volume = 100 and closed_by = (
                     select capture_id from otc.capture order by observed_at limit 1 offset 1
                 )
             )

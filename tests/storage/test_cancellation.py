@@ -70,7 +70,7 @@ def locked(environment: dict[str, str], statement: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("stage", "statement", "query"),
     [
-        ("persist", "lock table otc.volume_record in access exclusive mode", "%"),
+        ("persist", "lock table otc_internal.volume_record in access exclusive mode", "%"),
         ("persist", "lock table otc.stage_run in access exclusive mode", "%insert into otc.stage_run as r%"),
         ("compute", "lock table otc.symbol_summary, otc.venue_share in access exclusive mode", "%"),
     ],
@@ -103,7 +103,7 @@ def test_a_worker_that_must_stop_does_not_wait_for_a_lock_and_leaves_the_run_to_
     environment: dict[str, str], workers: Workers, sql: Sql
 ) -> None:
     run = due("persist")
-    with locked(environment, "lock table otc.volume_record in access exclusive mode"):
+    with locked(environment, "lock table otc_internal.volume_record in access exclusive mode"):
         push(run)
         first = workers()
         wait(lambda: sql(WAITING, "%"))
@@ -124,13 +124,13 @@ def test_a_lock_that_is_held_for_long_delays_the_run_without_counting_an_attempt
     monkeypatch.setitem(postgres.SESSION_LIMITS, "lock_timeout", "200ms")
     resources.database().close()
     resources.database.cache_clear()
-    with locked(environment, "lock table otc.volume_record in access exclusive mode"):
+    with locked(environment, "lock table otc_internal.volume_record in access exclusive mode"):
         carrier(lambda *one: sent.append(one)).execute(run, functions()["persist"])
         with (
             pytest.raises(TooSoon, match="another transaction holds a lock"),
             resources.database().transaction() as one,
         ):
-            one.connection.execute("select from otc.volume_record")
+            one.connection.execute("select from otc_internal.volume_record")
     assert sent == [(run, postgres_errors.BUSY_SECONDS)]
     assert sql("select state, attempts from otc.stage_run where stage = 'persist'") == [("queued", 0)]
     drive(run)

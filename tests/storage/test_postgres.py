@@ -16,7 +16,7 @@ Sql = Callable[..., list[tuple[Any, ...]]]
 
 @pytest.fixture
 def empty(environment: dict[str, str], sql: Sql) -> Database:
-    sql("drop schema otc cascade")
+    sql("drop schema otc, otc_internal cascade")
     return resources.database()
 
 
@@ -48,7 +48,7 @@ def test_a_transaction_that_fails_changes_nothing(environment: dict[str, str], s
     with pytest.raises(KeyError), resources.database().transaction() as transaction:
         transaction.run("add_names", names=["A", "B"])
         raise KeyError
-    assert sql("select * from otc.name") == []
+    assert sql("select * from otc_internal.name") == []
 
 
 def test_parallel_work_ends_before_an_error_is_raised(environment: dict[str, str], sql: Sql) -> None:
@@ -61,7 +61,7 @@ def test_parallel_work_ends_before_an_error_is_raised(environment: dict[str, str
 
     with pytest.raises(KeyError):
         resources.database().in_parallel(add, ["B", "A", "C"])
-    assert sorted(sql("select name from otc.name")) == [("A",), ("C",)]
+    assert sorted(sql("select name from otc_internal.name")) == [("A",), ("C",)]
     assert resources.database().in_parallel(add, ["E", "D"]) == ["E", "D"]
 
 
@@ -74,8 +74,12 @@ def test_a_server_that_is_down_is_unreachable_and_its_password_stays_secret() ->
 
 
 def test_every_statement_has_a_name_of_its_own() -> None:
-    files = list((statements.SCHEMA / "statements").glob("*.sql"))
-    assert len(statements.statements()) == sum(len(statements.named(f"statements/{path.name}")) for path in files)
+    files = list((statements.SCHEMA / "queries").glob("*.sql"))
+    assert len(statements.statements()) == sum(len(statements.named(f"queries/{path.name}")) for path in files)
+
+
+def test_every_statement_is_described() -> None:
+    assert [name for name, text in statements.statements().items() if not text.startswith("-- ")] == []
 
 
 def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: dict[str, str], sql: Sql) -> None:
@@ -94,12 +98,35 @@ def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: 
         assert column in definition
 
 
-@pytest.mark.parametrize("kept", ["ended_by is null", "ended_by is not null"])
+@pytest.mark.parametrize("kept", ["closed_by is null", "closed_by is not null"])
 def test_an_index_leads_to_the_records_of_a_symbol(environment: dict[str, str], sql: Sql, kept: str) -> None:
-    sql("select otc.make_room('2024-01-05')")
+    sql("select otc_internal.create_quarter('2024-01-05')")
     with resources.database().transaction() as transaction:
         transaction.connection.execute("set local enable_seqscan = off")
         plan = transaction.connection.execute(
-            f"explain select from otc.volume_record where symbol = 'TAPE' and {kept}".encode()
+            f"explain select from otc_internal.volume_record where symbol = 'TAPE' and {kept}".encode()
         ).fetchall()
     assert any("Index Cond" in row["QUERY PLAN"] and "symbol" in row["QUERY PLAN"] for row in plan)
+
+
+@pytest.mark.parametrize(
+    ("former", "today"),
+    [
+        ("select brought_by, ended_by from otc.volume_record", "select opened_by, closed_by from otc.volume_record"),
+        ("select * from otc.acceptance", "select * from otc.quality_override"),
+    ],
+)
+def test_what_analysts_query_keeps_its_former_names(
+    environment: dict[str, str], sql: Sql, former: str, today: str
+) -> None:
+    sql("select otc_internal.create_quarter('2024-01-05')")
+    sql(
+        """insert into otc_internal.volume_record
+        (week_ending, opened_by, share_volume, trade_count, tier, venue_type)
+        values ('2024-01-05', 7, 1, 1, 'T1', 'ATS')"""
+    )
+    sql(
+        """insert into otc_internal.decision (decision_id, kind, week_ending, tier, subject, reason, decided_at)
+        values ('a', 'accept', '2024-01-05', 'T1', 'digest', 'seen', now())"""
+    )
+    assert sql(former) == sql(today) != []

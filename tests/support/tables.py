@@ -9,20 +9,27 @@ Sql = Callable[..., list[tuple[Any, ...]]]
 
 RECORDS = """
     select r.week_ending, r.tier, r.symbol, r.venue_type, r.product_type, r.mpid, r.firm_crd, i.name, v.name,
-        r.share_volume, r.trade_count, r.notional, r.published_on, r.updated_on, r.brought_by, r.ended_by
-    from otc.volume_record as r
-    left join otc.name as i on i.name_id = r.issue_name_id
-    left join otc.name as v on v.name_id = r.venue_name_id
+        r.share_volume, r.trade_count, r.notional, r.published_on, r.updated_on, r.opened_by, r.closed_by
+    from otc_internal.volume_record as r
+    left join otc_internal.name as i on i.name_id = r.issue_name_id
+    left join otc_internal.name as v on v.name_id = r.venue_name_id
 """
 CAPTURES = "select to_jsonb(c) - 'persisted_at', persisted_at is not null from otc.capture as c"
 QUALITY = "select to_jsonb(q) - 'judged_at' from otc.capture_quality as q"
-PLAIN = ("reject", "decision", "acceptance", "held_partition", "trading_week", "metric_due", "loaded_partition")
+PUBLIC = ("reject", "acceptance", "held_partition", "trading_week", "loaded_partition")
+INTERNAL = ("decision", "metric_due")
 
 
 def all_tables(sql: Sql) -> dict[str, list[str]]:
     """Return the rows of each table as sorted text."""
-    asked = {"records": RECORDS, "captures": CAPTURES, "quality": QUALITY, "names": "select name from otc.name"}
-    asked |= {name: f"select to_jsonb(t) from otc.{name} as t" for name in PLAIN}
+    asked = {
+        "records": RECORDS,
+        "captures": CAPTURES,
+        "quality": QUALITY,
+        "names": "select name from otc_internal.name",
+    }
+    asked |= {name: f"select to_jsonb(t) from otc.{name} as t" for name in PUBLIC}
+    asked |= {name: f"select to_jsonb(t) from otc_internal.{name} as t" for name in INTERNAL}
     asked |= {
         one.name: f"select to_jsonb(m) - 'computed_at' from otc.{one.name} as m" for one in definitions.metrics()
     }

@@ -5,7 +5,7 @@ alter table otc.capture alter column capture_id drop identity if exists;
 delete from otc.volume_record where ended_by = brought_by;
 alter table otc.volume_record add constraint volume_record_is_open_for_a_while check (ended_by <> brought_by);
 
--- The venue's name is part of a record's identity: a firm renamed in mid-period has two rows in one week (FINRA.md 8).
+-- The venue's name is part of a record's identity: a firm renamed in mid-period has two rows in one week.
 drop index otc.volume_record_current;
 create unique index volume_record_current on otc.volume_record
     (week_ending, tier, symbol, mpid, firm_crd, issue_name_id, product_type, venue_type, venue_name_id)

@@ -1,7 +1,7 @@
--- The records of some weeks that count at a moment, where their partitions do; of some symbols and of none, or all.
--- Volume of unnamed firms, and of an ATS without MPID or a firm without number and name, is of no venue.
-create or replace function otc.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
-returns setof otc.counted language sql stable parallel safe as $$
+-- The records of some weeks that count at a moment, of loaded partitions: of some symbols and of none, or all.
+-- Volume of unnamed firms, of an ATS without MPID and of a firm without number and name belongs to no venue.
+create or replace function otc_internal.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
+returns setof otc_internal.counted language sql stable parallel safe as $$
 select
     r.week_ending,
     r.tier,
@@ -14,30 +14,30 @@ select
     (
         (r.mpid is null and (r.venue_type = 'ATS' or (r.firm_crd is null and r.venue_name_id is null)))
         or coalesce(r.firm_crd = 0, false)
-        or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
+        or coalesce(r.venue_name_id = (select n.name_id from otc_internal.name as n where n.name = 'De Minimis Firms'), false)
     ) is false,
-    (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_as_of($1) as l where l.covers_all),
+    (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_as_of(at) as l where l.covers_all),
     r.share_volume,
     r.trade_count,
     r.notional
-from otc.counting_as_of($1) as r
+from otc_internal.counting_as_of(at) as r
 where
-    r.week_ending between $2 and $3
-    and (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_as_of($1) as l)
-    and ($4 is null or r.symbol is null or r.symbol = any($4))
+    r.week_ending between first_week and last_week
+    and (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_as_of(at) as l)
+    and (symbols is null or r.symbol is null or r.symbol = any(symbols))
 $$;
 
--- What metrics build on: the records of some weeks that count at a moment, as what they tell of a symbol on one tier, and
--- of all of it (`is_whole`). Where a venue can have one record only of a symbol, a row is both: that is so for all but the
--- `tangled` symbols, whose records stand twice. With a tier the others are told, of the first week and now; else those,
--- which are all where there is null.
--- A venue is known by its MPID, else by its number, else by its name, and may have several names in a week.
--- No venue counts twice: `is_venue` marks the first of its records there, `is_first` that of the week, and `venue_volume` is
--- what the venue traded of all of the symbol, where `is_venue` says so, else null.
-create or replace function otc.traded_as_of(
-    at timestamptz, first_week date, last_week date, tangled text[], one_tier text
-) returns setof otc.traded language sql stable parallel safe as $$
-( -- in the order of the index of records, so that no week is sorted
+-- What metrics build on: the counting records of some weeks, once for each symbol on one tier, and once for each symbol on
+-- all tiers (`is_all_tiers`). Where a venue can have only one record of a symbol, one row serves both purposes: that is so for
+-- all symbols but the `multi_record` ones, whose records are returned twice. With `one_tier`, returns the others, of the first
+-- week and now; without it the multi_record ones, or all where `multi_record` is null.
+-- A venue is identified by its MPID, else its number, else its name, and may have several names in a week. So that no venue
+-- counts twice, `is_venue` marks the first of its records on the tier, `is_first` the first of the week; `venue_volume` is
+-- the venue's volume in the symbol on all tiers where `is_venue` is set, else null.
+create or replace function otc_internal.traded_as_of(
+    at timestamptz, first_week date, last_week date, multi_record text[], one_tier text
+) returns setof otc_internal.traded language sql stable parallel safe as $$
+( -- in the order of the records' index, so that no week is sorted
     select
         r.week_ending,
         r.tier,
@@ -50,24 +50,26 @@ create or replace function otc.traded_as_of(
         (
             (r.mpid is null and (r.venue_type = 'ATS' or (r.firm_crd is null and r.venue_name_id is null)))
             or coalesce(r.firm_crd = 0, false)
-            or coalesce(r.venue_name_id = (select n.name_id from otc.name as n where n.name = 'De Minimis Firms'), false)
+            or coalesce(r.venue_name_id = (select n.name_id from otc_internal.name as n where n.name = 'De Minimis Firms'), false)
         ) is false,
-        (select l.covers_all from otc.loaded_partition as l where l.week_ending = $2 and l.tier = $5),
+        (select l.covers_all from otc.loaded_partition as l where l.week_ending = first_week and l.tier = one_tier),
         r.share_volume,
         r.trade_count,
         r.notional,
         true,
         true,
         r.share_volume
-    from otc.volume_record as r
+    from otc_internal.volume_record as r
     where
-        $5 is not null
-        and r.week_ending = $2
-        and r.tier = $5
-        and r.ended_by is null
+        one_tier is not null
+        and r.week_ending = first_week
+        and r.tier = one_tier
+        and r.closed_by is null
         and r.symbol is not null
-        and r.symbol <> all($4)
-        and (select l.covers_all from otc.loaded_partition as l where l.week_ending = $2 and l.tier = $5) is not null
+        and r.symbol <> all(multi_record)
+        and (
+            select l.covers_all from otc.loaded_partition as l where l.week_ending = first_week and l.tier = one_tier
+        ) is not null
     order by r.symbol
 )
 union all
@@ -80,25 +82,25 @@ from (
             partition by symbol, case when mpid is null then firm_crd end, mpid, week_ending, venue_type, unnumbered, is_named
             order by tier
         ) as tier_before
-    from otc.counted_as_of($1, $2, $3, $4)
+    from otc_internal.counted_as_of(at, first_week, last_week, multi_record)
 ) as by_tier
-where $5 is null
+where one_tier is null
 union all
 select
     week_ending, null, true, symbol, mpid, firm_crd, venue_type = 'ATS', venue_name_id, is_named, covers_all,
     volume, trades, notional, place = 1, place = 1, case when place = 1 then venue_volume end
 from (
     select *, row_number() over by_venue as place, sum(volume) over by_venue as venue_volume
-    from otc.counted_as_of($1, $2, $3, $4)
+    from otc_internal.counted_as_of(at, first_week, last_week, multi_record)
     window by_venue as (
         partition by symbol, case when mpid is null then firm_crd end, mpid, week_ending, venue_type, unnumbered, is_named
     )
 ) as by_week
-where $5 is null
+where one_tier is null
 $$;
 
 -- The three largest numbers, none below 0, of two lists, each in descending order.
-create or replace function otc.first_three(one numeric[], other numeric[])
+create or replace function otc_internal.first_three(one numeric[], other numeric[])
 returns numeric[] language sql immutable parallel safe as $$
 select case
     when one is null then other
@@ -116,17 +118,16 @@ select case
 end
 $$;
 
--- By symbol and scope, as far as the scope is known: where one of the symbol's tiers tells ATS volume only, the others are
--- not.
-create or replace function otc.symbols_as_of(
-    at timestamptz, first_week date, last_week date, tangled text[], one_tier text
-) returns setof otc.symbol_sum language sql stable parallel safe as $$
+-- Sums by symbol and scope. Where one of the symbol's tiers covers ATSs only, the other scopes are unknown.
+create or replace function otc_internal.symbols_as_of(
+    at timestamptz, first_week date, last_week date, multi_record text[], one_tier text
+) returns setof otc_internal.symbol_sum language sql stable parallel safe as $$
 with by_symbol as ( -- one pass for all scopes
     select
         week_ending,
         tier,
         symbol,
-        is_whole,
+        is_all_tiers,
         bool_and(covers_all) as covers_all,
         sum(volume) filter (where is_ats) as ats_volume,
         sum(trades) filter (where is_ats) as ats_trades,
@@ -144,16 +145,16 @@ with by_symbol as ( -- one pass for all scopes
         sum(volume) filter (where not is_ats and not is_named) as other_de_minimis,
         sum(venue_volume * venue_volume) filter (where not is_ats and is_named) as other_squares,
         (array_agg(venue_volume order by venue_volume desc nulls last) filter (where not is_ats and is_named))[1:3] as other_top
-    from otc.traded_as_of($1, $2, $3, $4, $5)
+    from otc_internal.traded_as_of(at, first_week, last_week, multi_record, one_tier)
     where symbol is not null
-    group by week_ending, tier, symbol, is_whole
+    group by week_ending, tier, symbol, is_all_tiers
 )
 select
     s.week_ending,
     s.tier,
     s.symbol,
     scope.name,
-    s.is_whole,
+    s.is_all_tiers,
     case scope.name
         when 'ATS' then ats_volume
         when 'NON_ATS' then other_volume
@@ -181,7 +182,7 @@ select
         when 'NON_ATS' then coalesce(other_squares, 0)
         else coalesce(ats_squares, 0) + coalesce(other_squares, 0)
     end,
-    case scope.name when 'ATS' then ats_top when 'NON_ATS' then other_top else otc.first_three(ats_top, other_top) end
+    case scope.name when 'ATS' then ats_top when 'NON_ATS' then other_top else otc_internal.first_three(ats_top, other_top) end
 from by_symbol as s
 cross join (select unnest(array['ATS', 'NON_ATS', 'ALL']) as name) as scope
 where
@@ -192,22 +193,22 @@ where
     end
 $$;
 
--- By venue and tier.
-create or replace function otc.venues_as_of(
-    at timestamptz, first_week date, last_week date, tangled text[], one_tier text
-) returns setof otc.venue_sum language sql stable parallel safe as $$
+-- Sums by venue and tier.
+create or replace function otc_internal.venues_as_of(
+    at timestamptz, first_week date, last_week date, multi_record text[], one_tier text
+) returns setof otc_internal.venue_sum language sql stable parallel safe as $$
 select
     week_ending, tier, case when is_ats then 'ATS' else 'NON_ATS' end, mpid, firm_crd, venue_name_id, is_named,
     sum(volume), sum(trades)::bigint, count(symbol) filter (where is_venue), count(symbol) filter (where is_first)
-from otc.traded_as_of($1, $2, $3, $4, $5)
+from otc_internal.traded_as_of(at, first_week, last_week, multi_record, one_tier)
 where tier is not null
 group by week_ending, tier, is_ats, mpid, firm_crd, venue_name_id, is_named
 $$;
 
--- The symbols of a runner's week where the moment is null: metrics have one definition for both.
+-- Sums by symbol: at null those that the week's computation stored, so that a metric has one definition for both.
 create or replace function otc.week_symbols(at timestamptz, first_week date, last_week date)
-returns setof otc.symbol_sum language sql stable parallel safe as $$
-select * from otc.symbol_sum where $1 is null and week_ending between $2 and $3
+returns setof otc_internal.symbol_sum language sql stable parallel safe as $$
+select * from otc_internal.symbol_sum where at is null and week_ending between first_week and last_week
 union all
-select * from otc.symbols_as_of($1, $2, $3, null, null) where $1 is not null
+select * from otc_internal.symbols_as_of(at, first_week, last_week, null, null) where at is not null
 $$;

@@ -1,0 +1,185 @@
+-- Store a week of a metric, as its own function returns it from the week's sums; returns the number of rows that changed.
+-- A row with the same values stays untouched, so that its computed_at changes only with a value.
+create or replace function otc_internal.store_metric(name text, week date) returns bigint language plpgsql as $$
+declare
+    metric regclass := format('otc.%I', name);
+    columns text;
+    same_key text;
+    is_stored boolean;
+    changed bigint;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+    from pg_attribute
+    where attrelid = metric and attnum > 0 and not attisdropped and attname <> 'computed_at';
+
+    select string_agg(format(
+        case when a.attnotnull then 'm.%1$I = s.%1$I' else 'm.%1$I is not distinct from s.%1$I' end, a.attname
+    ), ' and ') into same_key
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = metric and i.indisunique;
+
+    execute format('select exists (select from %s where week_ending = $1)', metric) into is_stored using week;
+    if not is_stored then
+        execute format('insert into %1$s (%2$s) select %2$s from otc.%3$I(null, $1, $1)', metric, columns, name || '_as_of')
+        using week;
+        get diagnostics changed = row_count;
+        if (select reltuples from pg_class where oid = metric) < 0 then -- its first week: the next metric reads it at once
+            execute format('analyze %s', metric);
+        end if;
+        return changed;
+    end if;
+
+    execute format('create temporary table computed on commit drop as select %s from otc.%I(null, $1, $1)', columns, name || '_as_of')
+    using week;
+    execute format(
+        'with stale as (select %1$s from %2$s where week_ending = $1 except select %1$s from computed)
+        delete from %2$s as m using stale as s where m.week_ending = $1 and %3$s', columns, metric, same_key
+    ) using week;
+    execute format( -- quicker than `on conflict`: the week's lock keeps other writers away
+        'insert into %2$s (%1$s) select %1$s from computed as s
+        where not exists (select from %2$s as m where m.week_ending = $1 and %3$s)', columns, metric, same_key
+    ) using week;
+    get diagnostics changed = row_count;
+    drop table computed;
+    return changed;
+end
+$$;
+
+-- Fill the temporary table `asked` with rows of a metric: the stored ones, or those known at a moment; of some symbols, or of
+-- all. computed_at says when the work was done, nothing about the market, and is left out.
+create or replace function otc_internal.ask_metric(metric text, at timestamptz, first_week date, last_week date, symbols text[])
+returns void language plpgsql as $$
+begin
+    execute 'drop table if exists asked';
+    execute format(
+        'create temporary table asked on commit drop as select * from %s where week_ending between $2 and $3 %s',
+        case when at is null then format('otc.%I', metric) else format('otc.%I($1, $2, $3)', metric || '_as_of') end,
+        case when symbols is not null then 'and symbol = any ($4)' end
+    ) using at, first_week, last_week, symbols;
+    alter table asked drop column computed_at;
+end
+$$;
+
+-- Fill the temporary table `exported` with a week of a metric: the stored rows, or those known at a moment, without
+-- computed_at.
+create or replace function otc_internal.take_metric(metric text, at timestamptz, week date) returns void language plpgsql as $$
+begin
+    execute 'drop table if exists exported';
+    execute format('create temporary table exported (like otc.%I) on commit drop', metric);
+    if at is null then
+        execute format('insert into exported select * from otc.%I where week_ending = $1', metric) using week;
+    else
+        execute format('insert into exported select * from otc.%I($1, $2, $2)', metric || '_as_of') using at, week;
+    end if;
+    alter table exported drop column week_ending, drop column computed_at;
+end
+$$;
+
+-- The values that differ between two versions of a row, as text: column: [of the first, of the second].
+create or replace function otc_internal.differences(one jsonb, other jsonb) returns jsonb language sql immutable parallel safe as $$
+select jsonb_object_agg(a.key, jsonb_build_array(a.value, b.value))
+from jsonb_each_text(one) as a
+inner join jsonb_each_text(other) as b on b.key = a.key
+where a.value is distinct from b.value
+$$;
+
+-- A few of the stored rows of a metric's week that its own function does not return from the week's sums, or the reverse.
+create or replace function otc_internal.differing_metric(name text, week date)
+returns table (place text, is_stored boolean, is_computed boolean, differences jsonb, differing bigint)
+language plpgsql as $$
+declare
+    metric regclass := format('otc.%I', name);
+    columns text;
+    keys text;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+    from pg_attribute
+    where attrelid = metric and attnum > 0 and not attisdropped and attname <> 'computed_at';
+
+    select string_agg(quote_ident(a.attname), ', ' order by array_position(i.indkey::int2[], a.attnum)) into keys
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = metric and i.indisunique and a.attname <> 'week_ending';
+
+    return query execute format(
+        'with stored as (select %1$s from %2$s where week_ending = $1),
+        computed as (select %1$s from otc.%3$I(null, $1, $1)),
+        wrong as (
+            select true as is_there, * from (select * from stored except all select * from computed) as s
+            union all
+            select false, * from (select * from computed except all select * from stored) as c
+        )
+        select
+            concat_ws(chr(32), %4$s), bool_or(is_there), not bool_and(is_there),
+            otc_internal.differences(
+                (array_agg(to_jsonb(w) - ''is_there'') filter (where is_there))[1],
+                (array_agg(to_jsonb(w) - ''is_there'') filter (where not is_there))[1]
+            ),
+            count(*) over ()
+        from wrong as w group by %4$s order by 1 limit 5',
+        columns, metric, name || '_as_of', coalesce(keys, 'week_ending')
+    ) using week;
+end
+$$;
+
+-- A symbol's rows of metrics that are by symbol, each as JSON in the order of the metric's columns.
+create or replace function otc_internal.metrics_of(metrics text[], of_symbol text, first_week date, last_week date)
+returns table (metric text, stored json) language plpgsql stable as $$
+begin
+    foreach metric in array metrics loop
+        return query execute format(
+            'select %1$L::text, row_to_json(m) from otc.%1$I as m
+            where m.symbol = $1 and m.week_ending between $2 and $3 order by m', metric
+        ) using of_symbol, first_week, last_week;
+    end loop;
+end
+$$;
+
+-- By week: the number of rows of a metric that an observation changed, compared with the moment just before it, and how many
+-- of them changed in a word or rank that people act on.
+create or replace function otc_internal.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
+returns table (week_ending date, metric_name text, rows bigint, words bigint, names text[]) language plpgsql stable as $$
+declare
+    columns text;
+    keys text;
+    of_symbols text;
+    word text;
+    called text;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum),
+        case when bool_or(attname = 'symbol') then 'where symbol = any ($5)' else '' end,
+        coalesce(string_agg(quote_ident(attname), ', ') filter (
+            where attname in ('trend', 'concentration_level', 'concentration_level_2023', 'rank')
+        ), ''),
+        case when bool_or(attname = 'symbol') then 'symbol' else 'coalesce(mpid, firm_crd::text, venue_name)' end
+    into columns, of_symbols, word, called
+    from pg_attribute
+    where attrelid = format('otc.%I', metric)::regclass and attnum > 0 and not attisdropped and attname <> 'computed_at';
+
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into keys
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = format('otc.%I', metric)::regclass and i.indisunique;
+
+    return query execute format(
+        'with after as (select %1$s from otc.%2$I($1, $2, $3) %4$s),
+        before as (select %1$s from otc.%2$I($4, $2, $3) %4$s),
+        differing as (
+            select %3$s, %8$s as called, concat_ws(chr(32), %5$s) as word
+            from (select * from after except select * from before) as a
+            union all
+            select %3$s, %8$s, concat_ws(chr(32), %5$s) from (select * from before except select * from after) as b
+        ),
+        keyed as (
+            select %3$s, max(called) as called,
+                %7$L::boolean and (count(distinct word) > 1 or count(*) = 1) as is_word
+            from differing group by %3$s
+        )
+        select k.week_ending, %6$L::text, count(*), count(*) filter (where k.is_word),
+            array_agg(distinct k.called) filter (where k.is_word)
+        from keyed as k group by k.week_ending',
+        columns, metric || '_as_of', keys, of_symbols, coalesce(nullif(word, ''), 'null'), metric, word <> '', called
+    ) using moment, first_week, last_week, moment - interval '1 microsecond', symbols;
+end
+$$;
