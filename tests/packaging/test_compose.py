@@ -30,7 +30,7 @@ from otcpipe.cli import typer_app
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.stack import binaries, seaweed
 from otcpipe.stack.program import free_ports
-from tests.packaging.test_readme import README
+from tests.packaging.documents import README
 from tests.stack import strangers
 from tests.stack.conftest import s3, seaweed_answers
 
