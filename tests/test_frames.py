@@ -128,7 +128,7 @@ def test_strict_leaves_out_what_may_have_been_otherwise() -> None:
         ({"table": "x; drop table otc.capture"}, "cannot be read"),
         ({"table": "venue_share", "symbols": "ABC"}, "no symbols"),
         ({"table": "venue_share", "week": "soon"}, "YYYY-MM-DD"),
-        ({"table": "venue_share", "week": WEEK, "first": WEEK}, "not both"),
+        ({"table": "venue_share", "week": WEEK, "first": WEEK}, "Give either"),
         ({"table": "venue_share", "as_of": datetime(2025, 12, 1)}, "zone"),  # noqa: DTZ001 - that is the point
     ],
 )

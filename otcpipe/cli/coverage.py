@@ -1,4 +1,4 @@
-"""What is there of all that ought to be."""
+"""Show which of the expected partitions are loaded."""
 
 import sys
 
@@ -9,7 +9,7 @@ from otcpipe.pipeline import coverage as _coverage
 
 
 def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
-    """A table of weeks by tier, equal weeks in one line; exit 1 when something is late, failed or held."""
+    """Print weeks by tier, equal weeks in one row, and the gaps. Exits with 1 if any is late, failed or held."""
     settings = resources.settings()
     now = settings.now()
     begin, end = weeks.parse_span(first, last, now)
@@ -33,7 +33,7 @@ def _show(cells: list[_coverage.Cell], troubles: list[str]) -> None:
     for trouble in troubles:
         say(trouble)
     count = sum(cell.state in _coverage.TROUBLES for cell in cells)
-    say(f"{count:,} of {len(cells):,} partitions need somebody." if count else "Nothing is late, failed or held.")
+    say(f"{count:,} of {len(cells):,} partitions need attention." if count else "Nothing is late, failed or held.")
 
 
 def _listed(cell: _coverage.Cell) -> dict[str, object]:

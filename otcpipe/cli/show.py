@@ -1,4 +1,4 @@
-"""One symbol: its weeks, who traded it, how concentrated it is, what was restated."""
+"""Show a symbol: its weeks, venues, concentration and restatements."""
 
 from dataclasses import asdict
 from decimal import Decimal
@@ -11,7 +11,7 @@ from otcpipe.cli.symbol_lookup import NOW, Asked, find
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row, Transaction
 
-MOST_VENUES = 15  # in the table
+MAX_VENUES = 15  # in the table
 HISTORY = {
     "week_ending": "week ending",
     "volume": "volume",
@@ -63,7 +63,7 @@ REVISIONS = {
 
 
 def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, *, as_json: bool) -> None:
-    """`count` weeks up to the newest that has the symbol, or up to the one asked for; as known at a moment."""
+    """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then."""
     friday = arguments.week(week)
     moment = weeks.parse_moment(as_of, resources.settings().now()) if as_of else None
     scope = arguments.scope(scope) if scope else None
@@ -93,7 +93,7 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
 
 
 def _changes(asked: Asked) -> list[Row]:
-    """The revisions of these weeks that were observed by then."""
+    """Return the revisions of these weeks that were observed by the moment asked for."""
     changes = _revisions.revisions(resources.database(), symbol=asked.symbol)
     of_weeks = [row for row in changes if asked.first <= row["week_ending"] <= asked.last]
     return [row for row in of_weeks if row["observed_at"] <= (asked.at or NOW)]
@@ -104,19 +104,19 @@ def _print(found: Row) -> None:
     known = f", as known on {found['as_of']:%Y-%m-%d %H:%M} UTC" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
     if found["unknown_records"]:
-        say(f"{found['unknown_records']} records are left out: they were restated before we first saw them.")
+        say(f"{found['unknown_records']} records are left out: they were restated before they were first captured.")
     _section(
         "Weeks, newest first:",
         HISTORY,
         _with_bars(_with_intervals([row for row in history if row["scope"] == scope])),
     )
-    shown = [row | {"firm_crd": number(row)} for row in _with_bars(venues)[:MOST_VENUES]]
-    first = f", the first {MOST_VENUES} of {len(venues)}" if len(venues) > MOST_VENUES else ""
+    shown = [row | {"firm_crd": number(row)} for row in _with_bars(venues)[:MAX_VENUES]]
+    first = f", the first {MAX_VENUES} of {len(venues)}" if len(venues) > MAX_VENUES else ""
     _section(f"Venues in the week ending {last}{first}:", VENUES, shown)
     of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
     _section(title, CONCENTRATION, _with_intervals(of_week))
-    _section("What was seen to change in these weeks:", REVISIONS, found["revisions"])
+    _section("Revisions in these weeks:", REVISIONS, found["revisions"])
     say(ATTRIBUTION)
 
 

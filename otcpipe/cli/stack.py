@@ -1,4 +1,4 @@
-"""The local stack's commands."""
+"""Start and stop the local stack, print its variables, migrate."""
 
 import os
 import shlex
@@ -19,9 +19,9 @@ from otcpipe.stack.program import free_ports, is_free
 from otcpipe.storage import postgres, s3
 
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
-THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
+THREADS = 1  # in a worker process: a stage of a large partition takes some 400 MB and one core
 STOP_SECONDS = 60
-LEAN = {  # what is freed goes back: by itself the C library keeps large blocks once some were freed
+LEAN = {  # return freed memory to the system; by default the C library keeps large blocks
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": str(256 << 10),
@@ -30,26 +30,27 @@ LEAN = {  # what is freed goes back: by itself the C library keeps large blocks 
 
 
 def up(workers: int) -> None:
-    """Start the stack and stay until a signal; what dies is started again."""
+    """Run the stack until SIGINT, SIGTERM or SIGHUP; restart every process that dies."""
     environ = settings.expand(os.environ)
     home = settings.load(environ).home
     over = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: over.set())
     started = time.monotonic()
-    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare, warn=_tell)
+    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare, warn=_say_at)
     try:
         environ = LEAN | environ | supervisor.environment | {"OTCPIPE_TELEMETRY_PORT": _telemetry_port(environ)}
         for program in _programs(home, environ, workers):
             supervisor.add(program)
-        _tell_ready(home, environ, workers, time.monotonic() - started)
-        supervisor.watch(over, lambda name, code: _tell(f"{name} ended with code {code} and was started again."))
+        _say_ready(home, environ, workers, time.monotonic() - started)
+        supervisor.watch(over, lambda name, code: _say_at(f"{name} ended with code {code} and was started again."))
     finally:
-        _tell("Stopping.")
+        _say_at("Stopping.")
         supervisor.stop()
 
 
 def down() -> None:
+    """Stop the stack of this home and wait until it has ended; raises StackFailed after a minute."""
     home = settings.load(_without_servers()).home
     running = _running(home)
     if running is None:
@@ -57,7 +58,7 @@ def down() -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _running(home) == running:  # its announcement goes last
+    while _running(home) == running:  # its state file is removed last
         if time.monotonic() > deadline:
             raise StackFailed(f"The stack in {home} (process {running.pid}) does not stop.")
         time.sleep(0.05)
@@ -65,6 +66,7 @@ def down() -> None:
 
 
 def env() -> None:
+    """Print the running stack's variables as `export` lines; raises Invalid if none runs."""
     home = settings.load(_without_servers()).home
     running = _running(home)
     if running is None:
@@ -74,6 +76,7 @@ def env() -> None:
 
 
 def migrate() -> None:
+    """Apply missing migrations and create the bucket."""
     found = settings.load()
     applied = postgres.Database(found["DATABASE_URL"]).migrate()
     s3.ObjectStore(found).create_bucket()
@@ -89,7 +92,7 @@ def _prepare(environment: Mapping[str, str]) -> None:
 
 
 def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:
-    """What runs beside the servers; without workers nothing does."""
+    """Yield workers, scheduler and telemetry; nothing without workers."""
     work = ("dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
     for number in range(workers):
         yield _program(home, f"worker{number + 1}", environ, *work)
@@ -104,23 +107,23 @@ def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) ->
 
 
 def _telemetry_port(environ: Mapping[str, str]) -> str:
-    """The port that was asked for, else the usual one, or any when another stack of this machine has that."""
+    """Return the port from the settings, else the default one, or a free port if another stack uses it."""
     usual = settings.DEFAULTS["TELEMETRY_PORT"]
     found = usual if is_free(int(usual)) else str(free_ports(1)[0])
     return environ.get("OTCPIPE_TELEMETRY_PORT") or found
 
 
-def _tell_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
+def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
     kinds = f"the servers, {workers} workers and the scheduler are" if workers else "the servers are"
-    _tell(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
+    _say_at(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
     found = settings.load(environ)
     where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"
-    _tell(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
+    _say_at(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
 
 
-def _tell(sentence: str) -> None:
-    """With the time, since hours may lie between two lines."""
-    say(f"[{datetime.now():%H:%M:%S}] {sentence}")  # noqa: DTZ005 - the time of who looks at it
+def _say_at(sentence: str) -> None:
+    """Print a sentence with the local time."""
+    say(f"[{datetime.now():%H:%M:%S}] {sentence}")  # noqa: DTZ005 - local time, for the terminal
 
 
 def _running(home: Path) -> state.State | None:
@@ -129,5 +132,5 @@ def _running(home: Path) -> state.State | None:
 
 
 def _without_servers() -> dict[str, str]:
-    """The environment without server variables, which may be of another home."""
+    """Return the environment without server variables, which may belong to another home."""
     return {name: text for name, text in settings.expand(os.environ).items() if name == "OTCPIPE_HOME"}

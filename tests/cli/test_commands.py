@@ -93,7 +93,7 @@ BAD_ARGUMENTS = {
     "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
     "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
     "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must name its zone"),
-    "a symbol that is not there": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is there."),
+    "a symbol that is not there": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is stored."),
 }
 
 

@@ -135,10 +135,10 @@ def test_a_week_told_by_a_file_has_no_other_scope_than_ats(said: Said) -> None:
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        (("na",), "No symbol 'na' is there: did you mean 'NA'?"),
+        (("na",), "No symbol 'na' is stored: did you mean 'NA'?"),
         (("brk.b",), "did you mean 'BRK.B'?"),
-        (("NONE",), "No symbol 'NONE' is there."),
-        (("\udcff",), "No symbol '?' is there."),
+        (("NONE",), "No symbol 'NONE' is stored."),
+        (("\udcff",), "No symbol '?' is stored."),
         (
             ("NA", "--week", FILE_WEEK),
             f"'NA' has no records of the week ending {FILE_WEEK}; its newest are of {WEEKS[-1]}.",
@@ -169,11 +169,11 @@ def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: 
 
 
 def test_top_says_which_partitions_it_is_of(said: Said) -> None:
-    assert f"Week ending {WEEKS[0]}: T1 published 2026-03-23, T2 is not in, OTCE is not in." in said(
+    assert f"Week ending {WEEKS[0]}: T1 published 2026-03-23, T2 is not loaded, OTCE is not loaded." in said(
         "top", "--week", WEEKS[0]
     )
     assert "T1 published 2026-03-16 (ATS only)" in said("top", "--week", FILE_WEEK)
-    assert "No metrics of scope ALL are there for" in said("top", "--week", FILE_WEEK, "--scope", "ALL")
+    assert "No metrics of scope ALL are stored for" in said("top", "--week", FILE_WEEK, "--scope", "ALL")
 
 
 def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_restated(said: Said) -> None:

@@ -246,7 +246,7 @@ def test_the_command_says_what_it_did(
     done = say()
     assert done.startswith("Wrote 4 rows of venue_volume, 2 weeks ending 2025-11-14 to 2025-11-21, to ")
     assert done.endswith(ATTRIBUTION)
-    assert say(at="2024-01-01T00:00:00Z") == "No week in that span has rows of it."
+    assert say(at="2024-01-01T00:00:00Z") == f"{RECORDS} has no rows in these weeks."
 
 
 WRONG = {

@@ -128,7 +128,7 @@ def test_equal_weeks_stand_in_one_line_of_80_columns_and_a_gap_is_named(
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
     assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
-    assert printed[-1] == "3 of 15 partitions need somebody."
+    assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
         shown.coverage(*arguments, as_json=True)
     rows = json.loads(capsys.readouterr().out)

@@ -159,7 +159,7 @@ def test_what_is_not_there_is_said_in_a_sentence(pages: dict[str, Page]) -> None
     said = {
         "glance": "No week before this one is loaded with the same tiers",
         "split": "The captures of this week cover ATS volume only",
-        "venues": "The week before is not loaded, so ranks have no change",
+        "venues": "The week before is not loaded, so changes of rank are unknown",
         "moves": "No liquid symbol has 4 weeks of records yet",
         "concentration": "No symbol had 1,000 trades this week",
         "restated": "No record of this week has changed",
