@@ -69,7 +69,7 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
 
 
 def _find(text: str) -> Row:
-    """Return the capture by its number or its observation's key; raises Invalid if there is none."""
+    """Return the capture by its number or its observation's key; raises Invalid if none exists."""
     found = [
         row
         for row in captures.listed(resources.database(), None, None)
