@@ -57,5 +57,5 @@ def test_each_number_stands_beside_what_is_asked_for(told: Line, holds: bool) ->
 def test_what_is_not_reached_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     show([line("compute", 3, 1), line("persist", 2, 1)])
     printed = capsys.readouterr().out
-    assert "at most 2 s: NOT" in printed
+    assert "at most 2 s: NOT met" in printed
     assert "at most 2 x\n" in printed.replace(" \n", "\n").replace("  ", "")
