@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHECKED = ("otcpipe/cli", "otcpipe/export", "otcpipe/report", "otcpipe/frames.py", "otcpipe/__init__.py")
+CHECKED = (  # the rest follows
+    "README.md",
+    "otcpipe/README.md",
+    "otcpipe/__init__.py",
+    "otcpipe/cli",
+    "otcpipe/export",
+    "otcpipe/frames.py",
+    "otcpipe/report",
+    "scripts",
+    "tests/cli",
+    "tests/export",
+    "tests/packaging/test_compose.py",
+    "tests/report",
+)
 UNCLEAR = re.compile(
     r"""(?<![a-z])(
     tells?|told|telling|untold            # use say, report, return, show
