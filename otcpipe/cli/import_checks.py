@@ -56,7 +56,9 @@ def _read(path: Path) -> bytes:
 def check_order(file: CheckedFile, before: list[CheckedFile], moment: datetime | None) -> None:
     """Raise Invalid unless it is clear which observation of a partition is the later one."""
     if moment and moment.astimezone(weeks.NEW_YORK).date() < file.download.last_update:
-        raise Invalid(f"{file.path} has rows of {file.download.last_update}, so it was downloaded no earlier.")
+        raise Invalid(
+            f"{file.path} has rows of {file.download.last_update}: --observed-at cannot be before that day."
+        )
     if any(other.partition == file.partition and other.content != file.content for other in before):
         raise Invalid(f"{file.path} is a second file of its partition: import one, then the other.")
     newest = captures.newest_update(resources.database(), file.partition)

@@ -35,7 +35,7 @@ VENUES = {
     "share_pct": "share %",
     "bar": "",
     "trades": "trades",
-    "avg_trade_size": "shares a trade",
+    "avg_trade_size": "shares per trade",
     "published_on": "published",
     "restated_on": "restated",
 }
