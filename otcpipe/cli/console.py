@@ -13,13 +13,8 @@ from rich.text import Text
 from otcpipe.storage.postgres import Row
 from otcpipe.text.printable import printable, sentence
 
-PROSE = (
-    "reason",
-    "labels",
-    "issue_name",
-    "venue_name",
-    "names",
-)  # columns that may be cut when the terminal is narrow
+# Columns that may be cut when the terminal is narrow.
+PROSE = ("reason", "labels", "issue_name", "venue_name", "names")
 PIPED_WIDTH = 160
 BAR_WIDTH = 10
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.measure import Cost, peak
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.cli.stack import LEAN
+from otcpipe.cli.up import LEAN
 from otcpipe.pipeline import definition, planning
 from otcpipe.pipeline.ledger import Run
 

@@ -17,9 +17,9 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")] = 2,
 ) -> None:
     """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler and telemetry; Ctrl-C stops them."""
-    from otcpipe.cli import stack
+    from otcpipe.cli import up as implementation
 
-    stack.up(0 if servers_only else workers)
+    implementation.up(0 if servers_only else workers)
 
 
 @commands.command()
