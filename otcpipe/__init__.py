@@ -10,7 +10,7 @@ __all__ = ["read"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `read` on first use: importing pandas takes longer than most commands run."""
+    """Import `read` on first use: pandas takes longer to import than most commands to run."""
     if name == "read":
         return import_module("otcpipe.frames").read
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

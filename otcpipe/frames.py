@@ -1,4 +1,4 @@
-"""Records and metrics as pandas frames, for analysts."""
+"""Read records and metrics into pandas frames."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -14,7 +14,7 @@ from otcpipe.storage.postgres import Transaction
 
 RECORDS = "venue_volume"
 EVER = datetime.max.replace(tzinfo=UTC)
-WHOLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
+NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.int64(): pd.Int64Dtype(),
     pa.int32(): pd.Int32Dtype(),
 }
@@ -31,14 +31,15 @@ def read(
     strict: bool = False,
     exact: bool = True,
 ) -> pd.DataFrame:
-    """The records (`venue_volume`) or a metric such as `symbol_summary`, sorted by its columns before any quantity.
+    """Return the records (`venue_volume`) or a metric such as `symbol_summary`, sorted by what identifies a row.
 
-    Symbols are in their own case. A date stands for its week; `first` and `last` include theirs. `as_of` is a moment
-    with a zone: the answer is what was known then, and cannot look ahead. Records that were restated before they were
-    first observed are `unknown` in the column `certainty`, left out with `strict`, and never in a metric.
+    Symbols are case-sensitive. A date means the week that contains it; `first` and `last` are inclusive. `as_of` is a
+    moment with a zone: the answer is what was known then, and cannot look ahead. Records that were restated before
+    they were first observed are `unknown` in the column `certainty`, left out with `strict`, and in no metric.
+    Raises Invalid for a table, date or moment that does not exist.
 
-    Shares, dollars and percentages are Arrow decimals, equal to the tables to the last digit; with `exact=False` they
-    are float64, for NumPy and quick arithmetic. Counts are nullable integers, days are datetime64, moments UTC.
+    Shares, dollars and percentages are Arrow decimals, equal to the tables to the last digit. With `exact=False` they
+    are float64, for NumPy and fast arithmetic. Counts are nullable integers, days are datetime64, moments are in UTC.
 
     >>> import otcpipe
     >>> frame = otcpipe.read("symbol_concentration", symbols="TCEHY")
@@ -73,7 +74,7 @@ def read(
 
 def _span(week: date | str | None, first: date | str | None, last: date | str | None) -> dict[str, date]:
     if week is not None and (first is not None or last is not None):
-        raise Invalid("Give a week, or a first and a last one, not both.")
+        raise Invalid("Give either `week`, or `first` and `last`.")
     if week is not None:
         first = last = week
     texts = [None if day is None else str(day) for day in (first, last)]
@@ -90,11 +91,11 @@ def _check(transaction: Transaction, table: str, symbols: list[str] | None) -> N
     if table not in names:
         raise Invalid(f"{table!r} cannot be read; choose from {', '.join(names)}.")
     if symbols is not None and not transaction.rows("has_symbols", metric=table):
-        raise Invalid(f"{table} has no symbols to choose by.")
+        raise Invalid(f"{table} has no column of symbols: leave `symbols` out.")
 
 
 def _frame(rows: pa.Table, *, exact: bool) -> pd.DataFrame:
-    """In one order, without regard to the server's; days as moments without a zone, which pandas counts in."""
+    """Sort rows by every column before the first decimal, and cast dates to timestamps, as pandas stores them."""
     keys = [
         (field.name, "ascending") for field in takewhile(lambda one: not pa.types.is_decimal(one.type), rows.schema)
     ]
@@ -110,4 +111,4 @@ def _arrow(kind: pa.DataType, *, exact: bool) -> pa.DataType:
 
 
 def _pandas(kind: pa.DataType) -> pd.api.extensions.ExtensionDtype | None:
-    return pd.ArrowDtype(kind) if pa.types.is_decimal(kind) else WHOLE.get(kind)
+    return pd.ArrowDtype(kind) if pa.types.is_decimal(kind) else NULLABLE.get(kind)

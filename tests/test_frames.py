@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pandas as pd
 import psycopg
@@ -22,9 +21,9 @@ from otcpipe.stack import Supervisor
 from tests.conftest import place
 from tests.metrics.conftest import files
 from tests.metrics.load import load
+from tests.packaging.documents import README, example
 from tests.support.pipeline import NOON, api_text, drive, file_text, observe
 
-ROOT = Path(__file__).parents[1]
 WEEK = date(2025, 11, 14)
 OTHER = date(2025, 10, 3)
 
@@ -49,12 +48,23 @@ def two_real_weeks(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory
         yield
 
 
-@pytest.mark.parametrize("text", [frames.read.__doc__, (ROOT / "README.md").read_text()], ids=["docstring", "README"])
+@pytest.mark.parametrize("text", [frames.read.__doc__, README], ids=["docstring", "README"])
 def test_the_examples_are_true(text: str) -> None:
     """The docstring's and the README's, whose code ends with a fence."""
     examples = doctest.DocTestParser().get_doctest(text.replace("```", ""), {}, "examples", None, None)
     done = doctest.DocTestRunner().run(examples)
     assert (done.failed, done.attempted > 2) == (0, True)
+
+
+def test_the_readmes_query_gives_the_rows_that_are_printed_below_it() -> None:
+    with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"]) as connection:
+        cursor = connection.execute(example("README.md", "sql").encode())
+        found = [
+            [column.name for column in cursor.description or []],
+            *([str(cell) for cell in row] for row in cursor),
+        ]
+    printed = example("README.md", "text").splitlines()
+    assert [[cell.strip() for cell in line.split("|")] for line in printed] == found
 
 
 @pytest.mark.parametrize("metric", [metric.name for metric in definitions.metrics()])
@@ -118,7 +128,7 @@ def test_strict_leaves_out_what_may_have_been_otherwise() -> None:
         ({"table": "x; drop table otc.capture"}, "cannot be read"),
         ({"table": "venue_share", "symbols": "ABC"}, "no symbols"),
         ({"table": "venue_share", "week": "soon"}, "YYYY-MM-DD"),
-        ({"table": "venue_share", "week": WEEK, "first": WEEK}, "not both"),
+        ({"table": "venue_share", "week": WEEK, "first": WEEK}, "Give either"),
         ({"table": "venue_share", "as_of": datetime(2025, 12, 1)}, "zone"),  # noqa: DTZ001 - that is the point
     ],
 )

@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: `app` runs a command, `typer_app` holds them all. Both are imported on first use."""
 
 import sys
 from importlib import import_module
@@ -12,9 +12,9 @@ INTERRUPTED = 130  # as shells count SIGINT
 
 
 def app() -> None:
-    """Run a command, and end the process with its exit code."""
+    """Run a command and exit the process with its code, 130 after Ctrl-C."""
     try:
-        code = import_module("otcpipe.cli.boundary").run()  # imported here, since Ctrl-C may come meanwhile
+        code = import_module("otcpipe.cli.boundary").run()  # takes a while: Ctrl-C is caught here too
     except KeyboardInterrupt:
         code = INTERRUPTED
         print("otcpipe: Interrupted.", file=sys.stderr)  # noqa: T201 - this is the command line

@@ -1,4 +1,4 @@
-"""What people ask for, from text: a week, a scope, an order."""
+"""Values of command line arguments: a week, a scope, one of several choices."""
 
 from datetime import date
 
@@ -9,14 +9,17 @@ SCOPES = ("ATS", "NON_ATS", "ALL")
 
 
 def week(text: str | None) -> date | None:
+    """Return the Friday of the week that contains a date; None for no text. Raises Invalid."""
     return weeks.parse_week(text, resources.settings().now()) if text else None
 
 
 def scope(text: str) -> str:
+    """Return the scope if it exists; raises Invalid."""
     return choice(text, SCOPES, "scope")
 
 
 def choice(text: str, among: tuple[str, ...], what: str) -> str:
+    """Return the text if it is one of the choices; raises Invalid, which lists them."""
     if text not in among:
         raise Invalid(f"{text!r} is not a {what}; choose from {', '.join(among)}.")
     return text

@@ -1,4 +1,4 @@
-"""Where a command ends: what went wrong is one sentence on standard error, and an exit code."""
+"""Run a command: every error becomes one sentence on standard error and an exit code."""
 
 import io
 import logging
@@ -21,9 +21,9 @@ PACKAGE = str(Path(__file__).parent.parent)
 
 
 def run() -> int:
-    """Run the command of `sys.argv`; its exit code. No error gets out, but with `python -X dev` those of otcpipe."""
+    """Run the command of `sys.argv` and return its exit code. With `python -X dev`, defects raise."""
     _open_streams()
-    logging.basicConfig(handlers=[logging.NullHandler()])  # sentences are for people here, logs for workers
+    logging.basicConfig(handlers=[logging.NullHandler()])  # commands print sentences; logs are for workers
     return _code_of(_command) or _code_of(sys.stdout.flush)
 
 
@@ -40,7 +40,7 @@ def _code_of(work: Callable[[], int | None]) -> int:
         return work() or 0
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback is no answer, and may show a setting
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback may show a setting
         return _code_after(error)
 
 
@@ -53,7 +53,7 @@ def _code_after(error: BaseException) -> int:
             code = _fail(str(error), error.exit_code)
         case KeyboardInterrupt():
             code = _fail("Interrupted.", INTERRUPTED)
-        case BrokenPipeError():  # whoever read has read enough
+        case BrokenPipeError():  # the reader, such as `head`, has closed the pipe
             _drop_output()
         case OSError():
             _drop_output()
@@ -83,18 +83,18 @@ def _fail(text: str, code: int = 1) -> int:
 def _redaction() -> Redaction:
     try:
         return Redaction(settings.load().secrets())
-    except OtcpipeError:  # settings that are refused reach no library
+    except OtcpipeError:  # invalid settings are never passed on
         return Redaction(())
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of otcpipe that the error came through."""
+    """Return the innermost line of otcpipe in the traceback."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(PACKAGE)]
     return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "in a library"
 
 
 def _open_streams() -> None:
-    """A stream that the caller closed leads nowhere, and one that is no UTF-8 shows ? for what it lacks."""
+    """Replace closed streams by /dev/null; let standard output print ? for characters that its encoding lacks."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
@@ -103,6 +103,6 @@ def _open_streams() -> None:
 
 
 def _drop_output() -> None:
-    """Let nothing more be written to standard output: Python would try once more at its end, and complain."""
+    """Discard further standard output, which Python would flush at exit and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Captures: the list of observations, and withdrawing one."""
+"""List captures, withdraw one, or restore it."""
 
 import uuid
 
@@ -29,7 +29,7 @@ COLUMNS = {
 
 
 def list_(week: str | None, tier: str | None, *, as_json: bool) -> None:
-    """Print all observations, in order, with their state."""
+    """Print all captures, or those of a week and tier, in order, with their state."""
     friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
     rows = captures.listed(resources.database(), friday, weeks.parse_tier(tier) if tier is not None else None)
     if as_json:
@@ -37,11 +37,11 @@ def list_(week: str | None, tier: str | None, *, as_json: bool) -> None:
     elif rows:
         print_table(COLUMNS, [row | {"capture_id": str(row["capture_id"]), "reason": _state(row)} for row in rows])
     else:
-        say("There is no capture.")
+        say("No captures.")
 
 
 def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: bool) -> None:
-    """Let a capture count in no answer, or let it count again; it stays stored either way."""
+    """Exclude a capture from every answer, or with `undo` include it again; it stays stored either way."""
     capture = _find(text)
     partition = Partition(capture["week_ending"], capture["tier"])
     name = f"Capture {capture['capture_id']} of {partition.tier} {partition.week_ending}"
@@ -49,7 +49,7 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
         say(f"{name} {'counts' if undo else 'is withdrawn'} already; nothing to do.")
         return
     if not (undo or (reason or "").strip()):
-        raise Invalid("A reason is needed: give it with --reason; it is kept beside the capture.")
+        raise Invalid("A reason is needed: give it with --reason; it is stored with the capture.")
     outcome = "counts again" if undo else "is withdrawn: it counts in no answer, and stays stored"
     if is_dry:
         say(f"{name}: with this, it {outcome}.")
@@ -69,7 +69,7 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
 
 
 def _find(text: str) -> Row:
-    """Return the capture by its number or its observation's key; raises Invalid if there is none."""
+    """Return the capture by its number or its observation's key; raises Invalid if none exists."""
     found = [
         row
         for row in captures.listed(resources.database(), None, None)
@@ -77,7 +77,7 @@ def _find(text: str) -> Row:
         or row["fetched_key"] == f"{resources.settings()['S3_PREFIX']}/{text}"
     ]
     if not found:
-        raise Invalid(f"There is no capture {text}: `otcpipe captures` lists them.")
+        raise Invalid(f"No capture {text} exists; `otcpipe captures` lists them.")
     return found[0]
 
 
@@ -86,4 +86,4 @@ def _state(capture: Row) -> str:
         return f"withdrawn: {capture['withdrawn_because']}"
     if capture["persisted_at"]:
         return "; ".join(capture["reasons"] or ()) or "counts"
-    return "not in yet" if capture["normalized_key"] is None else "counts not: it has no record"
+    return "not loaded yet" if capture["normalized_key"] is None else "does not count: it has no records"

@@ -1,4 +1,4 @@
-"""What commands print: sentences, tables and JSON. Names from FINRA are text here, never markup."""
+"""Print sentences, tables and JSON. Names from FINRA are printed as text, never as markup."""
 
 import json
 import sys
@@ -13,13 +13,8 @@ from rich.text import Text
 from otcpipe.storage.postgres import Row
 from otcpipe.text.printable import printable, sentence
 
-PROSE = (
-    "reason",
-    "labels",
-    "issue_name",
-    "venue_name",
-    "names",
-)  # columns that may be cut when the terminal is narrow
+# Columns that may be cut when the terminal is narrow.
+PROSE = ("reason", "labels", "issue_name", "venue_name", "names")
 PIPED_WIDTH = 160
 BAR_WIDTH = 10
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
@@ -27,24 +22,24 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_
 
 
 def say(*lines: str) -> None:
-    """Print lines; an end of a line within one comes from outside, and is shown as the character it is."""
+    """Print lines. A line break inside one comes from outside data and is printed as U+FFFD."""
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, as "1 run" or "2,000 runs"."""
+    """Return a number with its noun, such as "1 run" or "2,000 runs"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def print_json(rows: Sequence[Row]) -> None:
-    """A list of objects: decimals as text, dates ISO."""
+    """Print a list of objects: decimals as text, dates in ISO format."""
     json.dump(list(rows), sys.stdout, default=_text, indent=2)
     sys.stdout.write("\n")
 
 
 def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
-    """Rows as a table: `columns` maps a row's names to headings."""
+    """Print rows as a table; `columns` maps names of a row to headings."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, heading in columns.items():
         cells = [_cell(name, row[name]) for row in rows]
@@ -57,23 +52,23 @@ def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
 
 
 def whole(shares: Decimal) -> int:
-    """Shares without their fractions, which programs get."""
+    """Round shares to whole ones, for the terminal; --json keeps the fractions."""
     return int(shares.quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def number(venue: Row) -> str | None:
-    """A firm's number is a name: no commas."""
+    """Return a firm's CRD number without thousands separators; None if it has none."""
     return None if venue["firm_crd"] is None else str(venue["firm_crd"])
 
 
 def bar(value: Decimal, most: Decimal) -> str:
-    """A line of up to ten characters, in eighths of one."""
+    """Draw a bar of up to ten characters, in steps of an eighth of one."""
     eighths = int(value * BAR_WIDTH * 8 / most) if most else 0
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def interval(low: Decimal | None, high: Decimal | None) -> str | None:
-    """One number, or two where they differ."""
+    """Return one number, "low..high" if they differ, or None."""
     return None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
 
 
@@ -96,4 +91,4 @@ def _text(value: object) -> str:
         return value.isoformat()
     if isinstance(value, Decimal):
         return str(value)
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

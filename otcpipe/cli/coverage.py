@@ -1,4 +1,4 @@
-"""What is there of all that ought to be."""
+"""Show which of the expected partitions are loaded."""
 
 import sys
 
@@ -10,7 +10,7 @@ from otcpipe.pipeline import gaps
 
 
 def coverage(first: str | None, last: str | None, *, as_json: bool) -> None:
-    """A table of weeks by tier, equal weeks in one line; exit 1 when something is late, failed or held."""
+    """Print weeks by tier, equal weeks in one row, and the gaps. Exits with 1 if any is late, failed or held."""
     settings = resources.settings()
     now = settings.now()
     begin, end = weeks.parse_span(first, last, now)

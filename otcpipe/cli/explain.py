@@ -1,4 +1,4 @@
-"""The command that shows a number down to the lines behind it."""
+"""Show a symbol's numbers and the lines of stored files behind them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,8 +10,7 @@ from otcpipe import resources, weeks
 from otcpipe.audit import explain as _explain
 from otcpipe.audit.explain import Explanation, Proof
 from otcpipe.audit.tracing import TracedRecord
-from otcpipe.cli.console import print_json, print_table, say
-from otcpipe.cli.verify import counted
+from otcpipe.cli.console import counted, print_json, print_table, say
 from otcpipe.errors import OtcpipeError
 from otcpipe.metrics import definitions
 from otcpipe.records import ATTRIBUTION
@@ -23,7 +22,10 @@ OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "reque
 
 
 def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> None:
-    """The rows of a symbol's metrics, the lines behind them, and their sums."""
+    """Print the rows of a symbol's metrics, the lines behind them, and the sums of those lines.
+
+    Raises OtcpipeError if a line does not prove its record, or a sum differs from the stored total.
+    """
     friday = weeks.parse_week(week, resources.settings().now())
     prefix = resources.settings()["S3_PREFIX"]
     found = _explain.explain(resources.database(), resources.store(), prefix, symbol, friday, metric)
@@ -36,13 +38,13 @@ def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> Non
         for proof in found.proofs:
             say(_sentence(proof))
         say(ATTRIBUTION)
-    wrong = sum(not proof.agrees for proof in found.proofs) + sum(not told.is_proven for told in found.records)
+    wrong = sum(not proof.agrees for proof in found.proofs) + sum(not one.is_proven for one in found.records)
     if wrong:
         raise OtcpipeError(f"{counted(wrong, 'number')} cannot be proven: see `otcpipe verify --week {friday}`.")
 
 
 def _say_metrics(found: Explanation) -> None:
-    """Each metric by its formula and its values, a column a tier and scope."""
+    """Print each metric: its formula, then its values, one column for each tier and scope."""
     formulas = {metric.name: metric.formula for metric in definitions.metrics()}
     for metric, rows in groupby(found.rows, key=lambda row: row[0]):
         shown = {f"row{number}": row for number, (_, row) in enumerate(rows)}
@@ -53,9 +55,9 @@ def _say_metrics(found: Explanation) -> None:
         print_table({"name": ""} | headings, list(values))
 
 
-def _say_lines(told: Sequence[TracedRecord]) -> None:
-    """The lines under the raw object that they stand in."""
-    for raw_key, of_raw in groupby(told, key=lambda one: str(one.record["raw_key"])):
+def _say_lines(records: Sequence[TracedRecord]) -> None:
+    """Print the lines, grouped by the raw object that contains them."""
+    for raw_key, of_raw in groupby(records, key=lambda one: str(one.record["raw_key"])):
         lines = list(of_raw)
         capture = lines[0].record
         source = "FINRA's API" if capture["source"] == "api" else "a file"
@@ -69,11 +71,11 @@ def _say_lines(told: Sequence[TracedRecord]) -> None:
 
 def _say_line(one: TracedRecord) -> None:
     if one.line is None:
-        say(f"        no line tells of {_record(one.record)}")
+        say(f"        no line has {_record(one.record)}")
         return
     say(f"{one.line.number:>7} {one.line.text}")
     if not one.is_proven:
-        say(f"        but the record says {_record(one.record)}")
+        say(f"        but the record has {_record(one.record)}")
 
 
 def _moment(at: datetime) -> str:
@@ -99,7 +101,7 @@ def _volume(shares: Decimal, trades: int) -> str:
 
 
 def _shares(shares: Decimal) -> str:
-    """Without the zeros of a table's six decimals."""
+    """Format shares without trailing zeros."""
     whole, _, fraction = f"{shares:,f}".partition(".")
     return f"{whole}.{fraction.rstrip('0')}".removesuffix(".")
 
@@ -110,13 +112,13 @@ def _as_object(symbol: str, found: Explanation) -> Row:
     return {
         "symbol": symbol,
         "metrics": [{"metric": metric, "formula": formulas[metric]} | row for metric, row in found.rows],
-        "records": [_told(one) for one in found.records],
+        "records": [_as_row(one) for one in found.records],
         "captures": list(captures.values()),
         "proofs": [asdict(proof) | {"agrees": proof.agrees} for proof in found.proofs],
     }
 
 
-def _told(one: TracedRecord) -> Row:
+def _as_row(one: TracedRecord) -> Row:
     line = {"line": one.line.number, "text": one.line.text} if one.line else {"line": None, "text": None}
     kept = {name: value for name, value in one.record.items() if name != "request_ids"}
     return kept | line | {"agrees": one.is_proven}

@@ -1,4 +1,4 @@
-"""Commands that write files for other tools."""
+"""Write a table to files, with a progress bar."""
 
 from datetime import date
 from pathlib import Path
@@ -15,17 +15,17 @@ from otcpipe.records import ATTRIBUTION
 def export(
     table: str, first: str | None, last: str | None, form: str, at: str | None, folder: Path, *, is_dry: bool
 ) -> None:
-    """Write a table's weeks; with `is_dry` only count."""
+    """Write the weeks of a table to files below `folder`; with `is_dry`, only count their rows."""
     now = resources.settings().now()
     if table not in _export.tables():
-        raise Invalid(f"{table!r} is not a table to export; choose from {', '.join(_export.tables())}.")
+        raise Invalid(f"{table!r} cannot be exported; choose from {', '.join(_export.tables())}.")
     if form not in _export.FORMATS:
         raise Invalid(f"{form!r} is not a format; choose from {', '.join(_export.FORMATS)}.")
     moment = weeks.parse_moment(at, now) if at else None
     request = _export.Request(table, form, folder, *weeks.parse_span(first, last, now), moment)
-    written = _carried(request, is_dry=is_dry)
+    written = _written(request, is_dry=is_dry)
     if not written:
-        say("No week in that span has rows of it.")
+        say(f"{table} has no rows in these weeks.")
         return
     span = f"{len(written)} week{'s' if len(written) > 1 else ''} ending {min(written)} to {max(written)}"
     rows = f"{sum(written.values()):,} rows of {table}, {span}"
@@ -33,8 +33,8 @@ def export(
     say(ATTRIBUTION)
 
 
-def _carried(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
-    """The rows of each week that has some."""
+def _written(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
+    """Export, and return the number of rows of each week that has any."""
     written: dict[date, int] = {}
     columns = (BarColumn(), TextColumn("{task.completed}/{task.total} weeks"), TextColumn("{task.fields[doing]}"))
     with Progress(
@@ -48,9 +48,9 @@ def _carried(request: _export.Request, *, is_dry: bool) -> dict[date, int]:
         total = len(_export.loaded_weeks(resources.database(), request))
         task = progress.add_task("", total=total, doing="")
 
-        def told(week: date, rows: int) -> None:
+        def report(week: date, rows: int) -> None:
             written[week] = rows
             progress.update(task, advance=1, doing=f"{sum(written.values()):,} rows")
 
-        (_export.count if is_dry else _export.export)(resources.database(), request, told)
+        (_export.count if is_dry else _export.export)(resources.database(), request, report)
     return {week: rows for week, rows in written.items() if rows}

@@ -1,4 +1,4 @@
-"""Commands that ask FINRA for partitions."""
+"""Enqueue fetches of partitions from FINRA's API."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,11 +13,11 @@ from otcpipe.pipeline import planning
 from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
 
-PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week, the first read twice
+PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week; the first page is read twice
 
 
 def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> None:
-    """Start the fetch of a week's partitions, each unless it is not due, under way, or there already."""
+    """Enqueue a week's partitions, except those that are not due, running, or captured already."""
     now = resources.settings().now()
     friday = weeks.parse_week(week, now)
     partitions = [Partition(friday, tier) for tier in _tiers(tiers)]
@@ -28,7 +28,7 @@ def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> No
         skip_reason = planning.skip_reason(partition, states.get(partition), now, refresh=refresh)
         say(f"{partition.tier} {partition.week_ending}: {skip_reason or 'enqueued'}.")
         if not skip_reason:
-            ask([partition])
+            enqueue_partitions([partition])
         if not skip_reason or states.get(partition) in planning.UNDER_WAY:
             started.append(partition)
     if wait:
@@ -36,7 +36,7 @@ def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> No
 
 
 def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool, wait: bool) -> None:
-    """Start the fetch of all partitions of a span of weeks that are due and not there, newest first."""
+    """Enqueue all partitions between two weeks that are due and missing, newest first. Raises Invalid."""
     now = resources.settings().now()
     begin = weeks.parse_week(first, now)
     end = weeks.parse_week(last, now) if last else weeks.week_ending(now.date()) - planning.WEEK
@@ -51,14 +51,14 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     )
     if missing and not is_dry:
         actors.ping()
-        ask(missing)
+        enqueue_partitions(missing)
         say(f"Enqueued {len(missing):,}.")
     if missing and wait and not is_dry:
         watch.until_done(missing)
 
 
 def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) -> None:
-    """Ask again for what is most urgent within a budget of requests; the order is `pipeline.refresh`'s."""
+    """Enqueue published partitions again, most overdue first (see `pipeline.refresh`), within a budget."""
     now = resources.settings().now()
     first = weeks.week_ending(now.date()) - planning.WEEK * number if number else date.min
     known = refreshable(resources.database(), first)
@@ -73,13 +73,13 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
             say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} days ago.")
         return
     actors.ping()
-    ask([candidate.partition for candidate in chosen])
+    enqueue_partitions([candidate.partition for candidate in chosen])
     if wait:
         watch.until_done([candidate.partition for candidate in chosen])
 
 
-def ask(partitions: Sequence[Partition]) -> None:
-    """Have partitions fetched, and keep which weeks are wanted."""
+def enqueue_partitions(partitions: Sequence[Partition]) -> None:
+    """Enqueue partitions, and record in S3 from which week on partitions are expected."""
     settings = resources.settings()
     planning.enqueue_fetches(
         resources.database(), resources.store(), settings["S3_PREFIX"], partitions, actors.send, settings.now()

@@ -1,4 +1,4 @@
-"""What keeps an eye on the pipeline."""
+"""Serve telemetry, and print the doctor's findings."""
 
 import signal
 import sys
@@ -14,7 +14,7 @@ from otcpipe.monitoring.doctor import Finding
 
 
 def serve_telemetry() -> None:
-    """Answer Prometheus until a signal."""
+    """Serve figures to Prometheus until SIGINT, SIGTERM or SIGHUP."""
     found = resources.settings()
     logs.configure(found)
     over = threading.Event()
@@ -27,7 +27,7 @@ def serve_telemetry() -> None:
 
 
 def examine(queue: str | None, *, as_json: bool) -> None:
-    """Print the findings; exits with 3 when a server is unreachable, else with 1 when anything failed."""
+    """Print the findings. Exits with 3 if a server is unreachable, else with 1 if a check failed, else with 0."""
     found = list[Finding]()
     for finding in _findings(queue):
         found.append(finding)

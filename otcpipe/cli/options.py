@@ -4,9 +4,12 @@ from typing import Annotated
 
 import typer
 
-MOST = 2**63 - 1  # what a server takes
+MAX_NUMBER = 2**63 - 1  # of a PostgreSQL bigint
 
-Week = Annotated[str | None, typer.Option(metavar="DATE", help="Any day of the week meant; its Friday is echoed.")]
-Json = Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Watch to the end.")]
-Tiers = Annotated[list[str] | None, typer.Option("--tier", help="T1, T2 or OTCE; all three by default.")]
+WEEK_HELP = "Any date in the week; its Friday is echoed."
+Week = Annotated[str | None, typer.Option(metavar="DATE", help=WEEK_HELP)]
+RequiredWeek = Annotated[str, typer.Option("--week", metavar="DATE", help=WEEK_HELP)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: a list of objects.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Watch until it is done or failed.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
+Tiers = Annotated[list[str] | None, typer.Option("--tier", help="T1, T2 or OTCE; default: all three.")]

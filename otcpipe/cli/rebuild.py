@@ -1,4 +1,4 @@
-"""Bring every table back from S3 alone."""
+"""Restore every table from S3 alone."""
 
 import logging
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def rebuild(*, is_dry: bool) -> None:
-    """Create the tables if they are missing, then run all observations and decisions of S3 through the pipeline."""
+    """Create missing tables, then send every observation and decision in S3 through the pipeline, and watch."""
     database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
     stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
     decided = list(store.keys(f"{prefix}/decision/"))

@@ -1,4 +1,4 @@
-"""The report's command."""
+"""Write the weekly report to a file."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from otcpipe.storage import files
 
 
 def report(week: str | None, file: Path | None) -> None:
-    """Make the page of a week and put it into a file, whole or not at all."""
+    """Write the report of a week, the newest complete one by default; a failure leaves no partial file."""
     now = resources.settings().now()
     if file:
         files.check(file)

@@ -1,4 +1,4 @@
-"""The scheduler's commands."""
+"""Run the scheduler, or list its jobs."""
 
 import logging
 from datetime import datetime
@@ -14,37 +14,38 @@ log = logging.getLogger("otcpipe.schedule")
 
 
 def run() -> None:
-    """Fire what is due until a signal."""
+    """Fire jobs at their times until SIGINT or SIGTERM."""
     logs.configure(resources.settings())
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     schedule.begin(resources.database(), resources.settings().now())
     clock = Clock()
-    say("The scheduler runs; `otcpipe schedule --list` shows when what is due. Ctrl-C stops it.")
+    say("The scheduler runs; `otcpipe schedule --list` shows the next time of each job. Ctrl-C stops it.")
     schedule.run(clock.tick, resources.settings())
     say("The scheduler stopped.")
 
 
 def once() -> None:
-    """Fire what is due, and end."""
+    """Fire the jobs that are due now."""
     now = resources.settings().now()
     schedule.begin(resources.database(), now)
     actors.ping()
-    fired = schedule.fire_due(_occasion(now))
+    fired = schedule.fire_due(_job_context(now))
     say(f"Fired {', '.join(fired)}." if fired else "Nothing is due.")
 
 
 def show(*, as_json: bool) -> None:
+    """Print each job's last and next fire."""
     now = resources.settings().now()
     found = schedule.upcoming(resources.database(), resources.settings(), now)
     if as_json:
         print_json([vars(one) for one in found])
         return
-    rows = [vars(one) | {"last": _told(one.last) or "never", "next": _told(one.next) or "off"} for one in found]
+    rows = [vars(one) | {"last": _format(one.last) or "never", "next": _format(one.next) or "off"} for one in found]
     print_table(COLUMNS, rows)
 
 
 class Clock:
-    """Fires what is due at each tick; a server that is down puts it off until the next."""
+    """Fires jobs that are due at each tick. If a server is down, they are fired at a later tick."""
 
     def __init__(self) -> None:
         self._ticked_at = resources.settings().now()
@@ -54,17 +55,17 @@ class Clock:
         try:
             actors.ping()
             schedule.begin(resources.database(), self._ticked_at)
-            schedule.fire_due(_occasion(now))
+            schedule.fire_due(_job_context(now))
         except OtcpipeError as error:
             log.warning("Put off: %s", error)
         else:
             self._ticked_at = now
 
 
-def _occasion(now: datetime) -> schedule.JobContext:
+def _job_context(now: datetime) -> schedule.JobContext:
     store, settings = resources.store(), resources.settings()
     return schedule.JobContext(now, resources.database(), store, settings, actors.send, actors.send_lost_runs)
 
 
-def _told(moment: datetime | None) -> str:
+def _format(moment: datetime | None) -> str:
     return f"{moment.astimezone(NEW_YORK):%a %m-%d %H:%M}" if moment else ""

@@ -1,69 +1,18 @@
-"""One symbol: its weeks, who traded it, how concentrated it is, what was restated."""
+"""Show a symbol: its weeks, venues, concentration and restatements."""
 
 from dataclasses import asdict
-from decimal import Decimal
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
 from otcpipe.cli import arguments
-from otcpipe.cli.console import bar, interval, number, print_json, print_table, say, whole
+from otcpipe.cli.console import print_json
 from otcpipe.cli.symbol_lookup import NOW, Asked, find
-from otcpipe.records import ATTRIBUTION
+from otcpipe.cli.symbol_tables import print_symbol
 from otcpipe.storage.postgres import Row, Transaction
-
-MOST_VENUES = 15  # in the table
-HISTORY = {
-    "week_ending": "week ending",
-    "volume": "volume",
-    "bar": "",
-    "trades": "trades",
-    "volume_vs_avg_pct": "vs 6w %",
-    "trend": "trend",
-    "ats_fraction": "ATS fraction",
-    "average_price": "price $",
-    "hhi": "HHI",
-    "concentration_level": "band",
-    "tiers": "tiers",
-    "published_on": "published",
-    "restated_on": "restated",
-}
-VENUES = {
-    "venue_name": "venue",
-    "mpid": "MPID",
-    "firm_crd": "CRD",
-    "volume": "volume",
-    "share_pct": "share %",
-    "bar": "",
-    "trades": "trades",
-    "avg_trade_size": "shares a trade",
-    "published_on": "published",
-    "restated_on": "restated",
-}
-CONCENTRATION = {
-    "scope": "scope",
-    "venue_count": "venues",
-    "hhi": "HHI",
-    "effective_venues": "effective",
-    "top_venue_share_pct": "top %",
-    "top3_share_pct": "top 3 %",
-    "de_minimis_share_pct": "de minimis %",
-    "concentration_level": "band 2010",
-    "concentration_level_2023": "band 2023",
-}
-REVISIONS = {
-    "week_ending": "week ending",
-    "tier": "tier",
-    "observed_at": "observed",
-    "days_late": "days late",
-    "change": "change",
-    "venue_name": "venue",
-    "share_volume_before": "shares before",
-    "share_volume_after": "shares after",
-}
 
 
 def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, *, as_json: bool) -> None:
-    """`count` weeks up to the newest that has the symbol, or up to the one asked for; as known at a moment."""
+    """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then."""
     friday = arguments.week(week)
     moment = weeks.parse_moment(as_of, resources.settings().now()) if as_of else None
     scope = arguments.scope(scope) if scope else None
@@ -73,7 +22,7 @@ def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: st
     if as_json:
         print_json([found])
     else:
-        _print(found)
+        print_symbol(found)
 
 
 def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
@@ -93,43 +42,7 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
 
 
 def _changes(asked: Asked) -> list[Row]:
-    """The revisions of these weeks that were observed by then."""
+    """Return the revisions of these weeks that were observed by the moment asked for."""
     changes = _revisions.revisions(resources.database(), symbol=asked.symbol)
     of_weeks = [row for row in changes if asked.first <= row["week_ending"] <= asked.last]
     return [row for row in of_weeks if row["observed_at"] <= (asked.at or NOW)]
-
-
-def _print(found: Row) -> None:
-    scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
-    known = f", as known on {found['as_of']:%Y-%m-%d %H:%M} UTC" if found["as_of"] else ""
-    say(f"{found['symbol']}, scope {scope}{known}.")
-    if found["unknown_records"]:
-        say(f"{found['unknown_records']} records are left out: they were restated before we first saw them.")
-    _section(
-        "Weeks, newest first:",
-        HISTORY,
-        _with_bars(_with_intervals([row for row in history if row["scope"] == scope])),
-    )
-    shown = [row | {"firm_crd": number(row)} for row in _with_bars(venues)[:MOST_VENUES]]
-    first = f", the first {MOST_VENUES} of {len(venues)}" if len(venues) > MOST_VENUES else ""
-    _section(f"Venues in the week ending {last}{first}:", VENUES, shown)
-    of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
-    title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
-    _section(title, CONCENTRATION, _with_intervals(of_week))
-    _section("What was seen to change in these weeks:", REVISIONS, found["revisions"])
-    say(ATTRIBUTION)
-
-
-def _section(title: str, columns: dict[str, str], rows: list[Row]) -> None:
-    if rows:
-        say("", title)
-        print_table(columns, rows)
-
-
-def _with_intervals(rows: list[Row]) -> list[Row]:
-    return [row | {"hhi": interval(row["hhi"], row["hhi_upper"])} for row in rows]
-
-
-def _with_bars(rows: list[Row]) -> list[Row]:
-    most = max((row["volume"] for row in rows), default=Decimal(0))
-    return [row | {"volume": whole(row["volume"]), "bar": bar(row["volume"], most)} for row in rows]

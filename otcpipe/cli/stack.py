@@ -1,55 +1,23 @@
-"""The local stack's commands."""
+"""Stop the local stack, print its variables, migrate its database."""
 
 import os
 import shlex
 import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 
 from otcpipe import settings
-from otcpipe.broker import actors
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid, StackFailed
-from otcpipe.stack import Program, start_servers, state
-from otcpipe.stack.program import free_ports, is_free
+from otcpipe.stack import state
 from otcpipe.storage import postgres, s3
 
-READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
-THREADS = 1  # of a process: a stage of a large partition takes some 400 MB, and Python's work one core
 STOP_SECONDS = 60
-LEAN = {  # what is freed goes back: by itself the C library keeps large blocks once some were freed
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(256 << 10),
-    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
-}
-
-
-def up(workers: int) -> None:
-    """Start the stack and stay until a signal; what dies is started again."""
-    environ = settings.expand(os.environ)
-    home = settings.load(environ).home
-    over = threading.Event()
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda *_: over.set())
-    started = time.monotonic()
-    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare, warn=_tell)
-    try:
-        environ = LEAN | environ | supervisor.environment | {"OTCPIPE_TELEMETRY_PORT": _telemetry_port(environ)}
-        for program in _programs(home, environ, workers):
-            supervisor.add(program)
-        _tell_ready(home, environ, workers, time.monotonic() - started)
-        supervisor.watch(over, lambda name, code: _tell(f"{name} ended with code {code} and was started again."))
-    finally:
-        _tell("Stopping.")
-        supervisor.stop()
 
 
 def down() -> None:
+    """Stop the stack of this home and wait until it has ended; raises StackFailed after a minute."""
     home = settings.load(_without_servers()).home
     running = _running(home)
     if running is None:
@@ -57,7 +25,7 @@ def down() -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _running(home) == running:  # its announcement goes last
+    while _running(home) == running:  # its state file is removed last
         if time.monotonic() > deadline:
             raise StackFailed(f"The stack in {home} (process {running.pid}) does not stop.")
         time.sleep(0.05)
@@ -65,6 +33,7 @@ def down() -> None:
 
 
 def env() -> None:
+    """Print the running stack's variables as `export` lines; raises Invalid if none runs."""
     home = settings.load(_without_servers()).home
     running = _running(home)
     if running is None:
@@ -74,53 +43,11 @@ def env() -> None:
 
 
 def migrate() -> None:
+    """Apply missing migrations and create the bucket."""
     found = settings.load()
     applied = postgres.Database(found["DATABASE_URL"]).migrate()
     s3.ObjectStore(found).create_bucket()
     say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
-
-
-def _prepare(environment: Mapping[str, str]) -> None:
-    found = settings.load(environment)
-    database = postgres.Database(found["DATABASE_URL"])
-    database.migrate()
-    database.close()
-    s3.ObjectStore(found).create_bucket()
-
-
-def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:
-    """What runs beside the servers; without workers nothing does."""
-    work = ("dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
-    for number in range(workers):
-        yield _program(home, f"worker{number + 1}", environ, *work)
-    if workers:
-        yield _program(home, "scheduler", environ, "otcpipe", "schedule")
-        yield _program(home, "telemetry", environ, "otcpipe", "telemetry")
-
-
-def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) -> Program:
-    command = (sys.executable, "-m", *module)
-    return Program(name=name, command=command, log=home / "logs" / f"{name}.log", environment=dict(environ))
-
-
-def _telemetry_port(environ: Mapping[str, str]) -> str:
-    """The port that was asked for, else the usual one, or any when another stack of this machine has that."""
-    usual = settings.DEFAULTS["TELEMETRY_PORT"]
-    found = usual if is_free(int(usual)) else str(free_ports(1)[0])
-    return environ.get("OTCPIPE_TELEMETRY_PORT") or found
-
-
-def _tell_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
-    kinds = f"the servers, {workers} workers and the scheduler are" if workers else "the servers are"
-    _tell(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
-    found = settings.load(environ)
-    where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"
-    _tell(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
-
-
-def _tell(sentence: str) -> None:
-    """With the time, since hours may lie between two lines."""
-    say(f"[{datetime.now():%H:%M:%S}] {sentence}")  # noqa: DTZ005 - the time of who looks at it
 
 
 def _running(home: Path) -> state.State | None:
@@ -129,5 +56,5 @@ def _running(home: Path) -> state.State | None:
 
 
 def _without_servers() -> dict[str, str]:
-    """The environment without server variables, which may be of another home."""
+    """Return the environment without server variables, which may belong to another home."""
     return {name: text for name, text in settings.expand(os.environ).items() if name == "OTCPIPE_HOME"}

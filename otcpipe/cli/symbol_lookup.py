@@ -1,4 +1,4 @@
-"""Which symbol and weeks are meant: symbols are told apart by case."""
+"""Find the symbol and weeks of a request. Symbols are case-sensitive."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,13 +8,13 @@ from math import prod
 from otcpipe.errors import Invalid
 from otcpipe.storage.postgres import Transaction
 
-MOST_VARIANTS = 1024  # of upper and lower case
+MAX_VARIANTS = 1024  # of upper and lower case
 NOW = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A symbol's weeks, as they stand or as known at a moment."""
+    """A symbol's weeks; `at` is a moment of knowledge, None for now."""
 
     symbol: str
     first: date
@@ -23,14 +23,14 @@ class Asked:
 
 
 def find(transaction: Transaction, symbol: str, friday: date | None, count: int, at: datetime | None) -> Asked:
-    """`count` weeks up to the one asked for, else to the newest with records; raises Invalid where there are none."""
+    """Return `count` weeks up to `friday`, by default the newest with records; raises Invalid if none."""
     symbol = symbol.encode(errors="replace").decode()
     weeks = transaction.rows("symbol_newest", symbol=symbol, last=friday, at=at or NOW)[0]
     newest, newest_by = weeks["week_ending"], weeks["newest_by"]
     if newest is None:
         raise Invalid(_absence(transaction, symbol, at))
     if friday not in (None, newest_by):
-        raise Invalid(f"{symbol!r} has no records of the week ending {friday}; its newest are of {newest}.")
+        raise Invalid(f"{symbol!r} has no records for the week ending {friday}; its newest are for {newest}.")
     last = friday or newest
     return Asked(symbol, last - timedelta(days=7 * (count - 1)), last, at)
 
@@ -40,12 +40,12 @@ def _absence(transaction: Transaction, symbol: str, at: datetime | None) -> str:
     if symbol in others:
         return f"No record of {symbol!r} was known by {at:%Y-%m-%d %H:%M} UTC."
     hint = f": did you mean {' or '.join(map(repr, others))}?" if others else "."
-    return f"No symbol {symbol!r} is there{hint}"
+    return f"No symbol {symbol!r} is stored{hint}"
 
 
 def _variants(symbol: str) -> list[str]:
-    """The symbol in other cases, all of them where they are not too many."""
+    """Return the symbol in every combination of cases; if too many, only as typed, in upper and in lower case."""
     letters = [sorted({letter.upper(), letter.lower()}) for letter in symbol]
-    if prod(map(len, letters)) > MOST_VARIANTS:
+    if prod(map(len, letters)) > MAX_VARIANTS:
         return [symbol, symbol.upper(), symbol.lower()]
     return ["".join(one) for one in product(*letters)]

@@ -1,4 +1,4 @@
-"""The first symbols of a week by volume, change, concentration or share of ATSs."""
+"""Rank the symbols of a week by volume, change, concentration or ATS share."""
 
 from datetime import date
 
@@ -10,7 +10,7 @@ from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row, Transaction
 
 BY = ("volume", "change", "hhi", "ats-fraction")
-AMONG = 1000
+AMONG = 1000  # symbols that are hardly traded are always extreme
 COLUMNS = {
     "symbol": "symbol",
     "volume": "volume",
@@ -27,7 +27,7 @@ COLUMNS = {
 
 
 def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, as_json: bool) -> None:
-    """Other than by volume, among the largest thousand: what is hardly traded is always extreme."""
+    """Print the first symbols of a week. Any order but volume ranks the thousand largest only."""
     asked = {
         "week_ending": arguments.week(week),
         "by": arguments.choice(by, BY, "order"),
@@ -38,14 +38,16 @@ def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, 
     }
     with resources.database().transaction() as transaction:
         rows = transaction.rows("top_symbols", **asked)
-        told = partitions(transaction, rows[0]["week_ending"]) if rows else ""
+        published = partitions(transaction, rows[0]["week_ending"]) if rows else ""
     if as_json:
         print_json(rows)
     elif not rows:
-        say(f"No metrics of scope {scope} are there{f' for {week}' if week else ''}.")
+        say(f"No metrics of scope {scope} are stored{f' for {week}' if week else ''}.")
     else:
         among = "" if by == "volume" else f" among the {asked['among']:,} largest"
-        say(told, f"Scope {scope}, {asked['tier'] or 'all tiers'}: the first {len(rows)} symbols by {by}{among}.")
+        say(
+            published, f"Scope {scope}, {asked['tier'] or 'all tiers'}: the first {len(rows)} symbols by {by}{among}."
+        )
         print_table(COLUMNS, [_shown(row) for row in rows])
         say(ATTRIBUTION)
 
@@ -55,12 +57,12 @@ def _shown(row: Row) -> Row:
 
 
 def partitions(transaction: Transaction, week: date) -> str:
-    """A sentence: when each tier of the week was published and what of it is in."""
+    """Return a sentence: when each tier of the week was published, and whether it is loaded."""
     rows = {row["tier"]: row for row in transaction.rows("week_partitions", week_ending=week)}
     return f"Week ending {week}: {', '.join(_partition(tier, rows.get(tier)) for tier in TIERS)}."
 
 
 def _partition(tier: str, row: Row | None) -> str:
     if row is None:
-        return f"{tier} is not in"
+        return f"{tier} is not loaded"
     return f"{tier} published {row['published_on']}{'' if row['covers_all'] else ' (ATS only)'}"

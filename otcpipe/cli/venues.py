@@ -1,4 +1,4 @@
-"""The leaderboard of venues."""
+"""Rank the venues of a week."""
 
 from otcpipe import resources, weeks
 from otcpipe.cli import arguments
@@ -26,7 +26,7 @@ ALL_TIERS = "ALL_TIERS"
 
 
 def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> None:
-    """Of all tiers together, where all three of the week are in; else of the first that is."""
+    """Print venues by share. Without `tier`: all tiers together if all three are loaded, else the first."""
     asked = {
         "week_ending": arguments.week(week),
         "tier": tier if tier in (None, ALL_TIERS) else weeks.parse_tier(tier),
@@ -35,13 +35,16 @@ def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> 
     with resources.database().transaction() as transaction:
         found = transaction.row("venue_week", **asked)
         rows = transaction.rows("venues", **(asked | found)) if found else []
-        told = partitions(transaction, found["week_ending"]) if found else ""
+        published = partitions(transaction, found["week_ending"]) if found else ""
     if as_json:
         print_json(rows)
     elif not rows:
-        say(f"No venue has a share of scope {scope} there.")
+        say(f"No venue shares of scope {scope} are stored for this week and tier.")
     else:
-        say(told, f"Scope {scope}, {rows[0]['tier']}: shares of all volume, and their changes in percentage points.")
+        say(
+            published,
+            f"Scope {scope}, {rows[0]['tier']}: shares of all volume, and their changes in percentage points.",
+        )
         print_table(
             COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
         )

@@ -1,4 +1,4 @@
-"""The command that compares what is stored with its raw bytes."""
+"""Compare what is stored with its raw bytes."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -6,14 +6,14 @@ from dataclasses import asdict
 from otcpipe import resources, weeks
 from otcpipe.audit import verify as _verify
 from otcpipe.audit.verdict import Verdict
-from otcpipe.cli.console import print_json, say
+from otcpipe.cli.console import counted, print_json, say
 from otcpipe.errors import Invalid, OtcpipeError
 
 
 def verify(week: str | None, *, every: bool, as_json: bool) -> None:
-    """One line a partition and a week's metrics, as soon as it is known."""
+    """Print a line for each partition and each week's metrics as it is verified. Raises OtcpipeError on findings."""
     if bool(week) == every:
-        raise Invalid("Name a week with --week, or say --all.")
+        raise Invalid("Name a week with --week, or give --all.")
     friday = weeks.parse_week(week, resources.settings().now()) if week else None
     verdicts = list[Verdict]()
     for verdict in _verify.verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], friday):
@@ -24,9 +24,9 @@ def verify(week: str | None, *, every: bool, as_json: bool) -> None:
     if as_json:
         print_json([asdict(verdict) for verdict in verdicts])
     elif not verdicts:
-        say(f"Nothing of the week ending {friday} is in." if friday else "Nothing is in yet.")
+        say(f"Nothing is loaded for the week ending {friday}." if friday else "Nothing is loaded yet.")
     elif not findings:
-        what = "What can be judged" if any(verdict.notes for verdict in verdicts) else "All of it"
+        what = "What can be checked" if any(verdict.notes for verdict in verdicts) else "All of it"
         say(f"{what} follows from its raw bytes: {counted(_partitions(verdicts), 'partition')}.")
     if findings:
         raise OtcpipeError(f"{counted(findings, 'finding')} in {counted(_partitions(verdicts), 'partition')}.")
@@ -38,12 +38,8 @@ def _partitions(verdicts: Iterable[Verdict]) -> int:
 
 def _say_verdict(verdict: Verdict) -> None:
     counts = ", ".join(counted(count, name.removesuffix("s")) for name, count in verdict.compared.items())
-    right = "right as far as it can be judged" if verdict.notes else "right"
+    right = "correct as far as it can be checked" if verdict.notes else "correct"
     result = counted(len(verdict.findings), "finding") if verdict.findings else right
     say(f"{verdict.tier or 'all':<4} {verdict.week_ending}: {counts}: {result}.")
     for sentence in (*verdict.findings, *verdict.notes):
         say(f"  {sentence}")
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Watching partitions to their end."""
+"""Watch partitions until they are done or failed."""
 
 import time
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ OVER = ("done", "failed", "absent", "held")
 
 
 def until_done(partitions: Sequence[Partition]) -> None:
-    """Show the way through the stages; raises at the end if any partition failed, after saying which and why."""
+    """Show progress through the stages. Prints which partitions failed and why, and raises OtcpipeError for them."""
     rows = _few(partitions) if len(partitions) <= FEW else _many(partitions)
     failures = [row for row in rows.values() if row["state"] in ENDS]
     for row in failures:
         say(f"{row['tier']} {row['week_ending']} {ENDS[row['state']]} {row['stage']}: {row['reason']}")
     if failures:
-        raise OtcpipeError(f"{len(failures)} of {len(partitions)} partitions did not come through.")
+        raise OtcpipeError(f"{len(failures)} of {len(partitions)} partitions failed or are held.")
 
 
 def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:

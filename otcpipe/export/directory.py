@@ -1,4 +1,4 @@
-"""A directory of weeks whose files appear together, whole, under their names."""
+"""The directory of an export, in which all files appear together."""
 
 import fcntl
 import os
@@ -14,8 +14,8 @@ from otcpipe.storage.files import PART, check, flush, writing
 README = "_README.txt"
 
 
-class Shelf:
-    """Only one export at a time writes to it; leftovers of one that was killed are removed by the next.
+class ExportDirectory:
+    """A context in which one export at a time writes; it removes what a killed export left.
 
     An export that fails leaves no file and no directory of its own. All methods raise Invalid for a path that cannot
     be written to, and OtcpipeError for a disk that is full or fails.
@@ -46,7 +46,7 @@ class Shelf:
             self._undo.close()
 
     def place(self, week: date) -> Path:
-        """Where to write a week's rows until all weeks are there."""
+        """Return the temporary path for a week's rows, until `keep`."""
         file = self._file(week)
         check(file)
         check(file.with_name(README))
@@ -55,7 +55,7 @@ class Shelf:
         return file.with_name(f".{file.name}{PART}")
 
     def keep(self, weeks: Iterable[date]) -> None:
-        """Give all files their names; a week that has no rows loses the file of an earlier export."""
+        """Rename all files to their final names; a week without rows loses the file of an earlier export."""
         for week in weeks:
             file = self._file(week)
             with writing(file.parent):
@@ -63,7 +63,7 @@ class Shelf:
                 for path in [] if parts else [file, file.with_name(README)]:
                     self._remove(path)
                 for part in parts:
-                    _name(part)
+                    _finish(part)
 
     def _file(self, week: date) -> Path:
         return self._folder / f"week_ending={week}" / f"{self._folder.name}.{self._suffix}"
@@ -73,17 +73,17 @@ class Shelf:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
             self._made.append(path)
-        folder.mkdir(exist_ok=True)  # raises where it is a file
+        folder.mkdir(exist_ok=True)  # raises if it is a file
 
     def _remove(self, path: Path) -> None:
         check(path)
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # it holds files of somebody else, or was never there
+        with suppress(OSError):  # it has other files, or does not exist
             path.parent.rmdir()
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Raises Invalid while another export has it; the file is removed with the lock."""
+        """Hold the lock file, and remove it at the end; raises Invalid while another export holds it."""
         path = self._folder / ".lock"
         check(path)
         with path.open("w") as lock:
@@ -93,7 +93,9 @@ class Shelf:
             except (BlockingIOError, FileNotFoundError):
                 is_kept = False
             if not is_kept:
-                raise Invalid(f"Another export is writing to {self._folder}.")
+                raise Invalid(
+                    f"Another export is writing to {self._folder}; wait for it, or choose another directory with -o."
+                )
             try:
                 yield
             finally:
@@ -109,7 +111,7 @@ class Shelf:
                 path.rmdir()
 
 
-def _name(part: Path) -> None:
+def _finish(part: Path) -> None:
     with part.open("rb") as file:
         flush(file.fileno())
     part.replace(part.with_name(part.name.removeprefix(".").removesuffix(PART)))

@@ -1,4 +1,4 @@
-"""Files of rows: Parquet, and CSV that a spreadsheet cannot be tricked by."""
+"""The file formats: Parquet, and CSV whose text no spreadsheet treats as a formula."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,16 +13,18 @@ import pyarrow.parquet as pq
 from otcpipe.export.directory import README
 from otcpipe.storage.files import PART, writing
 
-DANGEROUS = r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # a formula's first, also in full width
-ESCAPED = """A text that begins with = + - @, a tab or a line break stands behind an apostrophe, so that no
-spreadsheet takes it for a formula; so does one that begins with an apostrophe. Without its first apostrophe
-it is as published. Nothing between two commas is a null; quoted nothing is an empty text."""
+DANGEROUS = (
+    r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # the first character of a formula, also in full width
+)
+ESCAPED = """Text that begins with = + - @, a tab, a line break or an apostrophe is prefixed with an apostrophe,
+so that spreadsheets do not treat it as a formula. Remove the first apostrophe to get the text as published.
+An empty field is a null; a quoted empty field is an empty text."""
 
 
 class ParquetFile:
-    """Decimals are decimal128, moments UTC; what the file holds stands in its metadata.
+    """A Parquet file: decimals are decimal128, moments are in UTC, and its metadata describe it.
 
-    Opening, writing and closing raise Invalid or OtcpipeError where the disk refuses.
+    Opening, writing and closing raise Invalid for a path that cannot be written to, OtcpipeError for a full disk.
     """
 
     suffix = "parquet"
@@ -30,14 +32,14 @@ class ParquetFile:
     def __init__(self, path: Path, schema: pa.Schema, about: dict[str, str]) -> None:
         self._folder = path.parent
         with writing(self._folder):
-            self._file = path.open("xb")  # and no path for Arrow, which takes UTF-8 only
+            self._file = path.open("xb")  # Arrow would accept UTF-8 paths only
             self._writer = self._writer_of(schema, about)
 
     def _writer_of(self, schema: pa.Schema, about: dict[str, str]) -> Any:
         return pq.ParquetWriter(self._file, schema.with_metadata(about), compression="zstd")
 
     def write(self, rows: pa.RecordBatch) -> int:
-        """The number of rows."""
+        """Write rows and return their number."""
         with writing(self._folder):
             self._writer.write_batch(rows)
         return int(rows.num_rows)
@@ -52,19 +54,19 @@ class ParquetFile:
             with writing(self._folder):
                 self._close()
         else:
-            with suppress(OSError):  # the first error says more
+            with suppress(OSError):  # the first error is the one to report
                 self._close()
 
     def _close(self) -> None:
         try:
             self._writer.close()
         finally:
-            self._writer.is_open = False  # else it is closed once more when it is collected
+            self._writer.is_open = False  # or its destructor would close it a second time
             self._file.close()
 
 
 class CsvFile(ParquetFile):
-    """What the file holds stands in `_README.txt` beside it."""
+    """A CSV file; `_README.txt` beside it describes it."""
 
     suffix = "csv"
 
@@ -88,7 +90,7 @@ FORMATS: dict[str, type[ParquetFile]] = {form.suffix: form for form in (ParquetF
 
 
 def escape_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Texts that a spreadsheet would compute stand behind an apostrophe."""
+    """Prefix text that a spreadsheet would treat as a formula with an apostrophe."""
     columns = [
         pc.replace_substring_regex(column, DANGEROUS, r"'\1") if pa.types.is_string(column.type) else column
         for column in rows.columns

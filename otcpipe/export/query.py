@@ -1,4 +1,4 @@
-"""The rows of a table, week by week, from one view of the database."""
+"""Query the rows of a table, week by week, from one snapshot of the database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RECORDS = "venue_volume"
 
 @dataclass(frozen=True)
 class Request:
-    """Which rows, and where to. Without a week from the first or to the last; without a moment the current rows."""
+    """What to export and where to; None for `first` and `last` means all weeks, None for `at` the current rows."""
 
     table: str
     format: str
@@ -28,7 +28,7 @@ class Request:
     at: datetime | None = None
 
     def about(self, week: date) -> dict[str, str]:
-        """What a reader of one file should know."""
+        """Return the description of one file, for its reader."""
         return {
             "table": f"otc.{self.table}",
             "week_ending": str(week),
@@ -39,17 +39,18 @@ class Request:
 
 
 def tables() -> list[str]:
-    """The records and every metric."""
+    """Return the names of all tables that can be exported: the records and every metric."""
     return [RECORDS, *sorted(metric.name for metric in definitions.metrics())]
 
 
 def loaded_weeks(database: Database, request: Request) -> list[date]:
+    """Return the weeks of a request that are loaded, oldest first."""
     with database.transaction() as transaction:
         return _weeks(transaction, request)
 
 
 class Rows:
-    """The rows of one request, whatever is loaded meanwhile."""
+    """The rows of one request, unaffected by what is loaded meanwhile."""
 
     def __init__(self, transaction: Transaction, request: Request) -> None:
         transaction.script(sql.statements()["begin_export"])
@@ -60,10 +61,10 @@ class Rows:
         self._back = {metric.name: metric.lookahead_weeks * WEEK for metric in definitions.metrics()}.get(
             request.table
         )
-        self._noted = date.min  # the last week that was looked through
+        self._noted = date.min  # the last week whose records are noted
 
     def of(self, week: date) -> Iterator[pa.RecordBatch]:
-        """In one order, whatever the order of arrival."""
+        """Yield the rows of a week, in an order that depends on their values only."""
         values = {"week_ending": week, "at": self._at}
         if self._back is None:
             return self._transaction.stream("exported_records", **values)
@@ -72,6 +73,7 @@ class Rows:
         return self._transaction.stream("exported_metric", first=week - self._back, **values)
 
     def count(self, week: date) -> int:
+        """Return the number of rows of a week."""
         values = {"week_ending": week, "at": self._at}
         if self._back is None:
             counted = self._transaction.rows("count_records", **values)
@@ -81,7 +83,7 @@ class Rows:
         return int(counted[0]["rows"])
 
     def _note_known(self, first: date, last: date) -> None:
-        """When the records of these weeks were known; each week is looked through once."""
+        """Note when the records of these weeks became known, each week once."""
         self._transaction.run("forget_known", first=first)
         while (week := max(first, self._noted + WEEK)) <= last:
             self._transaction.run("note_known", week_ending=week, at=self._at)

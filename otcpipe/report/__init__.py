@@ -1,4 +1,4 @@
-"""A week on one page: HTML with everything in it, which asks for nothing else."""
+"""The weekly report: one self-contained page of HTML."""
 
 from datetime import date, datetime
 
@@ -15,17 +15,17 @@ __all__ = ["make"]
 
 
 def make(database: Database, week: date | None, now: datetime) -> tuple[date, str]:
-    """The week, the newest whole one by default, and its page; raises Invalid where nothing is loaded."""
+    """Return a week, by default the newest with all tiers, and its page; raises Invalid if it is not loaded."""
     found = gather(database, week, now)
     if found is None:
         missing = f"The week ending {week} is not loaded" if week else "Nothing is loaded"
-        raise Invalid(f"{missing}: `otcpipe import FILE` or `otcpipe enqueue --week DATE` brings weeks in.")
+        raise Invalid(f"{missing}: load it with `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
     page = _templates().get_template("page.html")
     return found["week"], page.render(found, made_at=now, attribution=ATTRIBUTION)
 
 
 def _templates() -> Environment:
-    """All text is escaped, and what is missing is an error."""
+    """Return the templates: all text is escaped, and an undefined name is an error."""
     templates = Environment(
         loader=PackageLoader("otcpipe.report", "."),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The geometry of small charts, in the units of their view boxes."""
+"""Geometry of small charts, in units of their view boxes."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,7 +11,7 @@ Number = Decimal | int | float
 
 
 def spark(values: Sequence[Number | None]) -> dict[str, object]:
-    """A path through the values from zero up, broken where one lacks, and the last point."""
+    """Return an SVG path through the values, on a scale from zero, with gaps for None; and the last point or None."""
     top = max((float(value) for value in values if value is not None), default=0) or 1
     step = (WIDTH - 2 * EDGE) / max(len(values) - 1, 1)
     points = [
@@ -28,12 +28,12 @@ def spark(values: Sequence[Number | None]) -> dict[str, object]:
 
 
 def part(value: Number, whole: Number) -> str:
-    """How much of 100 a value is."""
+    """Return the percentage of a value, as text with two decimals."""
     return f"{100 * float(value) / float(whole):.2f}" if whole else "0"
 
 
 def ticks(top: Number) -> list[Decimal]:
-    """Two to four round steps up to the largest value, exact at any magnitude; none where it is zero or less."""
+    """Return two to four round steps up to the largest value, exact at any magnitude; none if it is not positive."""
     exact = Decimal(top)
     if exact <= 0:
         return []

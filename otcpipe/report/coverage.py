@@ -1,4 +1,4 @@
-"""Which partitions are there: a map of half a year, and the week's own three."""
+"""Which partitions are loaded: a map of half a year, and the three of the week."""
 
 from datetime import date, datetime
 
@@ -7,19 +7,19 @@ from otcpipe.datasets import TIERS
 from otcpipe.metrics.definitions import WEEK
 from otcpipe.storage.postgres import Row, Transaction
 
-WEEKS, LATER = 26, 4  # on the map; of them after the report's own
+WEEKS, LATER = 26, 4  # weeks on the map; how many of them after the week of the report
 WORDS = {
     "whole": "loaded, ATS and non-ATS",
     "ats": "loaded, ATS only",
-    "waiting": "on its way",
-    "failed": "failed, or held by its checks",
+    "waiting": "queued or running",
+    "failed": "failed, or held by its grade",
     "missing": "published, not loaded",
     "not_due": "not published yet",
 }
 
 
 def coverage(transaction: Transaction, states: list[Row], week: date, now: datetime) -> Row:
-    """`map`: the tiers' marks by week, oldest first; `week`: one row a tier, with when it is or was published."""
+    """Return `map`, the marks of each tier by week, oldest first, and `week`, one row for each tier."""
     newest = max(week, weeks.newest_published(now, "T1"))
     last = min(newest, week + LATER * WEEK)
     dates = [last - number * WEEK for number in reversed(range(WEEKS))]

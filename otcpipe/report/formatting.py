@@ -1,4 +1,4 @@
-"""Numbers and words as people read them; nothing is rounded before it is compared."""
+"""Format numbers, dates and text for readers."""
 
 import re
 from datetime import date, datetime
@@ -15,7 +15,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 def plain(value: object) -> object:
-    """Text without what a reader would obey; markup stays what it is."""
+    """Replace control characters in text by U+FFFD; markup is returned unchanged."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
     return value
@@ -26,12 +26,12 @@ def whole(value: Decimal | int) -> str:
 
 
 def exact(value: Decimal | int) -> str:
-    """Every digit, without zeros at the end of a fraction."""
+    """Format every digit, without trailing zeros."""
     return _trimmed(f"{Decimal(value):,f}")
 
 
 def compact(value: Decimal | int) -> str:
-    """Three figures and a unit: 1.32 bn; a fraction of a share keeps its own figures."""
+    """Format three significant figures and a unit, such as 1.32 bn; a fraction below one has no unit."""
     number = Decimal(value)
     for size, unit in UNITS:
         scaled = number / size
@@ -41,13 +41,13 @@ def compact(value: Decimal | int) -> str:
 
 
 def rounded(value: Decimal | int) -> str:
-    """A step of an axis: 30 bn."""
+    """Format a step of an axis, such as 30 bn."""
     figure, space, unit = compact(value).partition("\N{NO-BREAK SPACE}")
     return f"{_trimmed(figure)}{space}{unit}"
 
 
 def _three(number: Decimal) -> str:
-    """A number to three figures; more where its whole part has more."""
+    """Format three significant figures, or all digits of the integer part if it has more."""
     size = abs(number)
     if 0 < size < Decimal("0.9995"):
         return f"{number:.{2 - size.adjusted()}f}"
@@ -64,12 +64,12 @@ def percent(value: Decimal | float, places: int = 1) -> str:
 
 
 def change(value: Decimal | float, places: int = 1) -> str:
-    """A percentage with its sign, which nothing at these places has none of."""
+    """Format a percentage with its sign; what rounds to zero has no sign."""
     return _signed(f"{value:+,.{places}f}") + PER_CENT
 
 
 def _signed(figure: str) -> str:
-    """With a real minus sign; zero, even one that was rounded down to, has no sign."""
+    """Use a typographic minus sign, and no sign for zero."""
     return figure.replace("-", MINUS) if figure.strip("+-0.") else figure.lstrip("+-")
 
 
@@ -87,7 +87,7 @@ def moment(value: datetime) -> str:
 
 
 def count(number: int, one: str, more: str | None = None) -> str:
-    """`1 record`, `2 records`."""
+    """Return a number with its noun, such as `1 record` or `2 records`."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""What the page shows, read from one view of the database."""
+"""Read what the page shows, from one snapshot of the database."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,15 +10,15 @@ from otcpipe.report import coverage, totals
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Database, Row, Transaction
 
-LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day on
-LIQUID_WEEKS = 4  # of six with records, for a mean that says something
+LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day
+LIQUID_WEEKS = 4  # of six must have records, for a meaningful mean
 HISTORY_WEEKS = 13
 FEW, MORE, MOST = 10, 15, 100  # rows of the lists
 ALL_TIERS = "ALL_TIERS"
 
 
 def gather(database: Database, asked: date | None, now: datetime) -> dict[str, Any] | None:
-    """All of a week by the names that the page uses; nothing where it is not loaded."""
+    """Return the variables of the page for a week; None if it is not loaded."""
     states = ledger.partitions(database, None)
     with database.transaction() as transaction:
         transaction.script(sql.statements()["begin_report"])
@@ -76,7 +76,7 @@ def _without(values: Row, name: str) -> Row:
 
 
 def _boards(transaction: Transaction, week: date, tiers: list[str], scope: str) -> list[Row]:
-    """The leading venues, of all tiers where they are all loaded, else of each."""
+    """Return the leading venues: of all tiers together if all are loaded, else of each tier."""
     found = []
     for tier in [ALL_TIERS] if len(tiers) == len(TIERS) else tiers:
         place = {"week_ending": week, "tier": tier, "scope": scope}
@@ -87,7 +87,7 @@ def _boards(transaction: Transaction, week: date, tiers: list[str], scope: str) 
 
 
 def _restated(transaction: Transaction, week: date) -> Row:
-    """How many records changed after the first capture, those whose volume changed most, and how many new labels."""
+    """Count the records that changed or were relabelled since the first capture; list the largest changes."""
     found = transaction.rows("revisions", week_ending=week, symbol=None)
     changes = [row for row in found if row["change"] != "relabelled"]
     for row in changes:
@@ -102,7 +102,7 @@ def _restated(transaction: Transaction, week: date) -> Row:
 
 
 def _histories(transaction: Transaction, weeks: list[date], symbols: list[str], scope: str) -> dict[str, list[Any]]:
-    """Each symbol's shares by week; nothing where a week has none."""
+    """Return the shares of each symbol by week, None for a week without any."""
     rows = transaction.rows("report_histories", weeks=weeks, symbols=symbols, scope=scope)
     volumes = {(row["symbol"], row["week_ending"]): row["volume"] for row in rows}
     return {symbol: [volumes.get((symbol, week)) for week in weeks] for symbol in symbols}

@@ -28,7 +28,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder, _servers(Path(folder)) as servers:
         lines = medians([line for _ in range(asked.times) for line in _lines(asked, servers, Path(folder))])
     if asked.json:
-        json.dump([line.told() for line in lines], sys.stdout, indent=2)
+        json.dump([line.as_row() for line in lines], sys.stdout, indent=2)
         return 0
     show(lines)
     return check(lines) if asked.check else 0
@@ -50,7 +50,9 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         for number in (1, 2):
             with whole.workers(number, folder) as processes:
                 first = asked.history + 2 * number - 1
-                _whole(asked, processes, range(first, first + 1))  # nothing is loaded or connected for the next
+                _whole(
+                    asked, processes, range(first, first + 1)
+                )  # a first week, so that libraries and connections are ready
                 line = _whole(asked, processes, range(first + 1, first + 2))
                 yield line
     with place(servers, folder), whole.workers(2, folder) as processes:
@@ -69,19 +71,22 @@ def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Conte
     return {one: weeks.content(one, is_small=small, changed=changed) for one in weeks.partitions(number)}
 
 
-def _deposited(asked: argparse.Namespace, number: int, changed: int = 0, day: int = 0) -> list[Run]:
-    """The contents are let go of, so that they do not count for the memory of the stages."""
+def _stored(asked: argparse.Namespace, number: int, changed: int = 0, day: int = 0) -> list[Run]:
+    """Store the contents of a week, and return the runs of the cache stage.
+
+    The contents are freed, so that they do not count as memory of the stages.
+    """
     return [
         stagewise.store_observation(one, content, day) for one, content in _contents(asked, number, changed).items()
     ]
 
 
 def _history(asked: argparse.Namespace) -> Iterator[Line]:
-    """Weeks that are there before: the second is the yardstick of the last."""
+    """Fill weeks first; yield the second, and the last compared with it."""
     second: Cost | None = None
     for number in range(asked.history):
         costs: stagewise.Costs = {}
-        stagewise.execute(_deposited(asked, number), costs)
+        stagewise.execute(_stored(asked, number), costs)
         cost = _sum(costs)
         if number in (1, asked.history - 1):
             yield Line(
@@ -98,7 +103,7 @@ def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
 
 def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     costs = stagewise.Costs()
-    carried = stagewise.execute(_deposited(asked, asked.history), costs)
+    carried = stagewise.execute(_stored(asked, asked.history), costs)
     contents = _contents(asked, asked.history)
     floors = stagewise.floor(carried, contents, folder)
     for name, cost in costs.items():
@@ -106,10 +111,10 @@ def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
 
 
 def _again(asked: argparse.Namespace, floor: Cost | None) -> Iterator[Line]:
-    """The same week observed once more: as it was, and with some rows restated."""
+    """Observe the same week again: unchanged, and with some rows restated."""
     for name, changed, day in (("persist, unchanged", 0, 1), ("persist, 50 rows restated", 50, 2)):
         costs = stagewise.Costs()
-        stagewise.execute(_deposited(asked, asked.history, changed, day), costs)
+        stagewise.execute(_stored(asked, asked.history, changed, day), costs)
         yield Line(
             name, costs["persist"], _rows(_contents(asked, asked.history)), floor, stagewise.MEANING["persist"]
         )
@@ -119,7 +124,7 @@ def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range
     cached, rows = [], 0
     for number in numbers:
         rows += _rows(_contents(asked, number))
-        cached += stagewise.cached(_deposited(asked, number))
+        cached += stagewise.cached(_stored(asked, number))
     what = "raw to metrics" if len(numbers) == 1 else f"{len(numbers)} weeks"
     workers = f"{len(processes)} worker{'s' if len(processes) > 1 else ''}"
     return Line(f"{what}, {workers}", whole.cost(cached, processes), rows)
@@ -155,12 +160,16 @@ def _servers(folder: Path) -> Iterator[Supervisor]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
-    parser.add_argument("--history", type=int, default=0, metavar="N", help="fill so many weeks first")
-    parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat all of it, and tell medians")
-    parser.add_argument("--quick", action="store_true", help="leave out the usual ways, which take a minute or two")
-    parser.add_argument("--small", action="store_true", help="some hundred rows instead of 264,000: a rehearsal")
-    parser.add_argument("--check", action="store_true", help="fail where a ratio is worse than it was by a third")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--history", type=int, default=0, metavar="N", help="number of weeks to fill first")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat everything and report medians")
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out the comparison with usual ways, which takes a minute or two"
+    )
+    parser.add_argument("--small", action="store_true", help="a rehearsal with some hundred rows instead of 264,000")
+    parser.add_argument(
+        "--check", action="store_true", help="fail if a ratio is worse than the recorded one by a third"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The fetch stage, against the stand-in for FINRA in a process of its own."""
+"""Time the fetch stage, against a local server in a process of its own."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ from otcpipe.storage import keys
 
 LIMIT = 5000
 STOP_SECONDS = 60
-RATE = "1000"  # the feed's own limit would be all that is measured
+RATE = "1000"  # above the feed's limit, which would hide everything else
 
 
 @contextmanager
 def finra(*, is_small: bool) -> Iterator[str]:
-    """The address of a server that has the first week."""
+    """Run a server that has the first week; yield its URL."""
     size = [] if is_small else ["--full"]
     command = [sys.executable, "-m", "tests.finra_server", "--weeks", "1", "--from", str(weeks.FIRST), *size]
     process = subprocess.Popen([*command, "--folder", str(weeks.HERE)], stdout=subprocess.PIPE, text=True)
@@ -36,11 +36,11 @@ def finra(*, is_small: bool) -> Iterator[str]:
 
 
 def fetch() -> tuple[Cost, Cost]:
-    """The stage for all three partitions; and the same pages, asked for as many at once, with nothing checked."""
+    """Return the cost of the stage for three partitions, and of the same pages and concurrency without any check."""
     cost, floor, work = Cost(), Cost(), bodies()["fetch"]
     for partition in weeks.partitions(0):
         client = resources.finra()
-        total = client.page(partition, 0, LIMIT).total  # and the server has it ready
+        total = client.page(partition, 0, LIMIT).total  # this also makes the server generate it
         with measured(floor), ThreadPoolExecutor(PARALLEL_PAGES) as pool:
             offsets = range(0, total, LIMIT)
             list(pool.map(client.page, repeat(partition), offsets, repeat(LIMIT)))

@@ -1,4 +1,4 @@
-"""The least that each stage could cost here and now: the same bytes and rows, and nothing done with them."""
+"""The floor of each stage: the least that moving the same bytes and rows costs on this machine."""
 
 import gzip
 import os
@@ -15,7 +15,7 @@ from otcpipe.storage.keys import sha256
 
 
 def cache(content: bytes, folder: Path, cost: Cost) -> None:
-    """The compressed bytes written to a file and flushed to the disk."""
+    """Write the compressed bytes to a file and flush it to disk."""
     with measured(cost), (folder / "floor").open("wb") as file:
         file.write(gz.compress(content))
         file.flush()
@@ -23,20 +23,20 @@ def cache(content: bytes, folder: Path, cost: Cost) -> None:
 
 
 def parse(content: bytes, cost: Cost) -> None:
-    """The bytes expanded and hashed."""
+    """Expand and hash the bytes."""
     packed = gz.compress(content)
     with measured(cost):
         sha256(gzip.decompress(packed))
 
 
 def normalize(rows: Normalized, cost: Cost) -> None:
-    """The typed rows written as Parquet."""
+    """Write the typed rows as Parquet."""
     with measured(cost):
         objects.parquet_bytes(rows.kept)
 
 
 def persist(incoming: pa.Table, cost: Cost) -> None:
-    """A bare COPY of the same rows, ready in the same format, into a table with the same indexes."""
+    """COPY the same rows, already encoded, into a table with the same indexes."""
     encoded = b"".join(copy_format.encode(incoming))
     with resources.database().transaction() as transaction:
         transaction.connection.execute("create table if not exists bare (like otc.volume_record including indexes)")
@@ -49,7 +49,7 @@ def persist(incoming: pa.Table, cost: Cost) -> None:
 
 
 def compute(week: date, cost: Cost) -> None:
-    """One pass over the week's records that adds them up by symbol and venue."""
+    """Sum the week's records by symbol and venue, in one pass."""
     with measured(cost), resources.database().transaction() as transaction:
         transaction.connection.execute(
             """

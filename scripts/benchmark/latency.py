@@ -1,4 +1,4 @@
-"""How long a person waits: for a stage to begin, and for the command line to say what it can."""
+"""Time what a person waits for: the start of a stage, and the help of the command line."""
 
 import statistics
 import subprocess
@@ -17,11 +17,11 @@ STARTED = b"select started_at from otc.stage_run where key = %s and started_at i
 
 
 def start() -> Cost:
-    """From sending a message to a worker that is idle until its stage begins; the median of some."""
+    """Return the median time from sending a message to an idle worker until its stage begins."""
     seconds = []
     for partition in weeks.partitions(0) + weeks.partitions(1):
         run = stagewise.store_observation(partition, weeks.content(partition, is_small=True))
-        time.sleep(0.5)  # idle again
+        time.sleep(0.5)  # until it is idle again
         sent = datetime.now(UTC)
         planning.enqueue(resources.database(), run, actors.send)
         seconds.append((_started(str(run.key)) - sent).total_seconds())
@@ -39,7 +39,7 @@ def _started(key: str) -> datetime:
 
 
 def helping() -> tuple[Cost, Cost]:
-    """`otcpipe --help`, and Python that does nothing; the medians of some."""
+    """Return the median times of `otcpipe --help`, and of Python that does nothing."""
     return _median("-m", "otcpipe", "--help"), _median("-c", "pass")
 
 

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of a piece of work in this process."""
+"""Measure seconds and peak memory of work in this process."""
 
 import re
 import time
@@ -20,7 +20,8 @@ class Cost:
 
 @contextmanager
 def measured(cost: Cost) -> Iterator[None]:
-    (ME / "clear_refs").write_text("5")  # forget the peak until now
+    """Add the seconds of a block to a cost, and raise its peak memory to the block's."""
+    (ME / "clear_refs").write_text("5")  # reset the peak
     started = time.perf_counter()
     yield
     cost.seconds += time.perf_counter() - started
@@ -28,7 +29,7 @@ def measured(cost: Cost) -> Iterator[None]:
 
 
 def peak(process: Path) -> float:
-    """The peak of resident memory in MB, by a process's folder in /proc; 0 where it has ended."""
+    """Return the peak of a process's resident memory in MB, by its folder in /proc; 0 if it has ended."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The benchmark's table, and its comparison with the ratios that were recorded."""
+"""Print the figures as a table, and compare them with recorded ratios."""
 
 import json
 import sys
@@ -17,8 +17,8 @@ STAGES = {stage.name for stage in PIPELINE}
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A bound of one of a line's figures, which the design asks for on two cores."""
+class Target:
+    """The target of one figure of a line, on two cores."""
 
     figure: str
     bound: float
@@ -26,6 +26,7 @@ class Asked:
     is_least: bool = False
 
     def holds(self, line: "Line") -> bool:
+        """Return whether a line reaches the target."""
         found = getattr(line, self.figure)
         return bool(found >= self.bound if self.is_least else found <= self.bound)
 
@@ -33,22 +34,22 @@ class Asked:
         return f"{'at least' if self.is_least else 'at most'} {self.bound:,g} {self.unit}"
 
 
-ASKED = {
-    "persist": [Asked("ratio", 2, "x")],
-    "persist, 50 rows restated": [Asked("ratio", 1.2, "x")],
-    "compute": [Asked("seconds", 2, "s")],
-    "raw to metrics, 2 workers": [Asked("seconds", 4, "s"), Asked("megabytes", 500, "MB")],
-    "12 weeks, 2 workers": [Asked("pace", 60_000, "rows/s", is_least=True), Asked("megabytes", 500, "MB")],
-    "week 50": [Asked("ratio", 1.2, "x")],
-    "enqueue to start, idle": [Asked("seconds", 0.2, "s")],
-    "otcpipe --help": [Asked("seconds", 0.5, "s")],
-    "a record with its indexes": [Asked("room", 333, "bytes")],  # 16 GB for 48 million
+TARGETS = {
+    "persist": [Target("ratio", 2, "x")],
+    "persist, 50 rows restated": [Target("ratio", 1.2, "x")],
+    "compute": [Target("seconds", 2, "s")],
+    "raw to metrics, 2 workers": [Target("seconds", 4, "s"), Target("megabytes", 500, "MB")],
+    "12 weeks, 2 workers": [Target("pace", 60_000, "rows/s", is_least=True), Target("megabytes", 500, "MB")],
+    "week 50": [Target("ratio", 1.2, "x")],
+    "enqueue to start, idle": [Target("seconds", 0.2, "s")],
+    "otcpipe --help": [Target("seconds", 0.5, "s")],
+    "a record with its indexes": [Target("room", 333, "bytes")],  # 16 GB for 48 million
 }
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was timed, with what it could cost at least."""
+    """One measurement, and its floor: the least that it could cost."""
 
     name: str
     cost: Cost = field(default_factory=Cost)
@@ -68,7 +69,7 @@ class Line:
 
     @property
     def pace(self) -> float:
-        """Rows a second."""
+        """Rows per second; 0 for what takes no time."""
         return self.rows / self.seconds if self.seconds else 0
 
     @property
@@ -76,10 +77,10 @@ class Line:
         return self.seconds / self.floor.seconds if self.floor and self.floor.seconds else None
 
     @property
-    def asked(self) -> list[Asked]:
-        return ASKED.get(self.name, [])
+    def asked(self) -> list[Target]:
+        return TARGETS.get(self.name, [])
 
-    def told(self) -> dict[str, object]:
+    def as_row(self) -> dict[str, object]:
         return {
             "name": self.name,
             "seconds": round(self.seconds, 3),
@@ -96,7 +97,7 @@ class Line:
 
 
 def medians(lines: list[Line]) -> list[Line]:
-    """For each name the repetition of median ratio, or of median seconds where there is no floor."""
+    """Return for each name the repetition with the median ratio, or the median seconds if it has no floor."""
     found = []
     for name in dict.fromkeys(line.name for line in lines):
         same = sorted((line for line in lines if line.name == name), key=lambda line: line.ratio or line.seconds)
@@ -107,8 +108,8 @@ def medians(lines: list[Line]) -> list[Line]:
 
 def show(lines: list[Line]) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "seconds", "rows/s", "peak MB", "floor s", "ratio", "the floor", "asked for"):
-        is_text = heading in ("", "the floor", "asked for")
+    for heading in ("", "seconds", "rows/s", "peak MB", "floor s", "ratio", "the floor", "target"):
+        is_text = heading in ("", "the floor", "target")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for line in lines:
         spread = f" ({line.spread[0]:.2f}-{line.spread[-1]:.2f})" if len(line.spread) > 1 else ""
@@ -120,7 +121,7 @@ def show(lines: list[Line]) -> None:
             f"{line.floor.seconds:.2f}" if line.floor else "",
             f"{line.ratio:.1f}" if line.ratio else "",
             f"{line.room:.0f} bytes" if line.room else line.floor_is,
-            ", ".join(f"{asked}{'' if asked.holds(line) else ': NOT'}" for asked in line.asked),
+            ", ".join(f"{asked}{'' if asked.holds(line) else ': NOT met'}" for asked in line.asked),
         )
     Console(width=None if sys.stdout.isatty() else 180, highlight=False).print(table)
     timed = [line for line in lines if line.ratio and line.name in STAGES]
@@ -129,7 +130,7 @@ def show(lines: list[Line]) -> None:
 
 
 def check(lines: list[Line]) -> int:
-    """1 where a ratio is worse by more than a third than the recorded one."""
+    """Print each ratio that is worse than the recorded one by more than a third; return 1 if any is, else 0."""
     recorded: dict[str, float] = json.loads(RATIOS.read_text())
     code = 0
     for line in lines:

@@ -1,4 +1,4 @@
-"""Each stage by itself, in this process: the ledger, the objects and the tables as the workers have them."""
+"""Time each stage alone, in this process, with ledger, objects and tables as in a worker."""
 
 from collections import deque
 from collections.abc import Callable
@@ -22,7 +22,7 @@ OBSERVED = datetime(2025, 1, 6, 12, tzinfo=UTC)
 
 
 def store_observation(partition: Partition, content: bytes, day: int = 0) -> Run:
-    """The content as the fetch stage hands it over; the run of the cache stage."""
+    """Store content as the fetch stage does; return the run of the cache stage."""
     at = OBSERVED + timedelta(days=day)
     manifest = Manifest("api", "all", weeks.digest(content), at, weeks.rows(content), 1)
     prefix = resources.settings()["S3_PREFIX"]
@@ -35,18 +35,18 @@ def store_observation(partition: Partition, content: bytes, day: int = 0) -> Run
 
 
 def warm() -> None:
-    """What happens once in a process or a server: libraries are imported, S3 makes room for its first object."""
+    """Do what happens once in a process or server: import libraries, allocate space in S3 for the first object."""
     published_on(weeks.FIRST, "T1")
     resources.store().put_once(f"{resources.settings()['S3_PREFIX']}/warm", b"warm")
 
 
 def bodies() -> dict[str, Callable[[Run], StageResult]]:
-    actors = import_module("actors")  # which needs a broker's URL
+    actors = import_module("actors")  # importing it needs a broker's URL
     return {stage.name: getattr(actors, stage.actor).fn.__wrapped__ for stage in definition.PIPELINE}
 
 
 def execute(runs: list[Run], costs: Costs) -> list[Run]:
-    """Carry runs to the end, stage by stage of all partitions; what was carried."""
+    """Execute runs and all that follow, stage by stage; return them in order."""
     waiting, carried, work = deque(runs), list[Run](), bodies()
     while waiting:
         run = waiting.popleft()
@@ -58,7 +58,7 @@ def execute(runs: list[Run], costs: Costs) -> list[Run]:
 
 
 def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) -> Costs:
-    """The floors of what was carried, of the same bytes and rows."""
+    """Return the floor of each stage, for the bytes and rows of these runs."""
     costs: Costs = {stage.name: Cost() for stage in definition.PIPELINE[1:]}
     for run in carried:
         content = contents[run.key.partition]
@@ -94,13 +94,13 @@ ROOM = b"""
 
 
 def room() -> float:
-    """Bytes on disk that a record takes, indexes and all."""
+    """Return the bytes on disk that a record takes, with its indexes."""
     with resources.database().transaction() as transaction:
         return float(transaction.connection.execute(ROOM).fetchall()[0]["room"])
 
 
 def cached(runs: list[Run]) -> list[Run]:
-    """Carry the cache stage alone; the runs of the parse stage that would follow."""
+    """Execute the cache stage only; return the runs of the parse stage that would follow."""
     following, work = list[Run](), bodies()
     for run in runs:
         StageExecutor(resources.store(), resources.database(), lambda run, _: following.append(run)).execute(

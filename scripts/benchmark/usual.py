@@ -1,4 +1,4 @@
-"""The way it is usually done: read with the csv module or pandas, insert, compute with pandas."""
+"""The usual ways, for comparison: read with the csv module, insert, compute with pandas."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ INSERT = "insert into usual values (%s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def row_by_row(contents: list[bytes], cost: Cost) -> None:
-    """Csv module, one INSERT a row, and the metrics' sums with pandas."""
+    """Read with the csv module, INSERT row by row, and sum with pandas."""
     with measured(cost), resources.database().transaction() as transaction:
         transaction.connection.execute(TABLE)
         rows = [row for content in contents for row in _firm_rows(content)]
@@ -30,7 +30,7 @@ def row_by_row(contents: list[bytes], cost: Cost) -> None:
 
 
 def many_at_once(contents: list[bytes], cost: Cost) -> None:
-    """Csv module, executemany, and the metrics' sums with pandas."""
+    """Read with the csv module, insert with executemany, and sum with pandas."""
     with measured(cost), resources.database().transaction() as transaction:
         transaction.connection.execute(TABLE)
         rows = [row for content in contents for row in _firm_rows(content)]

@@ -1,4 +1,4 @@
-"""Weeks of full size and realistic shape, kept in files from one run to the next."""
+"""Generate weeks of full size and realistic shape; they are kept in files between runs."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ def partitions(number: int) -> list[Partition]:
 
 
 def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
-    """A partition's text as the fetch stage makes it; with `changed`, so many rows have another trade count.
+    """Return a partition's text as the fetch stage makes it; `changed` rows have another trade count.
 
     Every week is the first one with its dates moved, which is quick and keeps the shape.
     """

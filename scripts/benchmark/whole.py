@@ -1,4 +1,4 @@
-"""Whole weeks through real worker processes, from raw objects to metrics."""
+"""Time whole weeks in real worker processes, from raw objects to metrics."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.measure import Cost, peak
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.cli.stack import LEAN
+from otcpipe.cli.up import LEAN
 from otcpipe.pipeline import definition, planning
 from otcpipe.pipeline.ledger import Run
 
@@ -26,7 +26,7 @@ COMPUTED = b"""
 
 @contextmanager
 def workers(number: int, home: Path) -> Iterator[Processes]:
-    """So many worker processes, each ready for work."""
+    """Run worker processes; yield them when all are ready."""
     command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "1"]
     started = []
     for at in range(number):
@@ -43,7 +43,7 @@ def workers(number: int, home: Path) -> Iterator[Processes]:
 
 
 def cost(cached: list[Run], processes: Processes) -> Cost:
-    """Send the parse stage of each cached partition and wait for the last metric; the largest process's memory."""
+    """Enqueue the parse stage of each run and wait for the last metric; memory is that of the largest process."""
     weeks = sorted({run.key.partition.week_ending for run in cached})
     started = time.perf_counter()
     for run in cached:
@@ -54,7 +54,7 @@ def cost(cached: list[Run], processes: Processes) -> Cost:
 
 
 def _started_by(processes: Processes) -> list[Path]:
-    """The folders in /proc of the processes that do the work: a dramatiq command starts them."""
+    """Return the folders in /proc of the worker processes, which a dramatiq command starts."""
     folders = [Path("/proc", str(process.pid)) for process in processes]
     started = [(folder / "task" / folder.name / "children").read_text().split() for folder in folders]
     return [Path("/proc", child) for children in started for child in children]
@@ -69,4 +69,4 @@ def _wait_for_heartbeats(number: int) -> None:
     client = actors.broker().client
     while client.zcard("otcpipe:__heartbeats__") < number:
         time.sleep(0.05)
-    time.sleep(1)  # the first round of chores
+    time.sleep(1)  # until its first housekeeping is over

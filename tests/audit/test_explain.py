@@ -92,7 +92,7 @@ def test_a_number_that_its_lines_do_not_give_is_said_to_be_unproven(explain: Exp
     assert "1 line adds up to 5 shares in 1 trade, but symbol_summary says 6 in 1." in out
     sql("update otc_internal.volume_record set mpid = 'CCCC' where symbol = 'B'")
     code, out, _ = explain("B", "--week", WEEK)
-    assert (code, "no line tells of 5 shares in 1 trade at CCCC" in out) == (1, True)
+    assert (code, "no line has 5 shares in 1 trade at CCCC" in out) == (1, True)
 
 
 def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:

@@ -428,13 +428,13 @@ def test_the_command_ends_with_1_when_something_is_wrong(
 
     assert run("--week", "2025-11-18") == (
         0,
-        f"""OTCE 2025-11-21: 1 capture, 2 records, 2 revisions: right.
-all  2025-11-21: {len(statements.metric_files())} metrics: right.
+        f"""OTCE 2025-11-21: 1 capture, 2 records, 2 revisions: correct.
+all  2025-11-21: {len(statements.metric_files())} metrics: correct.
 All of it follows from its raw bytes: 1 partition.
 """,
         "",
     )
-    assert run("--week", "2025-01-03")[:2] == (0, "Nothing of the week ending 2025-01-03 is in.\n")
+    assert run("--week", "2025-01-03")[:2] == (0, "Nothing is loaded for the week ending 2025-01-03.\n")
     assert run()[0] == run("--all", "--week", "2025-11-21")[0] == 2
     sql("delete from otc.venue_share")
     code, out, error = run("--week", "2025-11-21", "--json")

@@ -10,9 +10,10 @@ import psycopg
 
 from otcpipe import resources
 from otcpipe.broker import actors, messages
+from otcpipe.cli import accept as accepting
 from otcpipe.cli import captures
 from otcpipe.cli import fetch as fetching
-from otcpipe.cli import repair as mending
+from otcpipe.cli import reprocess as running
 from otcpipe.errors import OtcpipeError
 from otcpipe.pipeline import dead_letters, definition, lost_runs, planning
 from otcpipe.pipeline.ledger import Run
@@ -39,7 +40,7 @@ class Operator:
     """Requests what a phase of the scenario needs while the servers are up."""
 
     def fetch(self, partitions: Sequence[Partition]) -> None:
-        fetching.ask(partitions)
+        fetching.enqueue_partitions(partitions)
 
     def observe(self, partition: Partition, content: bytes, observed_at: datetime, *, is_file: bool) -> None:
         source, covers = ("file", "ats") if is_file else ("api", "all")
@@ -51,7 +52,7 @@ class Operator:
 
     def accept(self, partition: Partition) -> None:
         with quiet():
-            mending.accept(str(partition.week_ending), partition.tier, "checked")
+            accepting.accept(str(partition.week_ending), partition.tier, "checked")
 
     def withdraw(self, partition: Partition, observed_at: datetime, *, undo: bool = False) -> None:
         """Withdraw the file that was imported as of a moment, or undo that."""
@@ -102,7 +103,7 @@ def _reprocess(stage: str, at: float, *, only: bool) -> None:
     found = run_query(f"select distinct key from otc.stage_run where stage = '{stage}' order by key")
     if found:
         with quiet():
-            mending.reprocess(str(found[int(at * len(found))][0]), stage, only=only, is_dry=False)
+            running.reprocess(str(found[int(at * len(found))][0]), stage, only=only, is_dry=False)
 
 
 def strike_persist(rng: Random) -> tuple[str, Callable[[World], None]]:
@@ -126,7 +127,7 @@ def persist_again(partition: Partition) -> None:
     )
     if newest:
         with quiet():
-            mending.reprocess(str(newest[0][0]), "persist", only=False, is_dry=False)
+            running.reprocess(str(newest[0][0]), "persist", only=False, is_dry=False)
 
 
 def dump(_: Random) -> tuple[str, Callable[[World], None]]:

@@ -80,7 +80,7 @@ BAD_ARGUMENTS = {
     "an unknown tier": (("enqueue", "--week", "2024-01-05", "--tier", "T3"), "T1, T2, OTCE"),
     "a week before the publication": (("import", REAL, "--week", "2025-12-12"), "first published on 2026-01-12"),
     "another tier than the file's": (("import", REAL, "--tier", "T1"), "OTCE, not T1"),
-    "a file that is not there": (("import", "/no/such/file"), "No such file"),
+    "a file that does not exist": (("import", "/no/such/file"), "No such file"),
     "no key": (("reprocess", "raw/T1"), "not a key"),
     "a key that leaves its prefix": (("reprocess", "raw/../../x/T1/2024-01-05/" + "0" * 64 + ".psv.gz"), "not a key"),
     "a key that does not exist": (("reprocess", "raw/T1/2024-01-05/" + "0" * 64 + ".psv.gz"), "does not exist"),
@@ -94,7 +94,7 @@ BAD_ARGUMENTS = {
     "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
     "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
     "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must have a time zone"),
-    "a symbol that is not there": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is there."),
+    "a symbol that is not stored": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is stored."),
 }
 
 
@@ -165,7 +165,7 @@ def test_two_files_of_one_partition_are_refused_together(here: Run, tmp_path: Pa
 
 def test_a_file_cannot_have_been_downloaded_before_its_own_rows(here: Run, file: Callable[[bytes], Path]) -> None:
     done = here("import", "--observed-at", "2020-01-01T00:00:00Z", file(GOOD))
-    assert (done.returncode, "downloaded no earlier" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot be before that day" in done.stderr) == (2, True)
 
 
 def test_a_database_without_tables_says_what_to_do(here: Run, sql: Sql) -> None:

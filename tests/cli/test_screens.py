@@ -42,13 +42,13 @@ def row(symbol: str, venue: str, shares: int, partition: Partition, restated: da
 def capture(week: date, tier: str, rows: Rows, later: int = 0, restated: tuple[str, str] | None = None) -> None:
     partition = Partition(week, tier)
     at = due_at(week, tier) + timedelta(hours=1, days=later)
-    told = [row(*key, shares, partition, at.date() if key == restated else None) for key, shares in rows.items()]
-    drive(observe(api_text(told, partition), partition, at, "all"))
+    text = [row(*key, shares, partition, at.date() if key == restated else None) for key, shares in rows.items()]
+    drive(observe(api_text(text, partition), partition, at, "all"))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def market(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Three weeks of T1, the last with all tiers, one restated; and a week told by a file."""
+    """Three weeks of T1, the last with all tiers, one restated; and a week of a file."""
     small = {("NA", "AAAA"): 10, ("BRK.B", "BBBB"): 5, (MARKUP, "AAAA"): 1}
     last: Rows = {
         ("ABC", "AAAA"): 600,
@@ -126,7 +126,7 @@ def test_a_symbol_s_concentration_is_an_interval_and_its_venues_have_shares(said
     assert "4,462.81..4,545.45" in said("show", "ABC")
 
 
-def test_a_week_told_by_a_file_has_no_other_scope_than_ats(said: Said) -> None:
+def test_a_week_of_a_file_has_no_other_scope_than_ats(said: Said) -> None:
     (found,) = json.loads(said("show", "ABC", "--week", FILE_WEEK, "--json"))
     assert (found["scope"], {week["scope"] for week in found["history"]}) == ("ATS", {"ATS"})
     assert (found["history"][0]["average_price"], found["history"][0]["ats_fraction"]) == (None, None)
@@ -135,17 +135,17 @@ def test_a_week_told_by_a_file_has_no_other_scope_than_ats(said: Said) -> None:
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        (("na",), "No symbol 'na' is there: did you mean 'NA'?"),
+        (("na",), "No symbol 'na' is stored: did you mean 'NA'?"),
         (("brk.b",), "did you mean 'BRK.B'?"),
-        (("NONE",), "No symbol 'NONE' is there."),
-        (("\udcff",), "No symbol '?' is there."),
+        (("NONE",), "No symbol 'NONE' is stored."),
+        (("\udcff",), "No symbol '?' is stored."),
         (
             ("NA", "--week", FILE_WEEK),
             f"'NA' has no records of the week ending {FILE_WEEK}; its newest are of {WEEKS[-1]}.",
         ),
     ],
 )
-def test_a_symbol_that_is_not_there_is_one_sentence(said: Said, arguments: tuple[str, ...], answer: str) -> None:
+def test_an_unknown_symbol_is_one_sentence(said: Said, arguments: tuple[str, ...], answer: str) -> None:
     text = said("show", *arguments)
     assert text.count("\n") == 1
     assert answer in text
@@ -169,11 +169,11 @@ def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: 
 
 
 def test_top_says_which_partitions_it_is_of(said: Said) -> None:
-    assert f"Week ending {WEEKS[0]}: T1 published 2026-03-23, T2 is not in, OTCE is not in." in said(
+    assert f"Week ending {WEEKS[0]}: T1 published 2026-03-23, T2 is not loaded, OTCE is not loaded." in said(
         "top", "--week", WEEKS[0]
     )
     assert "T1 published 2026-03-16 (ATS only)" in said("top", "--week", FILE_WEEK)
-    assert "No metrics of scope ALL are there for" in said("top", "--week", FILE_WEEK, "--scope", "ALL")
+    assert "No metrics of scope ALL are stored for" in said("top", "--week", FILE_WEEK, "--scope", "ALL")
 
 
 def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_restated(said: Said) -> None:

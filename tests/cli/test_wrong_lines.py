@@ -204,7 +204,7 @@ def test_a_wrong_line_of_a_shell_is_one_sentence(name: str, variables: dict[str,
 def test_a_stream_that_is_closed_is_no_defect(closed: str, variables: dict[str, str]) -> None:
     shell = f"{sys.executable} -m otcpipe status --json {closed}; echo code $? >&9"
     reading, writing = os.pipe()
-    with os.fdopen(reading) as told:
+    with os.fdopen(reading) as pipe:
         subprocess.run(["bash", "-c", shell.replace(">&9", f">&{writing}")], pass_fds=[writing], check=True)
         os.close(writing)
-        assert told.read() == "code 0\n"
+        assert pipe.read() == "code 0\n"

@@ -1,4 +1,4 @@
-"""What is exported equals the tables, was known when it says so, and is whole or not there."""
+"""What is exported equals the tables, was known when it says so, and is complete or absent."""
 
 import csv
 import random
@@ -35,13 +35,13 @@ COMPUTED = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # what a spreadsheet may take f
 METRICS = [table for table in tables() if table != RECORDS]
 
 
-def nobody(week: date, rows: int) -> None:
-    """Progress that nobody watches."""
+def ignore(week: date, rows: int) -> None:
+    """Ignore the progress."""
 
 
 def exported(folder: Path, table: str, **more: Any) -> list[Row]:
     """The rows of an export to Parquet, each with its week."""
-    export(resources.database(), Request(table, "parquet", folder, **more), nobody)
+    export(resources.database(), Request(table, "parquet", folder, **more), ignore)
     rows = []
     for path in sorted((folder / table).glob("week_ending=*/[!.]*")):
         week = date.fromisoformat(path.parent.name.removeprefix("week_ending="))
@@ -59,7 +59,7 @@ def same(rows: list[Row], names: list[str]) -> list[str]:
 
 
 def _plain(value: object) -> object:
-    """Values apart from how a library writes them."""
+    """Return values, however a library writes them."""
     if isinstance(value, Decimal):
         return value.normalize()
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
@@ -115,7 +115,7 @@ def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, 
         assert all(row["available_at"] <= moment for row in rows)
 
 
-def test_what_was_not_known_yet_is_taken_away(environment: dict[str, str], tmp_path: Path) -> None:
+def test_what_was_not_known_yet_is_removed(environment: dict[str, str], tmp_path: Path) -> None:
     two_weeks()
     assert exported(tmp_path, RECORDS)
     assert exported(tmp_path, RECORDS, at=datetime(2025, 1, 1, tzinfo=UTC)) == []
@@ -126,7 +126,7 @@ def test_the_same_export_has_the_same_bytes(form: str, environment: dict[str, st
     two_weeks()
     for folder in ("one", "two"):
         for table in tables():
-            export(resources.database(), Request(table, form, tmp_path / folder), nobody)
+            export(resources.database(), Request(table, form, tmp_path / folder), ignore)
     contents = [_contents(tmp_path / folder) for folder in ("one", "two")]
     assert contents[0] == contents[1]
     assert len(contents[0]) >= 2 * (len(tables()) - 1)  # shares need all tiers
@@ -145,14 +145,14 @@ def test_an_export_that_is_interrupted_changes_no_file(
     with pytest.raises(KeyboardInterrupt):
         export(resources.database(), request, _interrupted)
     assert not [name for name in _contents(tmp_path) if not name.endswith(".lock")]
-    export(resources.database(), request, nobody)
+    export(resources.database(), request, ignore)
     before = _contents(tmp_path)
     drive(observe(file_text([("NEW", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"), NOON + timedelta(hours=1)))
     with pytest.raises(KeyboardInterrupt):
         export(resources.database(), request, _interrupted)
     assert _contents(tmp_path) == before
     (tmp_path / RECORDS / f"week_ending={WEEK}" / f".killed.{form}.part").write_bytes(b"half")
-    export(resources.database(), request, nobody)
+    export(resources.database(), request, ignore)
     assert _contents(tmp_path).keys() == before.keys()
 
 
@@ -168,16 +168,16 @@ def test_two_exports_do_not_write_to_one_directory(environment: dict[str, str], 
 
     def again(week: date, rows: int) -> None:
         with pytest.raises(Invalid, match="Another export"):
-            export(resources.database(), request, nobody)
+            export(resources.database(), request, ignore)
 
     export(resources.database(), request, again)
     with pytest.raises(Invalid, match="another format"):
-        export(resources.database(), Request(RECORDS, "csv", tmp_path), nobody)
+        export(resources.database(), Request(RECORDS, "csv", tmp_path), ignore)
 
 
 def test_csv_hides_formulas_and_loses_nothing(environment: dict[str, str], tmp_path: Path) -> None:
     two_weeks()
-    export(resources.database(), Request(RECORDS, "csv", tmp_path), nobody)
+    export(resources.database(), Request(RECORDS, "csv", tmp_path), ignore)
     rows = []
     for path in sorted((tmp_path / RECORDS).glob("*/*.csv")):
         with path.open(newline="") as file:
@@ -189,7 +189,7 @@ def test_csv_hides_formulas_and_loses_nothing(environment: dict[str, str], tmp_p
 
 
 @given(st.lists(st.none() | st.text(alphabet=f"'{COMPUTED}aé ", max_size=4) | st.text()))
-def test_a_harmless_text_tells_what_it_was(texts: list[str | None]) -> None:
+def test_an_escaped_text_can_be_restored(texts: list[str | None]) -> None:
     texts = [text if text is None else text.encode("utf-8", "replace").decode() for text in texts]
     shown = escape_formulas(pa.RecordBatch.from_pydict({"name": pa.array(texts, pa.string())}))["name"].to_pylist()
     assert not [one for one in shown if one and one[0] in COMPUTED]
@@ -209,10 +209,10 @@ def test_quantities_are_decimals_and_the_source_is_named(environment: dict[str, 
 def test_counting_writes_nothing(environment: dict[str, str], tmp_path: Path) -> None:
     two_weeks()
     for table in tables():
-        told: dict[date, int] = {}
-        count(resources.database(), Request(table, "parquet", tmp_path / "no"), told.__setitem__)
+        counted: dict[date, int] = {}
+        count(resources.database(), Request(table, "parquet", tmp_path / "no"), counted.__setitem__)
         rows = exported(tmp_path, table)
-        assert told == {week: sum(row["week_ending"] == week for row in rows) for week in (WEEK, NEXT)}
+        assert counted == {week: sum(row["week_ending"] == week for row in rows) for week in (WEEK, NEXT)}
     assert not (tmp_path / "no").exists()
 
 
@@ -246,7 +246,7 @@ def test_the_command_says_what_it_did(
     done = say()
     assert done.startswith("Wrote 4 rows of venue_volume, 2 weeks ending 2025-11-14 to 2025-11-21, to ")
     assert done.endswith(ATTRIBUTION)
-    assert say(at="2024-01-01T00:00:00Z") == "No week in that span has rows of it."
+    assert say(at="2024-01-01T00:00:00Z") == f"{RECORDS} has no rows in these weeks."
 
 
 WRONG = {

@@ -1,6 +1,5 @@
-"""The README's own examples read an export in pandas and in DuckDB, and see nothing before its time."""
+"""The examples in the document of exports read an export in pandas and in DuckDB, and see nothing before its time."""
 
-import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,18 @@ from otcpipe.records import Partition
 from otcpipe.weeks import due_at, published_on
 from tests.audit.test_as_of import text
 from tests.export.test_export import exported, stored
-from tests.packaging.test_readme import README
+from tests.packaging.documents import example
 from tests.support.pipeline import drive, observe
 
+DOCUMENT = "otcpipe/export/README.md"
 TABLE = "symbol_rolling_avg"
 WEEKS = [Partition(date(2026, 3, 6) + timedelta(days=7 * number), "T1") for number in range(3)]
 SHARES = (100, 200, 300)
 
 
-def example(language: str) -> str:
-    found = re.search(rf"^## Export$.*?^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert found
-    return found[1]
-
-
 def in_pandas(decisions: pd.DataFrame) -> pd.DataFrame:
     names: dict[str, Any] = {"decisions": decisions}
-    exec(example("python"), names)
+    exec(example(DOCUMENT, "python"), names)
     joined = names["joined"]
     assert isinstance(joined, pd.DataFrame)
     return joined
@@ -38,7 +32,7 @@ def in_pandas(decisions: pd.DataFrame) -> pd.DataFrame:
 def in_duckdb(decisions: pd.DataFrame) -> pd.DataFrame:
     with duckdb.connect() as connection:
         connection.register("decisions", decisions)
-        return connection.sql(example("sql")).to_arrow_table().to_pandas()
+        return connection.sql(example(DOCUMENT, "sql")).to_arrow_table().to_pandas()
 
 
 @pytest.fixture
@@ -66,7 +60,7 @@ def observed(partition: Partition, shares: int, at: datetime) -> Any:
 
 
 @pytest.mark.parametrize("read", [in_pandas, in_duckdb])
-def test_the_readmes_example_does_not_look_ahead(
+def test_the_example_does_not_look_ahead(
     read: Any, restated: dict[datetime, int | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

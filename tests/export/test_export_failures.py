@@ -177,10 +177,10 @@ def test_one_ctrl_c_ends_an_export_that_waits_for_the_server(large: dict[str, st
     assert open_transactions() == 0
 
 
-TOLD = [("show", "S1"), ("top", "--json"), ("status",), ("export", "--dry-run", "--table", "venue_volume")]
+COMMANDS = [("show", "S1"), ("top", "--json"), ("status",), ("export", "--dry-run", "--table", "venue_volume")]
 
 
-@pytest.mark.parametrize("arguments", TOLD, ids=" ".join)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_reader_that_has_read_enough_ends_a_command_without_a_word(arguments: tuple[str, ...], run: Run) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -189,7 +189,7 @@ def test_a_reader_that_has_read_enough_ends_a_command_without_a_word(arguments: 
     assert (done.returncode, done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("arguments", TOLD, ids=" ".join)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_output_that_finds_no_room_is_one_sentence(arguments: tuple[str, ...], run: Run) -> None:
     with Path("/dev/full").open("w") as full:
         done = run(*arguments, stdout=full)

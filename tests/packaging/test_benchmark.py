@@ -29,7 +29,7 @@ def test_a_ratio_that_is_worse_by_more_than_a_third_fails_the_check(
     assert capsys.readouterr().out.startswith(f"{stage}: {1.34 * RECORDED[stage]:.1f} times its floor")
 
 
-def test_of_several_repetitions_the_one_of_median_ratio_is_told_with_the_spread() -> None:
+def test_of_several_repetitions_the_one_of_median_ratio_is_reported_with_the_spread() -> None:
     """The one of three seconds took the longest, on a machine that was slow: its floor took long as well."""
     found = medians(
         [line("parse", 3, 2), line("parse", 2, 1), line("all", 9), line("parse", 1, 0.25), line("all", 8)]
@@ -39,7 +39,7 @@ def test_of_several_repetitions_the_one_of_median_ratio_is_told_with_the_spread(
 
 
 @pytest.mark.parametrize(
-    ("told", "holds"),
+    ("measured", "holds"),
     [
         (Line("persist", Cost(2), 1, Cost(1)), True),
         (Line("persist", Cost(2.01), 1, Cost(1)), False),
@@ -49,13 +49,13 @@ def test_of_several_repetitions_the_one_of_median_ratio_is_told_with_the_spread(
         (Line("a record with its indexes", room=334), False),
     ],
 )
-def test_each_number_stands_beside_what_is_asked_for(told: Line, holds: bool) -> None:
-    assert told.asked
-    assert all(asked.holds(told) for asked in told.asked) is holds
+def test_each_number_is_compared_with_its_target(measured: Line, holds: bool) -> None:
+    assert measured.asked
+    assert all(asked.holds(measured) for asked in measured.asked) is holds
 
 
-def test_what_is_not_reached_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missed_target_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     show([line("compute", 3, 1), line("persist", 2, 1)])
     printed = capsys.readouterr().out
-    assert "at most 2 s: NOT" in printed
+    assert "at most 2 s: NOT met" in printed
     assert "at most 2 x\n" in printed.replace(" \n", "\n").replace("  ", "")

@@ -1,4 +1,4 @@
-"""The compose file: that Docker would take it, and that every command in it works; there is no Docker here to ask."""
+"""The compose file: Docker would accept it, and every command in it works. No Docker is needed for these tests."""
 
 import argparse
 import io
@@ -30,7 +30,7 @@ from otcpipe.cli import typer_app
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.stack import binaries, seaweed
 from otcpipe.stack.program import free_ports
-from tests.packaging.test_readme import README
+from tests.packaging.documents import README
 from tests.stack import strangers
 from tests.stack.conftest import s3, seaweed_answers
 
@@ -87,15 +87,15 @@ def flags_of(command: list[str]) -> argparse.Namespace:
 
 
 @pytest.mark.parametrize("name", OTCPIPE)
-def test_every_command_exists_with_its_flags_and_stands_in_the_readme(name: str) -> None:
+def test_every_command_exists_with_its_flags_and_is_in_the_readme(name: str) -> None:
     word, *arguments = OTCPIPE[name][1:]
     context = get_group(typer_app).make_context("otcpipe", [word, *arguments], resilient_parsing=False)
     command = get_group(typer_app).commands[word]
-    command.make_context(word, list(arguments), parent=context)  # raises for a flag that there is not
+    command.make_context(word, list(arguments), parent=context)  # raises for an unknown flag
     assert f"| `otcpipe {word}" in README
 
 
-def test_each_queue_is_consumed_by_just_one_kind_of_worker_and_fetch_apart() -> None:
+def test_each_queue_is_consumed_by_just_one_kind_of_worker_and_fetch_by_its_own() -> None:
     queues = [flags_of(service["command"]).queues for service in WORKERS.values()]
     assert sorted(itertools.chain(*queues)) == sorted(stage.name for stage in PIPELINE)
     assert ["fetch"] in queues
@@ -108,7 +108,7 @@ def test_a_worker_has_time_to_end_its_stage_and_its_health_is_that_of_its_own_qu
     assert WORKERS[name]["healthcheck"]["test"][-1] in parsed.queues
 
 
-def test_the_workers_commands_consume_every_queue_and_end_when_they_are_told_to(environment: dict[str, str]) -> None:
+def test_the_workers_commands_consume_every_queue_and_end_at_a_signal(environment: dict[str, str]) -> None:
     started = [
         subprocess.Popen(
             [sys.executable, "-m", *service["command"]],
@@ -177,7 +177,7 @@ def test_the_settings_of_our_services_are_settings_and_name_the_other_services(n
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """Stand-ins for the images' programs, which print what they are given."""
+    """Write replacements of the images' programs, which print their arguments."""
     for name, text in {"valkey-server": 'cat "$1"; echo "$@"', "weed": "env; echo $@"}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -290,7 +290,7 @@ def test_compose_s_valkey_sets_a_damaged_append_only_file_aside(secrets: Path, t
     client = redis.Redis(port=port, password=(secrets / "valkey_password").read_text())
 
     def keys_after_start() -> int | None:
-        """How many keys there are once it is healthy, and a key more; None if it ends before."""
+        """Return the number of keys once it is healthy, after adding one; None if it ends before."""
         process = subprocess.Popen(["sh", "-c", command], stdout=subprocess.DEVNULL, **place)
         try:
             while process.poll() is None:

@@ -78,7 +78,7 @@ def test_on_a_full_disk_it_says_so_keeps_nothing_and_goes_on_later(tmp_path: Pat
     assert {name for name, text in made(script).items() if not text} == BLANK
 
 
-def test_a_disk_that_is_full_later_leaves_what_was_there_as_it_was(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_later_leaves_the_old_secrets_as_they_were(tmp_path: Path) -> None:
     script = checkout(tmp_path / "checkout")
     run(script)
     before = made(script)

@@ -167,9 +167,9 @@ def test_the_command_says_what_it_would_do_and_does_it(here: Command, found: Fou
     (row,) = json.loads(here("reconcile", "--dry-run", "--json").stdout)
     assert (row["stage"], row["key"], row["why"]) == ("cache", str(run.key), "its message is gone")
     assert actors.message_ids() == set()
-    assert "1 run due without a message or a worker sent again." in here("reconcile").stdout
+    assert "1 lost run sent again." in here("reconcile").stdout
     assert actors.message_ids() == {run.message_id}
-    assert "Nothing is due" in here("reconcile").stdout
+    assert "No lost runs." in here("reconcile").stdout
 
 
 def test_many_keys_can_be_run_again_at_once(here: Command, found: Found, sql: Sql) -> None:

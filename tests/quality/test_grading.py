@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from otcpipe import resources
-from otcpipe.cli import repair, status, watch
+from otcpipe.cli import accept as cli
+from otcpipe.cli import status, watch
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.pipeline import definition, ledger, planning, recovery
 from otcpipe.pipeline.ledger import Run
@@ -44,10 +45,10 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
     ]
     assert sql("select count(*) from otc.venue_volume") == [(90,)]
     assert sql(COMPUTED) == []
-    with pytest.raises(OtcpipeError, match="1 of 1 partitions did not come through"):
+    with pytest.raises(OtcpipeError, match="1 of 1 partitions failed or are held"):
         watch.until_done([OTCE])
     status.status(None, as_json=False)
-    repair.accept("2025-11-14", "OTCE", " FINRA says so ")
+    cli.accept("2025-11-14", "OTCE", " FINRA says so ")
     status.status(None, as_json=False)
     printed = capsys.readouterr().out
     assert "OTCE 2025-11-14 is held before compute: grade F: 11 of 101 rows were set aside" in printed
@@ -57,7 +58,7 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
     assert sql("select distinct state from otc.stage_run") == [("done",)]
     assert sql("select tier, reason, grade from otc.acceptance") == [("OTCE", "FINRA says so", "F")]
     with pytest.raises(Invalid, match="OTCE of the week ending 2025-11-14 is not held: its grade is F"):
-        repair.accept("2025-11-14", "OTCE", "again")
+        cli.accept("2025-11-14", "OTCE", "again")
 
 
 def test_a_held_run_is_not_sent_again_and_its_partition_is_not_fetched(held: Run, sql: Sql) -> None:
@@ -106,4 +107,4 @@ def test_a_partition_that_only_looks_odd_goes_on_with_a_warning(environment: dic
 
 def test_a_reason_is_needed(held: Run) -> None:
     with pytest.raises(Invalid, match="A reason is needed"):
-        repair.accept("2025-11-14", "OTCE", " ")
+        cli.accept("2025-11-14", "OTCE", " ")

@@ -95,14 +95,14 @@ def rows(week: int, tier: str) -> list[dict[str, object]]:
 
 
 def made(file: Path, week: date | None = None) -> Page:
-    told, text = report.make(resources.database(), week, NOW)
+    made_week, text = report.make(resources.database(), week, NOW)
     file.write_text(text, encoding="utf-8")
-    scope = stored("select distinct scope from otc.symbol_summary where week_ending = %s order by 1", told)[0][
+    scope = stored("select distinct scope from otc.symbol_summary where week_ending = %s order by 1", made_week)[0][
         "scope"
     ]
     query = "select sum(total_volume) as volume from otc.symbol_summary where week_ending = %s and scope = %s"
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
-    return Page(file, text, tree, stored(query, told, scope)[0] | {"week": told})
+    return Page(file, text, tree, stored(query, made_week, scope)[0] | {"week": made_week})
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +154,12 @@ def test_the_figures_are_those_of_the_tables(pages: dict[str, Page]) -> None:
     assert "NMS Tier 1 ATS and non-ATS" in words(page, "coverage")
 
 
-def test_what_is_not_there_is_said_in_a_sentence(pages: dict[str, Page]) -> None:
+def test_what_is_missing_is_said_in_a_sentence(pages: dict[str, Page]) -> None:
     page = pages["partial"]
     said = {
         "glance": "No week before this one is loaded with the same tiers",
         "split": "The captures of this week cover ATS volume only",
-        "venues": "The week before is not loaded, so ranks have no change",
+        "venues": "The week before is not loaded, so changes of rank are unknown",
         "moves": "No liquid symbol has 4 weeks of records yet",
         "concentration": "No symbol had 1,000 trades this week",
         "restated": "No record of this week has changed",
@@ -242,7 +242,7 @@ def test_a_real_browser_shows_it_on_a_desk_and_on_a_phone(
     assert all(picture.stat().st_size > 10_000 for picture in tmp_path.glob("*.png"))
 
 
-def test_a_week_that_is_not_there_is_an_error(environment: dict[str, str]) -> None:
+def test_a_week_that_is_not_loaded_is_an_error(environment: dict[str, str]) -> None:
     with pytest.raises(Invalid, match="Nothing is loaded"):
         report.make(resources.database(), None, NOW)
     with pytest.raises(Invalid, match="The week ending 2025-11-14 is not loaded"):
@@ -357,8 +357,8 @@ def test_a_page_is_made_of_any_quantities(environment: dict[str, str], data: st.
         changed = data.draw(st.none() | SYMBOLS)
         if changed:
             drive(observe(api_text(any_rows(changed, tier), partition), partition, NOW - timedelta(days=1), "all"))
-    told, text = report.make(resources.database(), week, NOW)
-    assert told == week
+    made_week, text = report.make(resources.database(), week, NOW)
+    assert made_week == week
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
     assert not {"None", "nan", "inf", "NaN", "Infinity"} & set(" ".join(tree.itertext()).split())
     for drawn in tree.iter(f"{SVG}rect"):

@@ -12,6 +12,7 @@ import pytest
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.text import limits
+from tests.packaging.documents import TEXT
 from tests.support.lines import joined
 
 GIGABYTE_IN_KB = 1 << 20
@@ -56,8 +57,7 @@ def test_a_refused_file_costs_less_than_a_gigabyte_and_ends_soon(name: str, tmp_
     assert float(seconds) < SECONDS
 
 
-def test_the_readme_states_the_bounds() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_documents_state_the_bounds() -> None:
     longest = limits.MAX_CHARACTERS
     for words in (
         f"{limits.MAX_BYTES >> 20} MiB, {limits.MAX_LINES:,} lines, {limits.MAX_COLUMNS} columns",
@@ -67,7 +67,7 @@ def test_the_readme_states_the_bounds() -> None:
         f"| {limits.SHARE_DIGITS}; {limits.NOTIONAL_DIGITS}; {limits.TRADE_DIGITS}; {limits.CRD_DIGITS} digits",
         f"| {longest['issueSymbolIdentifier']}; {longest['issueName']}; {longest['MPID']} characters",
     ):
-        assert words in readme
+        assert words in TEXT
 
 
 @pytest.mark.parametrize("kind", ["/dev/zero", "FIFO", "folder"])

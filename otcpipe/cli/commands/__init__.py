@@ -1,8 +1,8 @@
-"""What the command line offers, in the order of its help. Commands import what they need when they run."""
+"""The commands, in the order of the help. Each imports its implementation when it runs, so that --help is fast."""
 
 import typer
 
-from otcpipe.cli.commands import collect, operate, read, repair
+from otcpipe.cli.commands import collect, dlq, operate, read, repair
 
 typer_app = typer.Typer(
     no_args_is_help=True,
@@ -14,3 +14,4 @@ typer_app = typer.Typer(
 )
 for group in (operate.commands, collect.commands, read.commands, repair.commands):
     typer_app.add_typer(group)
+typer_app.add_typer(dlq.commands, name="dlq")

@@ -1,4 +1,4 @@
-"""A group of commands, none of which takes an empty value, or a text that no server would take."""
+"""Commands that refuse empty values, and text that a server would refuse."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,16 +9,16 @@ from typer.core import TyperCommand
 
 
 class Command(TyperCommand):
-    """A command that checks the texts of its arguments and options as they were typed."""
+    """A command that checks its arguments and options as typed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Raises BadParameter for an empty value: it is a variable that was not set, and never means the default."""
+        """Parse arguments. Raises BadParameter for an empty value, which is likely an unset variable."""
         typed, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         rest = super().parse_args(ctx, args)
         if "symbol" in ctx.params and isinstance(ctx.params["symbol"], str):
             ctx.params["symbol"] = (
                 ctx.params["symbol"].encode(errors="replace").decode()
-            )  # then there is none like it
+            )  # such a symbol is never stored
         parameters: list[Any] = self.get_params(ctx)
         for parameter in parameters:
             value = ctx.params.get(parameter.name)
@@ -30,9 +30,10 @@ class Command(TyperCommand):
 
 
 class Commands(typer.Typer):
-    """Commands of the class above."""
+    """A group of such commands."""
 
     def command(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
+        """Declare a command of class Command."""
         return super().command(name, cls=Command, **more)
 
 

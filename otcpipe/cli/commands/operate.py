@@ -1,4 +1,4 @@
-"""Commands that run the servers, the workers and the scheduler."""
+"""Commands that operate servers, workers and the scheduler."""
 
 from typing import Annotated
 
@@ -13,18 +13,18 @@ commands = Commands()
 @commands.command()
 def up(
     *,
-    servers_only: Annotated[bool, typer.Option("--servers-only", help="Leave workers and scheduler out.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="Start no workers and no scheduler.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")] = 2,
 ) -> None:
-    """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler and telemetry; Ctrl-C stops all of it."""
-    from otcpipe.cli import stack
+    """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler and telemetry; Ctrl-C stops them."""
+    from otcpipe.cli import up as implementation
 
-    stack.up(0 if servers_only else workers)
+    implementation.up(0 if servers_only else workers)
 
 
 @commands.command()
 def down() -> None:
-    """Stop the stack that runs in this home."""
+    """Stop the stack that `otcpipe up` started."""
     from otcpipe.cli import stack
 
     stack.down()
@@ -48,7 +48,7 @@ def migrate() -> None:
 
 @commands.command()
 def telemetry() -> None:
-    """Serve figures about the work to Prometheus."""
+    """Serve the pipeline's figures to Prometheus."""
     from otcpipe.cli import monitoring
 
     monitoring.serve_telemetry()
@@ -58,7 +58,8 @@ def telemetry() -> None:
 def doctor(
     *,
     queue: Annotated[
-        str | None, typer.Option(metavar="STAGE", help="Just whether a worker of this machine consumes its queue.")
+        str | None,
+        typer.Option(metavar="STAGE", help="Only check that a worker on this machine consumes this queue."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -72,10 +73,10 @@ def doctor(
 def schedule(
     *,
     show: Annotated[bool, typer.Option("--list", help="Show each job's last and next fire.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Run what is due now, then exit.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the jobs of every week at their times, and what was missed; Ctrl-C stops it."""
+    """Run the weekly jobs at their times, and those that were missed; Ctrl-C stops it."""
     from otcpipe.cli import schedule as implementation
 
     if show:

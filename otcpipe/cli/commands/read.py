@@ -1,4 +1,4 @@
-"""Commands that show."""
+"""Commands that read what is stored."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,31 +6,32 @@ from typing import Annotated
 import typer
 
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import MOST, Json, Week
+from otcpipe.cli.options import MAX_NUMBER, DryRun, Json, Week
 
 commands = Commands()
 
 
 @commands.command()
 def status(*, week: Week = None, as_json: Json = False) -> None:
-    """Where each partition stands."""
-    from otcpipe.cli import status as _status
+    """Show the state of each partition."""
+    from otcpipe.cli import status as implementation
 
-    _status.status(week, as_json=as_json)
+    implementation.status(week, as_json=as_json)
 
 
 @commands.command()
 def coverage(
     *,
     first: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="A day of the first week; the oldest asked for.")
+        str | None,
+        typer.Option("--from", metavar="DATE", help="Any date in the first week; default: the oldest requested."),
     ] = None,
     last: Annotated[
-        str | None, typer.Option("--to", metavar="DATE", help="A day of the last week; the newest by default.")
+        str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week; default: the newest.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What is there of all weeks that ought to be; exit 1 when something is late, failed or held."""
+    """Show which expected weeks are loaded, and the gaps; exit 1 if something is late, failed or held."""
     from otcpipe.cli import coverage as implementation
 
     implementation.coverage(first, last, as_json=as_json)
@@ -43,7 +44,7 @@ def captures(
     tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE.")] = None,
     as_json: Json = False,
 ) -> None:
-    """All observations of each partition, in order: source, time, rows, grade, and which are withdrawn."""
+    """List all captures in order: source, time, rows, grade, and which are withdrawn."""
     from otcpipe.cli import captures
 
     captures.list_(week, tier, as_json=as_json)
@@ -53,29 +54,33 @@ def captures(
 def revisions(
     *,
     week: Week = None,
-    symbol: Annotated[str | None, typer.Option(help="One symbol, in its own case.")] = None,
-    effect: Annotated[bool, typer.Option("--effect", help="What each change did to the metrics.")] = False,
+    symbol: Annotated[str | None, typer.Option(help="One symbol, case-sensitive.")] = None,
+    effect: Annotated[bool, typer.Option("--effect", help="Show what each change did to the metrics.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What changed after it was published: from what, to what, when, how late."""
-    from otcpipe.cli import status as _status
+    """List what changed after publication: from what, to what, when, how late."""
+    from otcpipe.cli import revisions as implementation
 
-    _status.revisions(week, symbol, with_effect=effect, as_json=as_json)
+    implementation.revisions(week, symbol, with_effect=effect, as_json=as_json)
 
 
 @commands.command()
 def show(
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="In its own case, as BRK.B.")],
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Case-sensitive, such as BRK.B.")],
     *,
-    week: Annotated[str | None, typer.Option(metavar="DATE", help="The last week; the newest by default.")] = None,
-    number: Annotated[int, typer.Option("--weeks", min=1, max=1040, help="How many weeks up to it.")] = 12,
-    scope: Annotated[str | None, typer.Option(help="ATS, NON_ATS or ALL; ALL where it is known by default.")] = None,
+    week: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Any date in the last week; default: the newest.")
+    ] = None,
+    number: Annotated[int, typer.Option("--weeks", min=1, max=1040, help="Number of weeks.")] = 12,
+    scope: Annotated[
+        str | None, typer.Option(help="ATS, NON_ATS or ALL; default: ALL if it is known, else ATS.")
+    ] = None,
     as_of: Annotated[
-        str | None, typer.Option(metavar="TIME", help="As known at a moment, ISO with zone; now by default.")
+        str | None, typer.Option(metavar="TIME", help="As known at a moment, ISO with zone; default: now.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """One symbol: its weeks, its venues, its concentration, its revisions."""
+    """Show a symbol: its weeks, venues, concentration and revisions."""
     from otcpipe.cli.show import show
 
     show(symbol, week, number, scope, as_of, as_json=as_json)
@@ -86,12 +91,12 @@ def top(
     *,
     week: Week = None,
     by: Annotated[str, typer.Option(help="volume, change, hhi or ats-fraction.")] = "volume",
-    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; all by default.")] = None,
+    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; default: all.")] = None,
     scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many symbols.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_NUMBER, help="Number of symbols.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """The first symbols of a week, the newest computed one by default."""
+    """Rank the symbols of a week, by default the newest that is computed."""
     from otcpipe.cli.top import top
 
     top(week, by, tier, scope, limit, as_json=as_json)
@@ -101,11 +106,11 @@ def top(
 def venues(
     *,
     week: Week = None,
-    tier: Annotated[str | None, typer.Option(help="T1, T2, OTCE or ALL_TIERS.")] = None,
+    tier: Annotated[str | None, typer.Option(help="T1, T2, OTCE or ALL_TIERS; default: ALL_TIERS if loaded.")] = None,
     scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
     as_json: Json = False,
 ) -> None:
-    """The venues of a week by share, with changes against one, four and thirteen weeks before."""
+    """Rank the venues of a week by share, with changes from one, four and thirteen weeks before."""
     from otcpipe.cli.venues import venues
 
     venues(week, tier, scope, as_json=as_json)
@@ -115,26 +120,26 @@ def venues(
 def export(
     *,
     table: Annotated[str, typer.Option(help="venue_volume (the records) or a metric.")],
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="A day of the first week.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="A day of the last week.")] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Any date in the first week.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week.")] = None,
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
-    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="As known then, ISO with zone.")] = None,
-    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to.")] = Path("export"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many rows and weeks.")] = False,
+    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="As known at a moment, ISO with zone.")] = None,
+    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output directory.")] = Path("export"),
+    dry_run: DryRun = False,
 ) -> None:
-    """Write a table to files, one directory a week, for other tools."""
-    from otcpipe.cli import export as _export
+    """Export a table to Parquet or CSV files, one directory for each week."""
+    from otcpipe.cli import export as implementation
 
-    _export.export(table, first, last, form, as_of, folder, is_dry=dry_run)
+    implementation.export(table, first, last, form, as_of, folder, is_dry=dry_run)
 
 
 @commands.command()
 def report(
     *,
     week: Week = None,
-    file: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to.")] = None,
+    file: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file.")] = None,
 ) -> None:
-    """A week on one page of HTML, the newest whole week by default."""
-    from otcpipe.cli import report as _report
+    """Write a week as one page of HTML, by default the newest with all three tiers."""
+    from otcpipe.cli import report as implementation
 
-    _report.report(week, file)
+    implementation.report(week, file)

@@ -1,0 +1,70 @@
+"""Send lost runs, or stale ones, again."""
+
+import uuid
+from collections.abc import Iterator
+
+from otcpipe import resources
+from otcpipe.broker import actors
+from otcpipe.cli.console import counted, print_json, say
+from otcpipe.pipeline import oddities, planning, recovery, synchronization
+from otcpipe.pipeline.recovery import Finding
+
+
+def reconcile(*, stale: bool, is_dry: bool, as_json: bool) -> None:
+    """Send lost runs again: due in the ledger, but with no message in Redis and no live worker.
+
+    With `stale`, send what another version of a stage's code made instead.
+    """
+    prefix = resources.settings()["S3_PREFIX"]
+    actors.ping()
+    if not stale:
+        _drop_impossible(is_dry=is_dry, as_json=as_json)
+    count = synchronization.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
+    if count and not as_json:
+        say(f"{counted(count, 'decision')} {'would be ' if is_dry else ''}copied between S3 and Postgres.")
+    found = []
+    for finding in recovery.stale(resources.database(), prefix, f"stale {uuid.uuid4()}") if stale else _due(prefix):
+        if not is_dry:
+            planning.enqueue(resources.database(), finding.run, actors.send)
+        found.append(finding)
+        if not as_json:
+            say(f"{finding.run.stage.name} {finding.run.key}: {finding.why}.")
+    if as_json:
+        print_json([_row(finding) for finding in found])
+    else:
+        say(_summary(len(found), stale=stale, is_dry=is_dry))
+
+
+def _drop_impossible(*, is_dry: bool, as_json: bool) -> None:
+    database, now = resources.database(), resources.settings().now()
+    if not as_json:
+        for run in oddities.impossible_runs(database, now):
+            say(f"{run['stage']} {run['key']}: its week is impossible or has not ended; {_removed(is_dry=is_dry)}.")
+    if not is_dry:
+        oddities.drop_impossible_runs(database, now)
+
+
+def _removed(*, is_dry: bool) -> str:
+    return "it would be removed from the ledger" if is_dry else "it was removed from the ledger"
+
+
+def _due(prefix: str) -> Iterator[Finding]:
+    settings, database = resources.settings(), resources.database()
+    yield from recovery.find(database, resources.store(), prefix, actors.message_ids(), settings.now())
+    yield from recovery.never_requested(database, prefix, settings.since, settings.now())
+
+
+def _summary(number: int, *, stale: bool, is_dry: bool) -> str:
+    kind = "stale" if stale else "lost"
+    if not number:
+        return f"No {kind} runs."
+    return f"{counted(number, f'{kind} run')} {'would be ' if is_dry else ''}sent again."
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    run = finding.run
+    return run.identity() | {
+        "week_ending": run.key.partition.week_ending,
+        "tier": run.key.partition.tier,
+        "why": finding.why,
+    }
