@@ -1,0 +1,89 @@
+"""Tables that fit the terminal: key columns always show, prose wraps, and other columns go by their priority."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+GAP = 2  # spaces between columns
+LEAST_PROSE = 24  # characters of a prose column, as long as another column can be left out instead
+LEAST = 8  # characters of a prose column on a very narrow terminal
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a listing; priority 0 is never left out, and higher ones are left out first."""
+
+    heading: str
+    priority: int = 1
+    is_prose: bool = False  # may be wrapped
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that are shown, with their widths, and how many were left out."""
+
+    widths: Mapping[str, int]
+    omitted: int
+
+
+def layout(columns: Mapping[str, Column], cells: Sequence[Mapping[str, str]], width: int | None) -> Layout:
+    """Choose columns and widths for a terminal of so many characters; None shows everything in one line each.
+
+    Prose gives way first, down to `LEAST_PROSE`; then columns are left out by priority, the later of equals first;
+    at last prose goes down to `LEAST`, and only a terminal too narrow for the key columns wraps these too.
+    """
+    natural = {name: _natural(name, column, cells) for name, column in columns.items()}
+    if width is None or _total(natural.values()) <= width:
+        return Layout(natural, 0)
+    shown = dict(natural)
+    least = {name: min(natural[name], LEAST_PROSE) for name in columns if columns[name].is_prose}
+    for name in _in_order_of_omission(columns):
+        if _total((shown | least).values()) <= width:
+            break
+        del shown[name]
+        least.pop(name, None)
+    return Layout(_fitted(columns, shown, width), len(columns) - len(shown))
+
+
+def _in_order_of_omission(columns: Mapping[str, Column]) -> list[str]:
+    optional = [name for name, column in columns.items() if column.priority]
+    return sorted(optional, key=lambda name: (-columns[name].priority, -optional.index(name)))
+
+
+def _fitted(columns: Mapping[str, Column], natural: Mapping[str, int], width: int) -> dict[str, int]:
+    """Narrow the widest prose column, character by character, until all fit; after prose any column."""
+    widths = dict(natural)
+    for is_prose in (True, False):
+        some = [name for name in widths if columns[name].is_prose or not is_prose]
+        while some and _total(widths.values()) > width:
+            widest = max(some, key=lambda name: widths[name])
+            if widths[widest] <= (LEAST if is_prose else 1):
+                break
+            widths[widest] -= 1
+    return widths
+
+
+def _natural(name: str, column: Column, cells: Sequence[Mapping[str, str]]) -> int:
+    return max(cell_len(text) for text in (column.heading, *(row[name] for row in cells)))
+
+
+def _total(widths: Collection[int]) -> int:
+    return sum(widths) + GAP * max(0, len(widths) - 1)
+
+
+def render(
+    columns: Mapping[str, Column], cells: Sequence[Mapping[str, str]], numbers: Collection[str], width: int | None
+) -> tuple[Table, int]:
+    """Return the table, numbers aligned to the right, and how many columns it leaves out."""
+    chosen = layout(columns, cells, width)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
+    for name, size in chosen.widths.items():
+        side: Literal["left", "right"] = "right" if name in numbers else "left"
+        table.add_column(columns[name].heading, justify=side, width=size, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(row[name]) for name in chosen.widths))
+    return table, chosen.omitted
