@@ -245,7 +245,7 @@ DAMAGES: dict[str, tuple[str, str | None, list[str]]] = {
     "a metric's row gone": (
         "delete from otc.venue_share where tier = 'OTCE' and mpid = 'BBBB'",
         None,
-        ["venue_share OTCE ATS BBBB BBBB VENUE follows from its records and is not in the table."],
+        ["venue_share OTCE ATS BBBB BBBB VENUE follows from its records but is not in the table."],
     ),
     "a metric's row too many": (
         """insert into otc.symbol_rolling_avg
