@@ -265,15 +265,17 @@ def test_a_server_that_cannot_start_stops_the_others_and_shows_its_log(
 
 
 def test_a_quick_stop_leaves_no_shared_memory_and_no_socket(tmp_path: Path) -> None:
-    before = set(Path("/dev/shm").iterdir())
     supervisor = start_servers(tmp_path, durable=False, environ={}, ready=READY)
+    maps = Path(f"/proc/{supervisor.pid('postgres')}/maps").read_text()
+    shared = [Path(path) for path in set(re.findall(r"/dev/shm/\S+", maps))]
+    assert shared and all(path.exists() for path in shared)
     url = supervisor.environment["OTCPIPE_DATABASE_URL"]
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute("create table a as select generate_series(1, 1000) as n")
         started = time.monotonic()
         supervisor.stop(quick=True)
-    assert time.monotonic() - started < 1.5, "as slow as an orderly stop"
-    assert set(Path("/dev/shm").iterdir()) <= before
+    assert time.monotonic() - started < 3, "as slow as an orderly stop"
+    assert not [path for path in shared if path.exists()]
     assert sockets_of(tmp_path) == []
 
 
