@@ -6,9 +6,9 @@ from contextlib import suppress
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe.diff import difference
 from otcpipe.errors import Damaged
 from otcpipe.records import RECORD, Normalized
+from otcpipe.storage.diff import difference
 from otcpipe.storage.postgres import Row, Transaction
 
 KEY = ("symbol", "mpid", "firm_crd")  # of a record within a partition, as in the index of current records

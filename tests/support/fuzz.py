@@ -18,7 +18,7 @@ from otcpipe.errors import OtcpipeError
 from otcpipe.finra import pages
 from otcpipe.finra.transport import Answer
 from otcpipe.records import Page, Partition
-from otcpipe.stages import download, normalize, parse, website_file
+from otcpipe.stages import normalize, paging, parse, website_file
 from otcpipe.stages.completeness import PartitionChanged
 from otcpipe.storage import gz
 from otcpipe.text import dialect
@@ -126,7 +126,7 @@ def answer_case(seed: int) -> str:
             raise PartitionChanged("not data") from None
 
     try:
-        found = download.read_partition(OTCE, ask)
+        found = paging.read_partition(OTCE, ask)
     except OtcpipeError as error:
         return _outcome(error)
     if found is None:
@@ -157,7 +157,7 @@ CASES = {"file": file_case, "answer": answer_case}
 
 def main() -> None:
     kind, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    download.PAGE = PAGE_ROWS
+    paging.PAGE_ROWS = PAGE_ROWS
     outcomes, failures, longest = Counter[str](), list[str](), 0.0
     for seed in range(first, first + count):
         start = time.process_time()

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otcpipe.diff import difference
+from otcpipe.storage.diff import difference
 
 Row = tuple[str | None, int | None, Decimal | None, date | None]
 SCHEMA = pa.schema({"symbol": pa.string(), "crd": pa.int32(), "notional": pa.decimal128(9, 2), "day": pa.date32()})
