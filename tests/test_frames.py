@@ -126,7 +126,7 @@ def test_strict_leaves_out_what_may_have_been_otherwise() -> None:
     [
         ({"table": "capture"}, "symbol_summary"),
         ({"table": "x; drop table otc.capture"}, "cannot be read"),
-        ({"table": "venue_share", "symbols": "ABC"}, "no symbols"),
+        ({"table": "venue_share", "symbols": "ABC"}, "no column of symbols"),
         ({"table": "venue_share", "week": "soon"}, "YYYY-MM-DD"),
         ({"table": "venue_share", "week": WEEK, "first": WEEK}, "Give either"),
         ({"table": "venue_share", "as_of": datetime(2025, 12, 1)}, "zone"),  # noqa: DTZ001 - that is the point

@@ -88,7 +88,7 @@ def test_a_number_that_its_lines_do_not_give_is_said_to_be_unproven(explain: Exp
     sql("update otc.symbol_summary set total_volume = 6 where symbol = 'A'")
     code, out, error = explain("A", "--week", WEEK)
     assert (code, error) == (1, "otcpipe: 2 numbers cannot be proven: see `otcpipe verify --week 2025-11-14`.\n")
-    assert "but the record says 6 shares in 1 trade at AAAA" in out
+    assert "but the record has 6 shares in 1 trade at AAAA" in out
     assert "1 line adds up to 5 shares in 1 trade, but symbol_summary says 6 in 1." in out
     sql("update otc_internal.volume_record set mpid = 'CCCC' where symbol = 'B'")
     code, out, _ = explain("B", "--week", WEEK)

@@ -141,7 +141,7 @@ def test_a_week_of_a_file_has_no_other_scope_than_ats(said: Said) -> None:
         (("\udcff",), "No symbol '?' is stored."),
         (
             ("NA", "--week", FILE_WEEK),
-            f"'NA' has no records of the week ending {FILE_WEEK}; its newest are of {WEEKS[-1]}.",
+            f"'NA' has no records for the week ending {FILE_WEEK}; its newest are for {WEEKS[-1]}.",
         ),
     ],
 )
@@ -187,5 +187,5 @@ def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_rest
     assert float(leader["share_change_1w_pts"]) == -float(second["share_change_1w_pts"]) != 0
     (only,) = json.loads(said("venues", "--week", FILE_WEEK, "--json"))
     assert (only["tier"], only["market_share_pct"], only["published_on"]) == ("T1", "100.0000", "2026-03-16")
-    assert "No venue has a share" in said("venues", "--week", "2020-01-03")
+    assert "No venue shares of scope" in said("venues", "--week", "2020-01-03")
     assert "361" in said("venues", "--scope", "NON_ATS")

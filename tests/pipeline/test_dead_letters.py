@@ -320,7 +320,7 @@ def test_old_letters_are_purged_only_on_confirmation(
     death: Callable[..., DeadMessage], here: Command, sql: Sql
 ) -> None:
     dead_letters.record(resources.database(), death(observed()), messages.read)
-    assert "1 letter of" in here("dlq", "purge", "--older-than", "0").stdout
+    assert "1 letter older than" in here("dlq", "purge", "--older-than", "0").stdout
     assert sql("select count(*) from otc.letter") == [(1,)]
     assert here("dlq", "purge", "--older-than", "1", "--yes").returncode == 0
     assert sql("select count(*) from otc.letter") == [(1,)]

@@ -111,7 +111,7 @@ def test_the_last_capture_of_a_partition_can_be_withdrawn_too(sql: Sql, here: He
 
 
 def test_what_cannot_be_withdrawn_is_said_in_a_sentence(cut_short: str, here: Here) -> None:
-    assert "There is no capture 12" in here("withdraw", "12", "--reason", "x").stderr
+    assert "No capture 12 exists" in here("withdraw", "12", "--reason", "x").stderr
     assert "A reason is needed" in here("withdraw", cut_short).stderr
     assert "counts already" in here("withdraw", cut_short, "--undo").stdout
     assert "with this, it is withdrawn" in here("withdraw", cut_short, "--reason", "x", "--dry-run").stdout
