@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from otcpipe import resources
 from otcpipe.broker import actors
 from otcpipe.cli import app
-from otcpipe.stack import Supervisor, start_servers
+from otcpipe.stack import Supervisor, kernel, start_servers
 from otcpipe.storage import postgres, s3
 from otcpipe.storage.postgres import Database
 
@@ -139,7 +139,12 @@ def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..
         command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "4"]
         with (tmp_path / f"worker{len(started)}.log").open("wb") as log:
             process = subprocess.Popen(
-                command, env=os.environ | environment | more, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=os.environ | environment | more,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=kernel.dying_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - two system calls
             )
         started.append(process)
         return process

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -39,14 +39,17 @@ def client(environment: dict[str, str]) -> Iterator["redis.Redis"]:
 
 @pytest.fixture
 def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FailClosedBroker]]:
-    """Builds a broker with one actor and a worker on it."""
+    """Builds a broker with one actor, or one of each name, and a worker on it."""
     monkeypatch.setattr(consumer, "SWEEP_SECONDS", 0.2)
     workers: list[dramatiq.Worker] = []
 
-    def start(function: Callable[[str], None], *more: Middleware, **options: object) -> FailClosedBroker:
+    def start(
+        function: Callable[[str], None], *more: Middleware, names: Sequence[str] = (QUEUE,), **options: object
+    ) -> FailClosedBroker:
         middleware = [CurrentMessage(), WorkerTuning(), *more, Retries()]
         made = FailClosedBroker(client, middleware, timedelta(seconds=15))
-        dramatiq.actor(broker=made, actor_name="work", queue_name=QUEUE, **options)(function)  # type: ignore[call-overload]
+        for name in names:
+            dramatiq.actor(broker=made, actor_name=name, queue_name=name, **options)(function)  # type: ignore[call-overload]
         workers.append(dramatiq.Worker(made, worker_threads=2))
         workers[-1].start()
         return made
@@ -142,8 +145,7 @@ def test_a_worker_that_is_busy_leaves_a_message_to_one_that_is_idle(
     first = busy(work, go)
     time.sleep(1)
     assert not first.in_hand["other"]
-    second = work(seen.append)
-    dramatiq.actor(broker=second, actor_name="other", queue_name="other")(seen.append)
+    work(seen.append, names=(QUEUE, "other"))
     wait(lambda: seen == ["three"])
     go.set()
 
