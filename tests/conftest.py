@@ -144,7 +144,7 @@ def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=kernel.dying_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - two system calls
+                preexec_fn=kernel.death_signal_setter(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - two system calls
             )
         started.append(process)
         return process
