@@ -64,6 +64,7 @@ def first_wanted(database: Database) -> Row:
 def apply(database: Database, key: Key, decision: Decision) -> None:
     """Insert a decision and apply it: regrade near an accepted partition, or mark an observation as withdrawn."""
     with database.transaction() as transaction:
+        transaction.rows("lock_observation", fetched_key=decision.subject)
         if not transaction.run("add_decision", **asdict(decision) | asdict(key.partition), decision_id=key.digest):
             return
         if decision.kind == "accept":

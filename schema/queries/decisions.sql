@@ -10,6 +10,10 @@ values (
 )
 on conflict (decision_id) do nothing;
 
+-- name: lock_observation
+-- Wait until no other transaction adds the capture of the observation, or a decision about it: each reads the other.
+select pg_advisory_xact_lock(hashtext('otc.observation'), hashtext(%(fetched_key)s));
+
 -- name: mark_withdrawn
 -- Set whether a capture is withdrawn: the newest decision about it counts.
 update otc.capture set is_withdrawn = d.kind = 'withdraw'

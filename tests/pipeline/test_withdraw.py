@@ -2,7 +2,10 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +15,9 @@ from otcpipe import resources
 from otcpipe.audit import verify
 from otcpipe.audit.verdict import Verdict
 from otcpipe.broker import actors
+from otcpipe.pipeline.decisions import Decision
 from otcpipe.records import Partition
-from tests.support.pipeline import NOON, WEEK, drive, file_text, observe, reconciled
+from tests.support.pipeline import NOON, WEEK, drive, file_text, functions, observe, reconciled
 from tests.support.tables import all_tables
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -53,6 +57,23 @@ def undisturbed(sql: Sql) -> dict[str, list[str]]:
     load(0, WHOLE)
     load(5, [("S1", "AAAA", 500, 1), *WHOLE[2:]])
     return without_decisions(sql)
+
+
+def test_a_decision_made_while_its_capture_is_added_is_not_missed(environment: dict[str, str], sql: Sql) -> None:
+    run = observe(file_text(WHOLE), OTCE, NOON)
+    decision = Decision("withdraw", OTCE, str(run.key), "wrong", NOON)
+    values = asdict(decision) | asdict(OTCE) | {"decision_id": "d"}
+    with ThreadPoolExecutor(1) as pool:
+        with resources.database().transaction() as deciding:
+            deciding.rows("lock_observation", fetched_key=str(run.key))
+            deciding.run("add_decision", **values)
+            deciding.run("mark_withdrawn", subject=str(run.key))
+            added = pool.submit(functions()["cache"], run)
+            while not sql("select from pg_locks where locktype = 'advisory' and not granted"):
+                assert not added.done(), "it did not wait for the decision"
+                time.sleep(0.05)
+        added.result(60)
+    assert sql("select is_withdrawn from otc.capture") == [(True,)]
 
 
 def test_a_withdrawn_capture_counts_in_no_answer_and_its_undo_restores_everything(
