@@ -69,7 +69,7 @@ def test_a_decision_made_while_its_capture_is_added_is_not_missed(environment: d
             deciding.run("add_decision", **values)
             deciding.run("mark_withdrawn", subject=str(run.key))
             added = pool.submit(functions()["cache"], run)
-            while not sql("select from pg_locks where locktype = 'advisory' and not granted"):
+            while not sql("select pid from pg_locks where locktype = 'advisory' and not granted"):
                 assert not added.done(), "it did not wait for the decision"
                 time.sleep(0.05)
         added.result(60)
