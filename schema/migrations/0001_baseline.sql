@@ -385,7 +385,10 @@ select
         else least(v.observed_at, otc.published_at(v.first_published_on))
     end as available_at,
     case when v.is_first then least(v.observed_at, otc.published_at(v.first_published_on)) else v.observed_at end
-    as known_from
+    as known_from,
+    v.opened_by as brought_by, -- this and the next two are former names
+    v.closed_by as ended_by,
+    v.closed_at as ended_at
 from (
     select
         r.*,

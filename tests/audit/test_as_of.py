@@ -139,7 +139,7 @@ def test_two_orders_of_arrival_end_in_identical_tables(sql: Sql) -> None:
         for capture in order:
             drive(observe(text(T1, capture.rows), T1, capture.at, "all"))
         records = """
-            select v.symbol, v.mpid, v.share_volume, v.updated_on, v.observed_at, v.ended_at, v.certainty,
+            select v.symbol, v.mpid, v.share_volume, v.updated_on, v.observed_at, v.closed_at, v.certainty,
                 v.available_at
             from otc.version v order by 1, 2, 5
         """

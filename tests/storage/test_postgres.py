@@ -113,6 +113,10 @@ def test_an_index_leads_to_the_records_of_a_symbol(environment: dict[str, str], 
     ("former", "today"),
     [
         ("select brought_by, ended_by from otc.volume_record", "select opened_by, closed_by from otc.volume_record"),
+        (
+            "select brought_by, ended_by, ended_at from otc.version",
+            "select opened_by, closed_by, closed_at from otc.version",
+        ),
         ("select * from otc.acceptance", "select * from otc.quality_override"),
     ],
 )
@@ -124,6 +128,11 @@ def test_what_analysts_query_keeps_its_former_names(
         """insert into otc_internal.volume_record
         (week_ending, opened_by, share_volume, trade_count, tier, venue_type)
         values ('2024-01-05', 7, 1, 1, 'T1', 'ATS')"""
+    )
+    sql(
+        """insert into otc.capture (capture_id, week_ending, tier, source, covers, fetched_key, raw_key, digest,
+            observed_at, published_on, persisted_at)
+        values (7, '2024-01-05', 'T1', 'api', 'all', 'f', 'r', 'd', now(), '2024-01-22', now())"""
     )
     sql(
         """insert into otc_internal.decision (decision_id, kind, week_ending, tier, subject, reason, decided_at)
