@@ -32,9 +32,8 @@ def add(database: Database, fetched_key: Key, manifest: Manifest, content: bytes
     keys = {"capture_id": number_of(fetched_key), "fetched_key": str(fetched_key), "raw_key": str(raw)}
     with database.transaction() as transaction:
         transaction.run("add_trading_week", **_trading_week(partition.week_ending))
-        transaction.rows(
-            "lock_observation", fetched_key=str(fetched_key)
-        )  # else a decision meanwhile would be missed
+        # a decision of another transaction must be visible to this one, or see its capture
+        transaction.rows("lock_observation", fetched_key=str(fetched_key))
         transaction.run("add_capture", **asdict(partition), **keys, **values)
         return int(transaction.rows("capture_of", fetched_key=str(fetched_key))[0]["capture_id"])
 
