@@ -2,20 +2,38 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from otcpipe.cli.tables import Column, render
 from otcpipe.storage.postgres import Row
 from otcpipe.text.printable import printable, sentence
 
-# Columns that may be cut when the terminal is narrow.
+# Columns that may be wrapped when the terminal is narrow.
 PROSE = ("reason", "labels", "issue_name", "venue_name", "names")
-PIPED_WIDTH = 160
+# Columns that are shown at any width: which row it is, and its main figure or state.
+KEYS = {
+    *(
+        "week_ending",
+        "tier",
+        "state",
+        "reason",
+        "symbol",
+        "volume",
+        "scope",
+        "hhi",
+        "rank",
+        "mpid",
+        "market_share_pct",
+    ),
+    *("capture_id", "letter_id", "error_class", "change", "share_volume_after", "restated_week", "metric", "rows"),
+    *("span", "number", "T1", "T2", "OTCE", "name", "job", "next"),
+}
+PIPED_WIDTH = 10_000  # a pipe or a file gets every column, in one line a row
 BAR_WIDTH = 10
 SHARES_EXPONENT = -6  # quantities have six decimals, mostly zeros
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -38,17 +56,21 @@ def print_json(rows: Sequence[Row]) -> None:
     sys.stdout.write("\n")
 
 
-def print_table(columns: dict[str, str], rows: Sequence[Row]) -> None:
-    """Print rows as a table; `columns` maps names of a row to headings."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, heading in columns.items():
-        cells = [_cell(name, row[name]) for row in rows]
-        is_number = any(isinstance(row[name], int | Decimal) and not isinstance(row[name], bool) for row in rows)
-        width = None if name in PROSE else max(map(len, [heading, *cells]))
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True, min_width=width)
-    for row in rows:
-        table.add_row(*(Text(_cell(name, row[name])) for name in columns))
+def print_table(columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Print rows as a table that fits the terminal; `columns` maps names of a row to headings.
+
+    Columns that are not among `KEYS` are left out from the last on where there is no room, and counted below.
+    """
+    cells = [{name: _cell(name, row[name]) for name in columns} for row in rows]
+    numbers = [name for name in columns if any(_is_number(row[name]) for row in rows)]
+    described = {
+        name: Column(heading, 0 if name in KEYS else at, is_prose=name in PROSE)
+        for at, (name, heading) in enumerate(columns.items(), 1)
+    }
+    table, omitted = render(described, cells, numbers, console.width if sys.stdout.isatty() else None)
     console.print(table)
+    if omitted:
+        say(f"(+{counted(omitted, 'column')}: widen the terminal or use --json)")
 
 
 def whole(shares: Decimal) -> int:
@@ -72,6 +94,10 @@ def interval(low: Decimal | None, high: Decimal | None) -> str | None:
     return None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
 def _cell(name: str, value: object) -> str:
     return sentence(value) if name in PROSE and isinstance(value, str) else _shown(value)
 
@@ -83,7 +109,7 @@ def _shown(value: object) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if isinstance(value, Decimal) and value == int(value) and value.as_tuple().exponent == SHARES_EXPONENT:
         return f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else printable(str(value))
+    return f"{value:,}" if _is_number(value) else printable(str(value))
 
 
 def _text(value: object) -> str:
