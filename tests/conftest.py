@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
 from otcpipe import resources
 from otcpipe.broker import actors
@@ -26,6 +28,7 @@ from otcpipe.storage.postgres import Database
 pytest_plugins = ["tests.support.watchdog"]
 DATA = Path(__file__).parent / "data"
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
+SHARED = "@pytest.fixture(scope="  # how a fixture begins that is made once for several tests
 MOST_WORKERS = 6  # each has servers of its own
 numbers = itertools.count(1)
 hypothesis_settings.register_profile("otcpipe", deadline=None)  # a slow machine is no fault of what is tested
@@ -43,17 +46,32 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that share a fixture of a folder or module run in one worker, which then makes it once."""
-    for item in [item for item in items if isinstance(item, pytest.Function)]:
-        shared = [
-            definitions[-1].baseid
-            for definitions in item._fixtureinfo.name2fixturedefs.values()
-            if definitions[-1].scope != "function" and definitions[-1].baseid.startswith("tests/")
-        ]
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(min(shared, key=len)))
+class SharingScheduler(LoadScopeScheduling):  # type: ignore[misc]
+    """Runs the tests that share a fixture of their folder or module in one worker, which then makes it once.
+
+    xdist's own groups, which are marks, have no effect with pytest 9.2: they rely on an attribute that it ignores.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared_place(nodeid.partition("::")[0]) or nodeid
+
+
+@cache
+def shared_place(module: str) -> str | None:
+    """Return the folder or module whose tests share a fixture, else None."""
+    path = Path(module)
+    if path.parent.name != "tests" and SHARED in _text(path.with_name("conftest.py")):
+        return str(path.parent)
+    return module if SHARED in _text(path) else None
+
+
+def _text(module: Path) -> str:
+    path = DATA.parents[1] / module
+    return path.read_text() if path.exists() else ""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingScheduler | None:
+    return SharingScheduler(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")
