@@ -208,7 +208,7 @@ LISTINGS = {
 def test_every_listing_fits_its_terminal_and_keeps_its_key_columns(width: int) -> None:
     printed = in_terminal(width, *LISTINGS)
     assert "Traceback" not in printed
-    for screen, keys in zip(printed.split("$ ")[1:], LISTINGS.values(), strict=True):
+    for screen, keys in zip(printed.split("==> ")[1:], LISTINGS.values(), strict=True):
         table = [line for line in screen.splitlines() if "  " in line]
         assert max(map(cell_len, table)) <= width, screen
         assert [key for key in keys if key not in screen] == [], screen

@@ -14,7 +14,7 @@ import sys
 from otcpipe.cli import app
 for line in sys.argv[1:]:
     sys.argv = ["otcpipe", *line.split()]
-    print("$", line)
+    print("==>", line)
     try:
         app()
     except SystemExit:
