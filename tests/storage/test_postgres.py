@@ -83,7 +83,7 @@ def test_every_statement_is_described() -> None:
 
 
 def test_every_column_of_fact_ten_is_in_the_key_of_current_records(environment: dict[str, str], sql: Sql) -> None:
-    definition = sql("select pg_get_indexdef('otc.volume_record_current'::regclass)")[0][0]
+    definition = sql("select pg_get_indexdef('otc_internal.volume_record_current'::regclass)")[0][0]
     assert "NULLS NOT DISTINCT" in definition
     for column in [
         "week_ending",
