@@ -1,4 +1,4 @@
-"""Dead messages in Redis, which wait there with their failure until they are recorded in PostgreSQL."""
+"""Dead messages in Redis, kept with their failure until they are recorded in PostgreSQL."""
 
 import hashlib
 import json

@@ -39,7 +39,7 @@ class Credentials:
         for name in ("FINRA_URL", "FINRA_TOKEN_URL"):
             url = urlsplit(self._settings[name])
             if url.scheme != "https" and url.hostname not in LOOPBACK:
-                raise Invalid(f"OTCPIPE_{name} must be https, since credentials are sent there.")
+                raise Invalid(f"OTCPIPE_{name} must be https, since credentials are sent to it.")
         with self._lock:
             if not self._token or time.monotonic() > self._until:
                 self._renew()

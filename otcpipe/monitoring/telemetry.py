@@ -101,7 +101,7 @@ class Figures(Collector):
 def serve(settings: Settings) -> HTTPServer:
     """Start a server on OTCPIPE_TELEMETRY_HOST and _PORT, which answers from threads, and return it.
 
-    Raises Invalid if it cannot listen there.
+    Raises Invalid if it cannot listen on that address.
     """
     host, port = settings["TELEMETRY_HOST"], int(settings["TELEMETRY_PORT"])
     registry = CollectorRegistry()

@@ -28,7 +28,7 @@ def _unconsumed(found: dict[str, Queue]) -> Verdict | None:
     if not names:
         return None
     waiting = sum(_waiting(found[name.removesuffix(".DQ")], name) for name in names)
-    finding = f"No worker consumes {', '.join(names)}. Messages that wait there: {waiting:,}."
+    finding = f"No worker consumes {', '.join(names)}. Messages waiting: {waiting:,}."
     return ("fail" if waiting else "warn"), finding, "Start workers: `otcpipe up`, or `dramatiq actors`."
 
 

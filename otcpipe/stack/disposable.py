@@ -17,6 +17,6 @@ def set_aside(path: Path) -> Path | None:
 
 
 def restore(aside: Path, path: Path) -> None:
-    """Rename `aside` back to `path`; files that the server has created there meanwhile are set aside."""
+    """Rename `aside` back to `path`; files that the server has created in the meantime are set aside."""
     set_aside(path)
     aside.rename(path)

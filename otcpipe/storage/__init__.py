@@ -1,1 +1,1 @@
-"""S3 and PostgreSQL, and what is stored there."""
+"""S3 and PostgreSQL, and the form of what they store."""

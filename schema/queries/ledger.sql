@@ -118,7 +118,7 @@ order by generation desc
 limit 1;
 
 -- name: partitions
--- The state of each partition that was ever requested: its newest capture, and its most telling run. Rows of impossible
+-- The state of each partition that was ever requested: its newest capture, and the run that says most about it. Rows of impossible
 -- partitions are left out: `impossible_runs` lists them.
 with newest as (
     select distinct on (week_ending, tier) *

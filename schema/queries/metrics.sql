@@ -65,7 +65,7 @@ returning d.metric;
 -- name: plan_for_a_week
 -- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap: a
 -- capture right after the first load of its quarter took minutes. One that was looks as if a week were most of it, and
--- to read all of it looks cheap: the index leads to the week alone, however many are there.
+-- to read all of it looks cheap: the index leads to the week alone, however many weeks the table has.
 select
     set_config('enable_nestloop', 'off', true),
     set_config('enable_indexscan', 'on', true),

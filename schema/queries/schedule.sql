@@ -42,7 +42,7 @@ where
     );
 
 -- name: stale_weeks
--- Weeks whose metrics a runner left due or older code made, unless something is on its way there; for each the newest
+-- Weeks whose metrics a runner left due or older code made, unless something is pending for the week; for each the newest
 -- capture whose records are in, by which a compute run is asked for.
 with stale as (
     select week_ending from otc_internal.metric_due

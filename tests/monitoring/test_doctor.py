@@ -92,7 +92,7 @@ def test_a_queue_without_a_worker_is_a_warning_and_a_failure_once_messages_wait(
     assert examined(environment)["queues"].verdict == "warn"
     send(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
     found = examined(environment)["queues"]
-    assert (found.verdict, "wait there: 1." in found.finding) == ("fail", True)
+    assert (found.verdict, "waiting: 1." in found.finding) == ("fail", True)
 
 
 @pytest.mark.usefixtures("consumed")

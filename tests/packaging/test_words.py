@@ -10,20 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHECKED = (  # the rest follows
-    "README.md",
-    "otcpipe/README.md",
-    "otcpipe/__init__.py",
-    "otcpipe/cli",
-    "otcpipe/export",
-    "otcpipe/frames.py",
-    "otcpipe/report",
-    "scripts",
-    "tests/cli",
-    "tests/export",
-    "tests/packaging/test_compose.py",
-    "tests/report",
+CHECKED = (
+    *("README.md", "otcpipe", "actors", "schema", "scripts"),
+    *("tests/cli", "tests/export", "tests/packaging/test_compose.py", "tests/report"),
 )
+ALLOWED = {
+    "otcpipe/stack/account.py": {"nobody"},  # the user of that name
+    "otcpipe/storage/postgres_errors.py": {"nobody"},
+    "otcpipe/stages/normalize.py": {"stands"},  # a reason that stored rejects have
+    "otcpipe/audit/verify.py": {"stand"},  # a stand-in table
+    "schema/queries/verify.sql": {"stand"},
+}
 UNCLEAR = re.compile(
     r"""(?<![a-z])(
     tells?|told|telling|untold            # use say, report, return, show
@@ -32,7 +29,8 @@ UNCLEAR = re.compile(
     |tak(?:e|es|en|ing)\saway|took\saway  # use remove
     |of\sthe\slike
     |(?:come|comes|came|coming)\sthrough  # use is done
-    |there|stands?|standing               # use exists, is stored, is in
+    |there(?!\s(?:is|are|was|were)\b)      # as a place; "if there is none" is plain
+    |stands?|standing                     # use exists, is stored, is in
     )(?![a-z])""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -40,7 +38,7 @@ FILES = sorted(
     path
     for place in CHECKED
     for path in ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*"))
-    if path.suffix in (".py", ".sql", ".html", ".md")
+    if path.suffix in (".py", ".sql", ".html", ".md") and path.parent.name != "upgrades"  # steps of the past
 )
 
 
@@ -67,7 +65,8 @@ def texts(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_uses_plain_words(path: Path) -> None:
     found = [" ".join(match[0].split()) for text in texts(path) for match in UNCLEAR.finditer(" ".join(text.split()))]
-    assert found == []
+    allowed = ALLOWED.get(str(path.relative_to(ROOT)), set())
+    assert [words for words in found if words.lower() not in allowed] == []
 
 
 def test_unclear_words_are_found_wherever_they_are_written(tmp_path: Path) -> None:
