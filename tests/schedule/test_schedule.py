@@ -167,7 +167,7 @@ def test_a_fire_that_fails_or_whose_process_dies_is_done_later(
     with pytest.raises(KeyboardInterrupt):
         schedule.fire_due(at(WEDNESDAY), [Job("otc-tier1-weekly", "SCHEDULE_TIER1", dies)])
     assert schedule.fire_due(at(WEDNESDAY), jobs) == [], "it may still be running"
-    sql("update otc.schedule_fire set fired_at = now() - interval '11 minutes' where finished_at is null")
+    sql("update otc_internal.schedule_fire set fired_at = now() - interval '11 minutes' where finished_at is null")
     assert len(schedule.fire_due(at(WEDNESDAY), jobs)) == 1
     assert len(calls) == 1
 
