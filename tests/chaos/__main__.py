@@ -27,7 +27,8 @@ def main() -> int:
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     seeds = range(chosen.first, chosen.last + 1)
-    running = [_start(seeds[number :: chosen.processes], folder, number) for number in range(chosen.processes)]
+    shares = [seeds[number :: chosen.processes] for number in range(min(chosen.processes, len(seeds)))]
+    running = [_start(share, folder, number) for number, share in enumerate(shares)]
     codes = [process.wait() for process in running]
     print(summary(seeds, folder))
     return int(any(codes))
