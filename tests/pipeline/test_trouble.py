@@ -212,7 +212,7 @@ def test_after_the_loss_of_all_that_redis_has_reconcile_finishes_the_work(
         client.flushall()
     sql("update otc.stage_run set queued_at = queued_at - interval '1 minute', lease_until = now()")
     left = sql("select count(*) from otc.stage_run where state <> 'done'")[0][0]
-    assert left and f"{left} run" in here("reconcile").stdout
+    assert left and f"{left} lost run" in here("reconcile").stdout
     os.killpg(worker.pid, signal.SIGCONT)
     wait(lambda: sql(DONE) == [(2,)])
 
