@@ -10,6 +10,7 @@ import pyarrow as pa
 from otcpipe import resources, weeks
 from otcpipe.errors import Invalid
 from otcpipe.metrics import definitions
+from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Transaction
 
 RECORDS = "venue_volume"
@@ -64,11 +65,11 @@ def read(
     with resources.database().transaction() as transaction:
         transaction.run("utc")
         if table == RECORDS:
-            rows = transaction.table("records", **span, at=at or EVER, strict=strict, symbols=wanted)
+            rows = arrow.table(transaction, "records", **span, at=at or EVER, strict=strict, symbols=wanted)
         else:
             _check(transaction, table, wanted)
             transaction.rows("ask_metric", **span, metric=table, at=at, symbols=wanted)
-            rows = transaction.table("asked")
+            rows = arrow.table(transaction, "asked")
     return _frame(rows, exact=exact)
 
 

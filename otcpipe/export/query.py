@@ -10,7 +10,7 @@ import pyarrow as pa
 from otcpipe.metrics import definitions
 from otcpipe.metrics.definitions import WEEK
 from otcpipe.records import ATTRIBUTION
-from otcpipe.storage import sql
+from otcpipe.storage import arrow, sql
 from otcpipe.storage.postgres import Database, Transaction
 
 RECORDS = "venue_volume"
@@ -67,10 +67,10 @@ class Rows:
         """Yield the rows of a week, in an order that depends on their values only."""
         values = {"week_ending": week, "at": self._at}
         if self._back is None:
-            return self._transaction.stream("exported_records", **values)
+            return arrow.stream(self._transaction, "exported_records", **values)
         self._note_known(week - self._back, week)
         self._transaction.rows("take_metric", metric=self._table, **values)
-        return self._transaction.stream("exported_metric", first=week - self._back, **values)
+        return arrow.stream(self._transaction, "exported_metric", first=week - self._back, **values)
 
     def count(self, week: date) -> int:
         """Return the number of rows of a week."""

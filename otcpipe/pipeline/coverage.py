@@ -7,7 +7,7 @@ from otcpipe import weeks
 from otcpipe.datasets import TIERS
 from otcpipe.pipeline import ledger, planning
 from otcpipe.records import Partition
-from otcpipe.stages import compute
+from otcpipe.stages import versions
 from otcpipe.storage.postgres import Database, Row
 
 NOT_EXPECTED = "-"  # the state of a week before the first that was ever requested of its tier
@@ -44,7 +44,7 @@ def cells(
     that is expected of every tier; None means the first that was requested of each.
     """
     with database.transaction() as transaction:
-        more = {_partition(row): row for row in transaction.rows("coverage", code_version=compute.VERSION)}
+        more = {_partition(row): row for row in transaction.rows("coverage", code_version=versions.COMPUTE)}
     known = {_partition(row): row | more.get(_partition(row), {}) for row in ledger.partitions(database)}
     expected = set(planning.expected_partitions(database, now, first or since, TIERS))
     end = last or weeks.week_ending(now.astimezone(weeks.NEW_YORK).date()) - planning.WEEK

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from otcpipe.errors import Invalid
-from otcpipe.stages import compute, fetch, normalize, parse
+from otcpipe.stages import versions
 from otcpipe.storage import keys
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -24,15 +24,13 @@ class Stage:
     time_limit: timedelta
 
 
-CACHE_VERSION = PERSIST_VERSION = 1
-
 PIPELINE = (
-    Stage("fetch", "fetch_week", "partition", fetch.VERSION, 8, 5 * SECOND, 10 * MINUTE, 30 * MINUTE),
-    Stage("cache", "cache_file", "fetched", CACHE_VERSION, 8, 2 * SECOND, 5 * MINUTE, 10 * MINUTE),
-    Stage("parse", "parse_file", "raw", parse.VERSION, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
-    Stage("normalize", "normalize_rows", "parsed", normalize.VERSION, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
-    Stage("persist", "persist_records", "normalized", PERSIST_VERSION, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
-    Stage("compute", "compute_metrics", "normalized", compute.VERSION, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
+    Stage("fetch", "fetch_week", "partition", versions.FETCH, 8, 5 * SECOND, 10 * MINUTE, 30 * MINUTE),
+    Stage("cache", "cache_file", "fetched", versions.CACHE, 8, 2 * SECOND, 5 * MINUTE, 10 * MINUTE),
+    Stage("parse", "parse_file", "raw", versions.PARSE, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
+    Stage("normalize", "normalize_rows", "parsed", versions.NORMALIZE, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
+    Stage("persist", "persist_records", "normalized", versions.PERSIST, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
+    Stage("compute", "compute_metrics", "normalized", versions.COMPUTE, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
 )
 
 

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import Normalized
 from otcpipe.storage.diff import fill_nulls
+from otcpipe.text.tables import Normalized
 
 TOLERANCE = 1e-6  # shares for each row: FINRA rounds totals and rows
 SYMBOL_TOTALS = pa.array([*WEEKLY.symbol_totals])

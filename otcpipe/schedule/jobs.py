@@ -11,7 +11,7 @@ from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
 from otcpipe.schedule.job import Job, JobContext
-from otcpipe.stages import compute
+from otcpipe.stages import versions
 from otcpipe.storage import keys
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; a partition that does not fit is more urgent a week later
@@ -30,7 +30,7 @@ def fetch_missing(context: JobContext, *tiers: str) -> str:
 def recompute_stale(context: JobContext) -> str:
     """Enqueue a compute run for each week that is still due or whose metrics are of older code."""
     with context.database.transaction() as transaction:
-        rows = transaction.rows("stale_weeks", code_version=compute.VERSION)
+        rows = transaction.rows("stale_weeks", code_version=versions.COMPUTE)
     for row in rows:
         key = keys.parse(row["key"], context.settings["S3_PREFIX"])
         run = Run(definition.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")

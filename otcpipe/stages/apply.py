@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.errors import Damaged
-from otcpipe.records import RECORD, Normalized
+from otcpipe.storage import arrow
 from otcpipe.storage.diff import difference
 from otcpipe.storage.postgres import Row, Transaction
+from otcpipe.text.tables import RECORD, Normalized
 
 KEY = ("symbol", "mpid", "firm_crd")  # of a record within a partition, as in the index of current records
 QUANTITIES = ("share_volume", "trade_count", "notional")
@@ -43,10 +44,10 @@ def apply(
             return _apply_diff(transaction, names, capture, load(previous["normalized_key"]).records, rows.records)
     incoming = to_columns(names, capture, rows.records)
     if not transaction.rows("has_current", **partition)[0]["has_current"]:
-        transaction.copy("copy_records", incoming)
+        arrow.copy(transaction, "copy_records", incoming)
         return int(incoming.num_rows)
     transaction.run("create_incoming")
-    transaction.copy("copy_incoming", incoming)
+    arrow.copy(transaction, "copy_incoming", incoming)
     compare = "drop_unchanged" if capture["covers"] == "all" else "drop_unchanged_ats"
     closed = transaction.run(compare, **partition, capture_id=capture["capture_id"])
     opened = transaction.run("add_incoming")
@@ -66,7 +67,7 @@ def _apply_diff(
     if removed.num_rows > max(MAX_ROWS_BY_LOOKUP, previous.num_rows // 2):
         raise _DiffNotApplicable
     transaction.run("create_outgoing")
-    transaction.copy("copy_outgoing", to_columns(names, capture, removed))
+    arrow.copy(transaction, "copy_outgoing", to_columns(names, capture, removed))
     places = transaction.rows("places_of_outgoing", **partition)[0]["places"]
     transaction.run("drop_outgoing")
     transaction.rows("plan_by_place")
@@ -74,7 +75,7 @@ def _apply_diff(
     transaction.rows("plan_for_a_week")
     if closed != removed.num_rows:
         raise _DiffNotApplicable
-    transaction.copy("copy_records", to_columns(names, capture, added))
+    arrow.copy(transaction, "copy_records", to_columns(names, capture, added))
     if transaction.rows("current_sums", **partition)[0] != _sums(current):
         raise _DiffNotApplicable
     return int(added.num_rows) + closed

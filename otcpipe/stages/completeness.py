@@ -7,9 +7,10 @@ import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Permanent
-from otcpipe.records import REASON, Page, Partition, decode_dictionaries
+from otcpipe.records import Page, Partition
 from otcpipe.stages import parse
 from otcpipe.text import escapes
+from otcpipe.text.tables import REASON, decode_dictionaries
 
 
 class PartitionChanged(Exception):

@@ -11,7 +11,6 @@ from otcpipe.metrics.parallel import LOCKS, WeekComputation, begin
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row, Transaction
 
-VERSION = 1
 PENDING_SECONDS, BUSY_SECONDS = 5, 2  # until the next attempt
 
 

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 
 from otcpipe.errors import Damaged, Invalid
 from otcpipe.quality import reconciliation
-from otcpipe.records import Normalized, decode_dictionaries
-from otcpipe.stages import normalize, parse
+from otcpipe.stages import normalize, parse, versions
 from otcpipe.storage import objects
 from otcpipe.storage.keys import Key
 from otcpipe.storage.postgres import Row
 from otcpipe.storage.s3 import ObjectStore
+from otcpipe.text.tables import Normalized, decode_dictionaries
 from otcpipe.weeks import published_on
 
 
@@ -35,13 +35,13 @@ def _normalized_key(raw: Key, parse_version: int, normalize_version: int) -> Key
 
 def is_stale(raw: Key, key: str) -> bool:
     """Return whether an older version of the code made the normalized key of a raw key."""
-    return follows(raw, key) and key != str(_normalized_key(raw, parse.VERSION, normalize.VERSION))
+    return follows(raw, key) and key != str(_normalized_key(raw, versions.PARSE, versions.NORMALIZE))
 
 
 def follows(raw: Key, key: str) -> bool:
     """Return whether the normalized key follows from the raw key, by the current or an older version of the code."""
-    versions = product(range(parse.VERSION + 1), range(normalize.VERSION + 1))
-    return any(key == str(_normalized_key(raw, *pair)) for pair in versions)
+    pairs = product(range(versions.PARSE + 1), range(versions.NORMALIZE + 1))
+    return any(key == str(_normalized_key(raw, *pair)) for pair in pairs)
 
 
 def content(store: ObjectStore, raw: Key) -> bytes:
@@ -57,9 +57,9 @@ def recompute(store: ObjectStore, raw: Key) -> Evidence:
     text = content(store, raw)
     table = parse.rows(text)
     rows = normalize.rows(table, raw.partition)
-    key = _normalized_key(raw, parse.VERSION, normalize.VERSION)
+    key = _normalized_key(raw, versions.PARSE, versions.NORMALIZE)
     derived = {
-        raw.derived("parsed", "parse", parse.VERSION): table,
+        raw.derived("parsed", "parse", versions.PARSE): table,
         key.sibling("rejected", key.digest): rows.rejects,
         key: rows.kept,
     }

@@ -14,7 +14,6 @@ from otcpipe.storage import observations
 from otcpipe.storage.keys import sha256
 from otcpipe.storage.s3 import ObjectStore
 
-VERSION = 1
 ROLLING_SPAN = timedelta(days=360)  # of the rolling dataset: documented as twelve months, seen to be far more
 
 

@@ -6,12 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import TIERS
-from otcpipe.records import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
 from otcpipe.text import dialect, quoted, unquoted
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.quoted import Malformed
+from otcpipe.text.tables import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
 
-VERSION = 2
 TIER_NAMES = {*TIERS, *TIERS.values()}
 added_columns = dialect.added_columns
 _SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,14}")

@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 
 from otcpipe.errors import Permanent
 from otcpipe.quality import reconciliation
-from otcpipe.records import Normalized, Partition
+from otcpipe.records import Partition
 from otcpipe.stages import apply, evidence
 from otcpipe.stages.apply import Load
 from otcpipe.stages.replay import Replay
-from otcpipe.storage import keys
+from otcpipe.storage import arrow, keys
 from otcpipe.storage.postgres import Database, Row, Transaction
+from otcpipe.text.tables import Normalized
 
 
 def persist(database: Database, capture_id: int, key: keys.Key, load: Load, now: datetime) -> dict[str, int]:
@@ -84,6 +85,5 @@ def _store_account(transaction: Transaction, capture: Row, key: keys.Key, rows: 
     transaction.run("drop_rejects", raw_key=capture["raw_key"])
     place = {"raw_key": capture["raw_key"], "week_ending": capture["week_ending"], "tier": capture["tier"]}
     columns = {name: pa.repeat(pa.scalar(value), rows.rejects.num_rows) for name, value in place.items()}
-    transaction.copy(
-        "copy_rejects", pa.table(columns | {name: rows.rejects[name] for name in rows.rejects.column_names})
-    )
+    columns |= {name: rows.rejects[name] for name in rows.rejects.column_names}
+    arrow.copy(transaction, "copy_rejects", pa.table(columns))

@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from otcpipe.metrics import definitions
 from otcpipe.quality import grading, profile
-from otcpipe.records import Normalized, Partition
+from otcpipe.records import Partition
 from otcpipe.stages import apply
 from otcpipe.stages.apply import Load
+from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Row, Transaction
+from otcpipe.text.tables import Normalized
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Replay:
         return self.loaded[key] if key in self.loaded else self.load(key)
 
     def _current_records(self, capture: Row) -> pa.Table:
-        return self.transaction.table("current_records", week_ending=capture["week_ending"], tier=capture["tier"])
+        partition = {name: capture[name] for name in ("week_ending", "tier")}
+        return arrow.table(self.transaction, "current_records", **partition)
 
 
 def _common_length(applied: Sequence[tuple[int, str]], target: Sequence[tuple[int, str]]) -> int:

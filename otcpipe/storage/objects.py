@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Damaged
-from otcpipe.records import REJECT, Manifest, Normalized
+from otcpipe.records import Manifest
 from otcpipe.storage import gz
 from otcpipe.storage.keys import Key, sha256
 from otcpipe.storage.s3 import ObjectStore
+from otcpipe.text.tables import REJECT, Normalized
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:

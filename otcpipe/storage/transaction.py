@@ -1,13 +1,12 @@
-"""One database transaction: named statements from `schema/queries`, COPY in and out."""
+"""One database transaction: named statements from `schema/queries`."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
-import pyarrow as pa
 
-from otcpipe.storage import copy_format, sql
+from otcpipe.storage import sql
 
 Row = dict[str, Any]
 
@@ -17,7 +16,7 @@ class Transaction:
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
-        self._streams = ExitStack()
+        self._callbacks = ExitStack()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -43,42 +42,10 @@ class Transaction:
         with psycopg.ClientCursor(self.connection) as cursor:
             cursor.execute(text, values or None)
 
-    def copy(self, name: str, rows: pa.Table) -> None:
-        """COPY an Arrow table into the columns of a statement, whose types must equal those of the table."""
-        with self.connection.cursor() as cursor, cursor.copy(sql.statements()[name]) as copy:
-            for block in copy_format.encode(rows):
-                copy.write(block)
-
-    def columns(self, name: str, /, **values: object) -> dict[str, pa.DataType]:
-        """Return the column names and Arrow types of a query, without running it to its rows."""
-        with psycopg.ClientCursor(self.connection) as cursor:
-            described = cursor.execute(_wrap("columns_of", name), values).description or []
-            return {column.name: copy_format.arrow_type(column.type_display) for column in described}
-
-    def stream(self, name: str, /, **values: object) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a query as typed batches, in memory that does not grow with the number of rows.
-
-        If rows are still unread when the transaction ends, the query is cancelled on the server.
-        """
-        batches = self._stream(name, values)
-        self._streams.callback(batches.close)
-        return batches
-
-    def table(self, name: str, /, **values: object) -> pa.Table:
-        """Return all rows of a query as an Arrow table, which has the query's columns even without rows."""
-        return pa.Table.from_batches(self.stream(name, **values), pa.schema(self.columns(name, **values)))
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call this before the transaction ends."""
+        self._callbacks.callback(callback)
 
     def close(self) -> None:
-        """Cancel the streams that are still unread: a transaction cannot end while the server sends rows."""
-        self._streams.close()
-
-    def _stream(self, name: str, values: dict[str, object]) -> Generator[pa.RecordBatch, None, None]:
-        columns = self.columns(name, **values)
-        cursor = psycopg.ClientCursor(self.connection)  # COPY takes no parameters on the server
-        with cursor, cursor.copy(_wrap("copy_out", name), values) as copy:
-            yield from copy_format.batches(map(bytes, copy), columns)
-
-
-def _wrap(outer: str, name: str) -> bytes:
-    """Return the statement `outer` with the named query in place of its `{query}`."""
-    return sql.statements()[outer].replace("{query}", sql.statements()[name].removesuffix(";")).encode()
+        """Call what `on_end` was given."""
+        self._callbacks.close()

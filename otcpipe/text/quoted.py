@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from otcpipe.records import LINE
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
+from otcpipe.text.tables import LINE
 
 QUOTED_BYTES = 1000  # shown of a line that is too long
 BATCH_ROWS = 50_000  # held as Python values at a time

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON, REJECT, SYMBOL, TEXT, decode_dictionaries
 from otcpipe.text.limits import MAX_REJECTS
+from otcpipe.text.tables import LINE, REASON, REJECT, SYMBOL, TEXT, decode_dictionaries
 from otcpipe.text.values import Day, Number
 
 _ADDED = (LINE, REASON, TEXT, SYMBOL)  # by parse

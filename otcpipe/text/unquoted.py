@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import DICTIONARY, LINE
 from otcpipe.text import escapes, quoted
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
 from otcpipe.text.quoted import Malformed
+from otcpipe.text.tables import DICTIONARY, LINE
 
 CHUNK = 1 << 20  # bytes
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from benchmark.measure import Cost, measured
 from otcpipe import resources
-from otcpipe.records import Normalized
 from otcpipe.storage import copy_format, gz, objects
 from otcpipe.storage.keys import sha256
+from otcpipe.text.tables import Normalized
 
 
 def cache(content: bytes, folder: Path, cost: Cost) -> None:

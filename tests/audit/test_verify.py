@@ -23,7 +23,7 @@ from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Manifest, Partition
 from otcpipe.stack import Supervisor
-from otcpipe.stages import normalize
+from otcpipe.stages import versions
 from otcpipe.storage import gz, keys, objects, observations
 from otcpipe.storage import sql as statements
 from tests.conftest import place
@@ -397,7 +397,7 @@ def test_what_is_not_computed_or_still_processed_or_of_older_code_is_no_finding(
         f"Capture {number} is still being processed: see `otcpipe status`.",
         "venue_share is not computed yet.",
     ]
-    monkeypatch.setattr(normalize, "VERSION", 99)
+    monkeypatch.setattr(versions, "NORMALIZE", 99)
     assert notes(NEXT.week_ending)[:1] == [
         "Capture 10 was made by older code: `otcpipe reconcile --stale` redoes it.",
     ]

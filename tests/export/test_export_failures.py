@@ -15,6 +15,7 @@ from otcpipe import resources
 from otcpipe.export import FORMATS
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
+from otcpipe.storage import arrow
 from tests.conftest import place
 from tests.support.pipeline import WEEK, drive, file_text, observe
 
@@ -82,13 +83,13 @@ def test_rows_that_are_half_read_are_cancelled_when_the_transaction_ends(name: s
     fail, kind = FAILURES[name]
     started = time.monotonic()
     with pytest.raises(kind), resources.database().transaction() as transaction:
-        batches = transaction.stream("exported_records", week_ending=WEEK, at=None)
+        batches = arrow.stream(transaction, "exported_records", week_ending=WEEK, at=None)
         assert next(batches).num_rows
         fail()
     assert time.monotonic() - started < SECONDS
     assert open_transactions() == 0
     with resources.database().transaction() as transaction:  # and the connection is of use
-        assert transaction.table("exported_records", week_ending=WEEK, at=None).num_rows == ROWS
+        assert arrow.table(transaction, "exported_records", week_ending=WEEK, at=None).num_rows == ROWS
 
 
 @pytest.mark.parametrize("form", FORMATS)

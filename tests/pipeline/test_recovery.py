@@ -16,7 +16,7 @@ from otcpipe.pipeline import claims, definition, ledger, recovery
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition, StageResult
-from otcpipe.stages import normalize
+from otcpipe.stages import versions
 from otcpipe.storage import keys
 from tests.support.pipeline import NOON, WEEK, drive, fail, file_text, observe
 
@@ -134,14 +134,14 @@ def test_what_an_older_version_made_is_redone_from_its_first_stage_on(
     before, prefix = sql(RECORDS), environment["OTCPIPE_S3_PREFIX"]
     assert recovery.stale(resources.database(), prefix, "again") == []
     newer = tuple(
-        replace(stage, code_version=normalize.VERSION + 1) if stage.name == "normalize" else stage
+        replace(stage, code_version=versions.NORMALIZE + 1) if stage.name == "normalize" else stage
         for stage in PIPELINE
     )
     monkeypatch.setattr(definition, "PIPELINE", newer)
     monkeypatch.setattr(recovery, "VERSIONS", {stage.name: stage.code_version for stage in newer})
     stale = recovery.stale(resources.database(), prefix, "again")
     assert [(one.run.stage.name, one.why) for one in stale] == [
-        ("normalize", f"made by version {normalize.VERSION}")
+        ("normalize", f"made by version {versions.NORMALIZE}")
     ] * 2
     carried = drive(*(ledger.request(resources.database(), one.run) for one in stale))
     assert [run.stage.name for run in carried].count("compute") == 2

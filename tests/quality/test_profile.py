@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from otcpipe import resources
 from otcpipe.quality import profile
-from otcpipe.records import RECORD, Partition
+from otcpipe.records import Partition
+from otcpipe.storage import arrow
+from otcpipe.text.tables import RECORD
 from tests.support.lines import normalized
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
@@ -71,7 +73,7 @@ def test_measures_of_a_capture_are_those_of_the_tables(sql: Sql, is_whole: bool)
     if not is_whole:
         drive(observe(file_text([("ABC", "AAAA", 5, 1)], "T1"), T1, NOON + timedelta(days=1)))
     with resources.database().transaction() as transaction:
-        current = transaction.table("current_records", week_ending=WEEK, tier="T1")
+        current = arrow.table(transaction, "current_records", week_ending=WEEK, tier="T1")
         stored = transaction.row("quality", week_ending=WEEK, tier="T1")
     assert stored is not None
     expected = profile.of(normalized(told, T1).records if is_whole else current)

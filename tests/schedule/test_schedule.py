@@ -23,7 +23,7 @@ from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.schedule import JOBS, Job, JobContext, plan
 from otcpipe.settings import DEFAULTS
-from otcpipe.stages import compute
+from otcpipe.stages import versions
 from otcpipe.weeks import NEW_YORK
 from tests.support.interrupts import IGNORING_SIGINT
 from tests.support.pipeline import WEEK, drive, file_text, observe
@@ -202,7 +202,7 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
     assert recompute() == []
     sql("insert into otc_internal.metric_due (week_ending, metric) values (%s, 'venue_share')", WEEK)
     assert recompute() == ["compute"]
-    sql("update otc.stage_run set code_version = %s where stage = 'compute'", compute.VERSION - 1)
+    sql("update otc.stage_run set code_version = %s where stage = 'compute'", versions.COMPUTE - 1)
     assert recompute() == ["compute"]
     assert recompute() == []
     assert sql("select count(*) from otc_internal.metric_due") == [(0,)]

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Defective
-from otcpipe.records import CompletePartition, Page, decode_dictionaries
+from otcpipe.records import CompletePartition, Page
 from otcpipe.stages import normalize, paging, parse
 from otcpipe.text import escapes
+from otcpipe.text.tables import decode_dictionaries
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Framing, Kind, generate
 from tests.finra_server.rows import Row, with_values
 from tests.support.finra_client import KEY, T1, client, held, read, rows_of

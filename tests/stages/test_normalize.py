@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.quality import reconciliation
-from otcpipe.records import RECORD, REJECT, Partition
-from otcpipe.stages import normalize, parse
+from otcpipe.records import Partition
+from otcpipe.stages import normalize, parse, versions
 from otcpipe.text import rows as rowset
+from otcpipe.text.tables import RECORD, REJECT
 from tests.support.lines import OTCE, files, joined, lines_below_header, normalized, numbers, rejects
 from tests.support.pipeline import WEEK, api_text, file_text
 
@@ -88,7 +89,7 @@ def test_output_changes_only_with_the_version() -> None:
     outputs = normalized(answer + b"\nx|y\n"), normalized(download)
     tables = [table for rows in outputs for table in (rows.records, rows.totals, rows.rejects)]
     results = [(str(table.schema.types), table.to_pydict()) for table in tables]
-    assert hashlib.sha256(repr(results).encode()).hexdigest() == OUTPUT[normalize.VERSION]
+    assert hashlib.sha256(repr(results).encode()).hexdigest() == OUTPUT[versions.NORMALIZE]
 
 
 @settings(deadline=None, max_examples=40)

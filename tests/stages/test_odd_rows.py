@@ -13,7 +13,7 @@ from otcpipe.metrics import definitions
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from otcpipe.stages import compute, normalize
+from otcpipe.stages import compute, versions
 from otcpipe.storage import keys
 from tests.metrics import reference
 from tests.metrics.load import ordered, tables
@@ -152,7 +152,7 @@ def test_rejects_that_newer_code_gives_their_symbol_change_the_metrics(
         definitions.mark_due(transaction, following)
     compute.compute(resources.database(), following)
     assert rolling(sql, following) == [(0, "down")]
-    monkeypatch.setattr(normalize, "VERSION", 99)
+    monkeypatch.setattr(versions, "NORMALIZE", 99)
     [(key, generation)] = sql(
         "select r.key, r.generation from otc.stage_run as r join otc.capture as c on c.capture_id = r.generation "
         "where r.stage = 'normalize' and c.observed_at = %s",

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
-from otcpipe.stages import parse
+from otcpipe.stages import parse, versions
+from otcpipe.text.tables import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
 from tests.support.lines import FIELDS, OTCE, files, joined, lines_below_header
 from tests.support.pipeline import api_text, file_text
 
@@ -50,7 +50,7 @@ def test_output_changes_only_with_the_version() -> None:
     texts = (FILE + bad, API + b"|added" + bad, api_text([{}, {}], OTCE), real, quotes, b"sep=|\n" + FILE + bad)
     tables = [decode_dictionaries(parse.rows(content)) for content in texts]
     results = [(str(table.schema.types), table.to_pydict()) for table in tables]
-    assert hashlib.sha256(repr(results).encode()).hexdigest() == OUTPUT[parse.VERSION]
+    assert hashlib.sha256(repr(results).encode()).hexdigest() == OUTPUT[versions.PARSE]
 
 
 @settings(deadline=None, max_examples=40)

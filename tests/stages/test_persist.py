@@ -13,7 +13,7 @@ from otcpipe import resources
 from otcpipe.audit.revisions import revisions
 from otcpipe.errors import Permanent
 from otcpipe.records import Partition
-from otcpipe.stages import apply, normalize
+from otcpipe.stages import apply, normalize, versions
 from otcpipe.storage import sql as statements
 from otcpipe.storage.postgres import Transaction
 from otcpipe.text.values import Number
@@ -156,7 +156,7 @@ def test_newer_code_replaces_what_the_older_made_of_the_same_capture(
     runs = drive(observe(api_text(rows, T1), T1, covers="all"))
     assert current(sql) == [("ABC", "AAAA", 100), ("ABC", "BBBB", 2)]
     with monkeypatch.context() as newer:
-        newer.setattr(normalize, "VERSION", 99)
+        newer.setattr(versions, "NORMALIZE", 99)
         newer.setattr(normalize, "SHARES", Number(9, pa.decimal128(20, 0)))
         drive(replace(runs[2], request="again"))
     assert sql("select symbol, mpid from otc_internal.volume_record") == [("ABC", "AAAA")]

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otcpipe import resources
-from otcpipe.records import RECORD
 from otcpipe.storage import copy_format
+from otcpipe.text.tables import RECORD
 
 FIELDS = [field for field in RECORD if field.name != "line"]
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)

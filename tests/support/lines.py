@@ -6,8 +6,9 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import Normalized, Partition
+from otcpipe.records import Partition
 from otcpipe.stages import normalize, parse
+from otcpipe.text.tables import Normalized
 from tests.support.pipeline import WEEK, api_text, file_text
 
 OTCE = Partition(WEEK, "OTCE")

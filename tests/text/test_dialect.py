@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON
 from otcpipe.stages import parse
+from otcpipe.text.tables import LINE, REASON
 from tests.support.lines import OTCE, joined, normalized, numbers, rejects
 from tests.support.pipeline import api_text, file_text
 

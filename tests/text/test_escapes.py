@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from otcpipe.audit import raw_lines
 from otcpipe.datasets import WEEKLY
-from otcpipe.records import LINE, REASON, TEXT, decode_dictionaries
 from otcpipe.stages import parse
 from otcpipe.text import escapes
+from otcpipe.text.tables import LINE, REASON, TEXT, decode_dictionaries
 from tests.support.lines import OTCE, joined
 from tests.support.pipeline import api_text
 

@@ -2,32 +2,23 @@
 
 from datetime import timedelta
 from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from otcpipe import settings as _settings
-from otcpipe.finra import Finra
-from otcpipe.finra.rate_limit import RateLimit
 from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database
-from otcpipe.storage.s3 import ObjectStore
+
+if TYPE_CHECKING:
+    from otcpipe.resources.clients import finra, store
+
+__all__ = ["database", "finra", "lease", "settings", "store"]
 
 
 @cache
 def settings() -> Settings:
     """Return the settings; raises Invalid if one is wrong."""
     return _settings.load()
-
-
-@cache
-def store() -> ObjectStore:
-    """Return the object store; it connects on the first request."""
-    return ObjectStore(settings())
-
-
-@cache
-def finra() -> Finra:
-    """Return the client of FINRA's API, with the rate limit that all workers share."""
-    rate = RateLimit(settings()["REDIS_URL"], int(settings()["FINRA_RATE"]))
-    return Finra(settings(), rate.wait_turn)
 
 
 @cache
@@ -39,3 +30,10 @@ def database() -> Database:
 def lease() -> timedelta:
     """Return how long a claimed run stays with a worker that does not renew its lease."""
     return timedelta(seconds=int(settings()["LEASE"]))
+
+
+def __getattr__(name: str) -> Any:
+    """Import the clients of S3 and of FINRA on first use: it takes longer than most commands take to run."""
+    if name in {"store", "finra"}:
+        return getattr(import_module("otcpipe.resources.clients"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
