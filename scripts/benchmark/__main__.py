@@ -47,6 +47,11 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         yield from stages
         yield from _again(asked, next(line.floor for line in stages if line.name == "persist"))
         yield Line("a record with its indexes", room=stagewise.room())
+        times = 1 if asked.small else 5
+        floor = latency.nothing(times)
+        symbol = weeks.busiest(is_small=asked.small)
+        for name, cost in latency.commands(symbol, weeks.monday(asked.history), times).items():
+            yield Line(f"otcpipe {name}", cost, floor=floor, floor_is="Python that does nothing")
         for number in (1, 2):
             with whole.workers(number, folder) as processes:
                 first = asked.history + 2 * number - 1
@@ -59,8 +64,6 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         yield _whole(asked, processes, range(BACKFILL))
     with place(servers, folder), whole.workers(1, folder):
         yield Line("enqueue to start, idle", latency.start())
-    cost, floor = latency.helping()
-    yield Line("otcpipe --help", cost, floor=floor, floor_is="Python that does nothing")
     if not asked.quick:
         with place(servers, folder):
             yield from _usual(asked, line.cost)

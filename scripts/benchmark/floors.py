@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from benchmark.measure import Cost, measured
 from otcpipe import resources
-from otcpipe.storage import copy_format, gz, objects
+from otcpipe.storage import copy_format, gz, objects, sql
 from otcpipe.storage.keys import sha256
 from otcpipe.text.tables import Normalized
 
@@ -39,11 +39,14 @@ def persist(incoming: pa.Table, cost: Cost) -> None:
     """COPY the same rows, already encoded, into a table with the same indexes."""
     encoded = b"".join(copy_format.encode(incoming))
     with resources.database().transaction() as transaction:
-        transaction.connection.execute("create table if not exists bare (like otc.volume_record including indexes)")
+        transaction.connection.execute(
+            "create table if not exists bare (like otc_internal.volume_record including indexes)"
+        )
+    statement = sql.statements()["copy_records"].replace("volume_record", "bare")
     with (
         measured(cost),
         resources.database().transaction() as transaction,
-        transaction.connection.cursor().copy("copy bare from stdin (format binary)") as copy,
+        transaction.connection.cursor().copy(statement) as copy,
     ):
         copy.write(encoded)
 
@@ -55,7 +58,7 @@ def compute(week: date, cost: Cost) -> None:
             """
             create temporary table floor on commit drop as
             select symbol, tier, venue_type, mpid, firm_crd, sum(share_volume) as shares, sum(trade_count) as trades
-            from otc.volume_record where week_ending = %s and ended_by is null group by 1, 2, 3, 4, 5
+            from otc_internal.volume_record where week_ending = %s and closed_by is null group by 1, 2, 3, 4, 5
             """,
             [week],
         )

@@ -1,10 +1,10 @@
-"""Time what a person waits for: the start of a stage, and the help of the command line."""
+"""Time what a person waits for: the start of a stage, and commands that only read."""
 
 import statistics
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from benchmark import stagewise, weeks
 from benchmark.measure import Cost, measured
@@ -12,7 +12,6 @@ from otcpipe import resources
 from otcpipe.broker import actors
 from otcpipe.pipeline import planning
 
-TIMES = 5
 STARTED = b"select started_at from otc.stage_run where key = %s and started_at is not null"
 
 
@@ -38,14 +37,33 @@ def _started(key: str) -> datetime:
         time.sleep(0.01)
 
 
-def helping() -> tuple[Cost, Cost]:
-    """Return the median times of `otcpipe --help`, and of Python that does nothing."""
-    return _median("-m", "otcpipe", "--help"), _median("-c", "pass")
+COMMANDS = (
+    "--help",
+    "show SYMBOL",
+    "show SYMBOL --weeks 249",
+    "top",
+    "venues",
+    "status",
+    "explain SYMBOL --week WEEK",
+)
 
 
-def _median(*arguments: str) -> Cost:
+def commands(symbol: str, week: date, times: int) -> dict[str, Cost]:
+    """Return the median time of each command that reads, from its start to its end as a process."""
+    names = {"SYMBOL": symbol, "WEEK": str(week)}
+    return {
+        line: _median(times, "-m", "otcpipe", *(names.get(word, word) for word in line.split())) for line in COMMANDS
+    }
+
+
+def nothing(times: int) -> Cost:
+    """Return the median time of Python that does nothing."""
+    return _median(times, "-c", "pass")
+
+
+def _median(times: int, *arguments: str) -> Cost:
     costs = []
-    for _ in range(TIMES):
+    for _ in range(times):
         cost = Cost()
         with measured(cost):
             subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)

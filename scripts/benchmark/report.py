@@ -43,6 +43,10 @@ TARGETS = {
     "week 50": [Target("ratio", 1.2, "x")],
     "enqueue to start, idle": [Target("seconds", 0.2, "s")],
     "otcpipe --help": [Target("seconds", 0.5, "s")],
+    "otcpipe show SYMBOL": [Target("seconds", 0.35, "s")],
+    "otcpipe top": [Target("seconds", 0.35, "s")],
+    "otcpipe venues": [Target("seconds", 0.35, "s")],
+    "otcpipe status": [Target("seconds", 0.35, "s")],
     "a record with its indexes": [Target("room", 333, "bytes")],  # 16 GB for 48 million
 }
 

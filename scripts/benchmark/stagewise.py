@@ -88,8 +88,8 @@ MEANING = {
 
 
 ROOM = b"""
-    select sum(pg_total_relation_size(inhrelid)) / (select count(*) from otc.volume_record) as room
-    from pg_inherits where inhparent = 'otc.volume_record'::regclass
+    select sum(pg_total_relation_size(inhrelid)) / (select count(*) from otc_internal.volume_record) as room
+    from pg_inherits where inhparent = 'otc_internal.volume_record'::regclass
 """
 
 

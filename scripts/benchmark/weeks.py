@@ -1,5 +1,6 @@
 """Generate weeks of full size and realistic shape; they are kept in files between runs."""
 
+from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
     for day in {FIRST, FIRST + timedelta(days=4), FIRST + timedelta(days=11)} if days else ():
         text = text.replace(str(day), str(day + timedelta(days=days)))
     return text.encode()
+
+
+def busiest(*, is_small: bool) -> str:
+    """Return the symbol of tier 1 with the most rows."""
+    lines = cached(HERE, FIRST, "T1", (SMALL if is_small else FULL)["T1"])
+    place = WEEKLY.api_fields.index("issueSymbolIdentifier")
+    symbols = Counter(line.split("|")[place] for line in lines)
+    del symbols[""]  # totals of the tier
+    return symbols.most_common(1)[0][0]
 
 
 def _traded_more(line: str) -> str:
