@@ -34,6 +34,9 @@ WRONG = [
     ("TELEMETRY_PORT", "0"),
     ("TELEMETRY_PORT", "65536"),
     ("TELEMETRY_PORT", "987654"),
+    ("TIERS", "T1;T2"),
+    ("TIERS", "T1,,T2"),
+    ("TIERS", "T9"),
     ("SINCE", "yesterday"),
     ("SINCE", "2026-02-30"),
     ("SINCE", "0001-01-05"),
@@ -178,6 +181,7 @@ def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: st
         "FINRA_RATE": "7",
         "LEASE": "20",
         "SINCE": "2025-01-03",
+        "TIERS": "T2",
         "HOME": str(tmp_path),
     }
     text = right.get(name, f"{syntax.SCHEMES[name][0]}://u:{SECRET}@host" if name in syntax.SCHEMES else "4711")

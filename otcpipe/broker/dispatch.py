@@ -43,6 +43,7 @@ def send_lost_runs(broker: FailClosedBroker) -> list[recovery.Finding]:
         message_ids(broker),
         settings.now(),
         lambda run: send(broker, run),
+        settings.tiers,
     )
 
 

@@ -1,5 +1,6 @@
 """Values of command line arguments: a week, a scope, one of several choices."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from otcpipe import resources, weeks
@@ -11,6 +12,11 @@ SCOPES = ("ATS", "NON_ATS", "ALL")
 def week(text: str | None) -> date | None:
     """Return the Friday of the week that contains a date; None for no text. Raises Invalid."""
     return weeks.parse_week(text, resources.settings().now()) if text else None
+
+
+def tiers(given: Sequence[str]) -> list[str]:
+    """Return the tiers that were given, by default those of OTCPIPE_TIERS; raises Invalid."""
+    return [weeks.parse_tier(text) for text in given] or list(resources.settings().tiers)
 
 
 def scope(text: str) -> str:

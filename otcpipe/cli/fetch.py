@@ -5,9 +5,8 @@ from datetime import date
 
 from otcpipe import resources, weeks
 from otcpipe.broker import actors
-from otcpipe.cli import watch
+from otcpipe.cli import arguments, watch
 from otcpipe.cli.console import say
-from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import planning
 from otcpipe.pipeline.refresh import most_urgent, refreshable
@@ -20,7 +19,7 @@ def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> No
     """Enqueue a week's partitions, except those that are not due, running, or captured already."""
     now = resources.settings().now()
     friday = weeks.parse_week(week, now)
-    partitions = [Partition(friday, tier) for tier in _tiers(tiers)]
+    partitions = [Partition(friday, tier) for tier in arguments.tiers(tiers)]
     actors.ping()
     states = planning.states(resources.database(), partitions)
     started = []
@@ -42,7 +41,7 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     end = weeks.parse_week(last, now) if last else weeks.week_ending(now.date()) - planning.WEEK
     if begin > end:
         raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
-    partitions = planning.partitions_between(begin, end, _tiers(tiers))
+    partitions = planning.partitions_between(begin, end, arguments.tiers(tiers))
     missing = planning.missing(partitions, planning.states(resources.database(), partitions), now)
     pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
     say(
@@ -61,7 +60,7 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
     """Enqueue published partitions again, most overdue first (see `pipeline.refresh`), within a budget."""
     now = resources.settings().now()
     first = weeks.week_ending(now.date()) - planning.WEEK * number if number else date.min
-    known = refreshable(resources.database(), first)
+    known = refreshable(resources.database(), first, resources.settings().tiers)
     states = planning.states(resources.database(), [one.partition for one in known])
     busy = {one for one, state in states.items() if state in planning.UNDER_WAY}
     chosen = most_urgent([one for one in known if one.partition not in busy], now, max_requests)
@@ -84,7 +83,3 @@ def enqueue_partitions(partitions: Sequence[Partition]) -> None:
     planning.enqueue_fetches(
         resources.database(), resources.store(), settings["S3_PREFIX"], partitions, actors.send, settings.now()
     )
-
-
-def _tiers(given: Sequence[str]) -> list[str]:
-    return [weeks.parse_tier(text) for text in given] or list(TIERS)

@@ -12,4 +12,6 @@ RequiredWeek = Annotated[str, typer.Option("--week", metavar="DATE", help=WEEK_H
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: a list of objects.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Watch until it is done or failed.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
-Tiers = Annotated[list[str] | None, typer.Option("--tier", help="T1, T2 or OTCE; default: all three.")]
+Tiers = Annotated[
+    list[str] | None, typer.Option("--tier", help="T1, T2 or OTCE, may be repeated; default: OTCPIPE_TIERS.")
+]

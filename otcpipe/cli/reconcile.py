@@ -50,8 +50,9 @@ def _removed(*, is_dry: bool) -> str:
 
 def _due(prefix: str) -> Iterator[Finding]:
     settings, database = resources.settings(), resources.database()
-    yield from recovery.find(database, resources.store(), prefix, actors.message_ids(), settings.now())
-    yield from recovery.never_requested(database, prefix, settings.since, settings.now())
+    tiers, now = settings.tiers, settings.now()
+    yield from recovery.find(database, resources.store(), prefix, actors.message_ids(), now, tiers)
+    yield from recovery.never_requested(database, prefix, tiers, settings.since, now)
 
 
 def _summary(number: int, *, stale: bool, is_dry: bool) -> str:

@@ -22,8 +22,9 @@ COLUMNS = {
 
 
 def status(week: str | None, *, as_json: bool) -> None:
-    """Print every partition that was ever requested, or the three of one week, and oddities of the ledger."""
-    now = resources.settings().now()
+    """Print every partition that was ever requested, or those of one week, and oddities of the ledger."""
+    settings = resources.settings()
+    now = settings.now()
     friday = weeks.parse_week(week, now) if week else None
     rows = [row for row in ledger.partitions(resources.database(), friday) if row["week_ending"] <= weeks.today(now)]
     for row in rows:
@@ -32,7 +33,9 @@ def status(week: str | None, *, as_json: bool) -> None:
     if friday:
         known = {row["tier"]: row for row in rows}
         rows = [
-            known.get(tier) or _never_requested(tier, friday, weeks.state_of(friday, tier, now)) for tier in TIERS
+            known.get(tier) or _never_requested(tier, friday, weeks.state_of(friday, tier, now))
+            for tier in TIERS
+            if tier in known or tier in settings.tiers
         ]
     if as_json:
         print_json(rows)

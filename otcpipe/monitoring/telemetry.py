@@ -5,7 +5,7 @@ Dramatiq's own middleware counts retries twice, knows no queue depth, and its pr
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date
 from http.server import HTTPServer
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -14,9 +14,8 @@ from prometheus_client.registry import Collector
 
 from otcpipe import weeks
 from otcpipe.broker.queues import Queues
-from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid, OtcpipeError
-from otcpipe.pipeline import definition, ledger
+from otcpipe.pipeline import definition, ledger, planning
 from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database, Row, Transaction
 
@@ -37,10 +36,9 @@ FIGURES = {
     "partitions": "Partitions by state.",
     "unreconciled_partitions": "Partitions that differ from FINRA's own totals.",
     "quality_score": "The score, 0 to 100, of the newest week of a tier that was graded.",
-    "weeks_behind": "Weeks that were published since the newest that is done.",
+    "weeks_behind": "Expected weeks of a wanted tier that were published since the newest that is done.",
 }
 QUANTILES = [0.5, 0.95, 1.0]
-WEEK = timedelta(days=7)
 MAX_CONNECTIONS, TIMEOUT_SECONDS = 2, 2.0
 
 
@@ -89,13 +87,14 @@ class Figures(Collector):
     def _of_partitions(self, rows: list[Row]) -> Iterator[Sample]:
         for (tier, state), number in Counter((row["tier"], row["state"]) for row in rows).items():
             yield "partitions", number, {"tier": tier, "state": state}
-        for tier in TIERS:
+        for tier in self._settings.tiers:
             of_tier = [row for row in rows if row["tier"] == tier]
             yield "unreconciled_partitions", sum(row["reconciled"] is False for row in of_tier), {"tier": tier}
-            done = (row["week_ending"] for row in of_tier if row["state"] == "done")
-            newest = max(done, default=weeks.week_ending(weeks.EARLIEST))
-            behind = (weeks.newest_published(self._settings.now(), tier) - newest) // WEEK
-            yield "weeks_behind", max(0, behind), {"tier": tier}
+            newest = max((row["week_ending"] for row in of_tier if row["state"] == "done"), default=date.min)
+            expected = planning.expected_partitions(
+                self._database, self._settings.now(), self._settings.since, [tier]
+            )
+            yield "weeks_behind", sum(one.week_ending > newest for one in expected), {"tier": tier}
 
 
 def serve(settings: Settings) -> HTTPServer:

@@ -49,8 +49,9 @@ def _stalled(found: dict[str, Queue]) -> Verdict | None:
 
 def runs(context: CheckContext) -> Verdict:
     """Look for lost runs."""
-    prefix, now = context.settings["S3_PREFIX"], context.settings.now()
-    lost = list(recovery.find(context.database, context.store, prefix, actors.message_ids(), now))
+    settings = context.settings
+    prefix, tiers, now = settings["S3_PREFIX"], settings.tiers, settings.now()
+    lost = list(recovery.find(context.database, context.store, prefix, actors.message_ids(), now, tiers))
     if lost:
         finding = f"{_counted(len(lost), 'lost run')}: due, but without a message or a worker."
         return "warn", finding, "Run `otcpipe reconcile`."

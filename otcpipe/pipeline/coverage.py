@@ -1,5 +1,6 @@
 """Coverage: the state of every expected partition, one cell for each week and tier."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,7 +11,7 @@ from otcpipe.records import Partition
 from otcpipe.stages import versions
 from otcpipe.storage.postgres import Database, Row
 
-NOT_EXPECTED = "-"  # the state of a week before the first that was ever requested of its tier
+NOT_EXPECTED = "-"  # the state of a week before the first that is expected of its tier
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,27 @@ class Cell:
 
 
 def cells(
-    database: Database, now: datetime, since: date | None, first: date | None = None, last: date | None = None
+    database: Database,
+    now: datetime,
+    since: date | None,
+    first: date | None = None,
+    last: date | None = None,
+    tiers: Sequence[str] = tuple(TIERS),
 ) -> list[Cell]:
-    """Return one cell for each week and tier, oldest first, from `first` to `last`.
+    """Return one cell for each week and each of the tiers, oldest first, from `first` to `last`.
 
     By default from the oldest week that is known or expected to the newest that has ended. `since` is the first week
-    that is expected of every tier; None means the first that was requested of each.
+    that is expected of every tier; None means what requests decided (`planning.expected_partitions`).
     """
     with database.transaction() as transaction:
         more = {_partition(row): row for row in transaction.rows("coverage", code_version=versions.COMPUTE)}
-    known = {_partition(row): row | more.get(_partition(row), {}) for row in ledger.partitions(database)}
-    expected = set(planning.expected_partitions(database, now, first or since, TIERS))
+    rows = [row for row in ledger.partitions(database) if row["tier"] in tiers]
+    known = {_partition(row): row | more.get(_partition(row), {}) for row in rows}
+    expected = set(planning.expected_partitions(database, now, first or since, tiers))
     end = last or weeks.week_ending(now.astimezone(weeks.NEW_YORK).date()) - planning.WEEK
     begin = first or min((one.week_ending for one in {*known, *expected}), default=end)
     span = sorted(
-        planning.partitions_between(begin, end, TIERS), key=lambda one: (one.week_ending, list(TIERS).index(one.tier))
+        planning.partitions_between(begin, end, tiers), key=lambda one: (one.week_ending, list(TIERS).index(one.tier))
     )
     return [_cell(one, known.get(one), now, is_expected=one in expected) for one in span]
 

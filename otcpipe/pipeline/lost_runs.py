@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 
 from otcpipe import weeks
@@ -55,10 +55,10 @@ def unsettled(database: Database, prefix: str) -> Iterator[tuple[Run, str]]:
                 yield run, why
 
 
-def absent(database: Database, prefix: str, now: datetime) -> Iterator[Run]:
-    """Yield the fetches of partitions that are due by the calendar but were not published when last requested."""
+def absent(database: Database, prefix: str, tiers: Container[str], now: datetime) -> Iterator[Run]:
+    """Yield the fetches of partitions of these tiers that are due but were not published when last requested."""
     with database.transaction() as transaction:
         rows = transaction.rows("absent", asked_before=now - RETRY_ABSENT)
     for row in rows:
-        if weeks.due_at(row["week_ending"], row["tier"]) <= now:
+        if row["tier"] in tiers and weeks.due_at(row["week_ending"], row["tier"]) <= now:
             yield Run(definition.named("fetch"), keys.parse(row["key"], prefix), request=f"absent {now.isoformat()}")

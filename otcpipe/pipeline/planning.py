@@ -1,11 +1,10 @@
 """What is expected, what is missing, and how it is requested: one answer for commands, schedule and recovery."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from otcpipe import weeks
-from otcpipe.datasets import TIERS
 from otcpipe.pipeline import decisions, definition, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -47,7 +46,7 @@ def partitions_between(first: date, last: date, tiers: Iterable[str]) -> list[Pa
 def expected_partitions(
     database: Database, now: datetime, since: date | None, tiers: Iterable[str]
 ) -> list[Partition]:
-    """Return the partitions from `since`, else from the first ever requested of a tier, to the newest published."""
+    """Return the partitions from `since`, else from the first wanted week of a tier, to the newest published."""
     requested = decisions.first_wanted(database)
     found = []
     for tier in tiers:
@@ -57,10 +56,33 @@ def expected_partitions(
     return found
 
 
-def requested_tiers(database: Database, since: date | None) -> list[str]:
-    """Return the tiers that were ever requested; all tiers if a first week is configured."""
+def requested_tiers(database: Database, tiers: Iterable[str], since: date | None) -> list[str]:
+    """Return those of the tiers of which weeks are wanted; all of them if a first week is configured."""
     requested = decisions.first_wanted(database)
-    return [tier for tier in TIERS if since or tier in requested]
+    return [tier for tier in tiers if since or tier in requested]
+
+
+def joined_to(first: date, requested: Container[date]) -> date:
+    """Return the first of the consecutive requested weeks that end just before `first`; else `first` itself."""
+    while first - WEEK in requested:
+        first -= WEEK
+    return first
+
+
+def _first_weeks(database: Database, partitions: Sequence[Partition], now: datetime) -> list[Partition]:
+    """Return the new first week of each tier, if these requests reach back from the present one without a gap.
+
+    So a single old week, requested by itself, is fetched but makes none of the weeks after it expected.
+    """
+    requested, present = {*states(database, ()), *partitions}, decisions.first_wanted(database)
+    found = []
+    for tier in {one.tier for one in partitions}:
+        fridays = {one.week_ending for one in requested if one.tier == tier}
+        newest = weeks.newest_published(now, tier)
+        first = joined_to(present.get(tier, newest), fridays)
+        if tier in present or first in fridays:
+            found.append(Partition(first, tier))
+    return found
 
 
 def states(database: Database, partitions: Iterable[Partition]) -> dict[Partition, str]:
@@ -77,8 +99,8 @@ def states(database: Database, partitions: Iterable[Partition]) -> dict[Partitio
 def enqueue_fetches(
     database: Database, store: ObjectStore, prefix: str, partitions: Sequence[Partition], send: Send, now: datetime
 ) -> None:
-    """Record the partitions as expected from now on, then enqueue their fetches."""
-    decisions.want(database, store, prefix, partitions, now)
+    """Record from which week on each tier is expected from now on, then enqueue the fetches."""
+    decisions.want(database, store, prefix, _first_weeks(database, partitions, now), now)
     for partition in partitions:
         key = keys.of_partition(prefix, partition)
         enqueue(database, Run(definition.named("fetch"), key, request=f"fetch {uuid.uuid4()}"), send)

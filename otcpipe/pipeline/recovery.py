@@ -4,10 +4,11 @@ The stored objects and the calendar are compared too, so that lost tables and mi
 """
 
 import logging
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from otcpipe.datasets import TIERS
 from otcpipe.pipeline import definition, ledger, lost_runs, planning, synchronization
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -29,9 +30,17 @@ class Finding:
 
 
 def find(
-    database: Database, store: ObjectStore, prefix: str, message_ids: Container[str], now: datetime
+    database: Database,
+    store: ObjectStore,
+    prefix: str,
+    message_ids: Container[str],
+    now: datetime,
+    tiers: Container[str] = TIERS,
 ) -> Iterator[Finding]:
-    """Yield what is due and has neither a message nor a worker. Runs with an open dead letter are left out."""
+    """Yield what is due and has neither a message nor a worker. Runs with an open dead letter are left out.
+
+    What FINRA had not published is asked for again only of the wanted tiers.
+    """
     with database.transaction() as transaction:
         rows = transaction.rows("stranded", patience=PATIENCE)
     for row in rows:
@@ -42,13 +51,15 @@ def find(
         yield Finding(run, "its object is in no ledger")
     for run, why in lost_runs.unsettled(database, prefix):
         yield Finding(run, why)
-    for run in lost_runs.absent(database, prefix, now):
+    for run in lost_runs.absent(database, prefix, tiers, now):
         yield Finding(run, "it was not published when last requested")
 
 
-def never_requested(database: Database, prefix: str, since: date | None, now: datetime) -> Iterator[Finding]:
-    """Yield the fetches of expected partitions that were never requested."""
-    expected = planning.expected_partitions(database, now, since, planning.requested_tiers(database, since))
+def never_requested(
+    database: Database, prefix: str, tiers: Sequence[str], since: date | None, now: datetime
+) -> Iterator[Finding]:
+    """Yield the fetches of expected partitions of the wanted tiers that were never requested."""
+    expected = planning.expected_partitions(database, now, since, planning.requested_tiers(database, tiers, since))
     known = {Partition(row["week_ending"], row["tier"]) for row in ledger.partitions(database)}
     for partition in expected:
         if partition not in known:
@@ -63,11 +74,12 @@ def send_lost_runs(
     message_ids: Container[str],
     now: datetime,
     send: Callable[[Run], None],
+    tiers: Container[str] = TIERS,
 ) -> list[Finding]:
     """Send each run that `find` yields and return them; a superfluous message changes nothing."""
     found = []
     synchronization.synchronize(database, store, prefix, log.warning)
-    for finding in find(database, store, prefix, message_ids, now):
+    for finding in find(database, store, prefix, message_ids, now, tiers):
         send(ledger.request(database, finding.run))
         found.append(finding)
     return found

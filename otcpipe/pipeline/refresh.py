@@ -5,7 +5,7 @@ weekly at first, monthly up to half a year, then twice a year. The most overdue 
 requested within a day is left out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -48,11 +48,15 @@ def most_urgent(candidates: Iterable[Candidate], now: datetime, max_requests: in
     return found
 
 
-def refreshable(database: Database, first: date) -> list[Candidate]:
-    """Return the partitions from a week on that were fetched from the API before."""
+def refreshable(database: Database, first: date, tiers: Container[str]) -> list[Candidate]:
+    """Return the partitions of these tiers, from a week on, that were fetched from the API before."""
     with database.transaction() as transaction:
         rows = transaction.rows("refreshable", first=first)
-    return [_candidate(row["week_ending"], row["tier"], row["observed_at"], row["pages"]) for row in rows]
+    return [
+        _candidate(row["week_ending"], row["tier"], row["observed_at"], row["pages"])
+        for row in rows
+        if row["tier"] in tiers
+    ]
 
 
 def _candidate(week: date, tier: str, observed_at: datetime, requests: int) -> Candidate:

@@ -20,11 +20,14 @@ log = logging.getLogger(__name__)
 
 
 def fetch_missing(context: JobContext, *tiers: str) -> str:
-    """Enqueue the fetches of partitions that are due and missing."""
-    expected = planning.expected_partitions(context.database, context.now, context.settings.since, tiers)
+    """Enqueue the fetches of partitions that are due and missing, of those of the tiers that are wanted."""
+    wanted = [tier for tier in tiers if tier in context.settings.tiers]
+    expected = planning.expected_partitions(context.database, context.now, context.settings.since, wanted)
     missing = planning.missing(expected, planning.states(context.database, expected), context.now)
     _enqueue(context, missing)
-    return f"{len(missing):,} partitions of {', '.join(tiers)} were due and missing."
+    if not wanted:
+        return f"OTCPIPE_TIERS leaves out {', '.join(tiers)}."
+    return f"{len(missing):,} partitions of {', '.join(wanted)} were due and missing."
 
 
 def recompute_stale(context: JobContext) -> str:
@@ -45,7 +48,7 @@ def reconcile(context: JobContext) -> str:
 
 def refresh(context: JobContext) -> str:
     """Enqueue the fetches of the partitions that are most likely restated, within the budget of requests."""
-    known = refreshable(context.database, date.min)
+    known = refreshable(context.database, date.min, context.settings.tiers)
     states = planning.states(context.database, [one.partition for one in known])
     idle = [one for one in known if states.get(one.partition) not in planning.UNDER_WAY]
     chosen = most_urgent(idle, context.now, REFRESH_REQUESTS)
@@ -61,7 +64,9 @@ def _enqueue(context: JobContext, partitions: Sequence[Partition]) -> None:
 
 def check(context: JobContext) -> str:
     """Log a warning for each gap and for open dead letters; delete old fires."""
-    sentences = gaps.describe(coverage.cells(context.database, context.now, context.settings.since))
+    settings = context.settings
+    cells = coverage.cells(context.database, context.now, settings.since, tiers=settings.tiers)
+    sentences = gaps.describe(cells)
     dead = dead_letters.find(context.database, every=False)
     for sentence in sentences:
         log.warning(sentence)
@@ -69,7 +74,7 @@ def check(context: JobContext) -> str:
         log.warning("%d dead letters are open: see `otcpipe dlq list`.", len(dead))
     with context.database.transaction() as transaction:
         transaction.run("drop_old_fires", days=FIRES_KEPT_DAYS, now=context.now)
-    newest = ", ".join(f"{tier} {weeks.newest_published(context.now, tier)}" for tier in weeks.DELAY)
+    newest = ", ".join(f"{tier} {weeks.newest_published(context.now, tier)}" for tier in settings.tiers)
     return (
         f"{len(sentences):,} gaps and {len(dead):,} dead letters need attention; the newest weeks due are {newest}."
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otcpipe import weeks
+from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.settings.syntax import SCHEMES, requirement
 
@@ -34,6 +35,7 @@ DEFAULTS = {
     "TELEMETRY_PORT": "9464",
     "NOW": "",
     "SINCE": "",
+    "TIERS": ",".join(TIERS),
     "SCHEDULE_TIER1": "0 6 * * wed",
     "SCHEDULE_TIER2": "0 7 * * wed",
     "SCHEDULE_ROLLING": "0 8 * * wed",
@@ -75,8 +77,14 @@ class Settings:
 
     @property
     def since(self) -> date | None:
-        """The Friday of the first week expected; None if OTCPIPE_SINCE is not set, when the first request decides."""
+        """The Friday of the first week expected; None if OTCPIPE_SINCE is not set, when requests decide."""
         return weeks.parse_week(self["SINCE"], self.now()) if self["SINCE"] else None
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers that are wanted, in their usual order; raises Invalid for a text that is not a tier."""
+        chosen = {weeks.parse_tier(text.strip()) for text in self["TIERS"].split(",")}
+        return tuple(tier for tier in TIERS if tier in chosen)
 
     def now(self) -> datetime:
         """Return the time of the client's clock in UTC; OTCPIPE_NOW freezes it for tests."""
@@ -92,7 +100,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     for name, text in found.items():
         _check(name, text)
     loaded = Settings(found)
-    _check_since(loaded)
+    _check_wanted(loaded)
     return loaded
 
 
@@ -137,7 +145,11 @@ def _check(name: str, text: str) -> None:
         raise Invalid(f"OTCPIPE_{name} must be {must_be}.")
 
 
-def _check_since(found: Settings) -> None:
+def _check_wanted(found: Settings) -> None:
+    try:
+        _ = found.tiers
+    except Invalid:
+        raise Invalid(f"OTCPIPE_TIERS must be tiers separated by commas, of {', '.join(TIERS)}.") from None
     try:
         _ = found.since
     except Invalid:

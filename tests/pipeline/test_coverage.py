@@ -1,15 +1,18 @@
 """Coverage: every state that a cell can have, and the gaps by name."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otcpipe import resources
 from otcpipe.cli import coverage as shown
-from otcpipe.pipeline import coverage, gaps, ledger, planning
+from otcpipe.pipeline import coverage, gaps, ledger, planning, recovery
 from otcpipe.pipeline.coverage import Cell
 from otcpipe.records import Partition
 from tests.support.pipeline import api_text, drive, file_text, observe
@@ -85,15 +88,75 @@ def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
 
 
 def test_weeks_before_the_first_asked_for_are_not_missed_unless_a_setting_says_so(
-    environment: dict[str, str],
+    environment: dict[str, str], sql: Sql
 ) -> None:
     planning.enqueue_fetches(
-        resources.database(), resources.store(), "finra/otc", [Partition(FRIDAY, "T1")], lambda _: None, NOW
+        resources.database(),
+        resources.store(),
+        "finra/otc",
+        [Partition(FRIDAY + number * WEEK, "T1") for number in range(3)],
+        lambda _: None,
+        NOW,
     )
+    sql("delete from otc.stage_run where week_ending > %s", FRIDAY)
     weeks = {tier: [str(cell) for cell in _all(None) if cell.partition.tier == tier] for tier in ("T1", "T2")}
     assert weeks["T1"] == ["queued", "late 7d", "due", "not due", "not due"]
     assert weeks["T2"] == ["due", "not due", "not due", "not due", "not due"]
     assert str(_all(FRIDAY - WEEK)[0]) == "late 21d"
+
+
+def test_one_old_week_that_was_fetched_makes_no_other_week_expected(environment: dict[str, str]) -> None:
+    old, newest = date(2020, 1, 3), FRIDAY + 2 * WEEK  # of T1 at NOW
+    database, store = resources.database(), resources.store()
+    for week, first in ((old, newest), (newest - WEEK, newest - WEEK), (newest - 3 * WEEK, newest - WEEK)):
+        planning.enqueue_fetches(database, store, "finra/otc", [Partition(week, "T1")], lambda _: None, NOW)
+        expected = planning.expected_partitions(database, NOW, None, ["T1"])
+        assert [one.week_ending for one in expected] == [
+            newest - WEEK * number for number in range((newest - first) // WEEK + 1)
+        ]
+    planning.enqueue_fetches(database, store, "finra/otc", [Partition(newest - 2 * WEEK, "T1")], lambda _: None, NOW)
+    assert len(planning.expected_partitions(database, NOW, None, ["T1"])) == 4, "the gap before it is closed"
+    found = list(recovery.never_requested(database, "finra/otc", ["T1"], None, NOW))
+    assert [one.run.key.partition.week_ending for one in found] == [newest]
+    since = recovery.never_requested(database, "finra/otc", ["T1"], old, NOW)
+    assert len(list(since)) == (newest - old) // WEEK + 1 - 4
+
+
+@given(st.sets(st.integers(1, 30)))
+def test_the_first_week_is_the_begin_of_the_weeks_without_a_gap(numbers: set[int]) -> None:
+    found = planning.joined_to(FRIDAY, {FRIDAY - number * WEEK for number in numbers})
+    joined = (FRIDAY - found) // WEEK
+    assert set(range(1, joined + 1)) <= numbers
+    assert joined + 1 not in numbers
+
+
+def test_only_the_wanted_tiers_are_covered_fetched_and_counted(
+    here: Callable[..., "subprocess.CompletedProcess[str]"], environment: dict[str, str]
+) -> None:
+    t1 = {"OTCPIPE_TIERS": "T1", "OTCPIPE_NOW": NOW.isoformat(), "OTCPIPE_SINCE": str(FRIDAY)}
+    every = t1 | {"OTCPIPE_TIERS": "OTCE, T1,T2"}
+    done = here("coverage", "--json", **t1)
+    assert ({row["tier"] for row in json.loads(done.stdout)}, done.returncode) == ({"T1"}, 1)
+    assert here("coverage", **t1).stdout.splitlines()[-1] == "2 of 5 partitions need attention."
+    assert here("coverage", **t1).stdout.splitlines()[0].split()[-1] == "T1"
+    assert here("coverage", **every).stdout.splitlines()[0].split()[-3:] == ["T1", "T2", "OTCE"]
+    assert here("coverage", "--tier", "OTCE", "--tier", "T1", **t1).stdout.splitlines()[0].split()[-2:] == [
+        "OTCE",
+        "T1",
+    ]
+    assert [row["tier"] for row in json.loads(here("status", "--week", "2025-11-14", "--json", **t1).stdout)] == [
+        "T1"
+    ]
+    assert here("backfill", "--from", "2025-11-14", "--dry-run", **t1).stdout.startswith("5 partitions")
+    lost = json.loads(here("reconcile", "--dry-run", "--json", **t1).stdout)
+    assert [(row["tier"], row["week_ending"]) for row in lost] == [
+        ("T1", str(FRIDAY + WEEK * number)) for number in (2, 1, 0)
+    ]
+    assert {row["tier"] for row in json.loads(here("reconcile", "--dry-run", "--json", **every).stdout)} == {
+        "T1",
+        "T2",
+        "OTCE",
+    }
 
 
 def _all(since: date | None) -> list[Cell]:
@@ -112,7 +175,7 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     load(FRIDAY + WEEK)
     load(FRIDAY + 2 * WEEK)
     arguments = ("2025-11-14", "2025-12-12")
-    shown.coverage(*arguments, as_json=False)
+    shown.coverage(*arguments, (), as_json=False)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split() for line in printed] == [
         ["weeks", "ending", "weeks", "T1", "T2", "OTCE"],
@@ -123,14 +186,14 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     ]
     sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = 'compute'")
     with pytest.raises(SystemExit) as exited:
-        shown.coverage(*arguments, as_json=False)
+        shown.coverage(*arguments, (), as_json=False)
     assert exited.value.code == 1
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
     assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
     assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
-        shown.coverage(*arguments, as_json=True)
+        shown.coverage(*arguments, (), as_json=True)
     rows = json.loads(capsys.readouterr().out)
     assert (len(rows), rows[0]["week_ending"], rows[0]["state"], rows[0]["stage"]) == (
         15,

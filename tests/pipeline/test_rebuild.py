@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from otcpipe import resources
+from otcpipe import resources, weeks
 from otcpipe.broker import actors
 from otcpipe.errors import OtcpipeError
 from otcpipe.pipeline import decisions, ledger, planning, synchronization
@@ -184,7 +184,8 @@ def restore(environment: dict[str, str]) -> None:
 
 
 def test_the_requested_weeks_are_restored_and_so_are_the_gaps(sql: Sql, here: Here) -> None:
-    asked = [partition(9, "T1"), partition(3, "T1")]
+    newest = weeks.newest_published(NOON, "T1")
+    asked = [Partition(newest - planning.WEEK * number, "T1") for number in (2, 1, 0)]
     prefix = resources.settings()["S3_PREFIX"]
     planning.enqueue_fetches(resources.database(), resources.store(), prefix, asked, lambda _: None, NOON)
     before = planning.expected_partitions(resources.database(), NOON, None, ["T1"])

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import MAX_NUMBER, DryRun, Json, Week
+from otcpipe.cli.options import MAX_NUMBER, DryRun, Json, Tiers, Week
 
 commands = Commands()
 
@@ -24,17 +24,18 @@ def coverage(
     *,
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="DATE", help="Any date in the first week; default: the oldest requested."),
+        typer.Option("--from", metavar="DATE", help="Any date in the first week; default: the oldest known."),
     ] = None,
     last: Annotated[
         str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week; default: the newest.")
     ] = None,
+    tier: Tiers = None,
     as_json: Json = False,
 ) -> None:
     """Show which expected weeks are loaded, and the gaps; exit 1 if something is late, failed or held."""
     from otcpipe.cli import coverage as implementation
 
-    implementation.coverage(first, last, as_json=as_json)
+    implementation.coverage(first, last, tier or [], as_json=as_json)
 
 
 @commands.command()
