@@ -40,6 +40,7 @@ LONGEST = (  # folders, modules and tests, by their time
     "tests/cli/test_commands.py::test_up",
     "tests/cli/test_wrong_lines.py",
     "tests/metrics",
+    "tests/packaging/test_benchmark.py::test_it_times",
     "tests/packaging/test_wheel.py",
     "tests/packaging/test_compose.py",
     "tests/pipeline/test_year.py",
