@@ -2,14 +2,17 @@
 
 import itertools
 import os
+import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import psycopg
@@ -21,14 +24,33 @@ from xdist.scheduler import LoadScopeScheduling
 from otcpipe import resources
 from otcpipe.broker import actors
 from otcpipe.cli import app
-from otcpipe.stack import Supervisor, kernel, start_servers
+from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage import postgres, s3
 from otcpipe.storage.postgres import Database
+from tests.support.warm import WarmProcess, started
 
 pytest_plugins = ["tests.support.watchdog"]
 DATA = Path(__file__).parent / "data"
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
-SHARED = "@pytest.fixture(scope="  # how a fixture begins that is made once for several tests
+SHARED = re.compile(r'@pytest\.fixture\(scope="[^)]+\)\ndef (\w+)')  # a fixture that is made once for several tests
+LONGEST = (  # folders, modules and tests, by their time
+    "tests/chaos",
+    "tests/stack",
+    "tests/pipeline/test_rebuild.py",
+    "tests/cli/test_commands.py::test_up",
+    "tests/cli/test_wrong_lines.py",
+    "tests/metrics",
+    "tests/packaging/test_benchmark.py::test_it_times",
+    "tests/packaging/test_wheel.py",
+    "tests/packaging/test_compose.py",
+    "tests/pipeline/test_year.py",
+    "tests/test_fuzz.py",
+    "tests/audit",
+    "tests/export",
+    "tests/stages",
+    "tests/storage/test_cancellation.py",
+    "tests/pipeline",
+)
 MOST_WORKERS = 6  # each has servers of its own
 numbers = itertools.count(1)
 hypothesis_settings.register_profile("otcpipe", deadline=None)  # a slow machine is no fault of what is tested
@@ -58,11 +80,12 @@ class SharingScheduler(LoadScopeScheduling):  # type: ignore[misc]
 
 @cache
 def shared_place(module: str) -> str | None:
-    """Return the folder or module whose tests share a fixture, else None."""
-    path = Path(module)
-    if path.parent.name != "tests" and SHARED in _text(path.with_name("conftest.py")):
+    """Return the folder or module whose tests share a fixture that the module uses, else None."""
+    path, text = Path(module), _text(Path(module))
+    of_folder = SHARED.findall(_text(path.with_name("conftest.py"))) if path.parent.name != "tests" else []
+    if any(re.search(rf"\b{name}: ", text) for name in of_folder):
         return str(path.parent)
-    return module if SHARED in _text(path) else None
+    return module if SHARED.search(text) else None
 
 
 def _text(module: Path) -> str:
@@ -71,7 +94,18 @@ def _text(module: Path) -> str:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingScheduler | None:
+    config.option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`
     return SharingScheduler(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes, begin with what takes longest, so that none is left with it at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank(item.nodeid))
+
+
+def rank(nodeid: str) -> int:
+    return next((number for number, place in enumerate(LONGEST) if nodeid.startswith(place)), len(LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -120,9 +154,12 @@ def environment(servers: Supervisor, tmp_path: Path) -> Iterator[dict[str, str]]
 @pytest.fixture
 def sql(environment: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
     """Run a query on the test's database; its rows."""
+    return querying(environment)
 
+
+def querying(variables: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
     def query(text: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(environment["OTCPIPE_DATABASE_URL"], autocommit=True) as connection:
+        with psycopg.connect(variables["OTCPIPE_DATABASE_URL"], autocommit=True) as connection:
             cursor = connection.execute(text.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
@@ -148,31 +185,33 @@ def forget() -> None:
         made.cache_clear()
 
 
-@pytest.fixture
-def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a real `dramatiq actors` process, as often as it is called."""
-    started: list[subprocess.Popen[bytes]] = []
+@pytest.fixture(scope="session")
+def imported() -> Iterator[socket.socket]:
+    """A process that has imported all of otcpipe, from which others are forked."""
+    with started() as channel:
+        yield channel
 
-    def start(**more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "4"]
-        with (tmp_path / f"worker{len(started)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                env=os.environ | environment | more,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=kernel.death_signal_setter(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - two system calls
-            )
-        started.append(process)
+
+@pytest.fixture
+def workers(
+    environment: dict[str, str], imported: socket.socket, tmp_path: Path
+) -> Iterator[Callable[..., WarmProcess]]:
+    """Starts a real `dramatiq actors` process, as often as it is called."""
+    running: list[WarmProcess] = []
+
+    def start(**more: str) -> WarmProcess:
+        command = ["dramatiq", "actors", "--processes", "1", "--threads", "4"]
+        with (tmp_path / f"worker{len(running)}.log").open("wb") as log:
+            process = WarmProcess(imported, command, os.environ | environment | more, log, log)
+        running.append(process)
         return process
 
     yield start
-    for process in started:
+    for process in running:
         kill(process)
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: "subprocess.Popen[bytes] | WarmProcess") -> None:
     """`kill -9` of a process and its children."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -180,14 +219,16 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.fixture
-def otcpipe(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the real command line."""
+def otcpipe(environment: dict[str, str], imported: socket.socket) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line in a process of its own."""
 
     def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "otcpipe", *map(str, arguments)]
-        return subprocess.run(
-            command, env=os.environ | environment | more, capture_output=True, text=True, timeout=100, check=False
-        )
+        command = ["otcpipe", *map(str, arguments)]
+        with TemporaryFile() as out, TemporaryFile() as err:
+            process = WarmProcess(imported, command, os.environ | environment | more, out, err)
+            code = process.wait(100)
+            printed = [file.read().decode() for file in (out, err) if not file.seek(0)]
+        return subprocess.CompletedProcess(command, code, *printed)
 
     return run
 

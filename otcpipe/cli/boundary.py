@@ -7,8 +7,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -28,11 +30,15 @@ def run() -> int:
 
 
 def _command() -> int:
-    command = typer.main.get_command(import_module("otcpipe.cli.commands").typer_app)
-    code = command.main(standalone_mode=False)
+    code = _program().main(standalone_mode=False)
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _program() -> Any:
+    return typer.main.get_command(import_module("otcpipe.cli.commands").typer_app)
 
 
 def _code_of(work: Callable[[], int | None]) -> int:

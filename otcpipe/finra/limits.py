@@ -1,7 +1,4 @@
-"""Limits on the time that a call may take and the bytes that it may read.
-
-The limit in force is a context variable, since sockets and pauses deep inside libraries have no argument for it.
-"""
+"""The limit of a call's time and bytes: a context variable, as sockets inside libraries have no argument for it."""
 
 import time
 from collections.abc import Iterator

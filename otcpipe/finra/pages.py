@@ -70,8 +70,7 @@ def _json_rows(content: bytes) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def _line(row: Mapping[str, Any], columns: list[str]) -> bytes:
-    line = "|".join([_text(row.get(name)) for name in columns])
-    return line.encode("utf-8", "replace")  # a lone surrogate becomes ?
+    return "|".join([_text(row.get(name)) for name in columns]).encode()
 
 
 def _text(value: object) -> str:

@@ -36,19 +36,18 @@ def check(answer: Answer, *, has_credentials: bool) -> None:
 
 def is_from_finra(answer: Answer) -> bool:
     """Return whether an error is FINRA's own, a JSON object, and not a page of the content delivery network."""
-    return isinstance(load_json(answer.body, wrong=None), dict)
+    try:
+        return isinstance(load_json(answer.body), dict)
+    except ValueError:
+        return False
 
 
 def load_json(body: bytes, **options: Any) -> Any:
-    """Return the JSON value of a body; for other bodies raises ValueError, or returns `wrong` if given."""
-    has_default = "wrong" in options
-    wrong = options.pop("wrong", None)
+    """Return the JSON value of a body; raises ValueError for another body."""
     try:
         return json.loads(body, **options)
-    except (ValueError, RecursionError) as error:
-        if has_default:
-            return wrong
-        raise ValueError("not JSON") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _pause(text: str) -> float | None:
@@ -63,5 +62,4 @@ def _pause(text: str) -> float | None:
 
 
 def _message(answer: Answer) -> str:
-    message = load_json(answer.body).get("message")
-    return str(message)[:300] if message else "without a message."
+    return str(load_json(answer.body).get("message") or "without a message.")[:300]

@@ -46,13 +46,10 @@ def _metric(name: str, text: str) -> Metric:
     reach, formula = _REACHES.search(text), _FORMULA.search(text)
     if not reach:
         raise ValueError(f"schema/metrics/{name}.sql lacks the line `-- reaches: N`, N following weeks.")
+    weeks, is_over_stored, is_over_stored_only = reach.groups()
+    reads = sql.metric_reads(text)
     return Metric(
-        name,
-        int(reach[1]),
-        bool(reach[2]),
-        not reach[3],
-        sql.metric_reads(text),
-        formula[1] if formula else "",
+        name, int(weeks), bool(is_over_stored), not is_over_stored_only, reads, formula[1] if formula else ""
     )
 
 

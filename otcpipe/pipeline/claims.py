@@ -52,13 +52,9 @@ def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | Sta
 def finish(database: Database, claimed: Claim, output: StageResult) -> bool:
     """Record the output, and the following run as due, in one transaction; return False if the lease was lost."""
     with database.transaction() as transaction:
-        values = {
-            "output_key": output.key,
-            "output_generation": output.generation,
-            "counts": json.dumps(output.counts),
-            "reason": output.reason,
-        }
-        finished = transaction.row("finish_run", **claimed.run.identity(), worker=claimed.worker, **values)
+        values = {"output_key": output.key, "output_generation": output.generation, "reason": output.reason}
+        more = {"counts": json.dumps(output.counts), "worker": claimed.worker}
+        finished = transaction.row("finish_run", **claimed.run.identity(), **values, **more)
         if not finished:
             return False
         transaction.run("resolve_letters", **claimed.run.identity())

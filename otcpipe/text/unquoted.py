@@ -72,16 +72,14 @@ def _read(content: bytes, columns: tuple[str, ...], skip: Callable[[Any], str]) 
 def _blank_unreadable(text: bytes, *, is_escaped: bool) -> tuple[bytes, list[Malformed]]:
     """Return the text with unreadable lines emptied, which keeps the line numbers, and those lines.
 
-    A NUL makes a line unreadable, whether literal or escaped: PostgreSQL cannot store it.
+    A NUL makes a line unreadable, whether literal or escaped, and so does an unpaired surrogate.
     """
-    has_nul = is_escaped and escapes.NUL in text
-    if not has_nul and b"\r" not in text and b"\0" not in text and _is_utf8(text) and not _has_long_line(text):
+    is_unstorable = is_escaped and escapes.unstorable(text)
+    if not is_unstorable and b"\r" not in text and b"\0" not in text and _is_utf8(text) and not _has_long_line(text):
         return text, []
     lines, unreadable = text.split(b"\n"), list[Malformed]()
     for at, line in enumerate(lines):
-        reason = quoted.fault(line)
-        if not reason and has_nul and escapes.NUL in line:
-            reason = "a NUL character inside a value"
+        reason = quoted.fault(line) or (escapes.unstorable(line) if is_unstorable else None)
         if reason:
             quoted.add_malformed(unreadable, at + 1, reason, line)
             lines[at] = b""

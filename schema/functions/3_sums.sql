@@ -118,7 +118,22 @@ select case
 end
 $$;
 
--- Sums by symbol and scope. Where one of the symbol's tiers covers ATSs only, the other scopes are unknown.
+-- Whether a scope of a metric is known: what ATSs traded always is, the others where the captures cover all venues.
+create or replace function otc_internal.is_scope_known(scope text, covers_all boolean)
+returns boolean language sql immutable parallel safe as $$
+select scope = 'ATS' or covers_all
+$$;
+
+-- The fraction of a symbol's volume that ATSs traded, 0 to 1. Null without volume, or where a tier of the symbol covers ATSs
+-- only: it has no row of scope ALL.
+create or replace function otc_internal.ats_fraction(tiers bigint, tiers_of_all bigint, ats_volume numeric, volume numeric)
+returns numeric language sql immutable parallel safe as $$
+select case
+    when otc_internal.is_scope_known('ALL', tiers = tiers_of_all) then round(coalesce(ats_volume, 0) / nullif(volume, 0), 6)
+end
+$$;
+
+-- Sums by symbol and scope. A symbol's other scopes are known where all its tiers cover all venues.
 create or replace function otc_internal.symbols_as_of(
     at timestamptz, first_week date, last_week date, multi_record text[], one_tier text
 ) returns setof otc_internal.symbol_sum language sql stable parallel safe as $$
@@ -186,11 +201,8 @@ select
 from by_symbol as s
 cross join (select unnest(array['ATS', 'NON_ATS', 'ALL']) as name) as scope
 where
-    case scope.name
-        when 'ATS' then ats_volume is not null
-        when 'NON_ATS' then other_volume is not null and s.covers_all
-        else s.covers_all
-    end
+    otc_internal.is_scope_known(scope.name, s.covers_all)
+    and case scope.name when 'ATS' then ats_volume is not null when 'NON_ATS' then other_volume is not null else true end
 $$;
 
 -- Sums by venue and tier.

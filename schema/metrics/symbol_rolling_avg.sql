@@ -55,7 +55,7 @@ pair as materialized ( -- a partition in the window of a week
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
-uncovered as ( -- where one of a symbol's tiers covers ATSs only, its other scopes are unknown
+uncovered as ( -- symbols with a tier that covers ATSs only
     select distinct s.symbol, s.week_ending
     from summary as s
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
@@ -75,7 +75,7 @@ traded as (
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
     left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
-    where s.scope = 'ATS' or u.symbol is null
+    where otc_internal.is_scope_known(s.scope, u.symbol is null)
 ),
 summed as (
     select
@@ -89,16 +89,18 @@ summed as (
     from traded
     group by symbol, scope, week_ending -- sorted in this order, which is quicker
 ),
-whole as (
+whole as ( -- weeks with all tiers in which a scope is known
     select
         target.week_ending,
-        count(*) as ats_weeks,
-        count(*) filter (where week.is_covered) as all_weeks
+        scope.name as scope,
+        count(*)::int as weeks
     from (select distinct week_ending from loaded) as target
     inner join (
         select week_ending, bool_and(covers_all) as is_covered from loaded group by week_ending having count(*) = 3
     ) as week on week.week_ending between target.week_ending - 35 and target.week_ending
-    group by target.week_ending
+    cross join (values ('ATS'), ('NON_ATS'), ('ALL')) as scope (name)
+    where otc_internal.is_scope_known(scope.name, week.is_covered)
+    group by target.week_ending, scope.name
 )
 select
     w.week_ending,
@@ -114,14 +116,18 @@ select
         else 'stable'
     end as trend,
     w.weeks::int as weeks_in_window,
-    coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0)::int as weeks_loaded,
-    coalesce(case when w.scope = 'ATS' then n.ats_weeks else n.all_weeks end, 0) = 6 as is_complete,
+    coalesce(n.weeks, 0) as weeks_loaded,
+    coalesce(n.weeks, 0) = 6 as is_complete,
     now() as computed_at
 from summed as w
 left join absent as a on a.week_ending = w.week_ending and a.symbol = w.symbol
-left join whole as n on n.week_ending = w.week_ending
+left join whole as n on n.week_ending = w.week_ending and n.scope = w.scope
 left join otc_internal.set_aside_as_of(at, first_week, last_week) as r on r.week_ending = w.week_ending and r.symbol = w.symbol
 where
     w.current_volume is not null
-    or (r.symbol is null and (a.symbol is null or (w.scope = 'ATS' and not a.is_unloaded)))
+    or (
+        r.symbol is null
+        and otc_internal.is_scope_known(w.scope, a.symbol is null)
+        and a.is_unloaded is not true
+    )
 $$;

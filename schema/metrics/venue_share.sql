@@ -86,7 +86,7 @@ scoped as (
     from venue as v
     inner join sets as s on s.week_ending = v.week_ending and s.tier = v.tier
     cross join lateral (values (v.venue_type), ('ALL')) as scope (name)
-    where scope.name = 'ATS' or s.covers_all
+    where otc_internal.is_scope_known(scope.name, s.covers_all)
 ),
 ranked as (
     select

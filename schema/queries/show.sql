@@ -34,10 +34,11 @@ summary as (
     select * from otc.symbol_summary_as_of(%(at)s, %(first)s, %(last)s)
     where symbol = %(symbol)s and %(at)s::timestamptz is not null
 ),
-covered as materialized ( -- whether every tier of the symbol covers all its volume
+covered as materialized ( -- how many tiers of the symbol have records, and how many of these cover all venues
     select
         week_ending,
-        count(distinct tier) = count(*) filter (where scope = 'ALL') as is_known,
+        count(distinct tier) as tiers,
+        count(*) filter (where scope = 'ALL') as tiers_of_all,
         sum(total_volume) filter (where scope = 'ATS') as ats_volume,
         sum(total_volume) filter (where scope = 'ALL') as all_volume
     from summary
@@ -83,7 +84,7 @@ select
     s.volume,
     s.trades,
     s.volume_per_day,
-    case when k.is_known then round(coalesce(k.ats_volume, 0) / nullif(k.all_volume, 0), 6) end as ats_fraction,
+    otc_internal.ats_fraction(k.tiers, k.tiers_of_all, k.ats_volume, k.all_volume) as ats_fraction,
     p.average_price,
     r.avg_6w_volume,
     r.volume_vs_avg_pct,
@@ -107,7 +108,7 @@ inner join record as n on n.week_ending = s.week_ending
 left join rolling as r on r.week_ending = s.week_ending and r.scope = s.scope
 left join concentration as c on c.week_ending = s.week_ending and c.scope = s.scope
 left join price as p on p.week_ending = s.week_ending and p.scope = s.scope
-where s.scope = 'ATS' or k.is_known
+where otc_internal.is_scope_known(s.scope, k.tiers = k.tiers_of_all)
 order by s.week_ending desc, array_position(array['ATS', 'NON_ATS', 'ALL'], s.scope);
 
 -- name: symbol_venues

@@ -55,12 +55,12 @@ ranked as (
         ) as place
     from largest as l
     cross join lateral ( -- by symbol: statistics do not know a new week
-        select case
-            when count(distinct s.tier) = count(*) filter (where s.scope = 'ALL') then round(
-                coalesce(sum(s.total_volume) filter (where s.scope = 'ATS'), 0)
-                / nullif(sum(s.total_volume) filter (where s.scope = 'ALL'), 0), 6
-            )
-        end as ats_fraction -- known where every tier of the symbol covers all its volume
+        select otc_internal.ats_fraction(
+            count(distinct s.tier),
+            count(*) filter (where s.scope = 'ALL'),
+            sum(s.total_volume) filter (where s.scope = 'ATS'),
+            sum(s.total_volume) filter (where s.scope = 'ALL')
+        ) as ats_fraction
         from (values ('T1'), ('T2'), ('OTCE')) as t (tier)
         inner join otc.symbol_summary as s
             on s.week_ending = l.week_ending and s.tier = t.tier and s.symbol = l.symbol and s.scope in ('ATS', 'ALL')

@@ -20,8 +20,15 @@ from tests.conftest import place
 from tests.support.pipeline import WEEK, drive, file_text, observe
 
 ROWS = 120_000  # more than one batch, and more than the sockets between server and client hold
-SECONDS = 20  # of a whole process, on a machine that is busy
+SECONDS = 40  # of a whole process, on a machine that is busy
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+ON_A_DISK = """
+mount -t tmpfs -o size="$0" tmpfs . && cd "$PWD" || exit 9
+"$@"
+code=$?
+ls -A
+exit $code
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,12 +42,19 @@ def large(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def run(large: dict[str, str]) -> Run:
-    """Runs the real command line, with a limit on the size of files in blocks of 1,024 bytes where one is given."""
+    """Runs the real command line: with files of so many blocks of 1,024 bytes at most, or on a disk of some size.
 
-    def start(*arguments: object, blocks: int | None = None, **more: Any) -> "subprocess.CompletedProcess[str]":
+    The disk is mounted over the working directory, for this process alone; what is left there is printed.
+    """
+
+    def start(
+        *arguments: object, blocks: int | None = None, disk: str | None = None, **more: Any
+    ) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "otcpipe", *(os.fspath(_path(one)) for one in arguments)]
         if blocks is not None:
             command = ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "bash", *command]
+        if disk is not None:
+            command = ["unshare", "--map-root-user", "--mount", "sh", "-c", ON_A_DISK, disk, *command]
         streams = {"stdout": subprocess.PIPE} | more
         return subprocess.run(
             command, env=os.environ | large, stderr=subprocess.PIPE, text=True, timeout=100, check=False, **streams
@@ -105,6 +119,28 @@ def test_a_disk_that_takes_no_more_ends_an_export_with_one_sentence_and_leaves_n
         done.stderr == f"otcpipe: {tmp_path}/a/b/venue_volume/week_ending={WEEK} cannot be written: File too large.\n"
     )
     assert list(tmp_path.iterdir()) == []
+    assert open_transactions() == 0
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("size", ["4k", "256k"])
+def test_a_full_disk_ends_an_export_with_one_sentence_and_leaves_nothing(
+    size: str, form: str, run: Run, tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    done = run(*export(Path("a"), form), disk=size, cwd=tmp_path)
+    assert time.monotonic() - started < SECONDS
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"otcpipe: a/venue_volume/week_ending={WEEK} cannot be written: No space left on device.\n"
+    )
+    assert open_transactions() == 0
+
+
+def test_a_full_disk_ends_a_report_with_one_sentence_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("report", "-o", "report.html", disk="16k", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "otcpipe: report.html cannot be written: No space left on device.\n"
     assert open_transactions() == 0
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .query import Query
 from .rows import FIELDS, PLACE, json_value, published
 
+ERRORS = "backslashreplace"  # an unpaired surrogate is written as JSON escapes it
 ADDED = "added"
 """What stands in every row of a column that is not FINRA's."""
 
@@ -23,16 +24,16 @@ def written(page: Page, query: Query, most_bytes: int) -> tuple[bytes, int]:
     """The body, and how many rows are in it: as many as fit in so many bytes, but at least one."""
     values, header, between, end = _format(page, query)
     parts = [values(line) for line in page.lines]
-    body = f"{header}{between.join(parts)}{end}".encode()
+    body = f"{header}{between.join(parts)}{end}".encode(errors=ERRORS)
     if len(body) > most_bytes:
         parts = parts[: _fitting(parts, most_bytes - len(header) - len(end), len(between))]
-        body = f"{header}{between.join(parts)}{end}".encode()
+        body = f"{header}{between.join(parts)}{end}".encode(errors=ERRORS)
     return body, len(parts)
 
 
 def _fitting(parts: Sequence[str], room: int, between: int) -> int:
     for count, part in enumerate(parts):
-        room -= len(part.encode()) + between
+        room -= len(part.encode(errors=ERRORS)) + between
         if room < 0:
             return max(1, count)
     return len(parts)

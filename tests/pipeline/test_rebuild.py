@@ -2,8 +2,8 @@
 
 import random
 import subprocess
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,6 +16,8 @@ from otcpipe.errors import OtcpipeError
 from otcpipe.pipeline import decisions, ledger, planning, synchronization
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
+from otcpipe.stack import Supervisor
+from tests.conftest import changed_environment, forget, place, querying
 from tests.support.pipeline import (
     NOON,
     WEEK,
@@ -34,6 +36,7 @@ from tests.support.tables import all_tables, differences
 Sql = Callable[..., list[tuple[Any, ...]]]
 Here = Callable[..., "subprocess.CompletedProcess[str]"]
 DAY = timedelta(days=1)
+DUMPS = range(3)  # seeds of the moment of a dump
 SOUND = [(f"S{number}", "AAAA", 100, 1) for number in range(90)]
 BROKEN = file_text([*SOUND, *((f"X{number}", "AAAA", "many", 1) for number in range(11))])
 NON_ATS = {"summaryTypeCode": "OTC_W_SMBL_FIRM", "MPID": "", "firmCRDNumber": 7, "marketParticipantName": "Seven LLC"}
@@ -111,12 +114,74 @@ def lose(sql: Sql) -> None:
     resources.database().migrate()
 
 
+@dataclass
+class Original:
+    """A place with the whole history: variables, final tables, runs, and dumps by the number of the next step."""
+
+    variables: dict[str, str]
+    tables: dict[str, list[str]] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    dumps: dict[int, str] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def original(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
+    dumped_before = {step_of_dump(random.Random(seed)) for seed in DUMPS}
+    with place(servers, tmp_path_factory.mktemp("original")) as variables:
+        found, query = Original(variables), querying(variables)
+        for number, step in enumerate(history()):
+            if number in dumped_before:
+                found.dumps[number] = f"{name_of(variables)}_{number}"
+                copy(variables, name_of(variables), found.dumps[number])
+            done = step()
+            found.runs += done if isinstance(done, list) else []
+        settle(query)
+        found.tables = all_tables(query)
+        yield found
+        for name in found.dumps.values():
+            drop(variables, name)
+
+
 @pytest.fixture
-def built(sql: Sql) -> dict[str, list[str]]:
-    for step in history():
-        step()
-    settle(sql)
-    return all_tables(sql)
+def put(environment: dict[str, str], original: Original) -> Iterator[Callable[[str], None]]:
+    """Put a copy of a database in the place of the test's own, beside the objects of the history."""
+
+    def put(name: str) -> None:
+        drop(environment, name_of(environment))
+        copy(environment, name, name_of(environment))
+
+    with changed_environment({"OTCPIPE_S3_PREFIX": original.variables["OTCPIPE_S3_PREFIX"]}):
+        yield put
+
+
+@pytest.fixture
+def built(original: Original, put: Callable[[str], None]) -> dict[str, list[str]]:
+    put(name_of(original.variables))
+    return original.tables
+
+
+def step_of_dump(rng: random.Random) -> int:
+    return rng.randrange(len(history()))
+
+
+def name_of(variables: dict[str, str]) -> str:
+    return variables["OTCPIPE_DATABASE_URL"].rpartition("/")[2]
+
+
+def copy(variables: dict[str, str], name: str, new: str) -> None:
+    administer(variables, f"create database {new} template {name} strategy file_copy")
+
+
+def drop(variables: dict[str, str], name: str) -> None:
+    administer(variables, f"drop database {name} with (force)")
+
+
+def administer(variables: dict[str, str], statement: str) -> None:
+    """Run a statement about whole databases, with none of them connected."""
+    forget()
+    server = variables["OTCPIPE_DATABASE_URL"].rpartition("/")[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(statement.encode())
 
 
 def test_the_history_has_each_kind_of_row(built: dict[str, list[str]], sql: Sql) -> None:
@@ -144,43 +209,17 @@ def test_whatever_the_order_in_which_the_stages_run(built: dict[str, list[str]],
     assert differences(all_tables(sql), built) == {}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", DUMPS)
 def test_an_older_dump_beside_todays_objects_and_any_messages_ends_in_the_same_tables(
-    environment: dict[str, str], sql: Sql, seed: int
+    original: Original, put: Callable[[str], None], sql: Sql, seed: int
 ) -> None:
-    rng, steps = random.Random(seed), history()
-    at = rng.randrange(len(steps))
-    messages: list[Run] = []
-    for number, one in enumerate(steps):
-        if number == at:
-            dump(environment)
-        found = one()
-        messages += found if isinstance(found, list) else []
-    settle(sql)
-    expected = all_tables(sql)
-    restore(environment)
-    sent = rng.sample(messages, len(messages) // 2)  # what an old Redis still holds
+    rng = random.Random(seed)
+    put(original.dumps[step_of_dump(rng)])
+    sent = rng.sample(original.runs, len(original.runs) // 2)  # what an old Redis still holds
     for number, run in enumerate(sent):
         execute(replace(run, request=f"of before {number}") if rng.random() < 0.5 else run)
     settle(sql)
-    assert differences(all_tables(sql), expected) == {}
-
-
-def dump(environment: dict[str, str]) -> None:
-    server, name = environment["OTCPIPE_DATABASE_URL"].rsplit("/", 1)
-    resources.database().close()
-    resources.database.cache_clear()
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"create database {name}_dump template {name}".encode())
-
-
-def restore(environment: dict[str, str]) -> None:
-    server, name = environment["OTCPIPE_DATABASE_URL"].rsplit("/", 1)
-    resources.database().close()
-    resources.database.cache_clear()
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)".encode())
-        admin.execute(f"alter database {name}_dump rename to {name}".encode())
+    assert differences(all_tables(sql), original.tables) == {}
 
 
 def test_the_requested_weeks_are_restored_and_so_are_the_gaps(sql: Sql, here: Here) -> None:

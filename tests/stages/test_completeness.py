@@ -170,6 +170,19 @@ def test_every_row_and_the_exact_name_are_captured(server: FinraServer, name: st
     assert normalize.rows(parse.rows(found.content), T1).rejects.num_rows == 0
 
 
+@pytest.mark.parametrize("name", ["Half \ud83d Inc", "\udc00", "\udfff\ud800|"], ids=ascii)
+def test_an_unpaired_surrogate_is_captured_exactly_and_its_row_is_set_aside(server: FinraServer, name: str) -> None:
+    symbol = server.dataset.rows(KEY)[7][1]
+    server.dataset.change(KEY, lambda row: with_values(row, issueName=name) if row[1] == symbol else row)
+    found = read(server, FINRA_FORMAT="json")
+    assert found
+    assert found.total == len(LINES)
+    assert escapes.escape(name).encode() in found.content
+    rejects = normalize.rows(parse.rows(found.content), T1).rejects
+    assert set(rejects["reason"].to_pylist()) == {"an unpaired surrogate inside a value"}
+    assert rejects["symbol"].unique().to_pylist() == [symbol]
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(

@@ -84,7 +84,7 @@ def test_a_stage_that_waits_for_a_lock_ends_at_its_limit_and_succeeds_later(
     actors.broker().declare_queue(stage)
     wait(lambda: actors.broker().client.exists(f"otcpipe:moved:{stage}"))
     with locked(environment, statement):
-        push(run, time_limit=1000 * LIMIT_SECONDS, min_backoff=30_000, max_backoff=30_000)
+        push(run, time_limit=1000 * LIMIT_SECONDS, min_backoff=8_000, max_backoff=8_000)
         wait(lambda: sql(WAITING, query))
         begun = time.monotonic()
         wait(lambda: not sql(WAITING, query), LIMIT_SECONDS + END_SECONDS)

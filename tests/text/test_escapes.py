@@ -61,10 +61,19 @@ def test_a_backslash_of_plain_text_is_a_backslash() -> None:
     assert parse.rows(content)["issueName"].to_pylist() == [r"A \u007c B"]
 
 
-def test_a_row_with_a_nul_is_rejected_and_the_others_are_not() -> None:
-    good, bad = api_text([{}, {"issueName": "A\\u0000B"}], OTCE).splitlines()[1:]
-    table = parse.rows(escapes.MARK + b"\n".join([HEADER, good, bad, good, b""]))
-    assert table[REASON].to_pylist() == [None, "a NUL character inside a value", None]
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (0, "a NUL character inside a value"),
+        (0xD800, "an unpaired surrogate inside a value"),
+        (0xDFFF, "an unpaired surrogate inside a value"),
+    ],
+)
+def test_a_row_that_cannot_be_stored_is_rejected_and_the_others_are_not(odd: int, reason: str) -> None:
+    name = f"A{chr(odd)}B"
+    good, bad = api_text([{}, {"issueName": escapes.escape(name)}], OTCE).splitlines()[1:]
+    table = parse.rows(escapes.join(HEADER, [good, bad, good]))
+    assert table[REASON].to_pylist() == [None, reason, None]
     assert table[TEXT].to_pylist()[1] == bad.decode()
     assert table["issueName"].to_pylist() == ["Abc Inc", None, "Abc Inc"]
 
