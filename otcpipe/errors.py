@@ -71,3 +71,7 @@ class StackBusy(OtcpipeError):
 
 class StackFailed(OtcpipeError):
     """A local server or worker does not start, or dies again and again."""
+
+
+class UnknownSymbol(UserWarning):
+    """A symbol that was asked for is in no record."""

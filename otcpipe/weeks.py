@@ -97,6 +97,20 @@ def parse_moment(text: str, now: datetime) -> datetime:
     return check_moment(moment)
 
 
+def parse_as_of(text: str, now: datetime) -> datetime:
+    """Return the moment of knowledge that a text means: a moment, or a date for the end of that day in New York.
+
+    Today means now. Raises Invalid as `parse_moment` does, and for a date in the future.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return parse_moment(text, now)
+    if day > today(now):
+        raise Invalid(f"{day} lies in the future: give a past date, or today's for what is known now.")
+    return min(check_moment(datetime.combine(day, time.max, NEW_YORK)), now.astimezone(UTC))
+
+
 def check_moment(moment: datetime) -> datetime:
     """Return the moment in UTC; raises Invalid outside the years of the feed."""
     if not EARLIEST.year <= moment.year <= LATEST.year:

@@ -170,6 +170,16 @@ def test_a_moment_outside_the_feed_is_refused(text: str) -> None:
         weeks.parse_moment(text, NOON)
 
 
+def test_a_date_of_knowledge_is_the_end_of_that_day_in_new_york() -> None:
+    assert weeks.parse_as_of("2025-07-01", NOON) == datetime(2025, 7, 2, 3, 59, 59, 999999, UTC)
+    assert weeks.parse_as_of("2025-12-15", NOON) == datetime(2025, 12, 16, 4, 59, 59, 999999, UTC)
+    assert weeks.parse_as_of("2026-11-23", NOON) == NOON  # today: what is known now
+    assert weeks.parse_as_of("2025-12-15T06:00:00-05:00", NOON) == datetime(2025, 12, 15, 11, tzinfo=UTC)
+    for text, words in (("2026-11-24", "in the future"), ("2013-12-31", "outside the feed"), ("soon", "not a time")):
+        with pytest.raises(Invalid, match=words):
+            weeks.parse_as_of(text, NOON)
+
+
 def test_a_span_is_of_weeks_in_order() -> None:
     assert weeks.parse_span("2025-11-10", "2025-11-16", NOON) == (WEEK, WEEK)
     assert weeks.parse_span(None, None, NOON) == (None, None)

@@ -9,20 +9,44 @@ from otcpipe import export as _export
 from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
 from otcpipe.errors import Invalid
+from otcpipe.metrics import symbols as _symbols
 from otcpipe.records import ATTRIBUTION
 
 
 def export(
-    table: str, first: str | None, last: str | None, form: str, at: str | None, folder: Path, *, is_dry: bool
+    table: str | None,
+    first: str | None,
+    last: str | None,
+    form: str,
+    at: str | None,
+    folder: Path,
+    *,
+    symbols: list[str] | None = None,
+    columns: list[str] | None = None,
+    is_float: bool = False,
+    is_single_file: bool = False,
+    is_dry: bool = False,
 ) -> None:
     """Write the weeks of a table to files below `folder`; with `is_dry`, only count their rows."""
     now = resources.settings().now()
-    if table not in _export.tables():
-        raise Invalid(f"{table!r} cannot be exported; choose from {', '.join(_export.tables())}.")
-    if form not in _export.FORMATS:
+    if table is None:
+        raise Invalid(f"Name the table to export: {', '.join(_export.tables())}.")
+    if form.lower() not in _export.FORMATS:
         raise Invalid(f"{form!r} is not a format; choose from {', '.join(_export.FORMATS)}.")
-    moment = weeks.parse_moment(at, now) if at else None
-    request = _export.Request(table, form, folder, *weeks.parse_span(first, last, now), moment)
+    begin, end = weeks.parse_span(first, last, now)
+    request = _export.Request(
+        table,
+        form.lower(),
+        folder,
+        begin,
+        end,
+        weeks.parse_as_of(at, now) if at else None,
+        symbols=_names(symbols) if symbols else None,
+        columns=_names(columns or []),
+        is_float=is_float,
+        is_single_file=is_single_file,
+    )
+    _check_symbols(request)
     written = _written(request, is_dry=is_dry)
     if not written:
         say(f"{table} has no rows in these weeks.")
@@ -31,6 +55,22 @@ def export(
     rows = f"{sum(written.values()):,} rows of {table}, {span}"
     say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / table}.")
     say(ATTRIBUTION)
+
+
+def _names(texts: list[str]) -> list[str]:
+    """Return the names in an option that is given several times, with commas between names, or both."""
+    return [name for text in texts for name in text.split(",") if name]
+
+
+def _check_symbols(request: _export.Request) -> None:
+    """Raise Invalid if no symbol of the request has records; name those that have none."""
+    with resources.database().snapshot() as transaction:
+        unknown = _symbols.unknown(transaction, list(request.symbols or ()))
+    sentences = [_symbols.sentence(symbol, near) for symbol, near in unknown.items()]
+    if unknown and len(unknown) == len(set(request.symbols or ())):
+        raise Invalid(" ".join(sentences))
+    for sentence in sentences:
+        say(sentence)
 
 
 def _written(request: _export.Request, *, is_dry: bool) -> dict[date, int]:

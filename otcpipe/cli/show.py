@@ -14,7 +14,7 @@ from otcpipe.storage.postgres import Row, Transaction
 def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, *, as_json: bool) -> None:
     """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then."""
     friday = arguments.week(week)
-    moment = weeks.parse_moment(as_of, resources.settings().now()) if as_of else None
+    moment = weeks.parse_as_of(as_of, resources.settings().now()) if as_of else None
     scope = arguments.scope(scope) if scope else None
     with resources.database().transaction() as transaction:
         asked = find(transaction, symbol, friday, count, moment)

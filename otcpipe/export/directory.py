@@ -21,9 +21,10 @@ class ExportDirectory:
     be written to, and OtcpipeError for a disk that is full or fails.
     """
 
-    def __init__(self, folder: Path, suffix: str) -> None:
+    def __init__(self, folder: Path, suffix: str, *, is_single_file: bool = False) -> None:
         self._folder = folder
         self._suffix = suffix
+        self._is_single_file = is_single_file
         self._made: list[Path] = []  # directories, outermost first
         self._undo = ExitStack()
 
@@ -31,9 +32,7 @@ class ExportDirectory:
         with writing(self._folder), ExitStack() as undo:
             undo.callback(self._drop_empty)
             self._make(self._folder)
-            others = {path.suffix for path in self._folder.glob("week_ending=*/[!._]*")} - {f".{self._suffix}"}
-            if others:
-                raise Invalid(f"{self._folder} holds files of another format: choose another directory with -o.")
+            self._check_others()
             undo.enter_context(self._lock())
             undo.callback(self._drop_empty)
             undo.callback(self._drop_parts)
@@ -45,8 +44,17 @@ class ExportDirectory:
         with writing(self._folder):
             self._undo.close()
 
-    def place(self, week: date) -> Path:
-        """Return the temporary path for a week's rows, until `keep`."""
+    def _check_others(self) -> None:
+        """Raise Invalid if the directory holds an export of another format, or one with another layout."""
+        of_weeks, single = (list(self._folder.glob(f"{place}[!._]*.*")) for place in ("week_ending=*/", ""))
+        if of_weeks if self._is_single_file else single:
+            layout = "one file a week" if of_weeks else "one file of all weeks"
+            raise Invalid(f"{self._folder} holds an export of {layout}: choose another directory with -o.")
+        if {path.suffix for path in (*of_weeks, *single)} - {f".{self._suffix}"}:
+            raise Invalid(f"{self._folder} holds files of another format: choose another directory with -o.")
+
+    def place(self, week: date | None) -> Path:
+        """Return the temporary path for a week's rows, or for all rows, until `keep`."""
         file = self._file(week)
         check(file)
         check(file.with_name(README))
@@ -54,7 +62,7 @@ class ExportDirectory:
             self._make(file.parent)
         return file.with_name(f".{file.name}{PART}")
 
-    def keep(self, weeks: Iterable[date]) -> None:
+    def keep(self, weeks: Iterable[date | None]) -> None:
         """Rename all files to their final names; a week without rows loses the file of an earlier export."""
         for week in weeks:
             file = self._file(week)
@@ -65,8 +73,9 @@ class ExportDirectory:
                 for part in parts:
                     _finish(part)
 
-    def _file(self, week: date) -> Path:
-        return self._folder / f"week_ending={week}" / f"{self._folder.name}.{self._suffix}"
+    def _file(self, week: date | None) -> Path:
+        folder = self._folder / f"week_ending={week}" if week else self._folder
+        return folder / f"{self._folder.name}.{self._suffix}"
 
     def _make(self, folder: Path) -> None:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -102,8 +111,9 @@ class ExportDirectory:
                 path.unlink(missing_ok=True)
 
     def _drop_parts(self) -> None:
-        for part in self._folder.glob(f"week_ending=*/.*{PART}"):
-            part.unlink()
+        for place in ("week_ending=*/", ""):
+            for part in self._folder.glob(f"{place}.*{PART}"):
+                part.unlink()
 
     def _drop_empty(self) -> None:
         for path in reversed(self._made):

@@ -1,24 +1,29 @@
 """Query the rows of a table, week by week, from one snapshot of the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from otcpipe.metrics import definitions
+from otcpipe.export.moments import AVAILABLE_AT, Moments
+from otcpipe.metrics import catalog, definitions
 from otcpipe.metrics.definitions import WEEK
+from otcpipe.metrics.rows import Choice
 from otcpipe.records import ATTRIBUTION
-from otcpipe.storage import arrow, sql
+from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Database, Transaction
 
-RECORDS = "venue_volume"
+WEEK_ENDING = "week_ending"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to export and where to; None for `first` and `last` means all weeks, None for `at` the current rows."""
+    """What to export and where to; None for `first` and `last` means all weeks, None for `at` the current rows.
+
+    Raises Invalid for a table or columns that do not exist, and for symbols of a table that has none.
+    """
 
     table: str
     format: str
@@ -26,12 +31,32 @@ class Request:
     first: date | None = None
     last: date | None = None
     at: datetime | None = None
+    symbols: Sequence[str] | None = None  # None for all
+    columns: Sequence[str] = ()  # none for all
+    is_float: bool = False  # float64 in place of decimals
+    is_single_file: bool = False
 
-    def about(self, week: date) -> dict[str, str]:
-        """Return the description of one file, for its reader."""
+    def __post_init__(self) -> None:
+        self.choice()
+        self.names()
+
+    def choice(self) -> Choice:
+        """Return the rows to export; what may have had another value before the first capture is left out."""
+        return Choice(catalog.table(self.table), self.symbols, at=self.at, strict=True)
+
+    def names(self) -> list[str]:
+        """Return the columns of the files: a Parquet file in the directory of its week does not repeat it."""
+        source = catalog.table(self.table)
+        has_week = self.format == "csv" or self.is_single_file
+        chosen = source.choose(self.columns or source.names)
+        others = [name for name in chosen if name not in (WEEK_ENDING, AVAILABLE_AT)]
+        return [*([WEEK_ENDING] if has_week else []), *others, AVAILABLE_AT]
+
+    def about(self, weeks: Sequence[date]) -> dict[str, str]:
+        """Return the description of a file with these weeks, for its reader."""
         return {
             "table": f"otc.{self.table}",
-            "week_ending": str(week),
+            "week_ending": " to ".join(map(str, dict.fromkeys([weeks[0], weeks[-1]]))),
             "as_of": self.at.isoformat() if self.at else "the newest captures",
             "available_at": "the moment from which the row was known and has not changed since",
             "attribution": ATTRIBUTION,
@@ -40,12 +65,12 @@ class Request:
 
 def tables() -> list[str]:
     """Return the names of all tables that can be exported: the records and every metric."""
-    return [RECORDS, *sorted(metric.name for metric in definitions.metrics())]
+    return [*catalog.tables()]
 
 
 def loaded_weeks(database: Database, request: Request) -> list[date]:
     """Return the weeks of a request that are loaded, oldest first."""
-    with database.transaction() as transaction:
+    with database.snapshot() as transaction:
         return _weeks(transaction, request)
 
 
@@ -53,41 +78,33 @@ class Rows:
     """The rows of one request, unaffected by what is loaded meanwhile."""
 
     def __init__(self, transaction: Transaction, request: Request) -> None:
-        transaction.script(sql.statements()["begin_export"])
         self.weeks = _weeks(transaction, request)
         self._transaction = transaction
-        self._table = request.table
-        self._at = request.at
-        self._back = {metric.name: metric.lookahead_weeks * WEEK for metric in definitions.metrics()}.get(
-            request.table
-        )
-        self._noted = date.min  # the last week whose records are noted
+        self._request = request
+        self._choice = request.choice()
+        lookback = {metric.name: metric.lookahead_weeks * WEEK for metric in definitions.metrics()}.get(request.table)
+        self._moments = None if lookback is None else Moments(transaction, self._choice, lookback)
 
     def of(self, week: date) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a week, in an order that depends on their values only."""
-        values = {"week_ending": week, "at": self._at}
-        if self._back is None:
-            return arrow.stream(self._transaction, "exported_records", **values)
-        self._note_known(week - self._back, week)
-        self._transaction.rows("take_metric", metric=self._table, **values)
-        return arrow.stream(self._transaction, "exported_metric", first=week - self._back, **values)
+        names = self._request.names()
+        if self._moments is None:
+            yield from self._stream(week, names, "in_order_of_records")
+            return
+        self._moments.load(week)
+        keys = [name for name in ("tier", "symbol") if name in self._choice.table.names]
+        fetched = list(dict.fromkeys([*names[:-1], *keys]))
+        for rows in self._stream(week, fetched, "in_order_of_keys"):
+            available = self._moments.available_at(rows)
+            yield rows.select(names[:-1]).append_column(AVAILABLE_AT, available)
 
     def count(self, week: date) -> int:
         """Return the number of rows of a week."""
-        values = {"week_ending": week, "at": self._at}
-        if self._back is None:
-            counted = self._transaction.rows("count_records", **values)
-        else:
-            self._transaction.rows("take_metric", metric=self._table, **values)
-            counted = self._transaction.rows("count_metric")
-        return int(counted[0]["rows"])
+        return arrow.count(self._transaction, self._choice.query([WEEK_ENDING]), **self._choice.values(week, week))
 
-    def _note_known(self, first: date, last: date) -> None:
-        """Note when the records of these weeks became known, each week once."""
-        self._transaction.run("forget_known", first=first)
-        while (week := max(first, self._noted + WEEK)) <= last:
-            self._transaction.run("note_known", week_ending=week, at=self._at)
-            self._noted = week
+    def _stream(self, week: date, names: list[str], order: str) -> Iterator[pa.RecordBatch]:
+        query, values = self._choice.query(names, order), self._choice.values(week, week)
+        return arrow.stream(self._transaction, query, is_float=self._request.is_float, **values)
 
 
 def _weeks(transaction: Transaction, request: Request) -> list[date]:

@@ -11,11 +11,17 @@ _COLUMN = re.compile(r"^\| `(\w+)` \| ?(.*?) \| (.+) \|$", re.MULTILINE)
 
 
 class Description(NamedTuple):
-    """The text about a table, view or function, or about one of its columns."""
+    """The text about a table, view or function, or about one of its columns, which may have a unit."""
 
     name: str
     column: str | None
+    unit: str
     text: str
+
+    @property
+    def comment(self) -> str:
+        """The text with the unit, as the database shows it."""
+        return f"{self.text} ({self.unit})" if self.unit else self.text
 
 
 def descriptions() -> list[Description]:
@@ -33,6 +39,6 @@ def _of_section(name: str, section: str) -> list[Description]:
     paragraph = " ".join(section.strip().split("\n\n")[0].split())
     columns = _COLUMN.findall(section)
     return [
-        Description(name, None, paragraph),
-        *(Description(name, column, f"{text} ({unit})" if unit else text) for column, unit, text in columns),
+        Description(name, None, "", paragraph),
+        *(Description(name, column, unit, text) for column, unit, text in columns),
     ]

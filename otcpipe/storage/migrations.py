@@ -35,9 +35,13 @@ def migrate(begin: Begin) -> list[str]:
         metrics = [sql.named(f"metrics/{metric}.sql") for metric in sql.metric_files()]
         for text in [*others, *(file["table"] for file in metrics), *(file["function"] for file in metrics)]:
             transaction.script(text)
-        objects, columns, texts = (list(values) for values in zip(*dictionary.descriptions(), strict=True))
-        transaction.rows("describe", objects=objects, columns=columns, texts=texts)
+        transaction.rows("describe", **_comments())
     return applied
+
+
+def _comments() -> dict[str, list[str | None]]:
+    rows = [(one.name, one.column, one.comment) for one in dictionary.descriptions()]
+    return dict(zip(("objects", "columns", "texts"), map(list, zip(*rows, strict=True)), strict=True))
 
 
 def _upgrade(transaction: Transaction) -> list[str]:

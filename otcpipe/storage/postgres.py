@@ -75,6 +75,16 @@ class Database:
             ):
                 yield transaction
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads, from one state of the database; a replica allows it too.
+
+        Raises OtcpipeError for every error of the server.
+        """
+        with postgres_errors.translated_for_readers(self._url), self.transaction() as transaction:
+            transaction.script(sql.statements()["begin_snapshot"])
+            yield transaction
+
     def in_parallel(self, work: Callable[[Transaction, One], Result], over: Iterable[One]) -> list[Result]:
         """Call `work` for each element, each in its own transaction, and return the results in order.
 

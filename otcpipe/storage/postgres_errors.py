@@ -9,7 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import PoolTimeout
 
-from otcpipe.errors import Invalid, TooSoon, Unreachable, Unready
+from otcpipe.errors import Invalid, OtcpipeError, TooSoon, Unreachable, Unready
 
 OUTAGES = ("08", "40", "53", "55", "57P")  # SQLSTATE: connections, conflicts, resources, locks, shutdowns
 BUSY_SECONDS = 3
@@ -53,6 +53,20 @@ def translated(url: str) -> Iterator[None]:
         if error.sqlstate and not error.sqlstate.startswith(OUTAGES):
             raise  # a limit of PostgreSQL itself, or the time limit: a retry would not help
         raise _outage(url, error) from error
+
+
+@contextmanager
+def translated_for_readers(url: str) -> Iterator[None]:
+    """Translate every error: as `translated` does, and OtcpipeError with the server's own words for the others."""
+    try:
+        with translated(url):
+            yield
+    except psycopg.errors.QueryCanceled as error:
+        raise OtcpipeError(
+            f"PostgreSQL stopped the query: {_first_line(str(error))}; ask for fewer weeks or symbols."
+        ) from error
+    except psycopg.Error as error:
+        raise OtcpipeError(f"PostgreSQL at {address(url)} refuses the query: {_first_line(str(error))}.") from error
 
 
 def _refusal(url: str) -> Unreachable:

@@ -46,35 +46,9 @@ begin
 end
 $$;
 
--- Fill the temporary table `asked` with rows of a metric: the stored ones, or those known at a moment; of some symbols, or of
--- all. computed_at says when the work was done, nothing about the market, and is left out.
-create or replace function otc_internal.ask_metric(metric text, at timestamptz, first_week date, last_week date, symbols text[])
-returns void language plpgsql as $$
-begin
-    execute 'drop table if exists asked';
-    execute format(
-        'create temporary table asked on commit drop as select * from %s where week_ending between $2 and $3 %s',
-        case when at is null then format('otc.%I', metric) else format('otc.%I($1, $2, $3)', metric || '_as_of') end,
-        case when symbols is not null then 'and symbol = any ($4)' end
-    ) using at, first_week, last_week, symbols;
-    alter table asked drop column computed_at;
-end
-$$;
-
--- Fill the temporary table `exported` with a week of a metric: the stored rows, or those known at a moment, without
--- computed_at.
-create or replace function otc_internal.take_metric(metric text, at timestamptz, week date) returns void language plpgsql as $$
-begin
-    execute 'drop table if exists exported';
-    execute format('create temporary table exported (like otc.%I) on commit drop', metric);
-    if at is null then
-        execute format('insert into exported select * from otc.%I where week_ending = $1', metric) using week;
-    else
-        execute format('insert into exported select * from otc.%I($1, $2, $2)', metric || '_as_of') using at, week;
-    end if;
-    alter table exported drop column week_ending, drop column computed_at;
-end
-$$;
+-- Removed: their temporary tables cannot be made on a replica.
+drop function if exists otc_internal.ask_metric(text, timestamptz, date, date, text[]);
+drop function if exists otc_internal.take_metric(text, timestamptz, date);
 
 -- The values that differ between two versions of a row, as text: column: [of the first, of the second].
 create or replace function otc_internal.differences(one jsonb, other jsonb) returns jsonb language sql immutable parallel safe as $$

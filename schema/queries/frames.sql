@@ -1,32 +1,108 @@
 -- name: copy_out
--- Frame: the rows of a query as CSV.
+-- The rows of a query as CSV.
 copy ({query}) to stdout (format csv);
 
 -- name: columns_of
--- Frame: the columns of a query, without rows.
+-- The columns of a query, without rows.
 select * from ({query}) as asked limit 0;
 
--- name: utc
--- Times as text in one form.
+-- name: count_of
+-- The number of rows of a query.
+select count(*) as rows from ({query}) as asked;
+
+-- name: begin_snapshot
+-- One snapshot of the database for all statements; times as text in one form.
+set transaction isolation level repeatable read, read only;
 set local timezone = 'UTC';
 set local datestyle = 'ISO';
+set local work_mem = '64MB'; -- a week's rows are sorted
+set local jit = off; -- it takes longer than what it saves on one week
 
--- name: ask_metric
--- Fill the table `asked` with rows of a metric.
-select otc_internal.ask_metric(%(metric)s, %(at)s, %(first)s, %(last)s, %(symbols)s);
+-- name: stored_rows
+-- Rows of a metric, as stored.
+select {columns}
+from otc.{table}
+where week_ending between %(first)s and %(last)s
+{conditions};
 
--- name: has_symbols
--- One row if the metric has a symbol column.
-select attrelid from pg_attribute where attrelid = format('otc.%%I', %(metric)s::text)::regclass and attname = 'symbol';
+-- name: known_rows
+-- Rows of a metric as known at a moment; `table` is its function.
+select {columns}
+from otc.{table}(%(at)s, %(first)s, %(last)s)
+where week_ending between %(first)s and %(last)s
+{conditions};
 
--- name: asked
--- The rows of the table `asked`.
-select * from asked;
+-- name: known_records
+-- Records as known at a moment.
+select {columns}
+from (
+    select
+        week_ending,
+        tier,
+        venue_type,
+        symbol,
+        issue_name,
+        product_type,
+        mpid,
+        firm_crd,
+        venue_name,
+        share_volume::numeric(20, 6) as share_volume,
+        trade_count,
+        notional::numeric(24, 6) as notional,
+        published_on,
+        updated_on,
+        avg_trade_size::numeric(20, 6) as avg_trade_size,
+        observed_at,
+        raw_key,
+        certainty,
+        available_at
+    from otc.venue_volume_as_of(%(at)s, %(strict)s)
+) as record
+where week_ending between %(first)s and %(last)s
+{conditions};
 
--- name: records
--- As known at a moment; of all symbols, or of some.
-select *
-from otc.venue_volume_as_of(%(at)s, %(strict)s)
+-- name: of_symbols
+-- Condition: of some symbols.
+and symbol = any(%(symbols)s::text[])
+
+-- name: of_tier
+-- Condition: of one tier.
+and tier = %(tier)s
+
+-- name: of_scope
+-- Condition: of one scope.
+and scope = %(scope)s
+
+-- name: of_venue_type
+-- Condition: of the venues of one scope.
+and venue_type = %(scope)s
+
+-- name: in_order_of_keys
+-- Order: by what identifies a row.
+order by {keys}
+
+-- name: never_null
+-- Columns of a table that are never null; those of the records are the versions'.
+select a.attname::text as name
+from pg_attribute as a
+inner join pg_class as c on c.oid = a.attrelid
+inner join pg_namespace as n on n.oid = c.relnamespace
 where
-    week_ending between %(first)s and %(last)s
-    and (%(symbols)s::text[] is null or symbol = any(%(symbols)s::text[]));
+    n.nspname in ('otc', 'otc_internal')
+    and c.relkind in ('r', 'p')
+    and c.relname = case %(table)s when 'venue_volume' then 'volume_record' else %(table)s end
+    and a.attnotnull
+    and a.attnum > 0;
+
+-- name: unknown_symbols
+-- Those of the symbols that have no record in any week.
+select s.symbol
+from unnest(%(symbols)s::text[]) with ordinality as s (symbol, place)
+where not exists (select from otc.volume_record as r where r.symbol = s.symbol collate "C")
+order by s.place;
+
+-- name: newest_symbols
+-- The symbols of the newest weeks, which hold all tiers.
+select distinct symbol
+from otc.symbol_summary
+where week_ending > (select max(s.week_ending) from otc.symbol_summary as s) - 42;

@@ -175,7 +175,7 @@ def test_ctrl_c_while_a_command_starts_is_one_word(module: str, variables: dict[
 
 
 SHELL = {
-    "an unset variable": ('export --table venue_volume --as-of "$UNSET"', 2, "it is empty"),
+    "an unset variable": ('export venue_volume --as-of "$UNSET"', 2, "it is empty"),
     "an unset symbol": ('show "$UNSET"', 2, "it is empty"),
     "bytes that are no text": ("accept --week 2024-01-05 --tier T1 --reason $'\\xff'", 2, "it is not UTF-8"),
     "a file of hostile text": ("import file", 2, "file"),

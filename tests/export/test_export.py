@@ -21,7 +21,7 @@ from otcpipe.cli import export as cli
 from otcpipe.errors import Invalid
 from otcpipe.export import FORMATS, Request, count, export, tables
 from otcpipe.export.formats import escape_formulas
-from otcpipe.export.query import RECORDS
+from otcpipe.metrics.catalog import RECORDS
 from otcpipe.records import ATTRIBUTION, Partition
 from otcpipe.storage import copy_format
 from tests.audit.test_as_of import random_captures, text

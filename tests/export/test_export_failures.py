@@ -13,6 +13,8 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.export import FORMATS
+from otcpipe.metrics import catalog
+from otcpipe.metrics.rows import Choice
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
 from otcpipe.storage import arrow
@@ -68,7 +70,7 @@ def _path(argument: object) -> str | Path:
 
 
 def export(folder: Path, form: str = "parquet") -> tuple[object, ...]:
-    return ("export", "--table", "venue_volume", "--format", form, "-o", folder)
+    return ("export", "venue_volume", "--format", form, "-o", folder)
 
 
 def open_transactions() -> int:
@@ -85,6 +87,7 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
+RECORDS = Choice(catalog.table("venue_volume"))
 FAILURES: dict[str, tuple[Callable[[], None], type[BaseException]]] = {
     "a full disk": (lambda: _raise(OSError(28, "No space left on device")), OSError),
     "Ctrl-C": (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt),
@@ -97,13 +100,13 @@ def test_rows_that_are_half_read_are_cancelled_when_the_transaction_ends(name: s
     fail, kind = FAILURES[name]
     started = time.monotonic()
     with pytest.raises(kind), resources.database().transaction() as transaction:
-        batches = arrow.stream(transaction, "exported_records", week_ending=WEEK, at=None)
+        batches = arrow.stream(transaction, RECORDS.query(["symbol"]), is_float=False, **RECORDS.values(WEEK, WEEK))
         assert next(batches).num_rows
         fail()
     assert time.monotonic() - started < SECONDS
     assert open_transactions() == 0
     with resources.database().transaction() as transaction:  # and the connection is of use
-        assert arrow.table(transaction, "exported_records", week_ending=WEEK, at=None).num_rows == ROWS
+        assert arrow.count(transaction, RECORDS.query(["symbol"]), **RECORDS.values(WEEK, WEEK)) == ROWS
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -214,7 +217,7 @@ def test_one_ctrl_c_ends_an_export_that_waits_for_the_server(large: dict[str, st
     assert open_transactions() == 0
 
 
-COMMANDS = [("show", "S1"), ("top", "--json"), ("status",), ("export", "--dry-run", "--table", "venue_volume")]
+COMMANDS = [("show", "S1"), ("top", "--json"), ("status",), ("export", "--dry-run", "venue_volume")]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)

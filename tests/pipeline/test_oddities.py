@@ -55,7 +55,7 @@ REFUSED = [
     ("backfill", "--from", "2025-01-01", "--to", "9999-12-31", "--dry-run"),
     ("coverage", "--from", "1999-12-31"),
     ("coverage", "--to", "9999-12-31"),
-    ("export", "--table", "venue_share", "--to", "9999-12-31", "--output", "nowhere"),
+    ("export", "venue_share", "--to", "9999-12-31", "--output", "nowhere"),
     ("export", "--table", "venue_share", "--as-of", "0001-01-01T00:00:00+05:00", "--output", "nowhere"),
     ("show", "ABC", "--as-of", "9999-12-31T23:59:59-05:00"),
     ("show", "ABC", "--as-of", "0001-01-01T00:00:00+05:00"),

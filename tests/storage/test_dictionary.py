@@ -28,7 +28,7 @@ def test_the_database_describes_each_table_view_and_function_as_the_dictionary_d
 
 
 def test_the_database_describes_each_column_as_the_dictionary_does(environment: dict[str, str], sql: Sql) -> None:
-    described = {tuple(one) for one in dictionary.descriptions() if one.column is not None}
+    described = {(one.name, one.column, one.comment) for one in dictionary.descriptions() if one.column is not None}
     found = set(sql(COLUMNS))
     assert [row for row in found if row[2] is None] == []
     assert found <= described

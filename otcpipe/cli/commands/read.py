@@ -119,19 +119,51 @@ def venues(
 
 @commands.command()
 def export(
+    table: Annotated[
+        str | None,
+        typer.Argument(metavar="TABLE", help="venue_volume (the records) or a metric.", show_default=False),
+    ] = None,
     *,
-    table: Annotated[str, typer.Option(help="venue_volume (the records) or a metric.")],
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Any date in the first week.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week.")] = None,
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbols", metavar="A,B", help="Only these symbols, case-sensitive.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="A,B", help="Only these columns; available_at is always added."),
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
-    as_of: Annotated[str | None, typer.Option(metavar="TIME", help="As known at a moment, ISO with zone.")] = None,
+    floats: Annotated[
+        bool, typer.Option("--floats", help="Floating-point numbers, for programs that cannot read decimals.")
+    ] = False,
+    single_file: Annotated[bool, typer.Option("--single-file", help="One file with all weeks.")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="As known at a moment, ISO with zone; a date is the end of that day in New York."
+        ),
+    ] = None,
     folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output directory.")] = Path("export"),
+    former_table: Annotated[str | None, typer.Option("--table", hidden=True)] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Export a table to Parquet or CSV files, one directory for each week."""
+    """Export a table to Parquet or CSV files, one directory for each week or a single file."""
     from otcpipe.cli import export as implementation
 
-    implementation.export(table, first, last, form, as_of, folder, is_dry=dry_run)
+    implementation.export(
+        table or former_table,
+        first,
+        last,
+        form,
+        as_of,
+        folder,
+        symbols=symbols,
+        columns=columns,
+        is_float=floats,
+        is_single_file=single_file,
+        is_dry=dry_run,
+    )
 
 
 @commands.command()

@@ -1,0 +1,1 @@
+"""What notebooks use: `otcpipe.read`, `otcpipe.tables` and `otcpipe.columns`."""

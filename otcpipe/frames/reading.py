@@ -1,0 +1,129 @@
+"""Read records and metrics into pandas frames or Arrow tables."""
+
+import warnings
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Literal, overload
+
+import pandas as pd
+import pyarrow as pa
+
+from otcpipe import resources
+from otcpipe.errors import UnknownSymbol
+from otcpipe.frames import arguments
+from otcpipe.frames.convert import to_frame
+from otcpipe.metrics import catalog
+from otcpipe.metrics import symbols as _symbols
+from otcpipe.metrics.rows import Choice
+from otcpipe.storage import arrow
+from otcpipe.storage.postgres import Transaction
+
+Texts = str | Iterable[str] | None
+Day = date | str | None
+Moment = datetime | date | str | None
+
+
+@overload
+def read(
+    table: str,
+    *,
+    symbols: Texts = ...,
+    week: Day = ...,
+    first: Day = ...,
+    last: Day = ...,
+    tier: str | None = ...,
+    scope: str | None = ...,
+    columns: Texts = ...,
+    as_of: Moment = ...,
+    strict: bool = ...,
+    exact: bool = ...,
+    as_arrow: Literal[False] = ...,
+) -> pd.DataFrame: ...
+@overload
+def read(
+    table: str,
+    *,
+    symbols: Texts = ...,
+    week: Day = ...,
+    first: Day = ...,
+    last: Day = ...,
+    tier: str | None = ...,
+    scope: str | None = ...,
+    columns: Texts = ...,
+    as_of: Moment = ...,
+    strict: bool = ...,
+    exact: bool = ...,
+    as_arrow: Literal[True],
+) -> pa.Table: ...
+def read(
+    table: str,
+    *,
+    symbols: Texts = None,
+    week: Day = None,
+    first: Day = None,
+    last: Day = None,
+    tier: str | None = None,
+    scope: str | None = None,
+    columns: Texts = None,
+    as_of: Moment = None,
+    strict: bool = False,
+    exact: bool = False,
+    as_arrow: bool = False,
+) -> pd.DataFrame | pa.Table:
+    """Return the records (`venue_volume`) or a metric such as `symbol_summary`, sorted by what identifies a row.
+
+    `otcpipe.tables()` and `otcpipe.columns(table)` describe what can be read. A date means the week that contains it;
+    `first` and `last` are inclusive. Symbols are case-sensitive; one that no record has gives a warning with the
+    nearest. `scope` is ATS, NON_ATS or ALL; of the records it chooses the venue types.
+
+    `as_of` is a moment with a zone, or a date for the end of that day in New York: the answer is what was known then,
+    and cannot look ahead. Records that were restated before they were first observed are `unknown` in the column
+    `certainty`, left out with `strict`, and in no metric.
+
+    Shares, dollars and percentages are float64, or with `exact` decimals that equal the tables to the last digit.
+    Counts are int64, or nullable where they can be unknown. Days are datetime64, moments are in UTC. With `as_arrow`
+    the answer is an Arrow table with decimals, which polars and DuckDB read without a copy.
+
+    Raises only errors of `otcpipe.errors`: Invalid for a wrong argument, Unreachable for a server that is down.
+
+    >>> import otcpipe
+    >>> frame = otcpipe.read("symbol_concentration", symbols="TCEHY", columns=["week_ending", "venue_count", "hhi"])
+    >>> frame.assign(change=frame["hhi"].pct_change())
+      week_ending  venue_count      hhi    change
+    0  2025-11-14            3  3379.82       NaN
+    1  2025-11-21            3  3372.67 -0.002115
+
+    >>> records = otcpipe.read("venue_volume", week="2025-11-14", as_of="2025-12-15", strict=True, exact=True)
+    >>> len(records), records["share_volume"].sum()
+    (5328, Decimal('1335995901.000000'))
+
+    >>> shares = otcpipe.read("venue_share", week="2025-11-14", scope="ATS", tier="OTCE")
+    >>> shares.nlargest(2, "market_share_pct")[["mpid", "market_share_pct", "rank_change"]]
+       mpid  market_share_pct  rank_change
+    2  OTCN           82.1884         <NA>
+    3  OTCX           14.4232         <NA>
+    """
+    now = resources.settings().now()
+    source = catalog.table(table)
+    chosen = source.choose(arguments.texts(columns, "columns") or source.names)
+    choice = Choice(
+        source, arguments.texts(symbols, "symbols"), tier, scope, arguments.moment(as_of, now), strict=strict
+    )
+    fetched = list(dict.fromkeys([*source.keys, *chosen]))
+    begin, end = arguments.span(week, first, last, now)
+    with resources.database().snapshot() as transaction:
+        is_float = not (exact or as_arrow)
+        rows = arrow.table(transaction, choice.query(fetched), is_float=is_float, **choice.values(begin, end))
+        never_null = {row["name"] for row in transaction.rows("never_null", table=table)}
+        unknown = _unknown(transaction, choice, rows)
+    for symbol, nearest in unknown.items():
+        warnings.warn(_symbols.sentence(symbol, nearest), UnknownSymbol, stacklevel=2)
+    rows = rows.sort_by([(name, "ascending") for name in source.keys]).select(chosen)
+    return rows if as_arrow else to_frame(rows, never_null)
+
+
+def _unknown(transaction: Transaction, choice: Choice, rows: pa.Table) -> dict[str, str | None]:
+    """Return the symbols asked for that no record has, with the nearest; those in the answer need no query."""
+    found = set(rows["symbol"].unique().to_pylist()) if choice.symbols else set()
+    missing = [symbol for symbol in choice.symbols or () if symbol not in found]
+    return _symbols.unknown(transaction, missing)

@@ -1,0 +1,84 @@
+"""What analysts can read: the records and the metrics, with the descriptions of the data dictionary."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from itertools import takewhile
+
+from otcpipe.errors import Invalid
+from otcpipe.metrics import definitions
+from otcpipe.storage import dictionary
+
+RECORDS = "venue_volume"
+KEY_UNITS = ("", "Friday")  # of the columns that identify a row, which come before all quantities
+KNOWLEDGE = ("certainty", "available_at")  # columns that records have as known at a moment
+COMPUTED_AT = "computed_at"  # says when the work was done, nothing about the market
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column with its unit, which may be empty."""
+
+    name: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The records or a metric; rows are identified by the columns `keys`."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that identify a row."""
+        return [column.name for column in takewhile(lambda one: one.unit in KEY_UNITS, self.columns)]
+
+    def choose(self, columns: Iterable[str]) -> list[str]:
+        """Return the columns in the given order, each once; raises Invalid for one that does not exist."""
+        chosen = list(dict.fromkeys(columns))
+        for name in chosen:
+            if name not in self.names:
+                raise Invalid(f"{self.name} has no column {name!r}{_hint(name, self.names)}")
+        return chosen
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Return all tables by name, the records first."""
+    names = [RECORDS, *sorted(metric.name for metric in definitions.metrics())]
+    return {name: _table(name) for name in names}
+
+
+def table(name: str) -> Table:
+    """Return the table of that name; raises Invalid if it cannot be read."""
+    found = tables().get(name)
+    if found is None:
+        raise Invalid(f"{name!r} cannot be read; choose from {', '.join(tables())}.")
+    return found
+
+
+def _table(name: str) -> Table:
+    described = [one for one in dictionary.descriptions() if one.name == name]
+    versions = {one.column: one for one in dictionary.descriptions() if one.name == "version"}
+    more = [versions[column] for column in KNOWLEDGE] if name == RECORDS else []
+    columns = tuple(
+        Column(one.column, one.unit, one.text)
+        for one in (*described, *more)
+        if one.column and one.column != COMPUTED_AT
+    )
+    return Table(name, described[0].text, columns)
+
+
+def _hint(name: str, names: list[str]) -> str:
+    nearest = get_close_matches(name, names, n=1)
+    return f": did you mean {nearest[0]!r}?" if nearest else f"; choose from {', '.join(names)}."

@@ -1,0 +1,74 @@
+"""The rows of a table that a user asks for, as a query."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from otcpipe import weeks
+from otcpipe.errors import Invalid
+from otcpipe.metrics.catalog import RECORDS, Table
+from otcpipe.storage.selection import Selection
+
+SCOPES = ("ATS", "NON_ATS", "ALL")
+ALL_TIERS = "ALL_TIERS"  # a tier of venue shares
+EVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Rows of a table, now or as known at a moment; None means all symbols, tiers and scopes.
+
+    The records have no scope: it chooses their venue types. Raises Invalid if a value is wrong or the table lacks the
+    column.
+    """
+
+    table: Table
+    symbols: Sequence[str] | None = None
+    tier: str | None = None
+    scope: str | None = None
+    at: datetime | None = None
+    strict: bool = False  # without records whose first value is lost
+
+    def __post_init__(self) -> None:
+        for name, value in (("symbol", self.symbols), ("tier", self.tier), ("scope", self.scope)):
+            is_venue_type = name == "scope" and self._is_of_records
+            if value is not None and name not in self.table.names and not is_venue_type:
+                argument = "symbols" if name == "symbol" else name
+                raise Invalid(f"{self.table.name} has no column {name}: leave `{argument}` out.")
+        if self.tier is not None and not (self.tier == ALL_TIERS and self.table.name == "venue_share"):
+            weeks.parse_tier(self.tier)
+        if self.scope is not None and self.scope not in SCOPES:
+            raise Invalid(f"{self.scope!r} is not a scope; choose from {', '.join(SCOPES)}.")
+
+    def query(self, columns: Sequence[str], order: str | None = None) -> Selection:
+        """Return the query of the columns; `order` is the name of a statement that sorts."""
+        conditions = [*self._conditions(), *([order] if order else [])]
+        if self._is_of_records:
+            return Selection("known_records", columns=columns, conditions=conditions)
+        statement, name = ("stored_rows", "{}") if self.at is None else ("known_rows", "{}_as_of")
+        return Selection(statement, name.format(self.table.name), columns, self.table.keys, conditions)
+
+    def values(self, first: date, last: date) -> dict[str, object]:
+        """Return the values of the query's parameters for these weeks."""
+        return {
+            "first": first,
+            "last": last,
+            "at": (self.at or EVER) if self._is_of_records else self.at,
+            "strict": self.strict,
+            "symbols": None if self.symbols is None else list(self.symbols),
+            "tier": self.tier if self.tier in (None, ALL_TIERS) else weeks.parse_tier(self.tier),
+            "scope": self.scope,
+        }
+
+    @property
+    def _is_of_records(self) -> bool:
+        return self.table.name == RECORDS
+
+    def _conditions(self) -> list[str]:
+        by_scope = "of_venue_type" if self._is_of_records else "of_scope"
+        is_all_types = self._is_of_records and self.scope == "ALL"
+        return [
+            *(["of_symbols"] if self.symbols is not None else []),
+            *(["of_tier"] if self.tier is not None else []),
+            *([by_scope] if self.scope is not None and not is_all_types else []),
+        ]
