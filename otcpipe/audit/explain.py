@@ -66,6 +66,7 @@ def _chosen(transaction: Transaction, metric: str | None) -> list[definitions.Me
     """Return the metrics that are by symbol, or only the named one."""
     names = [one.name for one in definitions.metrics()]
     by_symbol = {row["metric"] for row in transaction.rows("by_symbol", metrics=names)}
+    metric = metric and metric.casefold()
     if metric and metric not in by_symbol:
         why = "is by venue, not by symbol" if metric in names else "is not a metric"
         raise Invalid(f"{metric} {why}; choose from {', '.join(sorted(by_symbol))}.")

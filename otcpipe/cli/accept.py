@@ -4,6 +4,7 @@ import uuid
 
 from otcpipe import resources, weeks
 from otcpipe.broker import actors
+from otcpipe.cli import arguments
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import decisions, definition, ledger, planning
@@ -17,7 +18,7 @@ from otcpipe.storage import keys
 def accept(week: str, tier: str, reason: str) -> None:
     """Record that a held partition is right as it is, and compute its metrics. Raises Invalid if it is not held."""
     now, database = resources.settings().now(), resources.database()
-    partition = Partition(weeks.parse_week(week, now), weeks.parse_tier(tier))
+    partition = Partition(weeks.parse_week(week, now), arguments.tier(tier))
     if not reason.strip():
         raise Invalid("A reason is needed: it is stored with the partition.")
     actors.ping()

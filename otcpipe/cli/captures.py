@@ -4,8 +4,11 @@ import uuid
 
 from otcpipe import resources, weeks
 from otcpipe.broker import actors
-from otcpipe.cli import watch
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli import arguments, watch
+from otcpipe.cli.console import limited, print_table, say, say_all
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import captures, decisions, definition, planning
 from otcpipe.pipeline.decisions import Decision
@@ -15,29 +18,31 @@ from otcpipe.storage import keys
 from otcpipe.storage.postgres import Row
 
 COLUMNS = {
-    "capture_id": "capture",
-    "week_ending": "week ending",
-    "tier": "tier",
-    "source": "source",
-    "observed_at": "observed at",
-    "rows": "rows",
-    "records": "records",
-    "rejects": "rejects",
-    "grade": "grade",
-    "reason": "state",
+    "capture_id": key("Capture"),
+    "week_ending": key("Week ending"),
+    "tier": key("Tier"),
+    "source": Column("Source"),
+    "observed_at": Column("Observed at"),
+    "grade": Column("Grade"),
+    "rows": Column("Rows"),
+    "records": Column("Records"),
+    "rejects": Column("Rejects"),
+    "state": key("State", is_prose=True),
 }
 
 
-def list_(week: str | None, tier: str | None, *, as_json: bool) -> None:
+def list_(week: str | None, tier: str | None, limit: int | None, form: Form) -> None:
     """Print all captures, or those of a week and tier, in order, with their state."""
     friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
-    rows = captures.listed(resources.database(), friday, weeks.parse_tier(tier) if tier is not None else None)
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(COLUMNS, [row | {"capture_id": str(row["capture_id"]), "reason": _state(row)} for row in rows])
+    found = captures.listed(resources.database(), friday, arguments.tier(tier) if tier is not None else None)
+    rows, left_out = limited([row | {"state": _state(row)} for row in found], limit, from_end=True)
+    if write(form, rows, COLUMNS):
+        return
+    if rows:
+        print_table(COLUMNS, [row | {"capture_id": str(row["capture_id"])} for row in rows])
     else:
         say("No captures.")
+    say_all([left_out])
 
 
 def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: bool) -> None:

@@ -5,12 +5,19 @@ from collections.abc import Sequence
 
 from otcpipe import resources, weeks
 from otcpipe.cli import arguments
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import print_table, say
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.pipeline import coverage as _coverage
 from otcpipe.pipeline import gaps
+from otcpipe.text.counting import counted
+
+COLUMNS = {"span": key("Weeks ending"), "number": Column("Weeks")}
+LISTED = ("week_ending", "tier", "state", "days_late", "stage", "restated", "grade", "reason")
 
 
-def coverage(first: str | None, last: str | None, tiers: Sequence[str], *, as_json: bool) -> None:
+def coverage(first: str | None, last: str | None, tiers: Sequence[str], form: Form) -> None:
     """Print weeks by tier, equal weeks in one row, and the gaps. Exits with 1 if any is late, failed or held."""
     settings = resources.settings()
     now = settings.now()
@@ -18,9 +25,7 @@ def coverage(first: str | None, last: str | None, tiers: Sequence[str], *, as_js
     chosen = arguments.tiers(tiers)
     cells = _coverage.cells(resources.database(), now, settings.since, begin, end, chosen)
     sentences = gaps.describe(cells)
-    if as_json:
-        print_json([_listed(cell) for cell in cells])
-    else:
+    if not write(form, [_listed(cell) for cell in cells], LISTED):
         _show(cells, sentences, chosen)
     if sentences:
         sys.exit(1)
@@ -32,22 +37,15 @@ def _show(cells: list[_coverage.Cell], sentences: list[str], tiers: Sequence[str
         span = str(begin) if begin == end else f"{begin} to {end}"
         number = (end - begin).days // 7 + 1
         rows.append({"span": span, "number": number} | {cell.partition.tier: str(cell) for cell in row})
-    print_table({"span": "weeks ending", "number": "weeks"} | {tier: tier for tier in tiers}, rows)
+    print_table(COLUMNS | {tier: key(tier) for tier in tiers}, rows)
     for sentence in sentences:
         say(sentence)
     count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
     expected = sum(cell.state != _coverage.NOT_EXPECTED for cell in cells)
-    say(f"{count:,} of {expected:,} partitions need attention." if count else "Nothing is late, failed or held.")
+    of_all = f"{count:,} of {counted(expected, 'partition')} need{'s' if count == 1 else ''} attention."
+    say(of_all if count else "Nothing is late, failed or held.")
 
 
 def _listed(cell: _coverage.Cell) -> dict[str, object]:
-    return {
-        "week_ending": cell.partition.week_ending,
-        "tier": cell.partition.tier,
-        "state": cell.state,
-        "days_late": cell.days_late,
-        "stage": cell.stage,
-        "restated": cell.restated,
-        "grade": cell.grade,
-        "reason": cell.reason,
-    }
+    partition = {"week_ending": cell.partition.week_ending, "tier": cell.partition.tier}
+    return partition | {name: getattr(cell, name) for name in LISTED[2:]}

@@ -4,41 +4,50 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from otcpipe import resources, weeks
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import limited, print_table, say, say_all
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import print_json, write
+from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import dead_letters, definition
 from otcpipe.storage.postgres import Row
 from otcpipe.text.printable import sentence
 
 CLASSES = {
-    "error_class": "error",
-    "stage": "stage",
-    "letters": "letters",
-    "newest": "newest",
-    "reason": "newest reason",
+    "error_class": key("Error"),
+    "stage": key("Stage"),
+    "letters": key("Letters"),
+    "newest": Column("Newest"),
+    "reason": key("Newest reason", is_prose=True),
 }
 LETTERS = {
-    "letter_id": "letter",
-    "state": "state",
-    "stage": "stage",
-    "week_ending": "week ending",
-    "tier": "tier",
-    "error_class": "error",
-    "attempts": "attempts",
-    "last_at": "died",
-    "reason": "reason",
+    "letter_id": key("Letter"),
+    "state": Column("State"),
+    "stage": key("Stage"),
+    "week_ending": key("Week ending"),
+    "tier": key("Tier"),
+    "error_class": Column("Error"),
+    "attempts": Column("Attempts"),
+    "last_at": Column("Died"),
+    "reason": key("Reason", is_prose=True),
 }
 MEMBERS = ("letter_id", "state", "queue", "actor", "stage", "key", "generation", "week_ending", "tier", "attempts")
 SHOWN = (*MEMBERS, "code_version", "first_at", "last_at", "replayed_at", "resolved_at", "error_class", "reason")
 
 
 def list_(
-    stage: str | None, week: str | None, error: str | None, since: str | None, *, every: bool, as_json: bool
+    stage: str | None,
+    week: str | None,
+    error: str | None,
+    since: str | None,
+    limit: int | None,
+    form: Form,
+    *,
+    every: bool,
 ) -> None:
-    """Print dead letters, open ones by default, by error class and then one by one."""
-    found = find(stage, week, error, since, every=every)
-    if as_json:
-        print_json([_as_row(row) for row in found])
+    """Print dead letters, newest first and open ones by default, by error class and then one by one."""
+    found, left_out = limited(find(stage, week, error, since, every=every), limit)
+    if write(form, [_as_row(row) for row in found], SHOWN):
         return
     if not found:
         say("No dead letters." if every else "No open dead letters.")
@@ -46,6 +55,7 @@ def list_(
     print_table(CLASSES, _by_class(found))
     say("")
     print_table(LETTERS, found)
+    say_all([left_out])
     say("See one with `otcpipe dlq show ID`; when its cause is fixed, run `otcpipe dlq replay ID`.")
 
 

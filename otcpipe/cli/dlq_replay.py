@@ -6,11 +6,12 @@ from datetime import timedelta
 from otcpipe import resources
 from otcpipe.broker import actors, messages
 from otcpipe.cli import dlq
-from otcpipe.cli.console import counted, say
+from otcpipe.cli.console import say
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.pipeline import dead_letters
 from otcpipe.pipeline.ledger import Run
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 
 
 def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: int | None, is_dry: bool) -> None:
@@ -27,7 +28,7 @@ def replay(ids: Sequence[int], stage: str | None, error: str | None, *, limit: i
     if not found:
         say("No open dead letters match.")
     if failures:
-        raise OtcpipeError(f"{counted(len(failures), 'letter')} of {len(found)} cannot be replayed.")
+        raise OtcpipeError(f"{len(failures):,} of {counted(len(found), 'letter')} cannot be replayed.")
 
 
 def purge(days: int, *, yes: bool) -> None:

@@ -10,18 +10,22 @@ from otcpipe import resources, weeks
 from otcpipe.audit import explain as _explain
 from otcpipe.audit.explain import Explanation, Proof
 from otcpipe.audit.tracing import TracedRecord
-from otcpipe.cli.console import counted, print_json, print_table, say
+from otcpipe.cli.console import print_table, say
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import print_csv, print_json
+from otcpipe.cli.tables import key
 from otcpipe.errors import OtcpipeError
 from otcpipe.metrics import definitions
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 
 SAME = ("week_ending", "symbol", "computed_at")  # columns that are the same for all rows shown
 PLACE = ("tier", "scope")
 OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "request_ids")
 
 
-def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> None:
+def explain(symbol: str, week: str, metric: str | None, form: Form) -> None:
     """Print the rows of a symbol's metrics, the lines behind them, and the sums of those lines.
 
     Raises OtcpipeError if a line does not prove its record, or a sum differs from the stored total.
@@ -29,7 +33,9 @@ def explain(symbol: str, week: str, metric: str | None, *, as_json: bool) -> Non
     friday = weeks.parse_week(week, resources.settings().now())
     prefix = resources.settings()["S3_PREFIX"]
     found = _explain.explain(resources.database(), resources.store(), prefix, symbol, friday, metric)
-    if as_json:
+    if form is Form.CSV:
+        print_csv([_as_row(one) for one in found.records])
+    elif form is Form.JSON:
         print_json([_as_object(symbol, found) | {"week_ending": friday}])
     else:
         say(f"{symbol}, week ending {friday}.")
@@ -48,11 +54,11 @@ def _say_metrics(found: Explanation) -> None:
     formulas = {metric.name: metric.formula for metric in definitions.metrics()}
     for metric, rows in groupby(found.rows, key=lambda row: row[0]):
         shown = {f"row{number}": row for number, (_, row) in enumerate(rows)}
-        headings = {at: " ".join(str(row[name]) for name in PLACE if name in row) for at, row in shown.items()}
+        headings = {at: key(" ".join(str(row[name]) for name in PLACE if name in row)) for at, row in shown.items()}
         names = [name for name in shown["row0"] if name not in (*SAME, *PLACE)]
         say("", f"{metric}: {formulas[metric]}")
         values = ({"name": name} | {at: row[name] for at, row in shown.items()} for name in names)
-        print_table({"name": ""} | headings, list(values))
+        print_table({"name": key("")} | headings, list(values))
 
 
 def _say_lines(records: Sequence[TracedRecord]) -> None:

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from otcpipe import export as _export
 from otcpipe import resources, weeks
+from otcpipe.cli.arguments import choice
 from otcpipe.cli.console import console, say
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols as _symbols
@@ -31,12 +32,10 @@ def export(
     now = resources.settings().now()
     if table is None:
         raise Invalid(f"Name the table to export: {', '.join(_export.tables())}.")
-    if form.lower() not in _export.FORMATS:
-        raise Invalid(f"{form!r} is not a format; choose from {', '.join(_export.FORMATS)}.")
     begin, end = weeks.parse_span(first, last, now)
     request = _export.Request(
-        table,
-        form.lower(),
+        choice(table, tuple(_export.tables()), "table"),
+        choice(form, tuple(_export.FORMATS), "format"),
         folder,
         begin,
         end,

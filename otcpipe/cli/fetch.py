@@ -11,6 +11,7 @@ from otcpipe.errors import Invalid
 from otcpipe.pipeline import planning
 from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
+from otcpipe.text.counting import counted
 
 PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week; the first page is read twice
 
@@ -45,8 +46,8 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     missing = planning.missing(partitions, planning.states(resources.database(), partitions), now)
     pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
     say(
-        f"{len(partitions):,} partitions from {begin} to {end}: {len(missing):,} to fetch, some {pages:,} pages, "
-        f"at least {pages / rate:,.0f} s at {rate} requests a second."
+        f"{counted(len(partitions), 'partition')} from {begin} to {end}: {len(missing):,} to fetch, "
+        f"some {counted(pages, 'page')}, at least {pages / rate:,.0f} s at {rate} requests a second."
     )
     if missing and not is_dry:
         actors.ping()
@@ -65,11 +66,14 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
     busy = {one for one, state in states.items() if state in planning.UNDER_WAY}
     chosen = most_urgent([one for one in known if one.partition not in busy], now, max_requests)
     requests = sum(candidate.requests for candidate in chosen)
-    say(f"{len(chosen):,} of {len(known):,} partitions to ask for again, with some {requests:,} requests.")
+    say(
+        f"{len(chosen):,} of {counted(len(known), 'partition')} to ask for again, "
+        f"with some {counted(requests, 'request')}."
+    )
     if is_dry or not chosen:
         for candidate in chosen:
-            days = (now - candidate.observed_at).days
-            say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} days ago.")
+            days = counted((now - candidate.observed_at).days, "day")
+            say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} ago.")
         return
     actors.ping()
     enqueue_partitions([candidate.partition for candidate in chosen])

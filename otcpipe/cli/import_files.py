@@ -6,7 +6,7 @@ from pathlib import Path
 
 from otcpipe import resources, weeks
 from otcpipe.broker import actors
-from otcpipe.cli import watch
+from otcpipe.cli import arguments, watch
 from otcpipe.cli.console import say
 from otcpipe.cli.import_checks import CheckedFile, check, check_order
 from otcpipe.pipeline import captures, definition, oddities, planning
@@ -15,6 +15,7 @@ from otcpipe.records import Manifest
 from otcpipe.stages import website_file
 from otcpipe.storage import keys, observations
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 
 
 def import_files(
@@ -24,7 +25,7 @@ def import_files(
     now = resources.settings().now()
     friday = weeks.parse_week(week, now) if week else None
     moment = weeks.parse_moment(observed_at, now) if observed_at else None
-    found = [check(path, friday, weeks.parse_tier(tier) if tier else None, now) for path in paths]
+    found = [check(path, friday, arguments.tier(tier) if tier else None, now) for path in paths]
     for number, file in enumerate(found):
         check_order(file, found[:number], moment)
     actors.ping()
@@ -47,7 +48,7 @@ def _start(file: CheckedFile, moment: datetime | None, now: datetime) -> bool:
         return False
     run = _resumed(known) if known else Run(definition.named("cache"), _store(file, digest, moment, now))
     planning.enqueue(resources.database(), run, actors.send)
-    say(f"{where}: {file.download.lines:,} rows enqueued.")
+    say(f"{where}: {counted(file.download.lines, 'row')} enqueued.")
     found = (
         website_file.warning(file.download, partition),
         oddities.much_smaller(resources.database(), partition, file.download.lines, moment or now),

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from otcpipe import logs, resources, settings
-from otcpipe.cli.console import print_json, say
+from otcpipe.cli.console import say
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
 from otcpipe.errors import Invalid, Unreachable
 from otcpipe.monitoring import doctor, telemetry
 from otcpipe.monitoring.doctor import Finding
@@ -26,15 +28,14 @@ def serve_telemetry() -> None:
     server.shutdown()
 
 
-def examine(queue: str | None, *, as_json: bool) -> None:
+def examine(queue: str | None, form: Form) -> None:
     """Print the findings. Exits with 3 if a server is unreachable, else with 1 if a check failed, else with 0."""
     found = list[Finding]()
     for finding in _findings(queue):
         found.append(finding)
-        if not as_json:
+        if form is Form.TABLE:
             say(f"{finding.verdict:<5} {finding.check:<11} {finding.finding} {finding.advice}".rstrip())
-    if as_json:
-        print_json([asdict(finding) for finding in found])
+    write(form, [asdict(finding) for finding in found])
     if any(finding.is_unreachable for finding in found):
         sys.exit(Unreachable.exit_code)
     sys.exit(int(any(finding.verdict == "fail" for finding in found)))

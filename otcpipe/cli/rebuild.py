@@ -5,11 +5,12 @@ import logging
 from otcpipe import resources
 from otcpipe.broker import actors
 from otcpipe.cli import watch
-from otcpipe.cli.console import counted, say
+from otcpipe.cli.console import say
 from otcpipe.errors import Unready
 from otcpipe.pipeline import planning, recovery, synchronization
 from otcpipe.records import Partition
 from otcpipe.storage import keys
+from otcpipe.text.counting import counted
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.cli.console import counted, print_json, say
+from otcpipe.cli.console import say
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
 from otcpipe.pipeline import oddities, planning, recovery, synchronization
 from otcpipe.pipeline.recovery import Finding
+from otcpipe.text.counting import counted
 
 
-def reconcile(*, stale: bool, is_dry: bool, as_json: bool) -> None:
+def reconcile(form: Form, *, stale: bool, is_dry: bool) -> None:
     """Send lost runs again: due in the ledger, but with no message in Redis and no live worker.
 
     With `stale`, send what another version of a stage's code made instead.
@@ -18,26 +21,24 @@ def reconcile(*, stale: bool, is_dry: bool, as_json: bool) -> None:
     prefix = resources.settings()["S3_PREFIX"]
     actors.ping()
     if not stale:
-        _drop_impossible(is_dry=is_dry, as_json=as_json)
+        _drop_impossible(is_dry=is_dry, form=form)
     count = synchronization.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
-    if count and not as_json:
+    if count and form is Form.TABLE:
         say(f"{counted(count, 'decision')} {'would be ' if is_dry else ''}copied between S3 and Postgres.")
     found = []
     for finding in recovery.stale(resources.database(), prefix, f"stale {uuid.uuid4()}") if stale else _due(prefix):
         if not is_dry:
             planning.enqueue(resources.database(), finding.run, actors.send)
         found.append(finding)
-        if not as_json:
+        if form is Form.TABLE:
             say(f"{finding.run.stage.name} {finding.run.key}: {finding.why}.")
-    if as_json:
-        print_json([_row(finding) for finding in found])
-    else:
+    if not write(form, [_row(finding) for finding in found]):
         say(_summary(len(found), stale=stale, is_dry=is_dry))
 
 
-def _drop_impossible(*, is_dry: bool, as_json: bool) -> None:
+def _drop_impossible(*, is_dry: bool, form: Form) -> None:
     database, now = resources.database(), resources.settings().now()
-    if not as_json:
+    if form is Form.TABLE:
         for run in oddities.impossible_runs(database, now):
             say(f"{run['stage']} {run['key']}: its week is impossible or has not ended; {_removed(is_dry=is_dry)}.")
     if not is_dry:

@@ -4,11 +4,12 @@ import uuid
 
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.cli.console import counted, say
+from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import definition, ledger, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.storage import keys
+from otcpipe.text.counting import counted
 
 
 def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:

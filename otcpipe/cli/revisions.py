@@ -4,51 +4,56 @@ from collections.abc import Sequence
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import limited, print_table, say, say_all
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.storage.postgres import Row
 
 COLUMNS = {
-    "week_ending": "week ending",
-    "tier": "tier",
-    "observed_at": "observed",
-    "days_late": "days late",
-    "change": "change",
-    "symbol": "symbol",
-    "venue_name": "venue",
-    "share_volume_before": "shares before",
-    "share_volume_after": "shares after",
-    "trade_count_before": "trades before",
-    "trade_count_after": "trades after",
-    "updated_on_after": "updated",
+    "week_ending": key("Week ending"),
+    "tier": key("Tier"),
+    "symbol": key("Symbol"),
+    "venue_name": Column("Venue", is_prose=True),
+    "change": key("Change"),
+    "share_volume_before": Column("Shares before"),
+    "share_volume_after": key("Shares after"),
+    "observed_at": Column("Observed", 2),
+    "days_late": Column("Days late", 3),
+    "trade_count_before": Column("Trades before", 4),
+    "trade_count_after": Column("Trades after", 4),
+    "updated_on_after": Column("Updated", 5),
 }
 MAX_LABELLED = 20  # revisions whose labels are listed below the table
 EFFECTS = {
-    "restated_week": "restated week",
-    "observed_at": "observed",
-    "metric": "metric",
-    "week_ending": "of week",
-    "rows": "rows",
-    "words": "changed trend, band or rank",
-    "names": "symbols or venues",
+    "restated_week": key("Restated week"),
+    "observed_at": Column("Observed", 2),
+    "metric": key("Metric"),
+    "week_ending": Column("Of week"),
+    "rows": key("Rows"),
+    "words": Column("Changed trend, band or rank"),
+    "names": key("Symbols or venues", is_prose=True),
 }
 
 
-def revisions(week: str | None, symbol: str | None, *, with_effect: bool, as_json: bool) -> None:
+def revisions(week: str | None, symbol: str | None, limit: int | None, form: Form, *, with_effect: bool) -> None:
     """Print what changed after publication, newest week last; `with_effect`, what each change did to the metrics."""
     friday = weeks.parse_week(week, resources.settings().now()) if week else None
     changes = _revisions.revisions(resources.database(), friday, symbol)
     effects = _revisions.effects(resources.database(), changes) if with_effect else []
-    if as_json:
-        print_json(effects if with_effect else changes)
+    rows, left_out = limited(effects if with_effect else changes, limit, from_end=True)
+    if write(form, rows, EFFECTS if with_effect else COLUMNS):
         return
     if not changes:
         say("No record was restated or relabelled.")
         return
-    print_table(COLUMNS, changes)
-    _show_labels([row for row in changes if row["relabelled"]])
+    shown, _ = limited(changes, limit, from_end=True)
+    print_table(COLUMNS, shown)
+    _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:
         say("Rows of the metrics that differ from the moment before each observation:")
-        print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in effects])
+        print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in rows])
+    say_all([left_out])
 
 
 def _show_labels(changes: Sequence[Row]) -> None:

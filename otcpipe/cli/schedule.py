@@ -5,11 +5,19 @@ from datetime import datetime
 
 from otcpipe import logs, resources, schedule
 from otcpipe.broker import actors
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import print_table, say
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.errors import OtcpipeError
 from otcpipe.weeks import NEW_YORK
 
-COLUMNS = {"job": "job", "schedule": "schedule", "last": "last", "next": "next, New York"}
+COLUMNS = {
+    "job": key("Job"),
+    "schedule": Column("Schedule"),
+    "last": Column("Last, New York"),
+    "next": key("Next, New York"),
+}
 log = logging.getLogger("otcpipe.schedule")
 
 
@@ -33,12 +41,11 @@ def once() -> None:
     say(f"Fired {', '.join(fired)}." if fired else "Nothing is due.")
 
 
-def show(*, as_json: bool) -> None:
+def show(form: Form) -> None:
     """Print each job's last and next fire."""
     now = resources.settings().now()
     found = schedule.upcoming(resources.database(), resources.settings(), now)
-    if as_json:
-        print_json([vars(one) for one in found])
+    if write(form, [vars(one) for one in found], COLUMNS):
         return
     rows = [vars(one) | {"last": _format(one.last) or "never", "next": _format(one.next) or "off"} for one in found]
     print_table(COLUMNS, rows)

@@ -5,13 +5,14 @@ from dataclasses import asdict
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
 from otcpipe.cli import arguments
-from otcpipe.cli.console import print_json
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import print_csv, print_json
 from otcpipe.cli.symbol_lookup import NOW, Asked, find
 from otcpipe.cli.symbol_tables import print_symbol
 from otcpipe.storage.postgres import Row, Transaction
 
 
-def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, *, as_json: bool) -> None:
+def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, form: Form) -> None:
     """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then."""
     friday = arguments.week(week)
     moment = weeks.parse_as_of(as_of, resources.settings().now()) if as_of else None
@@ -19,8 +20,10 @@ def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: st
     with resources.database().transaction() as transaction:
         asked = find(transaction, symbol, friday, count, moment)
         found = _found(transaction, asked, scope) | {"revisions": _changes(asked)}
-    if as_json:
+    if form is Form.JSON:
         print_json([found])
+    elif form is Form.CSV:
+        print_csv(found["history"], ("week_ending", "scope"))
     else:
         print_symbol(found)
 

@@ -1,27 +1,30 @@
 """Show the state of each partition."""
 
 from otcpipe import resources, weeks
-from otcpipe.cli.console import print_json, print_table, say
+from otcpipe.cli.console import limited, print_table, say, say_all
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.datasets import TIERS
 from otcpipe.pipeline import ledger, oddities
 from otcpipe.storage.postgres import Row
 
 COLUMNS = {
-    "week_ending": "week ending",
-    "tier": "tier",
-    "state": "state",
-    "stage": "stage",
-    "grade": "grade",
-    "rows": "rows",
-    "records": "records",
-    "totals": "totals",
-    "rejects": "rejects",
-    "captures": "captures",
-    "reason": "reason",
+    "week_ending": key("Week ending"),
+    "tier": key("Tier"),
+    "state": key("State"),
+    "stage": Column("Stage"),
+    "grade": Column("Grade"),
+    "rows": key("Rows"),
+    "records": Column("Records", 2),
+    "totals": Column("Totals", 3),
+    "rejects": Column("Rejects", 3),
+    "captures": Column("Captures", 3),
+    "reason": key("Reason", is_prose=True),
 }
 
 
-def status(week: str | None, *, as_json: bool) -> None:
+def status(week: str | None, limit: int | None, form: Form) -> None:
     """Print every partition that was ever requested, or those of one week, and oddities of the ledger."""
     settings = resources.settings()
     now = settings.now()
@@ -37,14 +40,14 @@ def status(week: str | None, *, as_json: bool) -> None:
             for tier in TIERS
             if tier in known or tier in settings.tiers
         ]
-    if as_json:
-        print_json(rows)
-    elif rows:
+    rows, left_out = limited(rows, limit, from_end=True)
+    if write(form, rows, COLUMNS):
+        return
+    if rows:
         print_table(COLUMNS, rows)
     else:
         say("Nothing was imported or requested yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
-    if not as_json:
-        say(*oddities.find(resources.database(), now))
+    say_all([left_out, *oddities.find(resources.database(), now)])
 
 
 def _never_requested(tier: str, friday: object, state: str) -> Row:

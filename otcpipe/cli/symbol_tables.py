@@ -1,59 +1,62 @@
 """Print the tables of a symbol."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from otcpipe.cli.console import bar, interval, number, print_table, say, whole
+from otcpipe.cli.console import bar, interval, number, percent, print_table, say, whole
+from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 
 MAX_VENUES = 15  # in the table
 HISTORY = {
-    "week_ending": "week ending",
-    "volume": "volume",
-    "bar": "",
-    "trades": "trades",
-    "volume_vs_avg_pct": "vs 6-week mean %",
-    "trend": "trend",
-    "ats_fraction": "ATS fraction",
-    "average_price": "price $",
-    "hhi": "HHI",
-    "concentration_level": "DOJ 2010",
-    "tiers": "tiers",
-    "published_on": "published",
-    "restated_on": "restated",
+    "week_ending": key("Week ending"),
+    "volume": key("Volume"),
+    "bar": Column("", 2),
+    "trades": Column("Trades"),
+    "volume_vs_avg_pct": Column("vs 6-week mean %", 1),
+    "trend": Column("Trend", 2),
+    "ats_fraction": Column("ATS share %"),
+    "average_price": Column("Price $", 2),
+    "hhi": Column("HHI", 0, is_number=True),
+    "concentration_level": Column("DOJ 2010"),
+    "tiers": Column("Tiers", 4),
+    "published_on": Column("Published", 3),
+    "restated_on": Column("Restated", 3),
 }
 VENUES = {
-    "venue_name": "venue",
-    "mpid": "MPID",
-    "firm_crd": "CRD",
-    "volume": "volume",
-    "share_pct": "share %",
-    "bar": "",
-    "trades": "trades",
-    "avg_trade_size": "shares per trade",
-    "published_on": "published",
-    "restated_on": "restated",
+    "venue_name": key("Venue", is_prose=True),
+    "mpid": key("MPID"),
+    "firm_crd": Column("CRD", 2),
+    "volume": key("Volume"),
+    "share_pct": key("Share %"),
+    "bar": Column("", 2),
+    "trades": Column("Trades"),
+    "avg_trade_size": Column("Shares per trade"),
+    "published_on": Column("Published", 3),
+    "restated_on": Column("Restated", 3),
 }
 CONCENTRATION = {
-    "scope": "scope",
-    "venue_count": "venues",
-    "hhi": "HHI",
-    "effective_venues": "effective",
-    "top_venue_share_pct": "top %",
-    "top3_share_pct": "top 3 %",
-    "de_minimis_share_pct": "de minimis %",
-    "concentration_level": "DOJ 2010",
-    "concentration_level_2023": "DOJ 2023",
+    "scope": key("Scope"),
+    "venue_count": Column("Venues"),
+    "hhi": Column("HHI", 0, is_number=True),
+    "effective_venues": Column("Effective venues", 2),
+    "top_venue_share_pct": Column("Top venue %"),
+    "top3_share_pct": Column("Top 3 %", 2),
+    "de_minimis_share_pct": Column("De minimis %", 2),
+    "concentration_level": Column("DOJ 2010"),
+    "concentration_level_2023": Column("DOJ 2023", 2),
 }
 REVISIONS = {
-    "week_ending": "week ending",
-    "tier": "tier",
-    "observed_at": "observed",
-    "days_late": "days late",
-    "change": "change",
-    "venue_name": "venue",
-    "share_volume_before": "shares before",
-    "share_volume_after": "shares after",
+    "week_ending": key("Week ending"),
+    "tier": key("Tier"),
+    "observed_at": Column("Observed", 2),
+    "days_late": Column("Days late", 3),
+    "change": key("Change"),
+    "venue_name": Column("Venue", is_prose=True),
+    "share_volume_before": Column("Shares before"),
+    "share_volume_after": key("Shares after"),
 }
 
 
@@ -63,30 +66,31 @@ def print_symbol(found: Row) -> None:
     known = f", as known on {found['as_of']:%Y-%m-%d %H:%M} UTC" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
     if found["unknown_records"]:
-        say(f"{found['unknown_records']} records are left out: they were restated before they were first captured.")
+        records = counted(found["unknown_records"], "record")
+        say(f"Left out: {records}, restated before the first capture, whose values at that moment are lost.")
     _section(
         "Weeks, newest first:",
         HISTORY,
-        _with_bars(_with_intervals([row for row in history if row["scope"] == scope])),
+        _with_bars([_formatted(row) for row in history if row["scope"] == scope]),
     )
     shown = [row | {"firm_crd": number(row)} for row in _with_bars(venues)[:MAX_VENUES]]
     first = f", the first {MAX_VENUES} of {len(venues)}" if len(venues) > MAX_VENUES else ""
     _section(f"Venues in the week ending {last}{first}:", VENUES, shown)
     of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
-    _section(title, CONCENTRATION, _with_intervals(of_week))
+    _section(title, CONCENTRATION, [_formatted(row) for row in of_week])
     _section("Revisions in these weeks:", REVISIONS, found["revisions"])
     say(ATTRIBUTION)
 
 
-def _section(title: str, columns: dict[str, str], rows: list[Row]) -> None:
+def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None:
     if rows:
         say("", title)
         print_table(columns, rows)
 
 
-def _with_intervals(rows: list[Row]) -> list[Row]:
-    return [row | {"hhi": interval(row["hhi"], row["hhi_upper"])} for row in rows]
+def _formatted(row: Row) -> Row:
+    return row | {"hhi": interval(row["hhi"], row["hhi_upper"]), "ats_fraction": percent(row["ats_fraction"])}
 
 
 def _with_bars(rows: list[Row]) -> list[Row]:

@@ -20,6 +20,12 @@ class Column:
     heading: str
     priority: int = 1
     is_prose: bool = False  # may be wrapped
+    is_number: bool = False  # is aligned to the right, even if its text is an interval
+
+
+def key(heading: str, *, is_prose: bool = False) -> Column:
+    """Return a column that is shown at any width: which row it is, its state, or its main figure."""
+    return Column(heading, 0, is_prose=is_prose)
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,13 @@ class Layout:
 def layout(columns: Mapping[str, Column], cells: Sequence[Mapping[str, str]], width: int | None) -> Layout:
     """Choose columns and widths for a terminal of so many characters; None shows everything in one line each.
 
-    Prose gives way first, down to `LEAST_PROSE`; then columns are left out by priority, the later of equals first;
-    at last prose goes down to `LEAST`, and only a terminal too narrow for the key columns wraps these too.
+    Headings are wrapped first, then prose, down to `LEAST_PROSE`; then columns are left out by priority, the later
+    of equals first; at last prose goes down to `LEAST`, and only too narrow a terminal wraps key columns.
     """
-    natural = {name: _natural(name, column, cells) for name, column in columns.items()}
-    if width is None or _total(natural.values()) <= width:
-        return Layout(natural, 0)
+    whole = {name: _natural([column.heading], name, cells) for name, column in columns.items()}
+    if width is None or _total(whole.values()) <= width:
+        return Layout(whole, 0)
+    natural = {name: _natural(_words(column), name, cells) for name, column in columns.items()}
     shown = dict(natural)
     least = {name: min(natural[name], LEAST_PROSE) for name in columns if columns[name].is_prose}
     for name in _in_order_of_omission(columns):
@@ -67,8 +74,13 @@ def _fitted(columns: Mapping[str, Column], natural: Mapping[str, int], width: in
     return widths
 
 
-def _natural(name: str, column: Column, cells: Sequence[Mapping[str, str]]) -> int:
-    return max(cell_len(text) for text in (column.heading, *(row[name] for row in cells)))
+def _natural(headings: Sequence[str], name: str, cells: Sequence[Mapping[str, str]]) -> int:
+    return max(map(cell_len, (*headings, *(row[name] for row in cells))), default=0)
+
+
+def _words(column: Column) -> list[str]:
+    """Return the pieces into which the heading may be wrapped."""
+    return column.heading.split() if column.priority else [column.heading]
 
 
 def _total(widths: Collection[int]) -> int:

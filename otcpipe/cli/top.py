@@ -2,36 +2,40 @@
 
 from datetime import date
 
-from otcpipe import resources, weeks
+from otcpipe import resources
 from otcpipe.cli import arguments
-from otcpipe.cli.console import interval, print_json, print_table, say, whole
+from otcpipe.cli.console import interval, percent, print_table, say, whole
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.datasets import TIERS
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row, Transaction
+from otcpipe.text.counting import counted
 
 BY = ("volume", "change", "hhi", "ats-fraction")
 AMONG = 1000  # symbols that are hardly traded are always extreme
 COLUMNS = {
-    "symbol": "symbol",
-    "volume": "volume",
-    "volume_vs_avg_pct": "vs 6-week mean %",
-    "trend": "trend",
-    "weeks_in_window": "weeks",
-    "ats_fraction": "ATS fraction",
-    "hhi": "HHI",
-    "concentration_level": "DOJ 2010",
-    "published_on": "published",
-    "restated_on": "restated",
-    "issue_name": "issue",
+    "symbol": key("Symbol"),
+    "volume": key("Volume"),
+    "volume_vs_avg_pct": Column("vs 6-week mean %"),
+    "trend": Column("Trend", 2),
+    "weeks_in_window": Column("Weeks in mean", 3),
+    "ats_fraction": Column("ATS share %"),
+    "hhi": Column("HHI", 0, is_number=True),
+    "concentration_level": Column("DOJ 2010"),
+    "published_on": Column("Published", 3),
+    "restated_on": Column("Restated", 3),
+    "issue_name": Column("Issue", 2, is_prose=True),
 }
 
 
-def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, as_json: bool) -> None:
+def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, form: Form) -> None:
     """Print the first symbols of a week. Any order but volume ranks the thousand largest only."""
     asked = {
         "week_ending": arguments.week(week),
         "by": arguments.choice(by, BY, "order"),
-        "tier": weeks.parse_tier(tier) if tier else None,
+        "tier": arguments.tier(tier) if tier else None,
         "scope": arguments.scope(scope),
         "limit": limit,
         "among": limit if by == "volume" else max(limit, AMONG),
@@ -39,21 +43,24 @@ def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, *, 
     with resources.database().transaction() as transaction:
         rows = transaction.rows("top_symbols", **asked)
         published = partitions(transaction, rows[0]["week_ending"]) if rows else ""
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        say(f"No metrics of scope {scope} are stored{f' for {week}' if week else ''}.")
+    if write(form, rows, COLUMNS):
+        return
+    if not rows:
+        say(f"No metrics of scope {asked['scope']} are stored{f' for {week}' if week else ''}.")
     else:
         among = "" if by == "volume" else f" among the {asked['among']:,} largest"
         say(
-            published, f"Scope {scope}, {asked['tier'] or 'all tiers'}: the first {len(rows)} symbols by {by}{among}."
+            published,
+            f"Scope {asked['scope']}, {asked['tier'] or 'all tiers'}: "
+            f"the first {counted(len(rows), 'symbol')} by {asked['by']}{among}.",
         )
         print_table(COLUMNS, [_shown(row) for row in rows])
         say(ATTRIBUTION)
 
 
 def _shown(row: Row) -> Row:
-    return row | {"volume": whole(row["volume"]), "hhi": interval(row["hhi"], row["hhi_upper"])}
+    values = {"volume": whole(row["volume"]), "ats_fraction": percent(row["ats_fraction"])}
+    return row | values | {"hhi": interval(row["hhi"], row["hhi_upper"])}
 
 
 def partitions(transaction: Transaction, week: date) -> str:

@@ -1,51 +1,59 @@
 """Rank the venues of a week."""
 
-from otcpipe import resources, weeks
+from otcpipe import resources
 from otcpipe.cli import arguments
-from otcpipe.cli.console import number, print_json, print_table, say, whole
+from otcpipe.cli.console import limited, number, print_table, say, say_all, whole
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
+from otcpipe.cli.tables import Column, key
 from otcpipe.cli.top import partitions
 from otcpipe.records import ATTRIBUTION
 
 COLUMNS = {
-    "rank": "rank",
-    "rank_change": "±",
-    "mpid": "MPID",
-    "firm_crd": "CRD",
-    "venue_name": "venue",
-    "market_share_pct": "share %",
-    "share_change_1w_pts": "1 week, points",
-    "share_change_4w_pts": "4 weeks",
-    "share_change_13w_pts": "13 weeks",
-    "total_volume": "volume",
-    "total_trades": "trades",
-    "symbol_count": "symbols",
-    "restated_records": "restated records",
-    "restated_on": "last restated",
+    "rank": key("Rank"),
+    "rank_change": Column("±"),
+    "mpid": key("MPID"),
+    "firm_crd": Column("CRD", 2),
+    "venue_name": Column("Venue", is_prose=True),
+    "market_share_pct": key("Share %"),
+    "share_change_1w_pts": Column("1 week, points", 2),
+    "share_change_4w_pts": Column("4 weeks, points", 3),
+    "share_change_13w_pts": Column("13 weeks, points", 3),
+    "total_volume": key("Volume"),
+    "total_trades": Column("Trades", 2),
+    "symbol_count": Column("Symbols", 3),
+    "restated_records": Column("Restated records", 4),
+    "restated_on": Column("Last restated", 4),
 }
 ALL_TIERS = "ALL_TIERS"
 
 
-def venues(week: str | None, tier: str | None, scope: str, *, as_json: bool) -> None:
+def venues(week: str | None, tier: str | None, scope: str, limit: int | None, form: Form) -> None:
     """Print venues by share. Without `tier`: all tiers together if all three are loaded, else the first."""
     asked = {
         "week_ending": arguments.week(week),
-        "tier": tier if tier in (None, ALL_TIERS) else weeks.parse_tier(tier),
+        "tier": _tier(tier),
         "scope": arguments.scope(scope),
     }
     with resources.database().transaction() as transaction:
         found = transaction.row("venue_week", **asked)
-        rows = transaction.rows("venues", **(asked | found)) if found else []
+        every = transaction.rows("venues", **(asked | found)) if found else []
         published = partitions(transaction, found["week_ending"]) if found else ""
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        say(f"No venue shares of scope {scope} are stored for this week and tier.")
+    rows, left_out = limited(every, limit)
+    if write(form, rows, COLUMNS):
+        return
+    if not rows:
+        say(f"No venue shares of scope {asked['scope']} are stored for this week and tier.")
     else:
         say(
             published,
-            f"Scope {scope}, {rows[0]['tier']}: shares of all volume, and their changes in percentage points.",
+            f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in points.",
         )
         print_table(
             COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
         )
-        say(ATTRIBUTION)
+        say_all([left_out, ATTRIBUTION])
+
+
+def _tier(text: str | None) -> str | None:
+    return None if text is None else ALL_TIERS if text.upper() == ALL_TIERS else arguments.tier(text)

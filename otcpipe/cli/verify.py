@@ -6,11 +6,14 @@ from dataclasses import asdict
 from otcpipe import resources, weeks
 from otcpipe.audit import verify as _verify
 from otcpipe.audit.verdict import Verdict
-from otcpipe.cli.console import counted, print_json, say
+from otcpipe.cli.console import say
+from otcpipe.cli.form import Form
+from otcpipe.cli.output import write
 from otcpipe.errors import Invalid, OtcpipeError
+from otcpipe.text.counting import counted
 
 
-def verify(week: str | None, *, every: bool, as_json: bool) -> None:
+def verify(week: str | None, form: Form, *, every: bool) -> None:
     """Print a line for each partition and each week's metrics as it is verified. Raises OtcpipeError on findings."""
     if bool(week) == every:
         raise Invalid("Name a week with --week, or give --all.")
@@ -18,11 +21,11 @@ def verify(week: str | None, *, every: bool, as_json: bool) -> None:
     verdicts = list[Verdict]()
     for verdict in _verify.verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], friday):
         verdicts.append(verdict)
-        if not as_json:
+        if form is Form.TABLE:
             _say_verdict(verdict)
     findings = sum(len(verdict.findings) for verdict in verdicts)
-    if as_json:
-        print_json([asdict(verdict) for verdict in verdicts])
+    if write(form, [asdict(verdict) for verdict in verdicts]):
+        pass
     elif not verdicts:
         say(f"Nothing is loaded for the week ending {friday}." if friday else "Nothing is loaded yet.")
     elif not findings:

@@ -12,10 +12,8 @@ import pyarrow.parquet as pq
 
 from otcpipe.export.directory import README
 from otcpipe.storage.files import PART, writing
+from otcpipe.text import formulas
 
-DANGEROUS = (
-    r"^(['=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"  # the first character of a formula, also in full width
-)
 ESCAPED = """Text that begins with = + - @, a tab, a line break or an apostrophe is prefixed with an apostrophe,
 so that spreadsheets do not treat it as a formula. Remove the first apostrophe to get the text as published.
 An empty field is a null; a quoted empty field is an empty text."""
@@ -92,7 +90,7 @@ FORMATS: dict[str, type[ParquetFile]] = {form.suffix: form for form in (ParquetF
 def escape_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Prefix text that a spreadsheet would treat as a formula with an apostrophe."""
     columns = [
-        pc.replace_substring_regex(column, DANGEROUS, r"'\1") if pa.types.is_string(column.type) else column
+        pc.replace_substring_regex(column, formulas.FIRST, r"'\1") if pa.types.is_string(column.type) else column
         for column in rows.columns
     ]
     return pa.RecordBatch.from_arrays(columns, schema=rows.schema)

@@ -6,6 +6,7 @@ from otcpipe.broker import actors
 from otcpipe.broker.queues import Queue
 from otcpipe.monitoring.context import CheckContext, Verdict
 from otcpipe.pipeline import definition, oddities, recovery
+from otcpipe.text.counting import counted
 
 STALLED = timedelta(minutes=10)  # without a message taken or done; all threads may be busy with long stages
 HOPELESS = max(stage.time_limit for stage in definition.PIPELINE) + timedelta(minutes=5)  # no stage is that long
@@ -53,7 +54,7 @@ def runs(context: CheckContext) -> Verdict:
     prefix, tiers, now = settings["S3_PREFIX"], settings.tiers, settings.now()
     lost = list(recovery.find(context.database, context.store, prefix, actors.message_ids(), now, tiers))
     if lost:
-        finding = f"{_counted(len(lost), 'lost run')}: due, but without a message or a worker."
+        finding = f"{counted(len(lost), 'lost run')}: due, but without a message or a worker."
         return "warn", finding, "Run `otcpipe reconcile`."
     return "ok", "No run is lost.", ""
 
@@ -63,7 +64,7 @@ def letters(context: CheckContext) -> Verdict:
     with context.database.transaction() as transaction:
         found = {row["stage"]: row["letters"] for row in transaction.rows("open_letters")}
     if found:
-        finding = f"{_counted(sum(found.values()), 'open dead letter')} ({', '.join(found)})."
+        finding = f"{counted(sum(found.values()), 'open dead letter')} ({', '.join(found)})."
         return "warn", finding, "Read why with `otcpipe dlq list`, then `otcpipe dlq replay`."
     return "ok", "No open dead letters.", ""
 
@@ -75,7 +76,3 @@ def anomalies(context: CheckContext) -> Verdict:
         more = f" And {len(found) - MAX_ODDITIES:,} more." if len(found) > MAX_ODDITIES else ""
         return "warn", " ".join(found[:MAX_ODDITIES]) + more, "See `otcpipe status`."
     return "ok", "No impossible week is in the ledger, and no observation's clock was set back.", ""
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

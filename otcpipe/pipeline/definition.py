@@ -35,9 +35,9 @@ PIPELINE = (
 
 
 def named(name: str) -> Stage:
-    """Return the stage with this name or actor name; raises Invalid if there is none."""
+    """Return the stage with this name or actor name, in any case; raises Invalid if there is none."""
     for stage in PIPELINE:
-        if name in (stage.name, stage.actor):
+        if name.casefold() in (stage.name, stage.actor):
             return stage
     raise Invalid(f"{name!r} is not a stage; choose from {', '.join(stage.name for stage in PIPELINE)}.")
 

@@ -7,6 +7,7 @@ from statistics import median
 from otcpipe.datasets import WEEKLY
 from otcpipe.quality.gates import FATAL, MIN_COUNT, Finding
 from otcpipe.quality.measures import Measures, Neighbours
+from otcpipe.text.counting import counted
 from otcpipe.trading_calendar import trading_time
 
 USUAL_ROWS = {tier.name: tier.usual_rows for tier in WEEKLY.tiers}
@@ -24,14 +25,16 @@ def row_count(graded: Measures, neighbours: Neighbours) -> Finding | None:
     if len(own) >= MIN_WEEKS:
         usual = median(own)
         if usual >= MIN_COUNT and graded.rows * 3 < usual:
-            return FATAL, f"{graded.rows:,} rows are less than a third of the usual {usual:,.0f}"
+            return FATAL, f"{counted(graded.rows, 'row is', 'rows are')} less than a third of the usual {usual:,.0f}"
         points, tolerance = 25, Decimal("0.25")
     elif graded.covers_all:
         usual, points, tolerance = USUAL_ROWS[graded.tier], 15, Decimal("0.5")
     else:
         return None
     is_usual = abs(graded.rows - Decimal(usual)) <= tolerance * Decimal(usual)
-    return None if is_usual else (points, f"{graded.rows:,} rows are far from the usual {usual:,.0f}")
+    if is_usual:
+        return None
+    return points, f"{counted(graded.rows, 'row is', 'rows are')} far from the usual {usual:,.0f}"
 
 
 def venue_count(graded: Measures, neighbours: Neighbours) -> Finding | None:
@@ -39,7 +42,8 @@ def venue_count(graded: Measures, neighbours: Neighbours) -> Finding | None:
     before = neighbours.week_before(graded)
     if before is None or len(graded.venues) * 5 >= len(before.venues) * 4:
         return None
-    return 25, f"{len(graded.venues)} ATSs, and {len(before.venues)} in the week ending {before.week_ending}"
+    venues = counted(len(graded.venues), "ATS")
+    return 25, f"{venues}, and {len(before.venues)} in the week ending {before.week_ending}"
 
 
 def venue_names(graded: Measures, neighbours: Neighbours) -> Finding | None:

@@ -10,6 +10,7 @@ The gates of this module look at one partition alone; those of `comparisons` com
 from collections.abc import Callable
 
 from otcpipe.quality.measures import Measures, Neighbours
+from otcpipe.text.counting import counted
 
 FATAL = 100
 MIN_COUNT = 100  # rows or symbols; a share of fewer means nothing
@@ -31,7 +32,8 @@ def rejects(graded: Measures, _: Neighbours) -> Finding | None:
     if graded.rejects * 1000 <= graded.rows:
         return None
     is_fatal = graded.rows >= MIN_COUNT and graded.rejects * 10 > graded.rows
-    return FATAL if is_fatal else 25, f"{graded.rejects:,} of {graded.rows:,} rows were set aside"
+    of_rows = f"{graded.rejects:,} of {counted(graded.rows, 'row')}"
+    return FATAL if is_fatal else 25, f"{of_rows} {'was' if graded.rejects == 1 else 'were'} set aside"
 
 
 def reconciliation(graded: Measures, _: Neighbours) -> Finding | None:
@@ -39,16 +41,17 @@ def reconciliation(graded: Measures, _: Neighbours) -> Finding | None:
     if not graded.unreconciled:
         return None
     is_fatal = graded.symbols >= MIN_COUNT and graded.unreconciled * 4 > graded.symbols
-    return FATAL if is_fatal else 25, f"{graded.unreconciled:,} symbols or firms do not add up to FINRA's totals"
+    found = counted(graded.unreconciled, "symbol or firm does", "symbols or firms do")
+    return FATAL if is_fatal else 25, f"{found} not add up to FINRA's totals"
 
 
 def doubled_symbols(graded: Measures, _: Neighbours) -> Finding | None:
     """Finds symbols with several issue names: a reused ticker or a changed name, real but worth a look."""
-    count = graded.doubled_symbols
-    return (2, f"{count:,} symbols have more than one issue name") if count else None
+    found = counted(graded.doubled_symbols, "symbol has", "symbols have")
+    return (2, f"{found} more than one issue name") if graded.doubled_symbols else None
 
 
 def zero_records(graded: Measures, _: Neighbours) -> Finding | None:
     """Finds records whose shares, trades or dollars are zero or negative."""
-    count = graded.zero_records
-    return (5, f"{count:,} records have zero or negative shares, trades or dollars") if count else None
+    found = counted(graded.zero_records, "record has", "records have")
+    return (5, f"{found} zero or negative shares, trades or dollars") if graded.zero_records else None

@@ -13,6 +13,7 @@ from otcpipe.records import Partition
 from otcpipe.schedule.job import Job, JobContext
 from otcpipe.stages import versions
 from otcpipe.storage import keys
+from otcpipe.text.counting import counted
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; a partition that does not fit is more urgent a week later
 FIRES_KEPT_DAYS = 400
@@ -27,7 +28,8 @@ def fetch_missing(context: JobContext, *tiers: str) -> str:
     _enqueue(context, missing)
     if not wanted:
         return f"OTCPIPE_TIERS leaves out {', '.join(tiers)}."
-    return f"{len(missing):,} partitions of {', '.join(wanted)} were due and missing."
+    due = counted(len(missing), "partition was", "partitions were")
+    return f"{due} due and missing ({', '.join(wanted)})."
 
 
 def recompute_stale(context: JobContext) -> str:
@@ -38,7 +40,7 @@ def recompute_stale(context: JobContext) -> str:
         key = keys.parse(row["key"], context.settings["S3_PREFIX"])
         run = Run(definition.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")
         planning.enqueue(context.database, run, context.send)
-    return f"{len(rows):,} weeks had stale metrics."
+    return f"{counted(len(rows), 'week')} had stale metrics."
 
 
 def reconcile(context: JobContext) -> str:
@@ -54,7 +56,7 @@ def refresh(context: JobContext) -> str:
     chosen = most_urgent(idle, context.now, REFRESH_REQUESTS)
     partitions = [one.partition for one in chosen]
     _enqueue(context, partitions)
-    return f"{len(chosen):,} of {len(known):,} partitions are requested again."
+    return f"{len(chosen):,} of {counted(len(known), 'partition')} requested again."
 
 
 def _enqueue(context: JobContext, partitions: Sequence[Partition]) -> None:
@@ -75,9 +77,8 @@ def check(context: JobContext) -> str:
     with context.database.transaction() as transaction:
         transaction.run("drop_old_fires", days=FIRES_KEPT_DAYS, now=context.now)
     newest = ", ".join(f"{tier} {weeks.newest_published(context.now, tier)}" for tier in settings.tiers)
-    return (
-        f"{len(sentences):,} gaps and {len(dead):,} dead letters need attention; the newest weeks due are {newest}."
-    )
+    attention = f"{counted(len(sentences), 'gap')} and {counted(len(dead), 'dead letter')}"
+    return f"{attention} to look at; the newest weeks due are {newest}."
 
 
 JOBS = (

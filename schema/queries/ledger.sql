@@ -163,14 +163,20 @@ select
             format('grade F: %%s; see `otcpipe accept`', array_to_string(q.reasons, '; '))
         when r.reason is null and n.reconciled is false then
             format(
-                '%%s symbols or firms do not add up to FINRA''s totals: %%s',
+                case cardinality(n.unreconciled)
+                    when 1 then '%%s symbol or firm does not add up to FINRA''s totals: %%s'
+                    else '%%s symbols or firms do not add up to FINRA''s totals: %%s'
+                end,
                 cardinality(n.unreconciled), array_to_string(n.unreconciled[1:5], ', ')
             )
         when r.reason is null and n.added_columns <> '{}' then
             format('FINRA added the columns %%s, which are kept and not read', array_to_string(n.added_columns, ', '))
-        when r.reason is null and n.rejects > 0 then format('%%s rows were set aside: see otc.reject', n.rejects)
-        when r.reason is null and q.grade in ('C', 'D') then array_to_string(q.reasons, '; ')
-        else r.reason
+        when r.reason is null and n.rejects > 0 then concat_ws(
+            '; ',
+            format('%%s set aside: see otc.reject', case n.rejects when 1 then '1 row was' else n.rejects || ' rows were' end),
+            nullif(array_to_string(q.reasons, '; '), '')
+        )
+        else coalesce(r.reason, nullif(array_to_string(q.reasons, '; '), ''))
     end as reason,
     q.grade,
     n.rows,

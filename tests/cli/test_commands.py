@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from otcpipe.cli import console
+from otcpipe.cli.tables import Column
 from tests.conftest import DATA
 from tests.support.interrupts import IGNORING_SIGINT
 from tests.support.pipeline import file_text
@@ -175,7 +176,7 @@ def test_a_database_without_tables_says_what_to_do(here: Run, sql: Sql) -> None:
 
 
 def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    console.print_table({"issue_name": "issue"}, [{"issue_name": "\x1b]0;owned\x07[bold]x"}])
+    console.print_table({"issue_name": Column("Issue")}, [{"issue_name": "\x1b]0;owned\x07[bold]x"}])
     printed = capsys.readouterr().out
     assert "\x1b" not in printed
     assert "[bold]x" in printed

@@ -7,7 +7,6 @@ from datetime import UTC, date, timedelta
 from typing import Any
 
 import pytest
-from rich.cells import cell_len
 
 from otcpipe.cli import app
 from otcpipe.records import Partition
@@ -15,7 +14,6 @@ from otcpipe.stack import Supervisor
 from otcpipe.weeks import due_at, published_on
 from tests.conftest import place
 from tests.support.pipeline import api_text, drive, file_text, observe
-from tests.support.terminal import in_terminal
 
 WEEKS = [date(2026, 3, 6) + timedelta(days=7 * number) for number in range(3)]
 FILE_WEEK = date(2026, 2, 27)
@@ -191,24 +189,3 @@ def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_rest
     assert (only["tier"], only["market_share_pct"], only["published_on"]) == ("T1", "100.0000", "2026-03-16")
     assert "No venue shares of scope" in said("venues", "--week", "2020-01-03")
     assert "361" in said("venues", "--scope", "NON_ATS")
-
-
-LISTINGS = {
-    "status": ("week ending", "tier", "state", "2026-03-20", "done", "reason"),
-    "top --week 2026-03-20 --scope ALL": ("symbol", "volume", "HHI", "ABC", "BRK.B"),
-    "venues --week 2026-03-20 --tier T1 --scope ALL": ("rank", "MPID", "share %", "AAAA"),
-    "revisions": ("week ending", "tier", "change", "symbol", "shares after", "ABC", "700"),
-    "captures": ("capture", "week ending", "tier", "state"),
-    "show ABC": ("week ending", "volume", "HHI", "MPID"),
-    "coverage": ("weeks ending", "T1", "T2", "OTCE"),
-}
-
-
-@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
-def test_every_listing_fits_its_terminal_and_keeps_its_key_columns(width: int) -> None:
-    printed = in_terminal(width, *LISTINGS)
-    assert "Traceback" not in printed
-    for screen, keys in zip(printed.split("==> ")[1:], LISTINGS.values(), strict=True):
-        table = [line for line in screen.splitlines() if "  " in line]
-        assert max(map(cell_len, table)) <= width, screen
-        assert [key for key in keys if key not in screen] == [], screen

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from otcpipe import resources
 from otcpipe.cli import coverage as shown
+from otcpipe.cli.form import Form
 from otcpipe.pipeline import coverage, gaps, ledger, planning, recovery
 from otcpipe.pipeline.coverage import Cell
 from otcpipe.records import Partition
@@ -175,10 +176,10 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     load(FRIDAY + WEEK)
     load(FRIDAY + 2 * WEEK)
     arguments = ("2025-11-14", "2025-12-12")
-    shown.coverage(*arguments, (), as_json=False)
+    shown.coverage(*arguments, (), form=Form.TABLE)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split() for line in printed] == [
-        ["weeks", "ending", "weeks", "T1", "T2", "OTCE"],
+        ["Weeks", "ending", "Weeks", "T1", "T2", "OTCE"],
         ["2025-11-14", "1", "done", "due", "due"],
         ["2025-11-21", "to", "2025-11-28", "2", "done", "not", "due", "not", "due"],
         ["2025-12-05", "to", "2025-12-12", "2", "not", "due", "not", "due", "not", "due"],
@@ -186,14 +187,14 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     ]
     sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = 'compute'")
     with pytest.raises(SystemExit) as exited:
-        shown.coverage(*arguments, (), as_json=False)
+        shown.coverage(*arguments, (), form=Form.TABLE)
     assert exited.value.code == 1
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
     assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
     assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
-        shown.coverage(*arguments, (), as_json=True)
+        shown.coverage(*arguments, (), form=Form.JSON)
     rows = json.loads(capsys.readouterr().out)
     assert (len(rows), rows[0]["week_ending"], rows[0]["state"], rows[0]["stage"]) == (
         15,

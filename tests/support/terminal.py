@@ -22,13 +22,13 @@ for line in sys.argv[1:]:
 """
 
 
-def in_terminal(width: int, *lines: str) -> str:
-    """Return what the commands print, one after the other, in a terminal of so many columns."""
+def in_terminal(width: int, *commands: str, lines: int = 1000, **variables: str) -> str:
+    """Return what the commands print, one after the other, in a terminal of so many columns and lines."""
     master, slave = os.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    command = [sys.executable, "-c", PROGRAM, *lines]
-    process = subprocess.Popen(command, stdout=slave, stderr=slave, env=environment | {"TERM": "xterm"})
+    command = [sys.executable, "-c", PROGRAM, *commands]
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, env=environment | {"TERM": "xterm"} | variables)
     os.close(slave)
     printed = bytearray()
     try:

@@ -5,20 +5,30 @@ from typing import Annotated
 
 import typer
 
+from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import MAX_NUMBER, DryRun, RequiredWeek, Tiers, Wait, Week
+from otcpipe.cli.commands.options import DryRun, RequiredWeek, Tiers, Wait, Week, limit_of
 
-commands = Commands()
+commands = Commands("Collect")
 
 
-@commands.command("import")
+@commands.command(
+    "import",
+    examples=(
+        "otcpipe import --wait finra_otc_weekly_otc_20251215.csv.gz",
+        "otcpipe import --week 2025-11-14 --observed-at 2025-12-15T09:30:00-05:00 otc.csv",
+    ),
+)
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Files downloaded from FINRA's website, plain or .gz.")
+        list[Path], typer.Argument(metavar="FILE", help="Files downloaded from FINRA's website, plain or .gz.")
     ],
     *,
     week: Week = None,
-    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; must match the file.")] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(metavar="TIER", help="T1, T2 or OTCE; must match the file.", autocompletion=completion.tiers),
+    ] = None,
     observed_at: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Time of the download, ISO with zone; default: now."),
@@ -31,7 +41,12 @@ def import_(
     import_files.import_files(files, week, tier, observed_at, wait=wait)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe enqueue --week 2025-11-14",
+        "otcpipe enqueue --week 2025-11-14 --tier T1 --refresh --wait",
+    ),
+)
 def enqueue(
     *,
     week: RequiredWeek,
@@ -45,7 +60,13 @@ def enqueue(
     fetch.enqueue(week, tier or [], refresh=refresh, wait=wait)
 
 
-@commands.command("run")
+@commands.command(
+    "run",
+    examples=(
+        "otcpipe run --week 2025-11-14",
+        "otcpipe run --week 2025-11-14 --tier T1",
+    ),
+)
 def run_week(
     *,
     week: RequiredWeek,
@@ -58,12 +79,26 @@ def run_week(
     fetch.enqueue(week, tier or [], refresh=refresh, wait=True)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe backfill --from 2025-01-03 --dry-run",
+        "otcpipe backfill --from 2025-01-03 --to 2025-06-27 --wait",
+    ),
+)
 def backfill(
     *,
-    first: Annotated[str, typer.Option("--from", metavar="DATE", help="Any date in the first week.")],
+    first: Annotated[
+        str,
+        typer.Option("--from", metavar="DATE", autocompletion=completion.weeks, help="Any date in the first week."),
+    ],
     last: Annotated[
-        str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week; default: the newest.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="DATE",
+            autocompletion=completion.weeks,
+            help="Any date in the last week; default: the newest.",
+        ),
     ] = None,
     tier: Tiers = None,
     dry_run: DryRun = False,
@@ -75,14 +110,19 @@ def backfill(
     fetch.backfill(first, last, tier or [], is_dry=dry_run, wait=wait)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe refresh --dry-run",
+        "otcpipe refresh --weeks 52 --max-requests 200",
+    ),
+)
 def refresh(
     *,
-    number: Annotated[int, typer.Option("--weeks", min=1, max=5200, help="How many of the newest weeks.")] = 26,
+    number: Annotated[
+        int, typer.Option("--weeks", min=1, max=5200, metavar="N", help="How many of the newest weeks.")
+    ] = 26,
     every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
-    max_requests: Annotated[
-        int, typer.Option(min=1, max=MAX_NUMBER, help="Maximum number of requests to FINRA.")
-    ] = 500,
+    max_requests: Annotated[int, limit_of("Maximum number of requests to FINRA.")] = 500,
     dry_run: DryRun = False,
     wait: Wait = False,
 ) -> None:

@@ -1,15 +1,21 @@
-"""Commands that refuse empty values, and text that a server would refuse."""
+"""Commands with examples that refuse empty values, and text that a server would refuse."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
+from typer.main import get_command
+
+from otcpipe.cli.commands.options import NoPager
 
 
 class Command(TyperCommand):
     """A command that checks its arguments and options as typed."""
+
+    examples: tuple[str, ...] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments. Raises BadParameter for an empty value, which is likely an unset variable."""
@@ -28,13 +34,60 @@ class Command(TyperCommand):
                     raise typer.BadParameter(reason, ctx=ctx, param=parameter)
         return rest
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples, each in a line of its own."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+class Listing(Command):
+    """A command whose output is shown in a pager if it is longer than the screen."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.params.append(_no_pager())
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, in a pager unless --no-pager is given."""
+        from otcpipe.cli.pager import paged
+
+        if ctx.params.pop("no_pager"):
+            return super().invoke(ctx)
+        with paged():
+            return super().invoke(ctx)
+
 
 class Commands(typer.Typer):
-    """A group of such commands."""
+    """A group of such commands; its name is the heading in the help."""
 
-    def command(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
-        """Declare a command of class Command."""
-        return super().command(name, cls=Command, **more)
+    def __init__(self, heading: str = "", **more: Any) -> None:
+        super().__init__(**more)
+        self._heading = heading or None
+
+    def command(
+        self, name: str | None = None, *, examples: tuple[str, ...] = (), **more: Any
+    ) -> Callable[[Any], Any]:
+        """Declare a command with examples, which its help shows."""
+        kind = type("Example", (more.pop("cls", Command),), {"examples": examples})
+        return super().command(name, cls=kind, **({"rich_help_panel": self._heading} | more))
+
+    def listing(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
+        """Declare a command that prints a listing."""
+        return self.command(name, cls=Listing, **more)
+
+
+@cache
+def _no_pager() -> Any:
+    """Return the option --no-pager, which every listing has."""
+    shared = typer.Typer(add_completion=False)
+
+    @shared.command()
+    def listing(*, no_pager: NoPager = False) -> None:
+        """Have the option."""
+
+    return next(option for option in get_command(shared).params if option.name == "no_pager")
 
 
 def _texts(typed: object) -> Iterator[str]:

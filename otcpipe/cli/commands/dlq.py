@@ -5,17 +5,24 @@ from typing import Annotated
 import typer
 
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import MAX_NUMBER, DryRun, Json, Week
+from otcpipe.cli.commands.groups import Group
+from otcpipe.cli.commands.options import Csv, DryRun, Json, Limit, StageName, Week, bounded, limit_of
+from otcpipe.cli.form import chosen
 
 commands = Commands(
-    no_args_is_help=True, help="Dead letters: messages that failed for good, why, and how to replay them."
+    cls=Group, no_args_is_help=True, help="Dead letters: messages that failed for good, why, and how to replay them."
 )
 
-StageName = Annotated[str | None, typer.Option(help="The name of a stage, such as persist.")]
 ErrorClass = Annotated[str | None, typer.Option(metavar="CLASS", help="An error class, as `dlq list` shows it.")]
 
 
-@commands.command("list")
+@commands.listing(
+    "list",
+    examples=(
+        "otcpipe dlq list",
+        "otcpipe dlq list --stage persist --since 2025-11-14",
+    ),
+)
 def list_(
     *,
     stage: StageName = None,
@@ -25,17 +32,25 @@ def list_(
         str | None, typer.Option(metavar="DATE", help="Only those that failed on this day or later.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Include those that were replayed or resolved.")] = False,
+    limit: Limit = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List open dead letters, by error class and one by one."""
     from otcpipe.cli import dlq
 
-    dlq.list_(stage, week, error, since, every=every, as_json=as_json)
+    dlq.list_(stage, week, error, since, limit, chosen(as_json=as_json, as_csv=as_csv), every=every)
 
 
-@commands.command("show")
+@commands.listing(
+    "show",
+    examples=(
+        "otcpipe dlq show 3",
+        "otcpipe dlq show 3 --json",
+    ),
+)
 def show(
-    letter: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER)], *, as_json: Json = False
+    letter: Annotated[int, typer.Argument(metavar="ID", min=1, callback=bounded)], *, as_json: Json = False
 ) -> None:
     """Show a dead letter: its message, and its last error with the traceback."""
     from otcpipe.cli import dlq
@@ -43,13 +58,19 @@ def show(
     dlq.show(letter, as_json=as_json)
 
 
-@commands.command("replay")
+@commands.command(
+    "replay",
+    examples=(
+        "otcpipe dlq replay 3 4",
+        "otcpipe dlq replay --stage persist --dry-run",
+    ),
+)
 def replay(
-    letters: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, max=MAX_NUMBER)] = None,
+    letters: Annotated[list[int] | None, typer.Argument(metavar="ID", min=1, callback=bounded)] = None,
     *,
     stage: StageName = None,
     error: ErrorClass = None,
-    limit: Annotated[int | None, typer.Option(min=1, max=MAX_NUMBER, help="Maximum number of letters.")] = None,
+    limit: Annotated[int | None, limit_of("Maximum number of letters.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run the stages of dead letters again on their keys; replaying twice has no further effect."""
@@ -58,7 +79,13 @@ def replay(
     dlq_replay.replay(letters or [], stage, error, limit=limit, is_dry=dry_run)
 
 
-@commands.command("purge")
+@commands.command(
+    "purge",
+    examples=(
+        "otcpipe dlq purge --older-than 90",
+        "otcpipe dlq purge --older-than 90 --yes",
+    ),
+)
 def purge(
     *,
     older_than: Annotated[int, typer.Option(metavar="DAYS", min=0, max=36500, help="Minimum age in days.")],

@@ -4,17 +4,24 @@ from typing import Annotated
 
 import typer
 
+from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import Json
+from otcpipe.cli.commands.options import Csv, Json
+from otcpipe.cli.form import chosen
 
-commands = Commands()
+commands = Commands("Operate")
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe up",
+        "otcpipe up --workers 4",
+    ),
+)
 def up(
     *,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="Start no workers and no scheduler.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Number of worker processes.")] = 2,
 ) -> None:
     """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler and telemetry; Ctrl-C stops them."""
     from otcpipe.cli import up as implementation
@@ -22,7 +29,12 @@ def up(
     implementation.up(0 if servers_only else workers)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe down",
+        "OTCPIPE_HOME=/srv/otcpipe otcpipe down",
+    ),
+)
 def down() -> None:
     """Stop the stack that `otcpipe up` started."""
     from otcpipe.cli import stack
@@ -30,7 +42,12 @@ def down() -> None:
     stack.down()
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe env",
+        'eval "$(otcpipe env)"',
+    ),
+)
 def env() -> None:
     """Print `export` lines for the running stack: eval "$(otcpipe env)"."""
     from otcpipe.cli import stack
@@ -38,7 +55,12 @@ def env() -> None:
     stack.env()
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe migrate",
+        "OTCPIPE_DATABASE_URL=postgresql://db/otc otcpipe migrate",
+    ),
+)
 def migrate() -> None:
     """Bring the database to the newest schema, and create the bucket."""
     from otcpipe.cli import stack
@@ -46,7 +68,12 @@ def migrate() -> None:
     stack.migrate()
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe telemetry",
+        "OTCPIPE_TELEMETRY_PORT=9200 otcpipe telemetry",
+    ),
+)
 def telemetry() -> None:
     """Serve the pipeline's figures to Prometheus."""
     from otcpipe.cli import monitoring
@@ -54,33 +81,49 @@ def telemetry() -> None:
     monitoring.serve_telemetry()
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe doctor",
+        "otcpipe doctor --queue compute",
+    ),
+)
 def doctor(
     *,
     queue: Annotated[
         str | None,
-        typer.Option(metavar="STAGE", help="Only check that a worker on this machine consumes this queue."),
+        typer.Option(
+            metavar="STAGE",
+            autocompletion=completion.stages,
+            help="Only check that a worker on this machine consumes this queue.",
+        ),
     ] = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Check servers, schema, bucket, clocks, queues and disk, and say what to do."""
     from otcpipe.cli import monitoring
 
-    monitoring.examine(queue, as_json=as_json)
+    monitoring.examine(queue, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe schedule --list",
+        "otcpipe schedule --once",
+    ),
+)
 def schedule(
     *,
     show: Annotated[bool, typer.Option("--list", help="Show each job's last and next fire.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Run what is due now, then exit.")] = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Run the weekly jobs at their times, and those that were missed; Ctrl-C stops it."""
     from otcpipe.cli import schedule as implementation
 
     if show:
-        implementation.show(as_json=as_json)
+        implementation.show(chosen(as_json=as_json, as_csv=as_csv))
     elif once:
         implementation.once()
     else:

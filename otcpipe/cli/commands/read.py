@@ -5,127 +5,221 @@ from typing import Annotated
 
 import typer
 
+from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import MAX_NUMBER, DryRun, Json, Tiers, Week
+from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, Limit, Scope, Symbol, Tier, Tiers, Week, limit_of
+from otcpipe.cli.form import chosen
 
-commands = Commands()
+commands = Commands("Read")
 
 
-@commands.command()
-def status(*, week: Week = None, as_json: Json = False) -> None:
+@commands.listing(
+    examples=(
+        "otcpipe status",
+        "otcpipe status --week 2025-11-14 --json",
+    ),
+)
+def status(*, week: Week = None, limit: Limit = None, as_json: Json = False, as_csv: Csv = False) -> None:
     """Show the state of each partition."""
     from otcpipe.cli import status as implementation
 
-    implementation.status(week, as_json=as_json)
+    implementation.status(week, limit, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.listing(
+    examples=(
+        "otcpipe coverage",
+        "otcpipe coverage --from 2025-01-03 --to 2025-06-27",
+    ),
+)
 def coverage(
     *,
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="DATE", help="Any date in the first week; default: the oldest known."),
+        typer.Option(
+            "--from",
+            metavar="DATE",
+            autocompletion=completion.weeks,
+            help="Any date in the first week; default: the oldest known.",
+        ),
     ] = None,
     last: Annotated[
-        str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week; default: the newest.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="DATE",
+            autocompletion=completion.weeks,
+            help="Any date in the last week; default: the newest.",
+        ),
     ] = None,
     tier: Tiers = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show which expected weeks are loaded, and the gaps; exit 1 if something is late, failed or held."""
     from otcpipe.cli import coverage as implementation
 
-    implementation.coverage(first, last, tier or [], as_json=as_json)
+    implementation.coverage(first, last, tier or [], chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.listing(
+    examples=(
+        "otcpipe captures --week 2025-11-14",
+        "otcpipe captures --tier T1 --limit 20",
+    ),
+)
 def captures(
     *,
     week: Week = None,
-    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE.")] = None,
+    tier: Tier = None,
+    limit: Limit = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List all captures in order: source, time, rows, grade, and which are withdrawn."""
     from otcpipe.cli import captures
 
-    captures.list_(week, tier, as_json=as_json)
+    captures.list_(week, tier, limit, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.listing(
+    examples=(
+        "otcpipe revisions --week 2025-11-14",
+        "otcpipe revisions --symbol BRK.B --effect",
+    ),
+)
 def revisions(
     *,
     week: Week = None,
-    symbol: Annotated[str | None, typer.Option(help="One symbol, case-sensitive.")] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SYMBOL", autocompletion=completion.symbols, help="One symbol, case-sensitive, such as BRK.B."
+        ),
+    ] = None,
     effect: Annotated[bool, typer.Option("--effect", help="Show what each change did to the metrics.")] = False,
+    limit: Limit = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List what changed after publication: from what, to what, when, how late."""
     from otcpipe.cli import revisions as implementation
 
-    implementation.revisions(week, symbol, with_effect=effect, as_json=as_json)
+    implementation.revisions(week, symbol, limit, chosen(as_json=as_json, as_csv=as_csv), with_effect=effect)
 
 
-@commands.command()
+@commands.listing(
+    examples=(
+        "otcpipe show BRK.B",
+        "otcpipe show AAPL --weeks 26 --as-of 2026-03-04",
+    ),
+)
 def show(
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Case-sensitive, such as BRK.B.")],
+    symbol: Symbol,
     *,
     week: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Any date in the last week; default: the newest.")
+        str | None,
+        typer.Option(
+            metavar="DATE", autocompletion=completion.weeks, help="Any date in the last week; default: the newest."
+        ),
     ] = None,
-    number: Annotated[int, typer.Option("--weeks", min=1, max=1040, help="Number of weeks.")] = 12,
+    number: Annotated[int, typer.Option("--weeks", min=1, max=1040, metavar="N", help="Number of weeks.")] = 12,
     scope: Annotated[
-        str | None, typer.Option(help="ATS, NON_ATS or ALL; default: ALL if it is known, else ATS.")
+        str | None,
+        typer.Option(
+            metavar="SCOPE",
+            autocompletion=completion.scopes,
+            help="ATS, NON_ATS or ALL; default: ALL if it is known, else ATS.",
+        ),
     ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="TIME", help="As known at a moment, ISO with zone; default: now.")
-    ] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show a symbol: its weeks, venues, concentration and revisions."""
     from otcpipe.cli.show import show
 
-    show(symbol, week, number, scope, as_of, as_json=as_json)
+    show(symbol, week, number, scope, as_of, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.listing(
+    examples=(
+        "otcpipe top",
+        "otcpipe top --by change --tier T1 --limit 25",
+    ),
+)
 def top(
     *,
     week: Week = None,
-    by: Annotated[str, typer.Option(help="volume, change, hhi or ats-fraction.")] = "volume",
-    tier: Annotated[str | None, typer.Option(help="T1, T2 or OTCE; default: all.")] = None,
-    scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
-    limit: Annotated[int, typer.Option(min=1, max=MAX_NUMBER, help="Number of symbols.")] = 10,
+    by: Annotated[
+        str,
+        typer.Option(metavar="ORDER", autocompletion=completion.orders, help="volume, change, hhi or ats-fraction."),
+    ] = "volume",
+    tier: Tier = None,
+    scope: Scope = "ATS",
+    limit: Annotated[int, limit_of("Number of symbols.")] = 10,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Rank the symbols of a week, by default the newest that is computed."""
     from otcpipe.cli.top import top
 
-    top(week, by, tier, scope, limit, as_json=as_json)
+    top(week, by, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.listing(
+    examples=(
+        "otcpipe venues",
+        "otcpipe venues --week 2025-11-14 --tier T1 --scope all",
+    ),
+)
 def venues(
     *,
     week: Week = None,
-    tier: Annotated[str | None, typer.Option(help="T1, T2, OTCE or ALL_TIERS; default: ALL_TIERS if loaded.")] = None,
-    scope: Annotated[str, typer.Option(help="ATS, NON_ATS or ALL.")] = "ATS",
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIER",
+            autocompletion=completion.venue_tiers,
+            help="T1, T2, OTCE or ALL_TIERS; default: ALL_TIERS if loaded.",
+        ),
+    ] = None,
+    scope: Scope = "ATS",
+    limit: Annotated[int | None, limit_of("Number of venues; default: all.")] = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Rank the venues of a week by share, with changes from one, four and thirteen weeks before."""
     from otcpipe.cli.venues import venues
 
-    venues(week, tier, scope, as_json=as_json)
+    venues(week, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe export symbol_summary --format csv",
+        "otcpipe export venue_volume --from 2025-01-03 --as-of 2026-03-04 -o files",
+    ),
+)
 def export(
     table: Annotated[
         str | None,
-        typer.Argument(metavar="TABLE", help="venue_volume (the records) or a metric.", show_default=False),
+        typer.Argument(
+            metavar="TABLE",
+            autocompletion=completion.tables,
+            help="venue_volume (the records) or a metric.",
+            show_default=False,
+        ),
     ] = None,
     *,
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Any date in the first week.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Any date in the last week.")] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATE", autocompletion=completion.weeks, help="Any date in the first week."),
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--to", metavar="DATE", autocompletion=completion.weeks, help="Any date in the last week."),
+    ] = None,
     symbols: Annotated[
         list[str] | None, typer.Option("--symbols", metavar="A,B", help="Only these symbols, case-sensitive.")
     ] = None,
@@ -133,17 +227,14 @@ def export(
         list[str] | None,
         typer.Option("--columns", metavar="A,B", help="Only these columns; available_at is always added."),
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", autocompletion=completion.formats, help="parquet or csv.")
+    ] = "parquet",
     floats: Annotated[
         bool, typer.Option("--floats", help="Floating-point numbers, for programs that cannot read decimals.")
     ] = False,
     single_file: Annotated[bool, typer.Option("--single-file", help="One file with all weeks.")] = False,
-    as_of: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="As known at a moment, ISO with zone; a date is the end of that day in New York."
-        ),
-    ] = None,
+    as_of: AsOf = None,
     folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output directory.")] = Path("export"),
     former_table: Annotated[str | None, typer.Option("--table", hidden=True)] = None,
     dry_run: DryRun = False,
@@ -166,7 +257,12 @@ def export(
     )
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe report",
+        "otcpipe report --week 2025-11-14 -o week.html",
+    ),
+)
 def report(
     *,
     week: Week = None,

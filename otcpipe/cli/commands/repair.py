@@ -4,31 +4,44 @@ from typing import Annotated
 
 import typer
 
+from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.options import MAX_NUMBER, DryRun, Json, RequiredWeek, Wait, Week
+from otcpipe.cli.commands.options import Csv, DryRun, Json, RequiredWeek, Symbol, Wait, Week, limit_of
+from otcpipe.cli.form import chosen
 from otcpipe.errors import Invalid
 
-commands = Commands()
+commands = Commands("Repair")
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe reconcile --dry-run",
+        "otcpipe reconcile --stale",
+    ),
+)
 def reconcile(
     *,
     stale: Annotated[bool, typer.Option("--stale", help="Run again what an older version of the code made.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Send lost runs again: due, but with no message and no live worker, as after a loss of Redis."""
     from otcpipe.cli import reconcile
 
-    reconcile.reconcile(stale=stale, is_dry=dry_run, as_json=as_json)
+    reconcile.reconcile(chosen(as_json=as_json, as_csv=as_csv), stale=stale, is_dry=dry_run)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        'otcpipe accept --week 2025-11-28 --tier T1 --reason "a short week"',
+        'otcpipe accept --week 2025-11-28 --tier OTCE --reason "FINRA confirmed it"',
+    ),
+)
 def accept(
     *,
     week: RequiredWeek,
-    tier: Annotated[str, typer.Option(help="T1, T2 or OTCE.")],
+    tier: Annotated[str, typer.Option(metavar="TIER", help="T1, T2 or OTCE.", autocompletion=completion.tiers)],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is correct; stored with the partition.")],
 ) -> None:
     """Accept a partition of grade F, so that its metrics are computed; valid for its present content only."""
@@ -37,7 +50,12 @@ def accept(
     accept.accept(week, tier, reason)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        'otcpipe withdraw 8123 --reason "a truncated download" --dry-run',
+        "otcpipe withdraw 8123 --undo",
+    ),
+)
 def withdraw(
     capture: Annotated[
         str, typer.Argument(metavar="CAPTURE", help="Its number or key, as `otcpipe captures` lists it.")
@@ -57,7 +75,12 @@ def withdraw(
     captures.withdraw(capture, reason, undo=undo, is_dry=dry_run, wait=wait)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe rebuild --dry-run",
+        "otcpipe rebuild",
+    ),
+)
 def rebuild(*, dry_run: DryRun = False) -> None:
     """Restore every table from S3 alone, as after a loss of PostgreSQL."""
     from otcpipe.cli import rebuild
@@ -65,7 +88,12 @@ def rebuild(*, dry_run: DryRun = False) -> None:
     rebuild.rebuild(is_dry=dry_run)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe reprocess --prefix raw/T1/2025 --dry-run",
+        "otcpipe reprocess --prefix normalized/T1/2025-11-14 --stage persist --only",
+    ),
+)
 def reprocess(
     key: Annotated[
         str | None, typer.Argument(metavar="[KEY]", help="An object key, with or without the prefix.")
@@ -74,11 +102,14 @@ def reprocess(
     prefix: Annotated[
         str | None, typer.Option(metavar="START", help="All keys with this prefix, such as raw/T1/2024.")
     ] = None,
-    stage: Annotated[str | None, typer.Option(help="Which stage, if two read this kind of key.")] = None,
-    only: Annotated[bool, typer.Option("--only", help="Only this stage, not those after it.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, max=MAX_NUMBER, help="With --prefix: maximum number of keys.")
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STAGE", autocompletion=completion.stages, help="Which stage, if two read this kind of key."
+        ),
     ] = None,
+    only: Annotated[bool, typer.Option("--only", help="Only this stage, not those after it.")] = False,
+    limit: Annotated[int | None, limit_of("With --prefix: maximum number of keys.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run a stage again by its key, and those after it."""
@@ -92,28 +123,46 @@ def reprocess(
         reprocess.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
 
 
-@commands.command()
+@commands.command(
+    examples=(
+        "otcpipe verify --week 2025-11-14",
+        "otcpipe verify --all --json",
+    ),
+)
 def verify(
     *,
     week: Week = None,
     every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Recompute what is stored from its raw bytes, and report what differs; changes nothing."""
     from otcpipe.cli import verify as _verify
 
-    _verify.verify(week, every=every, as_json=as_json)
+    _verify.verify(week, chosen(as_json=as_json, as_csv=as_csv), every=every)
 
 
-@commands.command()
+@commands.listing(
+    rich_help_panel="Read",
+    examples=(
+        "otcpipe explain BRK.B --week 2025-11-14",
+        "otcpipe explain BRK.B --week 2025-11-14 --metric symbol_concentration",
+    ),
+)
 def explain(
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Case-sensitive, such as BRK.B.")],
+    symbol: Symbol,
     *,
     week: RequiredWeek,
-    metric: Annotated[str | None, typer.Option(help="One metric; default: all that are by symbol.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC", autocompletion=completion.metrics, help="One metric; default: all that are by symbol."
+        ),
+    ] = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show a symbol's numbers, their formulas, and the lines of stored files behind them."""
     from otcpipe.cli import explain
 
-    explain.explain(symbol, week, metric, as_json=as_json)
+    explain.explain(symbol, week, metric, chosen(as_json=as_json, as_csv=as_csv))
