@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from otcpipe.audit.tracing import TracedRecord, trace
 from otcpipe.errors import Invalid
-from otcpipe.metrics import definitions
+from otcpipe.metrics import definitions, symbols
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
 
@@ -82,9 +82,10 @@ def _rows(
 
 
 def _absence(transaction: Transaction, symbol: str, week: date) -> str:
-    similar = [row["symbol"] for row in transaction.rows("similar_symbols", symbol=symbol, week=week)]
-    hint = f"; case matters: try {' or '.join(similar)}" if similar else ""
-    return f"{symbol!r} has no record in the week ending {week}{hint}."
+    unknown = symbols.unknown(transaction, [symbol])
+    if unknown:
+        return symbols.sentence(symbol, unknown[symbol])
+    return f"{symbol!r} has no record in the week ending {week}."
 
 
 def _proof(row: Row, traced: Sequence[TracedRecord]) -> Proof:

@@ -9,6 +9,7 @@ from otcpipe import export as _export
 from otcpipe import resources, weeks
 from otcpipe.cli.arguments import choice
 from otcpipe.cli.console import console, say
+from otcpipe.cli.moments import new_york
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.records import ATTRIBUTION
@@ -53,6 +54,8 @@ def export(
     span = f"{len(written)} week{'s' if len(written) > 1 else ''} ending {min(written)} to {max(written)}"
     rows = f"{sum(written.values()):,} rows of {table}, {span}"
     say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / table}.")
+    if request.at:
+        say(f"As known on {new_york(request.at)}.")
     say(ATTRIBUTION)
 
 

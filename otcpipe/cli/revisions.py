@@ -8,6 +8,8 @@ from otcpipe.cli.console import limited, print_table, say, say_all
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
+from otcpipe.errors import Invalid
+from otcpipe.metrics import symbols
 from otcpipe.storage.postgres import Row
 
 COLUMNS = {
@@ -39,6 +41,8 @@ EFFECTS = {
 def revisions(week: str | None, symbol: str | None, limit: int | None, form: Form, *, with_effect: bool) -> None:
     """Print what changed after publication, newest week last; `with_effect`, what each change did to the metrics."""
     friday = weeks.parse_week(week, resources.settings().now()) if week else None
+    if symbol:
+        _check(symbol)
     changes = _revisions.revisions(resources.database(), friday, symbol)
     effects = _revisions.effects(resources.database(), changes) if with_effect else []
     rows, left_out = limited(effects if with_effect else changes, limit, from_end=True)
@@ -54,6 +58,14 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
         say("Rows of the metrics that differ from the moment before each observation:")
         print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in rows])
     say_all([left_out])
+
+
+def _check(symbol: str) -> None:
+    """Raise Invalid, which names the nearest symbol, if no record has it."""
+    with resources.database().transaction() as transaction:
+        unknown = symbols.unknown(transaction, [symbol])
+    if unknown:
+        raise Invalid(symbols.sentence(symbol, unknown[symbol]))
 
 
 def _show_labels(changes: Sequence[Row]) -> None:

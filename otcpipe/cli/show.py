@@ -1,11 +1,13 @@
 """Show a symbol: its weeks, venues, concentration and restatements."""
 
+import sys
 from dataclasses import asdict
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
 from otcpipe.cli import arguments
 from otcpipe.cli.form import Form
+from otcpipe.cli.moments import new_york
 from otcpipe.cli.output import print_csv, print_json
 from otcpipe.cli.symbol_lookup import NOW, Asked, find
 from otcpipe.cli.symbol_tables import print_symbol
@@ -20,6 +22,8 @@ def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: st
     with resources.database().transaction() as transaction:
         asked = find(transaction, symbol, friday, count, moment)
         found = _found(transaction, asked, scope) | {"revisions": _changes(asked)}
+    if moment and form is Form.CSV:  # which JSON says itself
+        print(f"As known on {new_york(moment)}.", file=sys.stderr)  # noqa: T201 - beside the rows
     if form is Form.JSON:
         print_json([found])
     elif form is Form.CSV:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
-from math import prod
 
+from otcpipe.cli import moments
 from otcpipe.errors import Invalid
+from otcpipe.metrics import symbols
 from otcpipe.storage.postgres import Transaction
 
-MAX_VARIANTS = 1024  # of upper and lower case
 NOW = datetime.max.replace(tzinfo=UTC)
 
 
@@ -36,16 +35,7 @@ def find(transaction: Transaction, symbol: str, friday: date | None, count: int,
 
 
 def _absence(transaction: Transaction, symbol: str, at: datetime | None) -> str:
-    others = [row["symbol"] for row in transaction.rows("symbols_among", symbols=_variants(symbol))]
-    if symbol in others:
-        return f"No record of {symbol!r} was known by {at:%Y-%m-%d %H:%M} UTC."
-    hint = f": did you mean {' or '.join(map(repr, others))}?" if others else "."
-    return f"No symbol {symbol!r} is stored{hint}"
-
-
-def _variants(symbol: str) -> list[str]:
-    """Return the symbol in every combination of cases; if too many, only as typed, in upper and in lower case."""
-    letters = [sorted({letter.upper(), letter.lower()}) for letter in symbol]
-    if prod(map(len, letters)) > MAX_VARIANTS:
-        return [symbol, symbol.upper(), symbol.lower()]
-    return ["".join(one) for one in product(*letters)]
+    unknown = symbols.unknown(transaction, [symbol])
+    if unknown or at is None:
+        return symbols.sentence(symbol, unknown.get(symbol))
+    return f"No record of {symbol!r} was known on {moments.new_york(at)}."

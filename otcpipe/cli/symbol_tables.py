@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, whole
+from otcpipe.cli.moments import new_york
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
@@ -63,7 +64,7 @@ REVISIONS = {
 def print_symbol(found: Row) -> None:
     """Print the weeks, venues, concentration and revisions of a symbol; what is empty is left out."""
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
-    known = f", as known on {found['as_of']:%Y-%m-%d %H:%M} UTC" if found["as_of"] else ""
+    known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
     if found["unknown_records"]:
         records = counted(found["unknown_records"], "record")

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from otcpipe.storage.postgres import Transaction
 
 _SEPARATOR = re.compile(r"[^A-Z0-9]")
+_PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
 
 
 def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | None]:
@@ -26,8 +27,8 @@ def nearest(symbol: str, stored: list[str]) -> str | None:
 
 def sentence(symbol: str, near: str | None) -> str:
     """Return what to say about a symbol that no record has."""
-    return f"No symbol {symbol!r} is stored{f': did you mean {near!r}?' if near else '.'}"
+    return f"No symbol {symbol!r} is stored{f': did you mean {near}?' if near else '.'}"
 
 
 def _plain(symbol: str) -> str:
-    return _SEPARATOR.sub("", symbol.upper())
+    return _PREFERRED.sub(r"P\1", _SEPARATOR.sub("", symbol.upper()))

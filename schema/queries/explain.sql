@@ -35,10 +35,3 @@ left join otc_internal.name as issue on issue.name_id = r.issue_name_id
 left join otc_internal.name as venue on venue.name_id = r.venue_name_id
 where r.symbol = %(symbol)s and r.week_ending between %(first)s and %(last)s and r.closed_by is null
 order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier), c.capture_id, r.venue_type, r.share_volume desc;
-
--- name: similar_symbols
--- Symbols of the week that differ in case only.
-select distinct symbol
-from otc_internal.volume_record
-where week_ending = %(week)s and closed_by is null and lower(symbol) = lower(%(symbol)s)
-order by symbol;

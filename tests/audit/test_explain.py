@@ -98,8 +98,8 @@ def test_a_number_that_its_lines_do_not_give_is_said_to_be_unproven(explain: Exp
 def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:
     drive(observe(file_text([("BRKpB", "AAAA", 5, 1)]), OTCE))
     for arguments, words in {
-        ("brkpb",): "'brkpb' has no record in the week ending 2025-11-14; case matters: try BRKpB.",
-        ("NONE",): "'NONE' has no record in the week ending 2025-11-14.",
+        ("brkpb",): "No symbol 'brkpb' is stored: did you mean BRKpB?",
+        ("NONE",): "No symbol 'NONE' is stored.",
         (
             "BRKpB",
             "--metric",

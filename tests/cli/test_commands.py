@@ -94,7 +94,7 @@ BAD_ARGUMENTS = {
     "a scope that is none": (("top", "--scope", "DARK"), "ATS, NON_ATS, ALL"),
     "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
     "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
-    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15"), "must have a time zone"),
+    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15T10:00"), "must have a time zone"),
     "a symbol that is not stored": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is stored."),
 }
 

@@ -111,7 +111,7 @@ def test_a_symbol_as_of_a_moment_is_what_was_known_then(said: Said) -> None:
     assert then["venues"][0]["restated_on"] is None
     assert now["venues"][0]["restated_on"] == "2026-04-09"
     early = f"{due_at(FILE_WEEK, 'T1') - timedelta(days=1):%Y-%m-%dT%H:%M:%S%z}"
-    assert "No record of 'ABC' was known by" in said("show", "ABC", "--as-of", early)
+    assert "No record of 'ABC' was known on" in said("show", "ABC", "--as-of", early)
 
 
 def test_a_symbol_s_concentration_is_an_interval_and_its_venues_have_shares(said: Said) -> None:
@@ -135,8 +135,11 @@ def test_a_week_of_a_file_has_no_other_scope_than_ats(said: Said) -> None:
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        (("na",), "No symbol 'na' is stored: did you mean 'NA'?"),
-        (("brk.b",), "did you mean 'BRK.B'?"),
+        (("na",), "No symbol 'na' is stored: did you mean NA?"),
+        (("brk.b",), "did you mean BRK.B?"),
+        (("BRK-B",), "No symbol 'BRK-B' is stored: did you mean BRK.B?"),
+        (("BRK/B",), "did you mean BRK.B?"),
+        (("BRKB",), "did you mean BRK.B?"),
         (("NONE",), "No symbol 'NONE' is stored."),
         (("\udcff",), "No symbol '?' is stored."),
         (
@@ -189,3 +192,23 @@ def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_rest
     assert (only["tier"], only["market_share_pct"], only["published_on"]) == ("T1", "100.0000", "2026-03-16")
     assert "No venue shares of scope" in said("venues", "--week", "2020-01-03")
     assert "361" in said("venues", "--scope", "NON_ATS")
+
+
+@pytest.mark.parametrize("typed", ["brk.b", "BRK-B", "BRK/B"])
+@pytest.mark.parametrize("command", ["show {}", "explain {} --week 2026-03-20", "revisions --symbol {}"])
+def test_every_command_that_takes_a_symbol_names_the_nearest(said: Said, command: str, typed: str) -> None:
+    assert f"No symbol '{typed}' is stored: did you mean BRK.B?" in said(*command.format(typed).split())
+
+
+def test_a_known_symbol_without_revisions_is_no_error(said: Said) -> None:
+    assert said("revisions", "--symbol", "BRK.B") == "No record was restated or relabelled.\n"
+
+
+def test_a_date_is_the_end_of_that_day_in_new_york_and_is_echoed(said: Said) -> None:
+    text = "s known on 2026-04-08 23:59:59.999999 New York"
+    assert text in said("show", "ABC", "--as-of", "2026-04-08")
+    assert text in said("show", "ABC", "--as-of", "2026-04-08", "--csv")
+    exported = said("export", "symbol_summary", "--as-of", "2026-04-08", "--dry-run")
+    assert text in exported
+    assert "1,000" in said("show", "ABC", "--as-of", "2026-04-08")
+    assert "1,100" in said("show", "ABC", "--as-of", "2026-04-09")
