@@ -1,19 +1,25 @@
 """Watch partitions until they are done or failed."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from otcpipe import resources
+from otcpipe.broker.queues import Queues
+from otcpipe.cli import waiting
 from otcpipe.cli.console import console, say
 from otcpipe.errors import OtcpipeError
 from otcpipe.pipeline import definition, ledger
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 from otcpipe.text.printable import sentence
 
 INTERVAL_SECONDS = 0.1
+LOOK_SECONDS = 2  # between looks at why partitions wait
+MILLION = 1_000_000
 FEW = 12  # partitions with a bar of their own; more share one
 STEPS = [stage.name for stage in definition.PIPELINE]
 ENDS = {"failed": "failed at", "held": "is held before"}
@@ -27,12 +33,44 @@ def until_done(partitions: Sequence[Partition]) -> None:
     failures = [row for row in rows.values() if row["state"] in ENDS]
     for row in failures:
         say(f"{row['tier']} {row['week_ending']} {ENDS[row['state']]} {row['stage']}: {row['reason']}")
+    if rows:
+        say(summary(list(rows.values())))
     if failures:
         raise OtcpipeError(f"{len(failures)} of {len(partitions)} partitions failed or are held.")
 
 
+def summary(rows: Sequence[Row]) -> str:
+    """Return a sum, such as "36 done, 7.9 M records, 12 not published yet, 0 failed."."""
+    count = Counter(row["state"] for row in rows)
+    records = sum(row["records"] or 0 for row in rows if row["state"] == "done")
+    many = f"{records / MILLION:.1f} M records" if records >= MILLION else counted(records, "record")
+    parts = [f"{count['done']:,} done", many, f"{count['absent']:,} not published yet", f"{count['failed']:,} failed"]
+    held = [f"{count['held']:,} held by quality"] if count["held"] else []
+    return f"{', '.join(parts + held)}."
+
+
+class _Reasons:
+    """Prints why partitions wait, each time that it changes."""
+
+    def __init__(self) -> None:
+        self._queues = Queues(resources.settings()["REDIS_URL"])
+        self._last: str | None = None
+        self._looked_at = time.monotonic()
+
+    def look(self, rows: Sequence[Row]) -> None:
+        """Look every two seconds."""
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        found = waiting.reason(self._queues, rows)
+        if found and found != self._last:
+            say(found)
+        self._last = found
+
+
 def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DOING, TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DOING, TimeElapsedColumn(), TextColumn("elapsed"))
+    reasons = _Reasons()
     with Progress(*columns, console=console) as progress:
         tasks = {one: progress.add_task(_name(one), total=len(STEPS), doing="queued") for one in partitions}
         while True:
@@ -41,12 +79,15 @@ def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:
                 _show(progress, tasks[partition], row)
             if all(row["state"] in OVER for row in rows.values()):
                 return rows
+            reasons.look(list(rows.values()))
             time.sleep(INTERVAL_SECONDS)
 
 
 def _many(partitions: Sequence[Partition]) -> dict[Partition, Row]:
-    columns = (BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), DOING)
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+    columns = (BarColumn(), TextColumn("{task.completed:,} of {task.total:,} partitions"), DOING)
+    times = (TimeElapsedColumn(), TextColumn("elapsed"), TimeRemainingColumn(), TextColumn("left"))
+    reasons = _Reasons()
+    with Progress(*columns, *times, console=console) as progress:
         task, started = progress.add_task("", total=len(partitions), doing=""), time.monotonic()
         while True:
             rows = _rows(partitions)
@@ -55,6 +96,7 @@ def _many(partitions: Sequence[Partition]) -> dict[Partition, Row]:
             progress.update(task, completed=len(over), doing=f"{speed:,.0f} rows/s")
             if len(over) == len(rows):
                 return rows
+            reasons.look(list(rows.values()))
             time.sleep(5 * INTERVAL_SECONDS)
 
 

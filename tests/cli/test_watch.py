@@ -1,0 +1,25 @@
+"""What a command that waits says: why, and at the end the sum."""
+
+from otcpipe.broker.queues import Queues
+from otcpipe.cli import waiting, watch
+
+ROW = {"tier": "T1", "week_ending": "2025-11-14", "stage": "fetch", "records": 0, "reason": None}
+
+
+def test_the_sum_counts_what_is_done_and_what_is_not() -> None:
+    done, absent = {"state": "done", "records": 1_975_000}, {"state": "absent", "records": None}
+    assert watch.summary([done] * 4 + [absent] * 2) == "4 done, 7.9 M records, 2 not published yet, 0 failed."
+    held, failed = {"state": "held", "records": 5}, {"state": "failed", "records": None}
+    expected = "1 done, 1 record, 0 not published yet, 1 failed, 1 held by quality."
+    assert watch.summary([done | {"records": 1}, held, failed]) == expected
+
+
+def test_a_wait_for_a_worker_has_its_reason(environment: dict[str, str]) -> None:
+    queues = Queues(environment["OTCPIPE_REDIS_URL"])
+    assert "no worker consumes fetch" in str(waiting.reason(queues, [ROW | {"state": "queued"}]))
+    assert waiting.reason(queues, [ROW | {"state": "running"}]) is None
+    queues.close()
+
+
+def test_a_server_that_does_not_answer_is_the_reason() -> None:
+    assert "does not answer" in str(waiting.reason(Queues("redis://127.0.0.1:9"), [ROW | {"state": "queued"}]))
