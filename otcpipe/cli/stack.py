@@ -57,4 +57,8 @@ def _running(home: Path) -> state.State | None:
 
 def _without_servers() -> dict[str, str]:
     """Return the environment without server variables, which may belong to another home."""
-    return {name: text for name, text in settings.expand(os.environ).items() if name == "OTCPIPE_HOME"}
+    return {
+        name: text
+        for name, text in settings.expand(os.environ).items()
+        if name == "OTCPIPE_HOME" or not name.startswith("OTCPIPE_")
+    }

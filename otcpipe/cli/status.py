@@ -43,6 +43,7 @@ def status(week: str | None, *, as_json: bool) -> None:
         print_table(COLUMNS, rows)
     else:
         say("Nothing was imported or requested yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
+        say(f"The home is {settings.home}.")
     if not as_json:
         say(*oddities.find(resources.database(), now))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import account, binaries, private
+from otcpipe.stack import account, binaries, ports, private
 from otcpipe.stack.account import Account
-from otcpipe.stack.program import Server, environment, free_ports
+from otcpipe.stack.program import Server, environment
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -43,7 +43,7 @@ def prepare(home: Path, durable: bool = True) -> Server:
     if not cluster.exists():
         _create(programs, owner, cluster, password)
     _clear_stale_pid(cluster)
-    [port] = free_ports(1)
+    port = ports.keep(home, "postgres")
     settings = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE)}
     return Server(
         name="postgres",

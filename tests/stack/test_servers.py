@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from otcpipe.errors import StackBusy, StackFailed
-from otcpipe.stack import Supervisor, start_servers, state
+from otcpipe.stack import Supervisor, ports, start_servers, state
 from tests.stack.conftest import KEPT, READY, inside, s3, store_everywhere, stored_everywhere
 
 NAMES = ("postgres", "valkey", "seaweedfs")
@@ -257,7 +257,8 @@ def test_a_server_that_cannot_start_stops_the_others_and_shows_its_log(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr("otcpipe.stack.valkey.free_ports", lambda count: [port])
+        keep = ports.keep
+        monkeypatch.setattr(ports, "keep", lambda home, name: port if name == "valkey" else keep(home, name))
         with pytest.raises(StackFailed, match=rf"(?s)valkey ended .*valkey\.log.*{port}.*in use"):
             start_servers(tmp_path, durable=False, environ={}, ready=READY)
     assert inside(tmp_path) == []
