@@ -206,8 +206,10 @@ def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: st
         "LEASE": "20",
         "SINCE": "2025-01-03",
         "TIERS": "T2",
+        "CA_BUNDLE": str(tmp_path / "bundle"),
         "HOME": str(tmp_path),
     }
+    (tmp_path / "bundle").write_text("-----BEGIN CERTIFICATE-----")
     text = right.get(name, f"{syntax.SCHEMES[name][0]}://u:{SECRET}@host" if name in syntax.SCHEMES else "4711")
     (tmp_path / "secret").write_text(f"{text}\n")
     assert (

@@ -26,6 +26,8 @@ DEFAULTS = {
     "FINRA_URL": "https://api.finra.org",
     "FINRA_RATE": "18",
     "FINRA_FORMAT": "text",
+    "FINRA_PROXY": "",
+    "CA_BUNDLE": "",
     "FINRA_CLIENT_ID": "",
     "FINRA_CLIENT_SECRET": "",
     "FINRA_TOKEN_URL": "https://ews.fip.finra.org/fip/rest/ews/oauth2/access_token",

@@ -63,7 +63,7 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check servers, schema, bucket, clocks, queues and disk, and say what to do."""
+    """Check servers, schema, bucket, FINRA, clocks, queues and disk, and say what to do."""
     from otcpipe.cli import monitoring
 
     monitoring.examine(queue, as_json=as_json)
