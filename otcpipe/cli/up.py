@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ from otcpipe import settings
 from otcpipe.broker import actors
 from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
-from otcpipe.errors import Unreachable
+from otcpipe.errors import Unreachable, Unready
 from otcpipe.stack import Program, ports, start_servers
 from otcpipe.stack.program import is_free
 from otcpipe.stop_signals import stop_signals
-from otcpipe.storage import postgres, s3
+from otcpipe.storage import postgres, reader, s3
 
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
 THREADS = 1  # in a worker process: a stage of a large partition takes some 400 MB and one core
@@ -67,6 +68,8 @@ def _prepare(home: Path, environment: Mapping[str, str]) -> None:
     found = settings.load({**environment, "OTCPIPE_HOME": str(home)})
     database = postgres.Database(found["DATABASE_URL"])
     database.migrate()
+    with suppress(Unready), database.transaction() as transaction:  # a server of the user's own may not allow it
+        reader.make(transaction)
     database.close()
     s3.ObjectStore(found).create_bucket()
 

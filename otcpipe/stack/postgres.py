@@ -79,7 +79,7 @@ def _create(programs: Path, owner: Account, cluster: Path, password: str) -> Non
     _run(owner, programs / "initdb", "-D", draft / "cluster", *_initdb_options(programs, owner, superuser))
     # Single-user mode reads one statement a line, and without exit_on_error continues after an error.
     statements = (
-        f"create role otcpipe login createdb password '{password}'",
+        f"create role otcpipe login createdb createrole password '{password}'",
         "create database otcpipe owner otcpipe",
         "revoke all on database otcpipe from public",
     )

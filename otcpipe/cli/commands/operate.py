@@ -1,5 +1,6 @@
 """Commands that operate servers, workers and the scheduler."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,11 +40,30 @@ def env() -> None:
 
 
 @commands.command()
-def migrate() -> None:
+def migrate(
+    *,
+    reader: Annotated[
+        bool, typer.Option("--reader", help="Create the role otcpipe_reader, or give it a new password.")
+    ] = False,
+    password_file: Annotated[
+        Path | None, typer.Option("--reader-password-file", metavar="FILE", help="Its password; default: a new one.")
+    ] = None,
+) -> None:
     """Bring the database to the newest schema, and create the bucket."""
     from otcpipe.cli import stack
 
-    stack.migrate()
+    stack.migrate(password_file, with_reader=reader)
+
+
+@commands.command()
+def sql(
+    *,
+    statement: Annotated[str | None, typer.Option("-c", "--command", metavar="SQL", help="Run it and exit.")] = None,
+) -> None:
+    """Open psql on the database, as a role that only reads."""
+    from otcpipe.cli import sql as implementation
+
+    implementation.sql(statement)
 
 
 @commands.command()
