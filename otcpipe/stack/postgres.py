@@ -30,6 +30,7 @@ SETTINGS = {
 # For tests: a power failure may destroy the cluster, kill -9 loses nothing that was committed.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
+MAY_CREATE_ROLES = "may_create_roles"  # a file beside the cluster
 BUILTIN_SINCE = 17  # the first release with a built-in locale provider
 
 
@@ -43,6 +44,7 @@ def prepare(home: Path, durable: bool = True) -> Server:
     if not cluster.exists():
         _create(programs, owner, cluster, password)
     _clear_stale_pid(cluster)
+    _allow_roles(programs, owner, cluster)
     port = ports.keep(home, "postgres")
     settings = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE)}
     return Server(
@@ -87,8 +89,18 @@ def _create(programs: Path, owner: Account, cluster: Path, password: str) -> Non
     options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
     single = (programs / "postgres", "--single", "-D", draft / "cluster", *options, "postgres")
     _run(owner, *single, text="\n".join(statements) + "\n")
+    (cluster.parent / MAY_CREATE_ROLES).touch()
     (draft / "cluster").rename(cluster)
     shutil.rmtree(draft)
+
+
+def _allow_roles(programs: Path, owner: Account, cluster: Path) -> None:
+    """Let the role otcpipe of a cluster that an older release made create the role that only reads."""
+    marker = cluster.parent / MAY_CREATE_ROLES
+    if not marker.exists():
+        single = (programs / "postgres", "--single", "-D", cluster, "-c", "exit_on_error=on", "postgres")
+        _run(owner, *single, text="alter role otcpipe createrole\n")
+        marker.touch()
 
 
 def _initdb_options(programs: Path, owner: Account, superuser: Path) -> list[str]:
