@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otcpipe import settings
+from otcpipe.cli import stale_environment
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.settings import syntax
 
@@ -97,7 +98,30 @@ def test_the_process_environment_is_read_when_none_is_given(monkeypatch: pytest.
 def test_the_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert load(Path("mine")).home == tmp_path / "mine"
-    assert settings.load({}).home == tmp_path / ".otcpipe"
+
+
+def test_the_home_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data, deep = tmp_path / "data", tmp_path / "project" / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert settings.load({"XDG_DATA_HOME": str(data)}).home == data / "otcpipe"
+    assert settings.load({"HOME": str(data), "XDG_DATA_HOME": "relative"}).home.is_relative_to(data)
+    for folder in (tmp_path / "project", deep):  # the nearest wins
+        (folder / ".otcpipe").mkdir()
+        assert settings.load({"XDG_DATA_HOME": str(data)}).home == folder / ".otcpipe"
+    assert settings.load({"OTCPIPE_HOME": "mine"}).home == deep / "mine"
+    monkeypatch.setattr("os.geteuid", lambda: deep.stat().st_uid + 1)
+    assert settings.load({"XDG_DATA_HOME": str(data)}).home == data / "otcpipe", "it belongs to another user"
+
+
+def test_what_the_environment_overrides_of_a_stack_is_named(tmp_path: Path) -> None:
+    home = stack(tmp_path, DATABASE_URL=URL, S3_BUCKET="of-the-stack", S3_REGION="same")
+    found = load(home, DATABASE_URL=f"{URL}2", S3_REGION="same", LOG="json")
+    assert found.overridden == ("OTCPIPE_DATABASE_URL",)
+    assert stale_environment.overrides({"OTCPIPE_HOME": str(home), "OTCPIPE_S3_BUCKET": "another"}) == [
+        f"The environment overrides values of the stack in {home}: `unset OTCPIPE_S3_BUCKET` removes them."
+    ]
+    assert stale_environment.overrides({"OTCPIPE_HOME": str(home)}) == []
 
 
 @pytest.mark.parametrize("name", settings.SERVERS)
@@ -182,8 +206,10 @@ def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: st
         "LEASE": "20",
         "SINCE": "2025-01-03",
         "TIERS": "T2",
+        "CA_BUNDLE": str(tmp_path / "bundle"),
         "HOME": str(tmp_path),
     }
+    (tmp_path / "bundle").write_text("-----BEGIN CERTIFICATE-----")
     text = right.get(name, f"{syntax.SCHEMES[name][0]}://u:{SECRET}@host" if name in syntax.SCHEMES else "4711")
     (tmp_path / "secret").write_text(f"{text}\n")
     assert (

@@ -15,8 +15,8 @@ from typing import Any
 import typer
 
 from otcpipe import settings
-from otcpipe.cli import INTERRUPTED
-from otcpipe.errors import OtcpipeError
+from otcpipe.cli import INTERRUPTED, stale_environment
+from otcpipe.errors import OtcpipeError, Unreachable
 from otcpipe.text.printable import Redaction, sentence
 
 PACKAGE = str(Path(__file__).parent.parent)
@@ -55,6 +55,8 @@ def _code_after(error: BaseException) -> int:
     match error:
         case typer.TyperException():
             code = _refuse(error)
+        case Unreachable():
+            code = _fail(" ".join([str(error), *_overrides()]), error.exit_code)
         case OtcpipeError():
             code = _fail(str(error), error.exit_code)
         case KeyboardInterrupt():
@@ -91,6 +93,14 @@ def _redaction() -> Redaction:
         return Redaction(settings.load().secrets())
     except OtcpipeError:  # invalid settings are never passed on
         return Redaction(())
+
+
+def _overrides() -> list[str]:
+    """Return what the environment overrides, which may be why a server does not answer."""
+    try:
+        return stale_environment.overrides(os.environ)
+    except OtcpipeError:
+        return []
 
 
 def _place(error: BaseException) -> str:

@@ -13,14 +13,15 @@ from otcpipe.cli.output import write
 from otcpipe.errors import Invalid, Unreachable
 from otcpipe.monitoring import doctor, telemetry
 from otcpipe.monitoring.doctor import Finding
+from otcpipe.stop_signals import stop_signals
 
 
 def serve_telemetry() -> None:
-    """Serve figures to Prometheus until SIGINT, SIGTERM or SIGHUP."""
+    """Serve figures to Prometheus until a stop signal."""
     found = resources.settings()
     logs.configure(found)
     over = threading.Event()
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for ending in stop_signals():
         signal.signal(ending, lambda *_: over.set())
     server = telemetry.serve(found)
     say(f"Telemetry: http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics. Ctrl-C stops it.")

@@ -1,6 +1,7 @@
 """Stop the local stack, print its variables, migrate its database."""
 
 import os
+import secrets
 import shlex
 import signal
 import sys
@@ -11,7 +12,8 @@ from otcpipe import settings
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid, StackFailed
 from otcpipe.stack import state
-from otcpipe.storage import postgres, s3
+from otcpipe.storage import postgres, reader, s3
+from otcpipe.text.printable import printable
 
 STOP_SECONDS = 60
 
@@ -42,12 +44,32 @@ def env() -> None:
         sys.stdout.write(f"export {name}={shlex.quote(text)}\n")
 
 
-def migrate() -> None:
-    """Apply missing migrations and create the bucket."""
+def migrate(password_file: Path | None, *, with_reader: bool) -> None:
+    """Apply missing migrations, create the bucket, and on demand the role that reads, with a new password."""
     found = settings.load()
-    applied = postgres.Database(found["DATABASE_URL"]).migrate()
+    password = _password(password_file) if password_file else secrets.token_urlsafe(24)
+    database = postgres.Database(found["DATABASE_URL"])
+    applied = database.migrate()
     s3.ObjectStore(found).create_bucket()
     say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+    if not with_reader and not password_file:
+        return
+    with database.transaction() as transaction:
+        reader.make(transaction, password)
+    name = database.client_environment().get("PGDATABASE", "")
+    say(f"Role {reader.ROLE} reads schema otc: postgresql://{reader.ROLE}@{database.address}/{name}")
+    if not password_file:
+        say(f"Its new password, shown only now: {password}")
+
+
+def _password(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise Invalid("The file of --reader-password-file cannot be read as text.") from None
+    if not text or printable(text) != text or "\n" in text:
+        raise Invalid("The file of --reader-password-file must hold one line, the password.")
+    return text
 
 
 def _running(home: Path) -> state.State | None:
@@ -57,4 +79,8 @@ def _running(home: Path) -> state.State | None:
 
 def _without_servers() -> dict[str, str]:
     """Return the environment without server variables, which may belong to another home."""
-    return {name: text for name, text in settings.expand(os.environ).items() if name == "OTCPIPE_HOME"}
+    return {
+        name: text
+        for name, text in settings.expand(os.environ).items()
+        if name == "OTCPIPE_HOME" or not name.startswith("OTCPIPE_")
+    }

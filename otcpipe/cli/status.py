@@ -47,6 +47,7 @@ def status(week: str | None, limit: int | None, form: Form) -> None:
         print_table(COLUMNS, rows)
     else:
         say("Nothing was imported or requested yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
+        say(f"The home is {settings.home}.")
     say_all([left_out, *oddities.find(resources.database(), now)])
 
 

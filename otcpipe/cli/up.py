@@ -6,15 +6,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from otcpipe import settings
 from otcpipe.broker import actors
+from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
-from otcpipe.stack import Program, start_servers
-from otcpipe.stack.program import free_ports, is_free
-from otcpipe.storage import postgres, s3
+from otcpipe.errors import Unreachable, Unready
+from otcpipe.stack import Program, ports, start_servers
+from otcpipe.stack.program import is_free
+from otcpipe.stop_signals import stop_signals
+from otcpipe.storage import postgres, reader, s3
 
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
 THREADS = 1  # in a worker process: a stage of a large partition takes some 400 MB and one core
@@ -27,16 +32,20 @@ LEAN = {  # return freed memory to the system; by default the C library keeps la
 
 
 def up(workers: int) -> None:
-    """Run the stack until SIGINT, SIGTERM or SIGHUP; restart every process that dies."""
-    environ = settings.expand(os.environ)
+    """Run the stack until a stop signal; restart every process that dies.
+
+    Raises Unreachable if the environment names a server that does not answer, which would not be started.
+    """
+    environ = {name: text for name, text in settings.expand(os.environ).items() if text}
     home = settings.load(environ).home
     over = threading.Event()
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for ending in stop_signals():
         signal.signal(ending, lambda *_: over.set())
+    stale_environment.check(environ, READY | {"seaweedfs": _has_store})
     started = time.monotonic()
-    supervisor = start_servers(home, environ=environ, ready=READY, prepare=_prepare, warn=_say_at)
+    supervisor = start_servers(home, environ=environ, ready=READY, prepare=partial(_prepare, home), warn=_say_at)
     try:
-        environ = LEAN | environ | supervisor.environment | {"OTCPIPE_TELEMETRY_PORT": _telemetry_port(environ)}
+        environ = LEAN | environ | supervisor.environment | _of_home(home, environ)
         for program in _programs(home, environ, workers):
             supervisor.add(program)
         _say_ready(home, environ, workers, time.monotonic() - started)
@@ -46,10 +55,21 @@ def up(workers: int) -> None:
         supervisor.stop()
 
 
-def _prepare(environment: Mapping[str, str]) -> None:
-    found = settings.load(environment)
+def _has_store(environ: Mapping[str, str]) -> bool:
+    """Return whether an S3 server answers; its bucket may still be missing."""
+    try:
+        s3.ObjectStore(settings.load(environ), retries=0).has_bucket()
+    except Unreachable:
+        return False
+    return True
+
+
+def _prepare(home: Path, environment: Mapping[str, str]) -> None:
+    found = settings.load({**environment, "OTCPIPE_HOME": str(home)})
     database = postgres.Database(found["DATABASE_URL"])
     database.migrate()
+    with suppress(Unready), database.transaction() as transaction:  # a server of the user's own may not allow it
+        reader.make(transaction)
     database.close()
     s3.ObjectStore(found).create_bucket()
 
@@ -69,11 +89,12 @@ def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) ->
     return Program(name=name, command=command, log=home / "logs" / f"{name}.log", environment=dict(environ))
 
 
-def _telemetry_port(environ: Mapping[str, str]) -> str:
-    """Return the port from the settings, else the default one, or a free port if another stack uses it."""
+def _of_home(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return home and telemetry port: that of the settings, else the usual one, or the home's own if it is taken."""
     usual = settings.DEFAULTS["TELEMETRY_PORT"]
-    found = usual if is_free(int(usual)) else str(free_ports(1)[0])
-    return environ.get("OTCPIPE_TELEMETRY_PORT") or found
+    port = environ.get("OTCPIPE_TELEMETRY_PORT")
+    port = port or (usual if is_free(int(usual)) else str(ports.keep(home, "telemetry")))
+    return {"OTCPIPE_HOME": str(home), "OTCPIPE_TELEMETRY_PORT": port}
 
 
 def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
@@ -81,6 +102,8 @@ def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: fl
     _say_at(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
     found = settings.load(environ)
     where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"
+    for sentence in stale_environment.overrides(os.environ):
+        _say_at(sentence)
     _say_at(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
 
 

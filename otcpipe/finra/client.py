@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Finra:
     """A client; `wait_turn` blocks until the rate limit allows one more request.
 
-    Requests raise Defective for a fault that may pass, after six attempts, and Permanent for one that does not.
+    Requests raise Defective for a fault that may pass, after the last attempt, and Permanent for one that does not.
     """
 
     def __init__(
@@ -40,13 +40,15 @@ class Finra:
         wait_turn: Callable[[], None],
         timeout: tuple[float, float] = TIMEOUT,
         pause: float = 0.5,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._settings = settings
         self._wait_turn = wait_turn
         self._pause = pause
+        self._attempts = attempts
         contact = settings["CONTACT"]
         user_agent = f"otcpipe/{version('otcpipe')}" + (f" ({contact})" if contact else "")
-        self._transport = Transport(user_agent, timeout)
+        self._transport = Transport(user_agent, timeout, settings["FINRA_PROXY"], settings["CA_BUNDLE"])
         self._session = self._transport.session
         self._credentials = Credentials(settings, self._transport)
 
@@ -71,7 +73,7 @@ class Finra:
         """Send a request, again while the fault may pass; raises Defective after the last attempt."""
         retrying = Retrying(
             retry=retry_if_exception(_is_transient),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=self._wait,
             sleep=lambda seconds: LIMIT.get().pause(seconds),
             reraise=True,

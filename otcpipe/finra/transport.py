@@ -1,5 +1,6 @@
 """One exchange over HTTP: a request, and its complete answer within bounds, or an error."""
 
+import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from otcpipe.errors import Defective
+from otcpipe.errors import Defective, Invalid
 from otcpipe.finra.limits import TooLarge, limited
 from otcpipe.finra.sockets import Adapter
 
@@ -17,6 +18,7 @@ MAX_BYTES = 8 << 20  # of a body, compressed and expanded; FINRA's own bound is 
 HEAD_BYTES = 1 << 20  # for headers and framing
 CHUNK = 1 << 16
 MAX_COOKIES = 50
+NOT_ADMITTED = "407"  # Proxy Authentication Required
 GZIP_WINDOW_BITS = 31  # in zlib: the gzip format with the largest window
 
 
@@ -35,12 +37,21 @@ class _Session(requests.Session):
 
 
 class Transport:
-    """Persistent connections; `timeout` is the seconds to connect, and for the whole answer."""
+    """Persistent connections; `timeout` is the seconds to connect, and for the whole answer.
 
-    def __init__(self, user_agent: str, timeout: tuple[float, float]) -> None:
+    `proxy` is the URL of an HTTP proxy for all requests, `ca_bundle` a file of the authorities to trust instead of
+    the public ones; raises Invalid if its certificates cannot be read.
+    """
+
+    def __init__(self, user_agent: str, timeout: tuple[float, float], proxy: str = "", ca_bundle: str = "") -> None:
         self._timeout = timeout
+        self._proxy = proxy
+        if ca_bundle:
+            _check_bundle(ca_bundle)
         self.session = _Session()
         self.session.trust_env = False  # no credentials from ~/.netrc, no proxy from the environment
+        self.session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self.session.verify = ca_bundle or True
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, Adapter(pool_maxsize=16))
         self.session.headers["User-Agent"] = user_agent
@@ -59,9 +70,24 @@ class Transport:
             ):
                 return Answer(response.status_code, response.headers, _body(response))
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise Defective(
-                f"FINRA at {urlsplit(url).netloc.rpartition('@')[2]} does not answer: {type(error).__name__}."
-            ) from error
+            raise Defective(self._sentence(url, error)) from None  # its cause may quote the proxy's password
+
+    def _sentence(self, url: str, error: Exception) -> str:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        if isinstance(error, requests.exceptions.ProxyError):
+            proxy = urlsplit(self._proxy).netloc.rpartition("@")[2]
+            why = "refuses its user or password" if NOT_ADMITTED in str(error) else f"does not connect to {host}"
+            return f"The proxy of OTCPIPE_FINRA_PROXY at {proxy} {why}."
+        if isinstance(error, requests.exceptions.SSLError):
+            return f"The certificate of {host} is not trusted: OTCPIPE_CA_BUNDLE names a file of trusted authorities."
+        return f"FINRA at {host} does not answer: {type(error).__name__}."
+
+
+def _check_bundle(path: str) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # SSLError is one
+        raise Invalid("OTCPIPE_CA_BUNDLE must be the path of a file of certificates in PEM.") from None
 
 
 def _body(response: requests.Response) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from otcpipe.monitoring import server_checks, work_checks
+from otcpipe.monitoring import finra_check, server_checks, work_checks
 from otcpipe.monitoring.context import CheckContext, Verdict
 
 CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[CheckContext], Verdict]], ...] = (
@@ -11,6 +11,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[CheckContext], Verdict]], ..
     ("migrations", ("postgres",), server_checks.migrations),
     ("redis", (), server_checks.redis),
     ("s3", (), server_checks.s3),
+    ("finra", ("redis",), finra_check.finra),
     ("clock", (), server_checks.clock),
     ("queues", ("redis",), work_checks.queues),
     ("runs", ("migrations", "redis", "s3"), work_checks.runs),

@@ -27,7 +27,11 @@ def settings(context: CheckContext) -> Verdict:
         return "warn", "Of FINRA's client id and secret only one is set.", "Set both or none."
     if found["NOW"]:
         return "warn", f"OTCPIPE_NOW stops the clock at {found['NOW']}.", "Unset it outside of tests."
-    return "ok", "All settings are well formed.", ""
+    if found.overridden:
+        names = " ".join(found.overridden)
+        finding = f"The environment overrides values of the stack that runs in {found.home}: {names}."
+        return "warn", finding, f"If that is not meant: `unset {names}`."
+    return "ok", f"All settings are well formed; the home is {found.home}.", ""
 
 
 def _is_exposed(url: str) -> bool:

@@ -10,15 +10,15 @@ from apscheduler.triggers.combining import OrTrigger
 from otcpipe.schedule import plan
 from otcpipe.schedule.jobs import JOBS
 from otcpipe.settings import Settings
+from otcpipe.stop_signals import stop_signals
 from otcpipe.weeks import NEW_YORK
-
-STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def run(wake: Callable[[], object], settings: Settings) -> None:
     """Call `wake` at once, to catch up, and then at every job's times, until a stop signal; running jobs finish."""
     triggers = [plan.trigger(job.setting, settings[job.setting]) for job in JOBS]
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # in this thread and those it starts: sigwait gets them
+    ending = stop_signals()
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # in this thread and those it starts: sigwait gets them
     scheduler = BackgroundScheduler(timezone=NEW_YORK)
     scheduler.add_job(
         wake,
@@ -29,5 +29,5 @@ def run(wake: Callable[[], object], settings: Settings) -> None:
         next_run_time=datetime.now(NEW_YORK),
     )
     scheduler.start()
-    signal.sigwait(STOP_SIGNALS)
+    signal.sigwait(ending)
     scheduler.shutdown(wait=True)

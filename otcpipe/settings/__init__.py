@@ -14,17 +14,20 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from otcpipe import weeks
 from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
+from otcpipe.settings.home import find as find_home
 from otcpipe.settings.syntax import SCHEMES, requirement
 
 SERVERS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 DEFAULTS = {
-    "HOME": ".otcpipe",
+    "HOME": "",  # see settings.home
     "S3_BUCKET": "otcpipe",
     "S3_REGION": "us-east-1",
     "S3_PREFIX": "finra/otc",
     "FINRA_URL": "https://api.finra.org",
     "FINRA_RATE": "18",
     "FINRA_FORMAT": "text",
+    "FINRA_PROXY": "",
+    "CA_BUNDLE": "",
     "FINRA_CLIENT_ID": "",
     "FINRA_CLIENT_SECRET": "",
     "FINRA_TOKEN_URL": "https://ews.fip.finra.org/fip/rest/ews/oauth2/access_token",
@@ -53,18 +56,21 @@ class Settings:
     """Values by name without `OTCPIPE_`; the repr omits them, since some are secrets."""
 
     values: Mapping[str, str] = field(repr=False)
+    overridden: tuple[str, ...] = ()  # variables of the environment that differ from those of the running stack
 
     def __getitem__(self, name: str) -> str:
         """Return a value or its default; raises Invalid for a server that is neither set nor running locally."""
         value = self.values.get(name, DEFAULTS.get(name, ""))
         if not value and name in SERVERS:
-            raise Invalid(f"OTCPIPE_{name} is not set and no local stack runs here: start one with `otcpipe up`.")
+            raise Invalid(
+                f"OTCPIPE_{name} is not set and no local stack runs in {self.home}: start one with `otcpipe up`."
+            )
         return value
 
     @property
     def home(self) -> Path:
         """The absolute path of the directory of the local stack."""
-        return Path(self["HOME"]).absolute()
+        return Path(self["HOME"])
 
     def secrets(self) -> set[str]:
         """Return all secrets, passwords both as a URL writes them and decoded; `Redaction` covers URLs."""
@@ -95,11 +101,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check all settings; raises Invalid, whose message names the wrong setting but never its value."""
     environ = expand(os.environ if environ is None else environ)
     given = {name.removeprefix("OTCPIPE_"): text for name, text in environ.items() if name.startswith("OTCPIPE_")}
-    home = Path(given.get("HOME") or DEFAULTS["HOME"])
-    found = _read_state(home / "stack.json") | {name: text for name, text in given.items() if text}
+    home = find_home(environ)
+    state = _read_state(home / "stack.json")
+    found = state | {name: text for name, text in given.items() if text} | {"HOME": str(home)}
     for name, text in found.items():
         _check(name, text)
-    loaded = Settings(found)
+    overridden = tuple(f"OTCPIPE_{name}" for name, text in state.items() if found[name] != text)
+    loaded = Settings(found, overridden)
     _check_wanted(loaded)
     return loaded
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 
 from otcpipe.text.printable import printable
 
@@ -12,6 +13,7 @@ SCHEMES = {
     "S3_ENDPOINT": ("http", "https"),
     "FINRA_URL": ("http", "https"),
     "FINRA_TOKEN_URL": ("http", "https"),
+    "FINRA_PROXY": ("http", "https"),
 }
 CHOICES = {"FINRA_FORMAT": ("text", "json"), "LOG": ("text", "json")}
 LAST_PORT = 65535
@@ -55,6 +57,8 @@ def requirement(name: str, text: str) -> str | None:
     """Return what a setting must be if the text is not that, else None; the text is never quoted."""
     if name == "HOME":
         return None  # any path
+    if name == "CA_BUNDLE":
+        return None if _is_pem(text) else "the path of a file of certificates in PEM"
     if printable(text) != text:
         return "text without control characters"
     return _url(name, text) if name in SCHEMES else _form(name, text)
@@ -86,6 +90,13 @@ def _redis_url(match: re.Match[str]) -> str | None:
         match["query"] or ""
     )
     return None if is_right else "a URL that ends with the number of a database, with no options but ssl_..."
+
+
+def _is_pem(text: str) -> bool:
+    try:
+        return b"-----BEGIN CERTIFICATE-----" in Path(text).read_bytes()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_port(text: str) -> bool:

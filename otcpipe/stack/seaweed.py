@@ -8,7 +8,7 @@ from signal import SIGKILL
 from string import Template
 
 from otcpipe.errors import ServerMissing
-from otcpipe.stack import binaries, private
+from otcpipe.stack import binaries, ports, private
 from otcpipe.stack.program import PORTS, Server, environment, free_ports, is_free
 
 PARTS = ("master", "volume", "filer", "s3")
@@ -43,7 +43,7 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
     access_key = private.secret(directory / "access_key")
     secret_key = private.secret(directory / "secret_key")
     _write_security(directory)
-    ports = _ports()
+    inner = _ports(ports.keep(home, "s3"))
     return Server(
         name="seaweedfs",
         command=(
@@ -54,7 +54,7 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
             "-dir=.",
             f"-bucket={bucket}",
             *FLAGS,
-            *_flags(ports),
+            *_flags(inner),
         ),
         log=home / "logs" / "seaweedfs.log",
         environment=environment(
@@ -68,14 +68,14 @@ def prepare(home: Path, bucket: str = "otcpipe") -> Server:
         # At its end it may wait 30 s for unused connections of its own; everything is stored by then.
         grace=3.0,
         provides={
-            "OTCPIPE_S3_ENDPOINT": f"http://127.0.0.1:{ports['s3.port']}",
+            "OTCPIPE_S3_ENDPOINT": f"http://127.0.0.1:{inner['s3.port']}",
             "OTCPIPE_S3_BUCKET": bucket,
             "OTCPIPE_S3_ACCESS_KEY": access_key,
             "OTCPIPE_S3_SECRET_KEY": secret_key,
             "OTCPIPE_S3_REGION": "us-east-1",
         },
-        leftovers=tuple(_socket(part, ports[f"{part}.port.grpc"]) for part in (*PARTS, "admin")),
-        sealed=tuple(port for name, port in ports.items() if name.endswith(".grpc")),
+        leftovers=tuple(_socket(part, inner[f"{part}.port.grpc"]) for part in (*PARTS, "admin")),
+        sealed=tuple(port for name, port in inner.items() if name.endswith(".grpc")),
     )
 
 
@@ -111,18 +111,20 @@ def _remove_sockets(options: Path) -> None:
             _socket(part, port).unlink(missing_ok=True)
 
 
-def _ports() -> dict[str, int]:
+def _ports(s3: int) -> dict[str, int]:
+    """Return a port for each part; only that of S3, which clients know, stays over restarts."""
     names = [f"{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc")]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    free = [port for port in free_ports(len(names) + 1) if port != s3]
+    found = dict(zip(names, free, strict=False)) | {"s3.port": s3}
     admin = next(
         port
         for port in free_ports(200)
         if port + ADMIN_OFFSET in PORTS
         and is_free(port + ADMIN_OFFSET)
-        and not {port, port + ADMIN_OFFSET} & set(ports.values())
+        and not {port, port + ADMIN_OFFSET} & set(found.values())
     )
-    return {**ports, "admin.port": admin, "admin.port.grpc": admin + ADMIN_OFFSET}
+    return {**found, "admin.port": admin, "admin.port.grpc": admin + ADMIN_OFFSET}
 
 
-def _flags(ports: dict[str, int]) -> list[str]:
-    return [f"-{name}={port}" for name, port in ports.items()]
+def _flags(inner: dict[str, int]) -> list[str]:
+    return [f"-{name}={port}" for name, port in inner.items()]

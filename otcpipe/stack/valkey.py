@@ -3,8 +3,8 @@
 from pathlib import Path
 from signal import SIGKILL
 
-from otcpipe.stack import binaries, private
-from otcpipe.stack.program import Server, environment, free_ports
+from otcpipe.stack import binaries, ports, private
+from otcpipe.stack.program import Server, environment
 
 # The password is in this file, since other users can read command lines. Paths are relative to the
 # working directory, so they need no quoting.
@@ -24,11 +24,11 @@ APPEND_ONLY = "appendonlydir"
 
 
 def prepare(home: Path) -> Server:
-    """Write the configuration and return the server; the password stays over restarts, the port is new."""
+    """Write the configuration and return the server; password and port stay over restarts."""
     program = binaries.valkey()
     directory = private.make_private(home / "valkey")
     password = private.secret(directory / "password")
-    [port] = free_ports(1)
+    port = ports.keep(home, "valkey")
     configuration = CONFIGURATION.format(port=port, password=password, append_only=APPEND_ONLY)
     private.write(directory / "valkey.conf", configuration)
     return Server(

@@ -120,6 +120,11 @@ class Database:
         """
         return migrations.migrate(self.transaction)
 
+    def client_environment(self) -> dict[str, str]:
+        """Return the variables by which psql connects to this database; one is the password."""
+        options = psycopg.pq.Conninfo.parse(self._url.encode())
+        return {one.envvar.decode(): one.val.decode() for one in options if one.envvar and one.val is not None}
+
     def close(self) -> None:
         """Close all connections; running parallel transactions end first."""
         self._threads.shutdown()

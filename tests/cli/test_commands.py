@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -248,6 +249,68 @@ def test_up_env_and_down_work_as_a_newcomer_types_them(
     second.send_signal(signal.SIGINT)
     assert (first.wait(10), second.wait(30)) == (0, 0)
     assert not list(tmp_path.glob("*/stack.json"))
+
+
+STALE = {
+    "OTCPIPE_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:9/otcpipe",
+    "OTCPIPE_REDIS_URL": "redis://:s3cret@127.0.0.1:9/0",
+    "OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9",
+}
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_up_names_a_variable_of_the_shell_whose_server_does_not_answer(name: str, tmp_path: Path) -> None:
+    bare = {one: text for one, text in os.environ.items() if not one.startswith("OTCPIPE_")}
+    keys = {"OTCPIPE_S3_ACCESS_KEY": "k", "OTCPIPE_S3_SECRET_KEY": "s3cret"} if "S3" in name else {}
+    done = subprocess.run(
+        [sys.executable, "-m", "otcpipe", "up"],
+        env=bare | keys | {name: STALE[name], "OTCPIPE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    left = " ".join(sorted([name, *keys]))
+    assert (done.returncode, f"run `unset {left}`" in done.stderr, done.stderr.count("\n")) == (3, True, 1)
+    assert "s3cret" not in done.stderr + done.stdout
+    assert not list(tmp_path.iterdir()), "nothing was started"
+
+
+def test_a_server_that_does_not_answer_is_explained_by_what_the_shell_overrides(here: Run, tmp_path: Path) -> None:
+    state = {"pid": 1, "started": 1, "environment": {"OTCPIPE_DATABASE_URL": "postgresql://u@127.0.0.1:8/otcpipe"}}
+    (tmp_path / "stack.json").write_text(json.dumps(state))
+    stale = {"OTCPIPE_DATABASE_URL": STALE["OTCPIPE_DATABASE_URL"], "OTCPIPE_HOME": str(tmp_path)}
+    done = here("status", **stale)
+    assert (done.returncode, "`unset OTCPIPE_DATABASE_URL`" in done.stderr) == (3, True)
+    assert "`unset OTCPIPE_DATABASE_URL`" in here("doctor", **stale).stdout.splitlines()[0]
+
+
+def test_under_nohup_the_stack_outlives_its_terminal_and_keeps_its_ports(
+    stack: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
+    def addresses() -> dict[str, str]:
+        return dict(json.loads((tmp_path / "home" / "stack.json").read_text())["environment"])
+
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
+    try:
+        up = stack("home", "--servers-only")
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+    up.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        up.wait(1)
+    before = addresses()
+    up.kill()  # a crash
+    up.wait()
+    again = stack("home", "--servers-only")
+    assert addresses() == before
+    again.send_signal(signal.SIGHUP)
+    assert again.wait(30) == 0
+    ports = json.loads((tmp_path / "home" / "ports.json").read_text())
+    with socket.create_server(("127.0.0.1", ports["valkey"])):
+        stack("home", "--servers-only")
+        after = addresses()
+    assert {name for name in after if after[name] != before[name]} == {"OTCPIPE_REDIS_URL"}
 
 
 def test_a_worker_that_dies_is_started_again(stack: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline import dead_letters
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.records import Partition
+from tests.finra_server import Dataset, FinraServer
+from tests.support.finra_client import KEY, LINES
 from tests.support.pipeline import NOON, WEEK, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -31,7 +33,11 @@ NOWHERE = {
     "redis": {"OTCPIPE_REDIS_URL": "redis://:s3cret@127.0.0.1:9/0"},
     "s3": {"OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9"},
 }
-REST_ON = {"postgres": {"migrations", "oddities", "runs", "letters"}, "redis": {"queues", "runs"}, "s3": {"runs"}}
+REST_ON = {
+    "postgres": {"migrations", "oddities", "runs", "letters"},
+    "redis": {"finra", "queues", "runs"},
+    "s3": {"runs"},
+}
 
 
 def examined(environment: dict[str, str], **changed: str) -> dict[str, doctor.Finding]:
@@ -55,7 +61,8 @@ def test_a_stack_with_a_worker_is_well_and_nothing_is_left_in_the_bucket(
     while doctor.consumer(resources.settings(), "compute").verdict != "ok":
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    done = otcpipe("doctor", "--json")
+    with FinraServer(Dataset({KEY: LINES})) as finra:
+        done = otcpipe("doctor", "--json", OTCPIPE_FINRA_URL=finra.url, OTCPIPE_TIERS="T1")
     found = {row["check"]: row["verdict"] for row in json.loads(done.stdout)}
     assert found == dict.fromkeys(NAMES, "ok")
     assert (done.returncode, done.stderr) == (0, "")
@@ -75,7 +82,8 @@ def test_with_a_server_missing_the_others_are_examined_and_the_exit_code_is_3(he
     for name in REST_ON[server]:
         assert lines[name].startswith("warn")
         assert "Not checked, because" in lines[name]
-    assert {name for name in NAMES if lines[name].startswith("ok")} == {*NAMES} - REST_ON[server] - {server}
+    assert lines["finra"].startswith("warn")
+    assert {name for name in NAMES if lines[name].startswith("ok")} == {*NAMES} - REST_ON[server] - {server, "finra"}
 
 
 def test_without_any_server_or_setting_each_check_says_so(here: Run, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def seaweedfs(secrets: Path, tmp_path: Path) -> Iterator[dict[str, int]]:
     (run_secrets / "seaweedfs").mkdir()
     security = (run_secrets / "seaweedfs_security").read_text().replace("/run/secrets", str(run_secrets))
     (run_secrets / "seaweedfs" / "security.toml").write_text(security)
-    ports = seaweed._ports()
+    ports = seaweed._ports(8333)
     flags = [
         word for word in shell_of("seaweedfs", run_secrets) if not word.startswith(("-dir=", "-s3.port=", "-ip.bind"))
     ]

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import Supervisor, disposable, start_servers, valkey
+from otcpipe.stack import Supervisor, disposable, ports, start_servers
 from tests.stack.conftest import READY
 
 ONLY_VALKEY = {"OTCPIPE_DATABASE_URL": "postgresql://elsewhere", "OTCPIPE_S3_ENDPOINT": "http://elsewhere"}
@@ -152,7 +152,7 @@ def test_files_that_were_not_the_reason_are_restored(tmp_path: Path, monkeypatch
     warnings: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(valkey, "free_ports", lambda count: [port])
+        monkeypatch.setattr(ports, "keep", lambda home, name: port)
         with pytest.raises(StackFailed, match=rf"(?s)valkey ended .*{port}.*in use"), running(tmp_path, warnings):
             pass
     assert contents(directory) == before

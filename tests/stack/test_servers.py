@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from otcpipe.errors import StackBusy, StackFailed
-from otcpipe.stack import Supervisor, start_servers, state
+from otcpipe.stack import Supervisor, account, binaries, ports, start_servers, state
 from tests.stack.conftest import KEPT, READY, inside, s3, store_everywhere, stored_everywhere
 
 NAMES = ("postgres", "valkey", "seaweedfs")
@@ -159,6 +159,23 @@ def test_the_role_owns_its_database_and_is_no_superuser(stack: Supervisor) -> No
         assert connection.execute(query).fetchone() == ("otcpipe", False, True, "C", "C.UTF-8")
 
 
+def test_a_cluster_of_an_older_release_may_create_the_role_that_reads(tmp_path: Path) -> None:
+    external = {"OTCPIPE_REDIS_URL": "redis://elsewhere", "OTCPIPE_S3_ENDPOINT": "http://elsewhere"}
+    query = "select rolcreaterole from pg_roles where rolname = 'otcpipe'"
+    start_servers(tmp_path, durable=False, environ=external, ready=READY).stop()
+    program, folder = binaries.postgres() / "postgres", tmp_path / "postgres"
+    owner = account.choose(program, folder)
+    single = (program, "--single", "-D", folder / "cluster", "postgres")
+    assert owner.run(*single, text="alter role otcpipe nocreaterole\n").returncode == 0  # as an older release made it
+    (folder / "may_create_roles").unlink()
+    supervisor = start_servers(tmp_path, durable=False, environ=external, ready=READY)
+    try:
+        with psycopg.connect(supervisor.environment["OTCPIPE_DATABASE_URL"]) as connection:
+            assert connection.execute(query).fetchone() == (True,)
+    finally:
+        supervisor.stop(quick=True)
+
+
 def test_valkey_refuses_no_password_and_a_wrong_one(stack: Supervisor) -> None:
     port = stack.environment["OTCPIPE_REDIS_URL"].rpartition(":")[2]
     for credentials in ("", ":wrong@"):
@@ -257,7 +274,8 @@ def test_a_server_that_cannot_start_stops_the_others_and_shows_its_log(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr("otcpipe.stack.valkey.free_ports", lambda count: [port])
+        keep = ports.keep
+        monkeypatch.setattr(ports, "keep", lambda home, name: port if name == "valkey" else keep(home, name))
         with pytest.raises(StackFailed, match=rf"(?s)valkey ended .*valkey\.log.*{port}.*in use"):
             start_servers(tmp_path, durable=False, environ={}, ready=READY)
     assert inside(tmp_path) == []

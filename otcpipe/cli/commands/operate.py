@@ -1,5 +1,6 @@
 """Commands that operate servers, workers and the scheduler."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,14 +59,38 @@ def env() -> None:
 @commands.command(
     examples=(
         "otcpipe migrate",
-        "OTCPIPE_DATABASE_URL=postgresql://db/otc otcpipe migrate",
+        "otcpipe migrate --reader",
     ),
 )
-def migrate() -> None:
+def migrate(
+    *,
+    reader: Annotated[
+        bool, typer.Option("--reader", help="Create the role otcpipe_reader, or give it a new password.")
+    ] = False,
+    password_file: Annotated[
+        Path | None, typer.Option("--reader-password-file", metavar="FILE", help="Its password; default: a new one.")
+    ] = None,
+) -> None:
     """Bring the database to the newest schema, and create the bucket."""
     from otcpipe.cli import stack
 
-    stack.migrate()
+    stack.migrate(password_file, with_reader=reader)
+
+
+@commands.command(
+    examples=(
+        "otcpipe sql",
+        'otcpipe sql -c "select * from otc.venue_share limit 5"',
+    ),
+)
+def sql(
+    *,
+    statement: Annotated[str | None, typer.Option("-c", "--command", metavar="SQL", help="Run it and exit.")] = None,
+) -> None:
+    """Open psql on the database, as a role that only reads."""
+    from otcpipe.cli import sql as implementation
+
+    implementation.sql(statement)
 
 
 @commands.command(
@@ -100,7 +125,7 @@ def doctor(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Check servers, schema, bucket, clocks, queues and disk, and say what to do."""
+    """Check servers, schema, bucket, FINRA, clocks, queues and disk, and say what to do."""
     from otcpipe.cli import monitoring
 
     monitoring.examine(queue, chosen(as_json=as_json, as_csv=as_csv))

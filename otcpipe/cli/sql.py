@@ -1,0 +1,34 @@
+"""Open psql on the database, as the role that only reads."""
+
+import os
+import subprocess
+import sys
+
+from otcpipe import resources
+from otcpipe.errors import OtcpipeError
+from otcpipe.stack import binaries
+from otcpipe.storage import reader
+
+OPTIONS = f"-c role={reader.ROLE} -c default_transaction_read_only=on -c statement_timeout=5min -c search_path=otc"
+
+
+def sql(statement: str | None) -> None:
+    """Run psql, with its exit code; the password is in its environment, where other users cannot see it."""
+    database = resources.database()
+    program = binaries.psql()
+    variables = database.client_environment()
+    if program is None:
+        url = f"postgresql://{variables.get('PGUSER', '')}@{database.address}/{variables.get('PGDATABASE', '')}"
+        raise OtcpipeError(
+            f"psql is not installed: connect any client to {url}, with the password in OTCPIPE_DATABASE_URL"
+            f" (`otcpipe env` prints it), or run `pip install 'otcpipe[local]'`."
+        )
+    with database.transaction() as transaction:
+        if not reader.exists(transaction):
+            raise OtcpipeError(f"The database has no role {reader.ROLE}: run `otcpipe migrate --reader`.")
+    command = [str(program), "--no-psqlrc", *(["--command", statement] if statement else [])]
+    given = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "OTCPIPE_"))}
+    options = f"{variables.get('PGOPTIONS', '')} {OPTIONS}".strip()
+    sys.stdout.flush()
+    done = subprocess.run(command, env=given | variables | {"PGOPTIONS": options}, check=False)  # noqa: S603 - of the wheel, or on PATH
+    sys.exit(done.returncode)
