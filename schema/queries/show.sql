@@ -6,7 +6,7 @@ where symbol = %(symbol)s;
 
 -- name: symbols_among
 -- Those of the symbols that have records.
-select distinct symbol from otc_internal.volume_record where symbol = any(%(symbols)s) order by symbol;
+select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) order by symbol;
 
 -- name: symbol_history
 -- A symbol's weeks by scope, all tiers together, newest first; without a moment from stored rows.
