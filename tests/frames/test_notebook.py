@@ -1,4 +1,4 @@
-"""What analysts do in a notebook works on the default frame, in polars and DuckDB, and in a session that only reads."""
+"""A notebook's work on the default frame, in polars and DuckDB, and in a session that only reads."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
