@@ -185,3 +185,10 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     program = "import sys, otcpipe; print({'pandas', 'pyarrow', 'psycopg'} & set(sys.modules), otcpipe.read.__name__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set() read\n"
+
+
+def test_an_arrow_table_is_read_without_pandas() -> None:
+    program = "import sys, otcpipe; rows = otcpipe.read('symbol_summary', as_arrow=True).num_rows"
+    program += "; print(rows > 0, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
