@@ -9,7 +9,9 @@ class Listing(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
     """A frame that shows its texts whole."""
 
     def __repr__(self) -> str:
-        return str(self.to_string(index=False, max_colwidth=None, justify="left"))
+        rows = [[str(name) for name in self], *([str(cell) for cell in row] for row in self.itertuples(index=False))]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def _repr_html_(self) -> str | None:
         with pd.option_context("display.max_colwidth", None):

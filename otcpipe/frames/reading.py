@@ -3,20 +3,22 @@
 import warnings
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Literal, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, overload
 
-import pandas as pd
 import pyarrow as pa
 
 from otcpipe import resources
 from otcpipe.errors import UnknownSymbol
 from otcpipe.frames import arguments
-from otcpipe.frames.convert import to_frame
 from otcpipe.metrics import catalog
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.rows import Choice
 from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Transaction
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Texts = str | Iterable[str] | None
 Day = date | str | None
@@ -38,7 +40,7 @@ def read(
     strict: bool = ...,
     exact: bool = ...,
     as_arrow: Literal[False] = ...,
-) -> pd.DataFrame: ...
+) -> "pd.DataFrame": ...
 @overload
 def read(
     table: str,
@@ -69,7 +71,7 @@ def read(
     strict: bool = False,
     exact: bool = False,
     as_arrow: bool = False,
-) -> pd.DataFrame | pa.Table:
+) -> "pd.DataFrame | pa.Table":
     """Return the records (`venue_volume`) or a metric such as `symbol_summary`, sorted by what identifies a row.
 
     `otcpipe.tables()` and `otcpipe.columns(table)` describe what can be read. A date means the week that contains it;
@@ -119,7 +121,9 @@ def read(
     for symbol, nearest in unknown.items():
         warnings.warn(_symbols.sentence(symbol, nearest), UnknownSymbol, stacklevel=2)
     rows = rows.sort_by([(name, "ascending") for name in source.keys]).select(chosen)
-    return rows if as_arrow else to_frame(rows, never_null)
+    if as_arrow:
+        return rows
+    return import_module("otcpipe.frames.convert").to_frame(rows, never_null)  # pandas is slow to import
 
 
 def _unknown(transaction: Transaction, choice: Choice, rows: pa.Table) -> dict[str, str | None]:

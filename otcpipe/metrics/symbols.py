@@ -5,16 +5,21 @@ from difflib import get_close_matches
 
 from otcpipe.storage.postgres import Transaction
 
+SEPARATORS = (".", "-", "/", " ", "")  # of a class of shares: BRK.B is BRK-B elsewhere
 _SEPARATOR = re.compile(r"[^A-Z0-9]")
 _PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
 
 
 def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | None]:
-    """Return those of the symbols that no record has, each with the nearest that a recent week has, if any."""
+    """Return those of the symbols that no record has, each with the nearest that is stored, if any."""
     missing = [row["symbol"] for row in transaction.rows("unknown_symbols", symbols=symbols)] if symbols else []
     if not missing:
         return {}
-    stored = [row["symbol"] for row in transaction.rows("newest_symbols")]
+    spellings = sorted({spelling for symbol in missing for spelling in _spellings(symbol)})
+    stored = [
+        row["symbol"]
+        for row in (*transaction.rows("symbols_among", symbols=spellings), *transaction.rows("newest_symbols"))
+    ]
     return {symbol: nearest(symbol, stored) for symbol in missing}
 
 
@@ -28,6 +33,12 @@ def nearest(symbol: str, stored: list[str]) -> str | None:
 def sentence(symbol: str, near: str | None) -> str:
     """Return what to say about a symbol that no record has."""
     return f"No symbol {symbol!r} is stored{f': did you mean {near}?' if near else '.'}"
+
+
+def _spellings(symbol: str) -> set[str]:
+    """Return the symbol as typed and in upper case, with each separator in place of its own."""
+    cases = {symbol, symbol.upper()}
+    return cases | {_SEPARATOR.sub(separator, symbol.upper()) for separator in SEPARATORS}
 
 
 def _plain(symbol: str) -> str:

@@ -4,6 +4,10 @@ select max(week_ending) as week_ending, max(week_ending) filter (where week_endi
 from otc.version_as_of(%(at)s, true)
 where symbol = %(symbol)s;
 
+-- name: symbols_among
+-- Those of the symbols that have records.
+select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) order by symbol;
+
 -- name: symbol_history
 -- A symbol's weeks by scope, all tiers together, newest first; without a moment from stored rows.
 with week as (

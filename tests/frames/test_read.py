@@ -4,8 +4,7 @@ import doctest
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pandas as pd
@@ -13,38 +12,12 @@ import psycopg
 import pytest
 
 import otcpipe
-from otcpipe.errors import Invalid
+from otcpipe.errors import Invalid, UnknownSymbol
 from otcpipe.metrics import definitions
 from otcpipe.records import Partition
-from otcpipe.stack import Supervisor
-from tests.conftest import place
-from tests.metrics.conftest import files
-from tests.metrics.load import load
+from tests.frames.conftest import OTHER, WEEK
 from tests.packaging.documents import README, example
-from tests.support.pipeline import NOON, api_text, drive, file_text, observe
-
-WEEK = date(2025, 11, 14)
-OTHER = date(2025, 10, 3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def two_real_weeks(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """And a week of the API's, with awkward symbols, that was restated."""
-    with place(servers, tmp_path_factory.mktemp("home")):
-        load(files())
-        for day, shares in enumerate(("1.5", "2.000001")):
-            rows = [
-                {
-                    "issueSymbolIdentifier": symbol,
-                    "totalWeeklyShareQuantity": shares,
-                    "lastUpdateDate": f"2025-10-{27 + day}",
-                }
-                | {"initialPublishedDate": "2025-10-27"}
-                for symbol in ("NA", "brk.b", "BRK.B")
-            ]
-            at = datetime(2025, 10, 27 + day, 12, tzinfo=UTC)
-            drive(observe(api_text(rows, Partition(OTHER, "T1")), Partition(OTHER, "T1"), at, "all"))
-        yield
+from tests.support.pipeline import NOON, drive, file_text, observe
 
 
 @pytest.mark.parametrize("text", [otcpipe.read.__doc__, README], ids=["docstring", "README"])
@@ -127,6 +100,16 @@ def test_strict_leaves_out_what_may_have_been_otherwise() -> None:
         ({"table": "x; drop table otc.capture"}, "cannot be read"),
         ({"table": "venue_share", "symbols": "ABC"}, "has no column symbol"),
         ({"table": "venue_share", "week": "soon"}, "YYYY-MM-DD"),
+        ({"table": "venue_share", "week": pd.NaT}, "YYYY-MM-DD"),
+        ({"table": "venue_share", "tier": "T4"}, "T1, T2, OTCE"),
+        ({"table": "venue_share", "scope": "BOTH"}, "ATS, NON_ATS, ALL"),
+        ({"table": "symbol_concentration", "tier": "T1"}, "has no column tier: leave `tier` out"),
+        ({"table": "venue_share", "columns": "share"}, "has no column 'share'"),
+        ({"table": "venue_share", "columns": "market_share"}, "did you mean 'market_share_pct'"),
+        ({"table": "symbol_summary", "symbols": 5}, "no list of symbols"),
+        ({"table": "symbol_summary", "symbols": [5]}, "5 is not text"),
+        ({"table": "symbol_summary", "symbols": "A\0"}, "not text"),
+        ({"table": "symbol_summary", "symbols": "\ud800"}, "not text"),
         ({"table": "venue_share", "week": WEEK, "first": WEEK}, "Give either"),
         ({"table": "venue_share", "as_of": datetime(2025, 12, 1)}, "zone"),  # noqa: DTZ001 - that is the point
     ],
@@ -136,7 +119,76 @@ def test_invalid_arguments_are_one_sentence(arguments: dict[str, object], word: 
         otcpipe.read(**arguments)  # type: ignore[call-overload]
 
 
+def test_an_answer_has_the_rows_and_columns_that_are_asked_for() -> None:
+    everything = otcpipe.read("symbol_summary")
+    chosen = otcpipe.read("symbol_summary", tier="OTC", scope="ATS", columns=["total_trades", "symbol"])
+    wanted = everything[(everything["tier"] == "OTCE") & (everything["scope"] == "ATS")]
+    assert list(chosen) == ["total_trades", "symbol"]
+    assert chosen["total_trades"].tolist() == wanted["total_trades"].tolist()
+    records = otcpipe.read("venue_volume", week=OTHER)
+    for scope, number in (("NON_ATS", 0), ("ALL", len(records)), ("ATS", len(records))):
+        assert len(otcpipe.read("venue_volume", week=OTHER, scope=scope)) == number
+    assert set(otcpipe.read("venue_share", tier="ALL_TIERS")["tier"]) <= {"ALL_TIERS"}
+
+
+def test_weeks_and_symbols_may_come_from_a_frame() -> None:
+    frame = otcpipe.read("symbol_summary", week=pd.Timestamp(WEEK))
+    few = frame["symbol"].head(3)
+    assert otcpipe.read("symbol_summary", week=frame["week_ending"].max(), symbols=few)["symbol"].tolist() == [*few]
+
+
+def test_a_date_of_knowledge_is_the_end_of_that_day_in_new_york() -> None:
+    days: list[tuple[date | str, list[float]]] = [
+        (date(2025, 10, 26), []),
+        (date(2025, 10, 27), [1.5]),
+        ("2025-10-28", [2.000001]),
+    ]
+    for day, shares in days:
+        frame = otcpipe.read("symbol_summary", symbols="NA", scope="ALL", as_of=day)
+        assert frame["total_volume"].tolist() == shares
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [
+        ("brk-b", "No symbol 'brk-b' is stored: did you mean 'BRK.B'?"),
+        (["NA", "TCEHYY"], "No symbol 'TCEHYY' is stored: did you mean 'TCEHY'?"),
+        ("0000000", "No symbol '0000000' is stored."),
+    ],
+)
+@pytest.mark.parametrize("table", ["venue_volume", "symbol_summary"])
+def test_an_unknown_symbol_warns_with_the_nearest(table: str, symbols: str | list[str], words: str) -> None:
+    with pytest.warns(UnknownSymbol) as warned:
+        frame = otcpipe.read(table, symbols=symbols)
+    assert [str(one.message) for one in warned] == [words]
+    assert warned[0].filename == __file__
+    assert set(frame["symbol"]) == {"NA"} & set(symbols)
+
+
+def test_a_known_symbol_without_rows_in_the_weeks_warns_of_nothing() -> None:
+    assert otcpipe.read("symbol_summary", symbols="NA", week=WEEK).empty
+
+
+def test_the_tables_and_columns_that_can_be_read_are_described() -> None:
+    tables = otcpipe.tables()
+    assert tables["table"].tolist() == ["venue_volume", *sorted(metric.name for metric in definitions.metrics())]
+    for table in tables["table"]:
+        described = otcpipe.columns(table)
+        assert described["column"].tolist() == list(otcpipe.read(table, week=WEEK)), table
+        assert described["description"].str.len().min() > 3
+    shares = otcpipe.columns("venue_share")
+    assert "percent 100 total_volume / volume of the tier and scope" in " ".join(repr(shares).split())
+    assert "..." not in repr(shares) + str(shares._repr_html_())
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     program = "import sys, otcpipe; print({'pandas', 'pyarrow', 'psycopg'} & set(sys.modules), otcpipe.read.__name__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set() read\n"
+
+
+def test_an_arrow_table_is_read_without_pandas() -> None:
+    program = "import sys, otcpipe; rows = otcpipe.read('symbol_summary', as_arrow=True).num_rows"
+    program += "; print(rows > 0, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
