@@ -223,14 +223,21 @@ def otcpipe(environment: dict[str, str], imported: socket.socket) -> Callable[..
     """Runs the command line in a process of its own."""
 
     def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-        command = ["otcpipe", *map(str, arguments)]
-        with TemporaryFile() as out, TemporaryFile() as err:
-            process = WarmProcess(imported, command, os.environ | environment | more, out, err)
-            code = process.wait(100)
-            printed = [file.read().decode() for file in (out, err) if not file.seek(0)]
-        return subprocess.CompletedProcess(command, code, *printed)
+        return run_command(imported, environment | more, *arguments)
 
     return run
+
+
+def run_command(
+    imported: socket.socket, variables: dict[str, str], *arguments: object
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process that is forked from the one that has imported everything."""
+    command = ["otcpipe", *(os.fspath(one) if isinstance(one, Path) else str(one) for one in arguments)]
+    with TemporaryFile() as out, TemporaryFile() as err:
+        process = WarmProcess(imported, command, os.environ | variables, out, err)
+        code = process.wait(100)
+        printed = [file.read().decode() for file in (out, err) if not file.seek(0)]
+    return subprocess.CompletedProcess(command, code, *printed)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ def revisions(database: Database, week: date | None = None, symbol: str | None =
     A record is relabelled if only labels differ; the list `relabelled` names them.
     """
     with database.transaction() as transaction:
-        transaction.script(sql.statements()["begin_revisions"])
+        transaction.script(sql.statements()["begin_revisions"], symbol=symbol)
         return transaction.rows("revisions", week_ending=week, symbol=symbol)
 
 

@@ -1,7 +1,9 @@
 -- name: begin_revisions
--- A whole partition that changed is sorted and joined in memory.
+-- A whole partition that changed is sorted and joined in memory. The planner expects a few rows of it, and would look up
+-- each of 200,000 in turn; for one symbol it is right.
 set local work_mem = '128MB';
 set local jit = off;
+select set_config('enable_nestloop', (%(symbol)s::text is not null)::text, true);
 
 -- name: revisions
 -- What captures after a partition's first changed: each record's value before and after. A record that a capture closed
@@ -10,14 +12,17 @@ set local jit = off;
 -- has (9 to 12). What is unique on both sides, as nearly all is, is paired before that without sorting. What a source
 -- lacks is no change.
 with recursive asked as (
-    select *, bool_or(covers = 'ats') over (partition by week_ending, tier) as has_files
+    select
+        *,
+        bool_or(covers = 'ats') over (partition by week_ending, tier) as has_files,
+        rank() over (order by week_ending, array_position(array['T1', 'T2', 'OTCE'], tier), observed_at) as turn
     from otc.capture_order
     where (%(week_ending)s::date is null or week_ending = %(week_ending)s) and otc.is_partition(week_ending, tier)
 ),
 touched as (
     select
         r.*, c.capture_id, c.observed_at, c.covers, c.covers as capture_covers, c.has_files,
-        c.published_on as partition_published_on, true as is_opened
+        c.published_on as partition_published_on, c.turn, true as is_opened
     from asked as c
     inner join otc_internal.volume_record as r
         on r.opened_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
@@ -25,7 +30,7 @@ touched as (
         not c.is_first and (r.venue_type = 'ATS' or not c.is_first_of_all)
         and (%(symbol)s::text is null or r.symbol = %(symbol)s)
     union all
-    select r.*, c.capture_id, c.observed_at, before.covers, c.covers, c.has_files, c.published_on, false
+    select r.*, c.capture_id, c.observed_at, before.covers, c.covers, c.has_files, c.published_on, c.turn, false
     from asked as c
     inner join otc_internal.volume_record as r
         on r.closed_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
@@ -158,6 +163,7 @@ compared as (
         coalesce(o.tier, c.tier) as tier,
         coalesce(o.observed_at, c.observed_at) as observed_at,
         coalesce(o.capture_id, c.capture_id) as capture_id,
+        coalesce(o.turn, c.turn) as turn,
         coalesce(o.published_on, c.published_on, o.partition_published_on, c.partition_published_on) as published_on,
         o.id is null as is_withdrawn,
         c.id is null as is_added,
@@ -238,7 +244,7 @@ left join otc_internal.name as old_issue on old_issue.name_id = c.issue_name_id_
 left join otc_internal.name as new_issue on new_issue.name_id = c.issue_name_id_after
 where c.is_added or c.is_withdrawn or c.is_changed or c.is_redated or c.relabelled <> '{}'
 order by
-    c.week_ending, array_position(array['T1', 'T2', 'OTCE'], c.tier), c.observed_at, c.symbol,
+    c.turn, c.symbol,
     coalesce(new_venue.name, old_venue.name), mpid, firm_crd, c.share_volume_after, c.share_volume_before,
     c.trade_count_after, c.trade_count_before;
 

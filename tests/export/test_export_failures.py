@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from otcpipe.metrics.rows import Choice
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
 from otcpipe.storage import arrow
-from tests.conftest import place
+from tests.conftest import place, run_command
 from tests.support.pipeline import WEEK, drive, file_text, observe
 
 ROWS = 120_000  # more than one batch, and more than the sockets between server and client hold
@@ -43,7 +44,7 @@ def large(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def run(large: dict[str, str]) -> Run:
+def run(large: dict[str, str], imported: socket.socket) -> Run:
     """Runs the real command line: with files of so many blocks of 1,024 bytes at most, or on a disk of some size.
 
     The disk is mounted over the working directory, for this process alone; what is left there is printed.
@@ -52,6 +53,8 @@ def run(large: dict[str, str]) -> Run:
     def start(
         *arguments: object, blocks: int | None = None, disk: str | None = None, **more: Any
     ) -> "subprocess.CompletedProcess[str]":
+        if blocks is None and disk is None and not more:
+            return run_command(imported, large, *arguments)
         command = [sys.executable, "-m", "otcpipe", *(os.fspath(_path(one)) for one in arguments)]
         if blocks is not None:
             command = ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "bash", *command]
