@@ -13,7 +13,7 @@ from otcpipe.cli.output import write
 from otcpipe.errors import Invalid, Unreachable
 from otcpipe.monitoring import doctor, telemetry
 from otcpipe.monitoring.doctor import Finding
-from otcpipe.stop_signals import stop_signals
+from otcpipe.schedule.stop_signals import stop_signals
 
 
 def serve_telemetry() -> None:

@@ -16,9 +16,9 @@ from otcpipe.broker import actors
 from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
 from otcpipe.errors import Unreachable, Unready
+from otcpipe.schedule.stop_signals import stop_signals
 from otcpipe.stack import Program, ports, start_servers
 from otcpipe.stack.program import is_free
-from otcpipe.stop_signals import stop_signals
 from otcpipe.storage import postgres, reader, s3
 
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}

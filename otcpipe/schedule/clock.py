@@ -9,8 +9,8 @@ from apscheduler.triggers.combining import OrTrigger
 
 from otcpipe.schedule import plan
 from otcpipe.schedule.jobs import JOBS
+from otcpipe.schedule.stop_signals import stop_signals
 from otcpipe.settings import Settings
-from otcpipe.stop_signals import stop_signals
 from otcpipe.weeks import NEW_YORK
 
 
