@@ -1,4 +1,4 @@
-"""Commands that read what is stored."""
+"""Commands that read the numbers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,105 +7,10 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, Limit, Scope, Symbol, Tier, Tiers, Week, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, Scope, Symbol, Tier, Week, limit_of
 from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
-
-
-@commands.listing(
-    examples=(
-        "otcpipe status",
-        "otcpipe status --week 2025-11-14 --json",
-    ),
-)
-def status(*, week: Week = None, limit: Limit = None, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Show the state of each partition."""
-    from otcpipe.cli import status as implementation
-
-    implementation.status(week, limit, chosen(as_json=as_json, as_csv=as_csv))
-
-
-@commands.listing(
-    examples=(
-        "otcpipe coverage",
-        "otcpipe coverage --from 2025-01-03 --to 2025-06-27",
-    ),
-)
-def coverage(
-    *,
-    first: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="DATE",
-            autocompletion=completion.weeks,
-            help="Any date in the first week; default: the oldest known.",
-        ),
-    ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="DATE",
-            autocompletion=completion.weeks,
-            help="Any date in the last week; default: the newest.",
-        ),
-    ] = None,
-    tier: Tiers = None,
-    as_json: Json = False,
-    as_csv: Csv = False,
-) -> None:
-    """Show which expected weeks are loaded, and the gaps; exit 1 if something is late, failed or held."""
-    from otcpipe.cli import coverage as implementation
-
-    implementation.coverage(first, last, tier or [], chosen(as_json=as_json, as_csv=as_csv))
-
-
-@commands.listing(
-    examples=(
-        "otcpipe captures --week 2025-11-14",
-        "otcpipe captures --tier T1 --limit 20",
-    ),
-)
-def captures(
-    *,
-    week: Week = None,
-    tier: Tier = None,
-    limit: Limit = None,
-    as_json: Json = False,
-    as_csv: Csv = False,
-) -> None:
-    """List all captures in order: source, time, rows, grade, and which are withdrawn."""
-    from otcpipe.cli import captures
-
-    captures.list_(week, tier, limit, chosen(as_json=as_json, as_csv=as_csv))
-
-
-@commands.listing(
-    examples=(
-        "otcpipe revisions --week 2025-11-14",
-        "otcpipe revisions --symbol BRK.B --effect",
-    ),
-)
-def revisions(
-    *,
-    week: Week = None,
-    symbol: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SYMBOL", autocompletion=completion.symbols, help="One symbol, case-sensitive, such as BRK.B."
-        ),
-    ] = None,
-    effect: Annotated[bool, typer.Option("--effect", help="Show what each change did to the metrics.")] = False,
-    limit: Limit = None,
-    as_json: Json = False,
-    as_csv: Csv = False,
-) -> None:
-    """List what changed after publication: from what, to what, when, how late."""
-    from otcpipe.cli import revisions as implementation
-
-    implementation.revisions(week, symbol, limit, chosen(as_json=as_json, as_csv=as_csv), with_effect=effect)
 
 
 @commands.listing(
