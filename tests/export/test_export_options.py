@@ -140,8 +140,8 @@ def test_an_unknown_symbol_is_named_and_stops_an_export_of_nothing_else(
     two_weeks()
     cli.export(RECORDS, None, None, "csv", None, tmp_path, symbols=["na,NA"], is_dry=True)
     printed = " ".join(capsys.readouterr().out.split())
-    assert printed.startswith("No symbol 'na' is stored: did you mean 'NA'? 2 rows of venue_volume, 2 weeks")
-    with pytest.raises(Invalid, match=r"^No symbol 'na' is stored: did you mean 'NA'\?$"):
+    assert printed.startswith("No symbol 'na' is stored: did you mean NA? 2 rows of venue_volume, 2 weeks")
+    with pytest.raises(Invalid, match=r"^No symbol 'na' is stored: did you mean NA\?$"):
         cli.export(RECORDS, None, None, "csv", None, tmp_path, symbols=["na"])
     with pytest.raises(Invalid, match="Name the table to export: venue_volume, "):
         cli.export(None, None, None, "csv", None, tmp_path)

@@ -151,8 +151,8 @@ def test_a_date_of_knowledge_is_the_end_of_that_day_in_new_york() -> None:
 @pytest.mark.parametrize(
     ("symbols", "words"),
     [
-        ("brk-b", "No symbol 'brk-b' is stored: did you mean 'BRK.B'?"),
-        (["NA", "TCEHYY"], "No symbol 'TCEHYY' is stored: did you mean 'TCEHY'?"),
+        ("brk-b", "No symbol 'brk-b' is stored: did you mean BRK.B?"),
+        (["NA", "TCEHYY"], "No symbol 'TCEHYY' is stored: did you mean TCEHY?"),
         ("0000000", "No symbol '0000000' is stored."),
     ],
 )

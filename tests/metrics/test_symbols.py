@@ -26,5 +26,5 @@ def test_other_separators_and_cases_are_seen_through(one: str, two: str, separat
 
 
 def test_what_is_said() -> None:
-    assert sentence("brk-b", "BRK.B") == "No symbol 'brk-b' is stored: did you mean 'BRK.B'?"
+    assert sentence("brk-b", "BRK.B") == "No symbol 'brk-b' is stored: did you mean BRK.B?"
     assert sentence("?", None) == "No symbol '?' is stored."

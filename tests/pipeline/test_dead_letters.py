@@ -134,7 +134,7 @@ def test_each_way_to_die_is_recorded_with_its_last_error_and_can_be_replayed(
     assert [states[letter_id] for letter_id in mended] == ["resolved"] * 4
     unread = here("dlq", "replay", told["DecodeError"]["letter_id"], told["ActorNotFound"]["letter_id"])
     assert unread.returncode == 1
-    assert "2 letters of 2 cannot be replayed" in unread.stderr
+    assert "2 of 2 letters cannot be replayed" in unread.stderr
     assert "cache_nothing" in unread.stdout and "cannot be decoded" in unread.stdout
 
 
