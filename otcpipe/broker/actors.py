@@ -9,7 +9,7 @@ import dramatiq
 import redis
 from dramatiq.middleware import CurrentMessage, Shutdown
 from dramatiq.middleware.retries import Retries
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from otcpipe import resources
@@ -20,6 +20,7 @@ from otcpipe.broker.middleware.housekeeping import Housekeeping
 from otcpipe.broker.middleware.log_fields import LogFields
 from otcpipe.broker.middleware.time_limits import TimeLimits
 from otcpipe.broker.middleware.worker_tuning import WorkerTuning
+from otcpipe.broker.patience import Patience
 from otcpipe.broker.queues import Queues
 from otcpipe.broker.redis_broker import FailClosedBroker
 from otcpipe.errors import Invalid, Permanent
@@ -35,17 +36,13 @@ log = logging.getLogger(__name__)
 
 def connect(url: str) -> FailClosedBroker:
     """Return a broker with its middleware. Middleware that needs a message's final state precedes Retries."""
-    client = redis.Redis.from_url(
-        url,
-        retry=Retry(ExponentialWithJitterBackoff(cap=2, base=0.05), 25),
-        socket_timeout=10,
-        health_check_interval=30,
-    )
+    patience = Patience()
+    client = redis.Redis.from_url(url, retry=Retry(patience, 25), socket_timeout=10, health_check_interval=30)
     housekeeping = Housekeeping(often=record_dead_messages, seldom=send_lost_runs)
     middleware = [
         CurrentMessage(),
         LogFields(run_of),
-        WorkerTuning(),
+        WorkerTuning(patience),
         housekeeping,
         DeadLetters(_note_failure, record=housekeeping.wake),
         Retries(),

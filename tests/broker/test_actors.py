@@ -14,6 +14,7 @@ from dramatiq.middleware.retries import Retries
 
 from otcpipe.broker import actors, consumer
 from otcpipe.broker.middleware.worker_tuning import WorkerTuning
+from otcpipe.broker.patience import Patience
 from otcpipe.broker.redis_broker import FailClosedBroker
 
 QUEUE = "work"
@@ -46,7 +47,7 @@ def work(client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     def start(
         function: Callable[[str], None], *more: Middleware, names: Sequence[str] = (QUEUE,), **options: object
     ) -> FailClosedBroker:
-        middleware = [CurrentMessage(), WorkerTuning(), *more, Retries()]
+        middleware = [CurrentMessage(), WorkerTuning(Patience()), *more, Retries()]
         made = FailClosedBroker(client, middleware, timedelta(seconds=15))
         for name in names:
             dramatiq.actor(broker=made, actor_name=name, queue_name=name, **options)(function)  # type: ignore[call-overload]

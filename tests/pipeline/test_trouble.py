@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -243,3 +244,12 @@ def test_what_a_killed_worker_held_runs_again_within_thirty_seconds(
     ((latest,),) = sql("select max(started_at) from otc.stage_run where stage = 'cache'")
     assert (latest - killed_at).total_seconds() < 30
     assert sql("select attempts, unended from otc.stage_run where stage = 'cache'") == [(2, 1), (2, 1)]
+
+
+def test_a_worker_whose_redis_is_gone_stops_soon(workers: Workers, tmp_path: Path) -> None:
+    worker = workers(OTCPIPE_REDIS_URL="redis://127.0.0.1:9/0")
+    log = tmp_path / "worker0.log"
+    wait(lambda: "Worker process is ready for action" in log.read_text())
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert "Worker has been shut down." in log.read_text()

@@ -4,6 +4,7 @@ import dramatiq
 from dramatiq.middleware import Middleware
 
 from otcpipe import trading_calendar
+from otcpipe.broker.patience import Patience
 
 IDLE_MS = 100
 
@@ -11,10 +12,16 @@ IDLE_MS = 100
 class WorkerTuning(Middleware):
     """Sets what Dramatiq otherwise reads from the environment only: idle latency, and no prefetch beyond the threads.
 
-    Slow imports are done before the first message.
+    Slow imports are done before the first message. At the end, lost connections to Redis are not awaited for long.
     """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         trading_calendar.closings()
         worker.worker_timeout = IDLE_MS
         worker.queue_prefetch = worker.worker_threads
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._patience.end_soon()
