@@ -108,7 +108,7 @@ def venues(
 )
 def publish(
     tables: Annotated[
-        list[str] | None, typer.Argument(metavar="[TABLE]...", help="venue_volume or metrics; default: all.")
+        list[str] | None, typer.Argument(metavar="[TABLES]", help="venue_volume or metrics; default: all.")
     ] = None,
     *,
     place: Annotated[
