@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from otcpipe.metrics import definitions
+from otcpipe.metrics import definitions, history
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Database, Row
 
@@ -18,13 +18,22 @@ def revisions(database: Database, week: date | None = None, symbol: str | None =
         return transaction.rows("revisions", week_ending=week, symbol=symbol)
 
 
+def affected(changes: Sequence[Row]) -> tuple[date, date]:
+    """Return the first and the last week whose metrics may have changed."""
+    weeks = [row["week_ending"] for row in changes]
+    return min(weeks), max(weeks) + definitions.max_lookahead() * definitions.WEEK
+
+
 def effects(database: Database, changes: Sequence[Row]) -> list[Row]:
     """Return a row for each capture, metric and week: how many rows of the metric the capture changed.
 
     `words` counts those whose trend, concentration level or rank changed; `names` lists the symbols or venues.
     Captures of the same moment count as one.
     """
+    if not changes:
+        return []
     found = []
+    history.build(database, None, *affected(changes))
     moments = sorted({(row["week_ending"], row["observed_at"]) for row in changes})
     with database.transaction() as transaction:
         for week, moment in moments:

@@ -9,9 +9,11 @@ from otcpipe import export as _export
 from otcpipe import resources, weeks
 from otcpipe.cli.arguments import choice
 from otcpipe.cli.console import console, say
+from otcpipe.cli.history import build_histories
 from otcpipe.cli.moments import new_york
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols as _symbols
+from otcpipe.metrics.catalog import RECORDS
 from otcpipe.records import ATTRIBUTION
 
 
@@ -27,6 +29,7 @@ def export(
     columns: list[str] | None = None,
     is_float: bool = False,
     is_single_file: bool = False,
+    is_history: bool = False,
     is_dry: bool = False,
 ) -> None:
     """Write the weeks of a table to files below `folder`; with `is_dry`, only count their rows."""
@@ -45,15 +48,18 @@ def export(
         columns=_names(columns or []),
         is_float=is_float,
         is_single_file=is_single_file,
+        is_history=is_history,
     )
     _check_symbols(request)
+    if request.is_history and request.table != RECORDS:
+        build_histories([request.table], begin, end)
     written = _written(request, is_dry=is_dry)
     if not written:
         say(f"{table} has no rows in these weeks.")
         return
     span = f"{len(written)} week{'s' if len(written) > 1 else ''} ending {min(written)} to {max(written)}"
-    rows = f"{sum(written.values()):,} rows of {table}, {span}"
-    say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / table}.")
+    rows = f"{sum(written.values()):,} rows of {request.name}, {span}"
+    say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / request.name}.")
     if request.at:
         say(f"As known on {new_york(request.at)}.")
     say(ATTRIBUTION)

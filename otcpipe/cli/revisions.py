@@ -6,6 +6,7 @@ from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
 from otcpipe.cli.console import limited, print_table, say, say_all
 from otcpipe.cli.form import Form
+from otcpipe.cli.history import build_histories
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
@@ -44,6 +45,8 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     if symbol:
         _check(symbol)
     changes = _revisions.revisions(resources.database(), friday, symbol)
+    if with_effect and changes:
+        build_histories(None, *_revisions.affected(changes))
     effects = _revisions.effects(resources.database(), changes) if with_effect else []
     rows, left_out = limited(effects if with_effect else changes, limit, from_end=True)
     if write(form, rows, EFFECTS if with_effect else COLUMNS):

@@ -7,6 +7,8 @@ from datetime import date
 from otcpipe.export.directory import ExportDirectory
 from otcpipe.export.formats import FORMATS
 from otcpipe.export.query import Request, Rows, loaded_weeks, tables
+from otcpipe.metrics import history
+from otcpipe.metrics.catalog import RECORDS
 from otcpipe.storage.postgres import Database
 
 __all__ = ["FORMATS", "Request", "count", "export", "loaded_weeks", "tables"]
@@ -21,8 +23,10 @@ def export(database: Database, request: Request, report: Progress) -> None:
     Invalid for a path that cannot be written to, and OtcpipeError for a disk that is full.
     """
     suffix = FORMATS[request.format].suffix
+    if request.is_history and request.table != RECORDS:
+        history.build(database, [request.table], request.first or date.min, request.last or date.max)
     with (
-        ExportDirectory(request.folder / request.table, suffix, is_single_file=request.is_single_file) as directory,
+        ExportDirectory(request.folder / request.name, suffix, is_single_file=request.is_single_file) as directory,
         database.snapshot() as transaction,
     ):
         rows = Rows(transaction, request)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +16,9 @@ from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Database, Transaction
 
 WEEK_ENDING = "week_ending"
+HISTORY = ("known_from", "known_until")
+INTERVAL = {"known_from, known_until": "the interval in which the values were the known ones; without end: still"}
+MOMENT = {"available_at": "the moment from which the row was known and has not changed since"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Request:
     columns: Sequence[str] = ()  # none for all
     is_float: bool = False  # float64 in place of decimals
     is_single_file: bool = False
+    is_history: bool = False  # all values of all times, each with the interval in which it was known
 
     def __post_init__(self) -> None:
         self.choice()
@@ -42,23 +46,31 @@ class Request:
 
     def choice(self) -> Choice:
         """Return the rows to export; what may have had another value before the first capture is left out."""
-        return Choice(catalog.table(self.table), self.symbols, at=self.at, strict=True)
+        return Choice(catalog.table(self.table), self.symbols, at=self.at, strict=True, is_history=self.is_history)
+
+    @property
+    def name(self) -> str:
+        """The name of the directory and the files."""
+        return f"{self.table}_history" if self.is_history else self.table
 
     def names(self) -> list[str]:
         """Return the columns of the files: a Parquet file in the directory of its week does not repeat it."""
         source = catalog.table(self.table)
+        if self.is_history:
+            source = source.history()
         has_week = self.format == "csv" or self.is_single_file
         chosen = source.choose(self.columns or source.names)
-        others = [name for name in chosen if name not in (WEEK_ENDING, AVAILABLE_AT)]
-        return [*([WEEK_ENDING] if has_week else []), *others, AVAILABLE_AT]
+        times = HISTORY if self.is_history else (AVAILABLE_AT,)
+        others = [name for name in chosen if name not in (WEEK_ENDING, *times)]
+        return [*([WEEK_ENDING] if has_week else []), *others, *times]
 
     def about(self, weeks: Sequence[date]) -> dict[str, str]:
         """Return the description of a file with these weeks, for its reader."""
         return {
-            "table": f"otc.{self.table}",
+            "table": f"otc.{self.name}",
             "week_ending": " to ".join(map(str, dict.fromkeys([weeks[0], weeks[-1]]))),
-            "as_of": self.at.isoformat() if self.at else "the newest captures",
-            "available_at": "the moment from which the row was known and has not changed since",
+            "as_of": "all times" if self.is_history else self.at.isoformat() if self.at else "the newest captures",
+            **(INTERVAL if self.is_history else MOMENT),
             "attribution": ATTRIBUTION,
         }
 
@@ -83,13 +95,15 @@ class Rows:
         self._request = request
         self._choice = request.choice()
         lookback = {metric.name: metric.lookahead_weeks * WEEK for metric in definitions.metrics()}.get(request.table)
-        self._moments = None if lookback is None else Moments(transaction, self._choice, lookback)
+        has_moments = lookback is not None and not request.is_history
+        self._moments = Moments(transaction, self._choice, lookback or timedelta()) if has_moments else None
 
     def of(self, week: date) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a week, in an order that depends on their values only."""
         names = self._request.names()
         if self._moments is None:
-            yield from self._stream(week, names, "in_order_of_records")
+            order = "in_order_of_history" if self._request.is_history else "in_order_of_records"
+            yield from self._stream(week, names, order)
             return
         self._moments.load(week)
         keys = [name for name in ("tier", "symbol") if name in self._choice.table.names]
@@ -108,5 +122,6 @@ class Rows:
 
 
 def _weeks(transaction: Transaction, request: Request) -> list[date]:
-    rows = transaction.rows("loaded_weeks", first=request.first, last=request.last)
+    statement = "captured_weeks" if request.is_history else "loaded_weeks"
+    rows = transaction.rows(statement, first=request.first, last=request.last)
     return [row["week_ending"] for row in rows]

@@ -40,5 +40,21 @@ def moment(as_of: datetime | Day | None, now: datetime) -> datetime | None:
     return None if as_of is None else weeks.parse_as_of(str(as_of), now)
 
 
+def moments(
+    as_of: datetime | Day | None, vintages: Iterable[datetime | Day | None] | None, now: datetime
+) -> list[datetime | None]:
+    """Return the moments of knowledge in the given order, each once; raises Invalid for both or none."""
+    if vintages is None:
+        return [moment(as_of, now)]
+    if as_of is not None:
+        raise Invalid("Give either `as_of` or `vintages`.")
+    if isinstance(vintages, (str, date)):
+        raise Invalid("Give `vintages` as a list of moments.")
+    found = list(dict.fromkeys(moment(one, now) for one in vintages))
+    if not found or None in found:
+        raise Invalid("Give at least one moment in `vintages`.")
+    return found
+
+
 def _is_utf8(text: str) -> bool:
     return text.encode(errors="replace").decode() == text

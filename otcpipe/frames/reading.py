@@ -12,6 +12,7 @@ from otcpipe import resources
 from otcpipe.errors import UnknownSymbol
 from otcpipe.frames import arguments
 from otcpipe.metrics import catalog
+from otcpipe.metrics import history as _history
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.rows import Choice
 from otcpipe.storage import arrow
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Texts = str | Iterable[str] | None
 Day = date | str | None
 Moment = datetime | date | str | None
+KNOWN_FROM, VINTAGE = "known_from", "vintage"
 
 
 @overload
@@ -37,6 +39,8 @@ def read(
     scope: str | None = ...,
     columns: Texts = ...,
     as_of: Moment = ...,
+    history: bool = ...,
+    vintages: Iterable[Moment] | None = ...,
     strict: bool = ...,
     exact: bool = ...,
     as_arrow: Literal[False] = ...,
@@ -53,6 +57,8 @@ def read(
     scope: str | None = ...,
     columns: Texts = ...,
     as_of: Moment = ...,
+    history: bool = ...,
+    vintages: Iterable[Moment] | None = ...,
     strict: bool = ...,
     exact: bool = ...,
     as_arrow: Literal[True],
@@ -68,6 +74,8 @@ def read(
     scope: str | None = None,
     columns: Texts = None,
     as_of: Moment = None,
+    history: bool = False,
+    vintages: Iterable[Moment] | None = None,
     strict: bool = False,
     exact: bool = False,
     as_arrow: bool = False,
@@ -81,6 +89,10 @@ def read(
     `as_of` is a moment with a zone, or a date for the end of that day in New York: the answer is what was known then,
     and cannot look ahead. Records that were restated before they were first observed are `unknown` in the column
     `certainty`, left out with `strict`, and in no metric.
+
+    With `history`, the answer holds all values of all times, each with the interval `known_from` to `known_until` in
+    which it was the known one (null: it still is), and the captures that opened and closed it. With `vintages`, it is
+    the answer as of each of these moments, with the moment in the column `vintage`.
 
     Shares, dollars and percentages are float64, or with `exact` decimals that equal the tables to the last digit.
     Counts are int64, or nullable where they can be unknown. Days are datetime64, moments are in UTC. With `as_arrow`
@@ -107,23 +119,39 @@ def read(
     """
     now = resources.settings().now()
     source = catalog.table(table)
-    chosen = source.choose(arguments.texts(columns, "columns") or source.names)
-    choice = Choice(
-        source, arguments.texts(symbols, "symbols"), tier, scope, arguments.moment(as_of, now), strict=strict
-    )
-    fetched = list(dict.fromkeys([*source.keys, *chosen]))
+    shown = source.history() if history else source
+    chosen = shown.choose(arguments.texts(columns, "columns") or shown.names)
+    at = arguments.moments(as_of, vintages, now)
+    choices = [
+        Choice(source, arguments.texts(symbols, "symbols"), tier, scope, moment, strict=strict, is_history=history)
+        for moment in at
+    ]
+    fetched = list(dict.fromkeys([*source.keys, *([KNOWN_FROM] if history else []), *chosen]))
     begin, end = arguments.span(week, first, last, now)
+    if history and table != catalog.RECORDS:
+        _history.build(resources.database(), [table], begin, end)
     with resources.database().snapshot() as transaction:
         is_float = not (exact or as_arrow)
-        rows = arrow.table(transaction, choice.query(fetched), is_float=is_float, **choice.values(begin, end))
+        found = [
+            arrow.table(transaction, one.query(fetched), is_float=is_float, **one.values(begin, end))
+            for one in choices
+        ]
         never_null = {row["name"] for row in transaction.rows("never_null", table=table)}
-        unknown = _unknown(transaction, choice, rows)
+        unknown = _unknown(transaction, choices[0], pa.concat_tables(found))
     for symbol, nearest in unknown.items():
         warnings.warn(_symbols.sentence(symbol, nearest), UnknownSymbol, stacklevel=2)
-    rows = rows.sort_by([(name, "ascending") for name in source.keys]).select(chosen)
+    order = [(name, "ascending") for name in (*source.keys, *([KNOWN_FROM] if history else []))]
+    tables = [rows.sort_by(order).select(chosen) for rows in found]
+    if vintages is not None:
+        tables = [rows.add_column(0, VINTAGE, _repeat(moment, rows)) for moment, rows in zip(at, tables, strict=True)]
+    rows = pa.concat_tables(tables)
     if as_arrow:
         return rows
     return import_module("otcpipe.frames.convert").to_frame(rows, never_null)  # pandas is slow to import
+
+
+def _repeat(moment: datetime | None, rows: pa.Table) -> pa.Array:
+    return pa.repeat(pa.scalar(moment, pa.timestamp("us", "UTC")), rows.num_rows)
 
 
 def _unknown(transaction: Transaction, choice: Choice, rows: pa.Table) -> dict[str, str | None]:

@@ -43,6 +43,12 @@ class Table:
         """The columns that identify a row."""
         return [column.name for column in takewhile(lambda one: one.unit in KEY_UNITS, self.columns)]
 
+    def history(self) -> "Table":
+        """Return the table's history, whose rows have the same keys at several times."""
+        described = [one for one in dictionary.descriptions() if one.name == f"{self.name}_history"]
+        columns = tuple(Column(one.column, one.unit, one.text) for one in described if one.column)
+        return Table(f"{self.name}_history", described[0].text, columns)
+
     def choose(self, columns: Iterable[str]) -> list[str]:
         """Return the columns in the given order, each once; raises Invalid for one that does not exist."""
         chosen = list(dict.fromkeys(columns))

@@ -53,6 +53,11 @@ def _metric(name: str, text: str) -> Metric:
     )
 
 
+def named(name: str) -> Metric:
+    """Return the metric with this name; raises StopIteration if there is none."""
+    return next(metric for metric in metrics() if metric.name == name)
+
+
 def max_lookahead() -> int:
     """Return how many weeks after its own a record can affect: the most of any metric."""
     return max(metric.lookahead_weeks for metric in metrics())

@@ -28,8 +28,11 @@ class Choice:
     scope: str | None = None
     at: datetime | None = None
     strict: bool = False  # without records whose first value is lost
+    is_history: bool = False  # all values of all times, each with the interval in which it was known
 
     def __post_init__(self) -> None:
+        if self.is_history and self.at is not None:
+            raise Invalid("Give either a history or a moment: a history holds all moments.")
         for name, value in (("symbol", self.symbols), ("tier", self.tier), ("scope", self.scope)):
             is_venue_type = name == "scope" and self._is_of_records
             if value is not None and name not in self.table.names and not is_venue_type:
@@ -43,6 +46,8 @@ class Choice:
     def query(self, columns: Sequence[str], order: str | None = None) -> Selection:
         """Return the query of the columns; `order` is the name of a statement that sorts."""
         conditions = [*self._conditions(), *([order] if order else [])]
+        if self.is_history:
+            return Selection("history_rows", f"{self.table.name}_history", columns, self.table.keys, conditions)
         if self._is_of_records:
             return Selection("known_records", columns=columns, conditions=conditions)
         statement, name = ("stored_rows", "{}") if self.at is None else ("known_rows", "{}_as_of")

@@ -1,11 +1,14 @@
 """The jobs. Each looks for what is due and missing, so that running late or twice makes no difference."""
 
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import date
 
 from otcpipe import weeks
+from otcpipe.export import lake, target
+from otcpipe.metrics import catalog, history
 from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.refresh import most_urgent, refreshable
@@ -17,6 +20,7 @@ from otcpipe.text.counting import counted
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; a partition that does not fit is more urgent a week later
 FIRES_KEPT_DAYS = 400
+HISTORY_SECONDS = 30  # of each time, in which no other job starts
 log = logging.getLogger(__name__)
 
 
@@ -64,6 +68,22 @@ def _enqueue(context: JobContext, partitions: Sequence[Partition]) -> None:
     planning.enqueue_fetches(context.database, context.store, prefix, partitions, context.send, context.now)
 
 
+def build_histories(context: JobContext) -> str:
+    """Build stale histories for a short time, then publish, if OTCPIPE_PUBLISH says where to.
+
+    What is left is built at the next times, so that no other job waits long.
+    """
+    end = time.monotonic() + HISTORY_SECONDS
+    stale = history.stale(context.database)
+    done = sum(history.build_week(context.database, one) for one in stale if time.monotonic() < end)
+    built = f"{done:,} of {counted(len(stale), 'stale week')} of metrics were built."
+    place = context.settings["PUBLISH"]
+    if not place:
+        return built
+    written = lake.publish(context.database, target.of(place, context.settings), catalog.tables())
+    return f"{built} {written:,} files were published to {place}."
+
+
 def check(context: JobContext) -> str:
     """Log a warning for each gap and for open dead letters; delete old fires."""
     settings = context.settings
@@ -89,4 +109,5 @@ JOBS = (
     Job("otc-reconcile", "SCHEDULE_RECONCILE", reconcile),
     Job("otc-refresh-weekly", "SCHEDULE_REFRESH", refresh),
     Job("otc-check-daily", "SCHEDULE_CHECK", check),
+    Job("otc-history", "SCHEDULE_HISTORY", build_histories),  # last: the others do not wait for it
 )

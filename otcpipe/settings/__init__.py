@@ -39,12 +39,14 @@ DEFAULTS = {
     "NOW": "",
     "SINCE": "",
     "TIERS": ",".join(TIERS),
+    "PUBLISH": "",
     "SCHEDULE_TIER1": "0 6 * * wed",
     "SCHEDULE_TIER2": "0 7 * * wed",
     "SCHEDULE_ROLLING": "0 8 * * wed",
     "SCHEDULE_PUBLICATION": "10,40 6-9 * * mon,tue",  # on a Monday, or on the Tuesday after a holiday
     "SCHEDULE_RECONCILE": "*/5 * * * *",
     "SCHEDULE_REFRESH": "0 18 * * thu",
+    "SCHEDULE_HISTORY": "*/10 * * * *",
     "SCHEDULE_CHECK": "0 9 * * *",
 }
 SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")

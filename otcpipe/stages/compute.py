@@ -5,7 +5,7 @@ from functools import partial
 from graphlib import TopologicalSorter
 
 from otcpipe.errors import TooSoon
-from otcpipe.metrics import aggregates
+from otcpipe.metrics import aggregates, definitions
 from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics
 from otcpipe.metrics.parallel import LOCKS, WeekComputation, begin
 from otcpipe.records import Partition
@@ -113,7 +113,8 @@ def _store(computation: WeekComputation, due: list[Row], changed: dict[str, int]
 
 def _store_one(week: date, transaction: Transaction, metric: str) -> int:
     transaction.rows("plan_for_a_week")
-    return int(transaction.rows("store_metric", metric=metric, week=week)[0]["changed"])
+    lookback = definitions.named(metric).lookahead_weeks
+    return int(transaction.rows("store_metric", metric=metric, week=week, lookback=lookback)[0]["changed"])
 
 
 def _has_pending_records(database: Database, week: date) -> bool:
@@ -133,7 +134,7 @@ def find_differences(database: Database, week: date) -> tuple[dict[str, list[Row
         for metric in metrics():
             found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)
             if found[metric.name]:  # the next metric must not read wrong rows
-                transaction.rows("store_metric", metric=metric.name, week=week)
+                _store_one(week, transaction, metric.name)
         # read last: records that changed meanwhile have marked the week, and no worker can clear the mark
         waiting = {row["metric"] for row in transaction.rows("due_metrics", week=week)}
         transaction.connection.rollback()

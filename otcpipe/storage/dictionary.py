@@ -9,6 +9,8 @@ _HEADING = re.compile(r"^### (.+)$", re.MULTILINE)
 _NAME = re.compile(r"`otc\.(\w+)")
 _COLUMN = re.compile(r"^\| `(\w+)` \| ?(.*?) \| (.+) \|$", re.MULTILINE)
 
+HISTORY = "`otc.<metric>_history`"
+
 
 class Description(NamedTuple):
     """The text about a table, view or function, or about one of its columns, which may have a unit."""
@@ -25,14 +27,26 @@ class Description(NamedTuple):
 
 
 def descriptions() -> list[Description]:
-    """Return all descriptions; a section with two names describes both objects."""
+    """Return all descriptions; a section with two names describes both objects.
+
+    The section of `otc.<metric>_history` describes the history of every metric, which has the metric's columns too.
+    """
     sections = _HEADING.split((sql.SCHEMA / "README.md").read_text())[1:]
-    return [
-        found
-        for heading, section in zip(sections[::2], sections[1::2], strict=True)
-        for name in _NAME.findall(heading)
-        for found in _of_section(name, section)
+    pairs = list(zip(sections[::2], sections[1::2], strict=True))
+    found = [
+        one for heading, section in pairs for name in _NAME.findall(heading) for one in _of_section(name, section)
     ]
+    [history] = (section for heading, section in pairs if HISTORY in heading)
+    return [*found, *(one for metric in sql.metric_files() for one in _of_history(metric, history, found))]
+
+
+def _of_history(metric: str, section: str, found: list[Description]) -> list[Description]:
+    name = f"{metric}_history"
+    whole, *columns = _of_section(name, section.replace("<metric>", metric))
+    values = [
+        one._replace(name=name) for one in found if one.name == metric and one.column not in (None, "computed_at")
+    ]
+    return [whole, *values, *columns]
 
 
 def _of_section(name: str, section: str) -> list[Description]:

@@ -35,6 +35,7 @@ def migrate(begin: Begin) -> list[str]:
         metrics = [sql.named(f"metrics/{metric}.sql") for metric in sql.metric_files()]
         for text in [*others, *(file["table"] for file in metrics), *(file["function"] for file in metrics)]:
             transaction.script(text)
+        transaction.rows("create_history", metrics=[*sql.metric_files()])
         transaction.rows("describe", **_comments())
     return applied
 

@@ -1,5 +1,6 @@
 """S3: objects are written once, and checked against their SHA-256 on every read."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -84,6 +85,18 @@ class ObjectStore:
                     return False
                 raise
         return True
+
+    def replace(self, key: str, content: bytes) -> None:
+        """Store the bytes in place of an older object; what was captured is never stored so."""
+        metadata: dict[str, str | list[str] | tuple[str]] = {DIGEST: sha256(content)}
+        with _translate_errors(self.address):
+            self._client.put_object(
+                bucket_name=self.bucket,
+                object_name=key,
+                data=io.BytesIO(content),
+                length=len(content),
+                metadata=metadata,
+            )
 
     def make_once(self, key: str, make: Callable[[], bytes]) -> bool:
         """Store the result of `make` unless the key exists, in which case `make` is not called."""

@@ -1,16 +1,18 @@
 -- Store a week of a metric, as its own function returns it from the week's sums; returns the number of rows that changed.
--- A row with the same values stays untouched, so that its computed_at changes only with a value.
-create or replace function otc_internal.store_metric(name text, week date) returns bigint language plpgsql as $$
+-- A row with the same values stays untouched, so that its computed_at changes only with a value. `lookback` is the number of
+-- weeks that the metric reads before its own.
+drop function if exists otc_internal.store_metric(text, date);
+create or replace function otc_internal.store_metric(name text, week date, lookback int) returns bigint language plpgsql as $$
 declare
     metric regclass := format('otc.%I', name);
     columns text;
+    row_key text;
     same_key text;
     is_stored boolean;
     changed bigint;
+    new_keys text[];
 begin
-    select string_agg(quote_ident(attname), ', ' order by attnum) into columns
-    from pg_attribute
-    where attrelid = metric and attnum > 0 and not attisdropped and attname <> 'computed_at';
+    select c.columns, c.row_key into columns, row_key from otc_internal.metric_columns(name) as c;
 
     select string_agg(format(
         case when a.attnotnull then 'm.%1$I = s.%1$I' else 'm.%1$I is not distinct from s.%1$I' end, a.attname
@@ -27,22 +29,28 @@ begin
         if (select reltuples from pg_class where oid = metric) < 0 then -- its first week: the next metric reads it at once
             execute format('analyze %s', metric);
         end if;
+        delete from otc_internal.history_week as w where w.metric = name and w.week_ending = week;
         return changed;
     end if;
 
     execute format('create temporary table computed on commit drop as select %s from otc.%I(null, $1, $1)', columns, name || '_as_of')
     using week;
     execute format(
-        'with stale as (select %1$s from %2$s where week_ending = $1 except select %1$s from computed)
-        delete from %2$s as m using stale as s where m.week_ending = $1 and %3$s', columns, metric, same_key
+        'create temporary table stale on commit drop as
+        select %1$s from %2$s where week_ending = $1 except select %1$s from computed', columns, metric
     ) using week;
+    execute format('delete from %1$s as m using stale as s where m.week_ending = $1 and %2$s', metric, same_key) using week;
     execute format( -- quicker than `on conflict`: the week's lock keeps other writers away
-        'insert into %2$s (%1$s) select %1$s from computed as s
-        where not exists (select from %2$s as m where m.week_ending = $1 and %3$s)', columns, metric, same_key
-    ) using week;
-    get diagnostics changed = row_count;
-    drop table computed;
-    return changed;
+        'with added as (
+            insert into %2$s as m (%1$s) select %1$s from computed as s
+            where not exists (select from %2$s as m where m.week_ending = $1 and %3$s)
+            returning %4$s as key
+        )
+        select coalesce(array_agg(key), array[]::text[]) from added', columns, metric, same_key, row_key
+    ) into new_keys using week;
+    perform otc_internal.continue_history(name, week, lookback, new_keys);
+    drop table computed, stale;
+    return cardinality(new_keys);
 end
 $$;
 
@@ -111,7 +119,7 @@ end
 $$;
 
 -- By week: the number of rows of a metric that an observation changed, compared with the moment just before it, and how many
--- of them changed in a word or rank that people act on.
+-- of them changed in a word or rank that people act on: by the histories of these weeks.
 create or replace function otc_internal.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
 returns table (week_ending date, metric_name text, rows bigint, words bigint, names text[]) language plpgsql stable as $$
 declare
@@ -122,7 +130,7 @@ declare
     called text;
 begin
     select string_agg(quote_ident(attname), ', ' order by attnum),
-        case when bool_or(attname = 'symbol') then 'where symbol = any ($5)' else '' end,
+        case when bool_or(attname = 'symbol') then 'and symbol = any ($4)' else '' end,
         coalesce(string_agg(quote_ident(attname), ', ') filter (
             where attname in ('trend', 'concentration_level', 'concentration_level_2023', 'rank')
         ), ''),
@@ -137,8 +145,12 @@ begin
     where i.indrelid = format('otc.%I', metric)::regclass and i.indisunique;
 
     return query execute format(
-        'with after as (select %1$s from otc.%2$I($1, $2, $3) %4$s),
-        before as (select %1$s from otc.%2$I($4, $2, $3) %4$s),
+        'with after as (
+            select %1$s from otc.%2$I where known_from = $1 and week_ending between $2 and $3 %4$s
+        ),
+        before as (
+            select %1$s from otc.%2$I where known_until = $1 and week_ending between $2 and $3 %4$s
+        ),
         differing as (
             select %3$s, %8$s as called, concat_ws(chr(32), %5$s) as word
             from (select * from after except select * from before) as a
@@ -153,7 +165,7 @@ begin
         select k.week_ending, %6$L::text, count(*), count(*) filter (where k.is_word),
             array_agg(distinct k.called) filter (where k.is_word)
         from keyed as k group by k.week_ending',
-        columns, metric || '_as_of', keys, of_symbols, coalesce(nullif(word, ''), 'null'), metric, word <> '', called
-    ) using moment, first_week, last_week, moment - interval '1 microsecond', symbols;
+        columns, metric || '_history', keys, of_symbols, coalesce(nullif(word, ''), 'null'), metric, word <> '', called
+    ) using moment, first_week, last_week, symbols;
 end
 $$;

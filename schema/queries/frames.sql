@@ -32,6 +32,13 @@ from otc.{table}(%(at)s, %(first)s, %(last)s)
 where week_ending between %(first)s and %(last)s
 {conditions};
 
+-- name: history_rows
+-- Rows of a table's history.
+select {columns}
+from otc.{table}
+where week_ending between %(first)s and %(last)s
+{conditions};
+
 -- name: known_records
 -- Records as known at a moment.
 select {columns}
@@ -80,6 +87,10 @@ and venue_type = %(scope)s
 -- name: in_order_of_keys
 -- Order: by what identifies a row.
 order by {keys}
+
+-- name: in_order_of_history
+-- Order: by what identifies a row, and since when it is known.
+order by {keys}, known_from
 
 -- name: never_null
 -- Columns of a table that are never null; those of the records are the versions'.

@@ -1,10 +1,10 @@
 -- name: mark_due
--- The week, loaded or no longer, and the later loaded weeks that each metric reaches. Existing marks are locked: a
+-- The week, loaded or no longer, and the later weeks with captures that each metric reaches. Existing marks are locked: a
 -- transaction that takes one waits until this change is committed.
 insert into otc_internal.metric_due (week_ending, metric, over_stored)
 select p.week_ending, m.metric, m.over_stored
 from unnest(%(metrics)s::text[], %(over_stored)s::boolean[], %(reaches)s::int[]) as m (metric, over_stored, reach)
-inner join (select week_ending from otc.loaded_partition union select %(week)s::date) as p
+inner join (select week_ending from otc.capture where persisted_at is not null union select %(week)s::date) as p
     on p.week_ending between %(week)s and %(week)s::date + 7 * m.reach
 order by p.week_ending, m.metric, m.over_stored
 on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;
@@ -173,4 +173,4 @@ vacuum (skip_locked) otc_internal.symbol_sum, otc_internal.venue_sum;
 
 -- name: store_metric
 -- Store a week of a metric; returns the number of rows that changed.
-select otc_internal.store_metric(%(metric)s, %(week)s) as changed;
+select otc_internal.store_metric(%(metric)s, %(week)s, %(lookback)s) as changed;

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from otcpipe import resources
-from otcpipe.metrics import definitions
+from otcpipe.metrics import definitions, history
 from otcpipe.pipeline import ledger
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -53,6 +53,11 @@ KNOWN = """
     from otc.venue_volume_as_of('{}') as v
 """
 
+KNOWN_METRIC = """
+    select to_jsonb(h) - array['known_from', 'known_until', 'certainty', 'opened_by', 'closed_by'] as row
+    from otc.{0}_history as h
+    where known_from <= '{1}' and (known_until > '{1}' or known_until is null)
+"""
 
 COUNTS = ("rows", "records", "totals", "rejects")
 STATUS = ("week_ending", "tier", "state", "reason", "grade", *COUNTS, "reconciled", "source")
@@ -61,8 +66,11 @@ STATUS = ("week_ending", "tier", "state", "reason", "grade", *COUNTS, "reconcile
 def read(query: Query, moments: Mapping[str, object]) -> Tables:
     """Return the tables as they are, and what was known at each moment according to them."""
     asked = COMPARED_COLUMNS | {f"known {name}": KNOWN.format(moment) for name, moment in moments.items()}
+    history.build(resources.database())
     for metric in definitions.metrics():
         asked[metric.name] = f"select to_jsonb(m) - 'computed_at' as row from otc.{metric.name} as m"
+        for name, moment in moments.items():
+            asked[f"{metric.name} {name}"] = KNOWN_METRIC.format(metric.name, moment)
     found = {name: sorted(map(str, query(text))) for name, text in asked.items()}
     status = [tuple(row[name] for name in STATUS) for row in ledger.partitions(resources.database())]
     return found | {"status": sorted(map(str, status))}

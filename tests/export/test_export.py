@@ -43,7 +43,8 @@ def exported(folder: Path, table: str, **more: Any) -> list[Row]:
     """The rows of an export to Parquet, each with its week."""
     export(resources.database(), Request(table, "parquet", folder, **more), ignore)
     rows = []
-    for path in sorted((folder / table).glob("week_ending=*/[!.]*")):
+    name = f"{table}_history" if more.get("is_history") else table
+    for path in sorted((folder / name).glob("week_ending=*/[!.]*")):
         week = date.fromisoformat(path.parent.name.removeprefix("week_ending="))
         rows += [{"week_ending": week} | row for row in pq.ParquetFile(path).read().to_pylist()]
     return rows
@@ -113,6 +114,19 @@ def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, 
         arguments = "%s, true" if table == RECORDS else "%s"
         assert same(rows, names) == same(stored(f"select * from otc.{table}_as_of({arguments})", moment), names)
         assert all(row["available_at"] <= moment for row in rows)
+
+
+def test_every_history_equals_its_export(environment: dict[str, str], tmp_path: Path) -> None:
+    partition = Partition(WEEK, "T1")
+    captures = random_captures(random.Random(6), partition)
+    drive(*[observe(text(partition, capture.rows), partition, capture.at, "all") for capture in captures])
+    for table in tables():
+        rows = exported(tmp_path, table, is_history=True)
+        names = list(stored(f"select * from otc.{table}_history limit 1")[0])
+        assert same(rows, names) == same(stored(f"select * from otc.{table}_history"), names), table
+        assert any(row["known_until"] for row in rows)
+    with pytest.raises(Invalid, match="a history holds all moments"):
+        exported(tmp_path, RECORDS, is_history=True, at=NOON)
 
 
 def test_what_was_not_known_yet_is_removed(environment: dict[str, str], tmp_path: Path) -> None:

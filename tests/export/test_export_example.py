@@ -1,4 +1,4 @@
-"""The examples in the document of exports read an export in pandas and in DuckDB, and see nothing before its time."""
+"""The examples in the document of exports join a history, and see nothing before its time."""
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pytest
 
 from otcpipe.records import Partition
@@ -23,8 +24,16 @@ SHARES = (100, 200, 300)
 
 def in_pandas(decisions: pd.DataFrame) -> pd.DataFrame:
     names: dict[str, Any] = {"decisions": decisions}
-    exec(example(DOCUMENT, "python"), names)
+    exec(example(DOCUMENT, "python", "import pandas"), names)
     joined = names["joined"]
+    assert isinstance(joined, pd.DataFrame)
+    return joined
+
+
+def in_polars(decisions: pd.DataFrame) -> pd.DataFrame:
+    names: dict[str, Any] = {"decisions": pl.from_pandas(decisions)}
+    exec(example(DOCUMENT, "python", "import polars"), names)
+    joined = names["joined"].to_arrow().to_pandas()
     assert isinstance(joined, pd.DataFrame)
     return joined
 
@@ -48,8 +57,8 @@ def restated(environment: dict[str, str]) -> dict[datetime, int | None]:
     return {
         due_at(WEEKS[0].week_ending, "T1") - timedelta(hours=1): None,
         second - timedelta(minutes=1): 100,
-        second + timedelta(days=1): 100,  # 200 was known, and is not what the week says now
-        third + timedelta(days=1): 100,
+        second + timedelta(days=1): 200,  # which is not what the week says now
+        third + timedelta(days=1): 300,
         third + timedelta(days=6): 999,  # and not 555, of an older week that was restated later
     }
 
@@ -59,12 +68,12 @@ def observed(partition: Partition, shares: int, at: datetime) -> Any:
     return observe(text(partition, {("SPY", "AAAA"): (shares, published)}), partition, at, "all")
 
 
-@pytest.mark.parametrize("read", [in_pandas, in_duckdb])
+@pytest.mark.parametrize("read", [in_pandas, in_polars, in_duckdb])
 def test_the_example_does_not_look_ahead(
     read: Any, restated: dict[datetime, int | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    exported(tmp_path / "export", TABLE)
+    exported(tmp_path / "export", TABLE, is_history=True)
     times = pd.to_datetime(pd.Series(list(restated)), utc=True).dt.as_unit("us")
     joined = read(pd.DataFrame({"symbol": "SPY", "at": times}))
     volumes = [None if pd.isna(value) else int(value) for value in joined["current_volume"]]

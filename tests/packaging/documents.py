@@ -28,9 +28,10 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def example(document: str, language: str) -> str:
-    """The first block of code in a language."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", DOCUMENTS[document], re.MULTILINE | re.DOTALL)
+def example(document: str, language: str, containing: str = "") -> str:
+    """The first block of code in a language that contains a text."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENTS[document], re.MULTILINE | re.DOTALL)
+    found = [str(block) for block in blocks if containing in block]
     if not found:
         raise LookupError(f"{document} has no example in {language}")
-    return found[1]
+    return found[0]

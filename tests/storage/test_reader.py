@@ -61,7 +61,7 @@ def test_every_table_view_and_as_of_function_of_otc_can_be_read(reader: "psycopg
         "truncate otc.stage_run",
         "create table otc.mine (n int)",
         "drop view otc.venue_volume",
-        "select otc_internal.store_metric('symbol_summary', '2025-11-14')",
+        "select otc_internal.store_metric('symbol_summary', '2025-11-14', 0)",
         "delete from otc_internal.volume_record",
         "select * from otc_internal.decision",
         "select * from otc_internal.metric_due",

@@ -104,7 +104,8 @@ def test_a_database_of_release_0_1_0_ends_with_the_schema_of_a_new_one(
     url = old["OTCPIPE_DATABASE_URL"]
     before = {name: query(text) for name, text in KEPT.items()}
     assert before["records"] == [(10533, 2, 2279803771)]
-    assert resources.database().migrate() == [name for name, _ in statements.upgrades()]
+    later = [name for name, _ in statements.migrations()[1:]]
+    assert resources.database().migrate() == [*(name for name, _ in statements.upgrades()), *later]
     assert {name: query(text) for name, text in KEPT.items()} == before
     assert resources.database().migrate() == []
     upgraded = schema(url)

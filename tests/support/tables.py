@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from otcpipe.metrics import definitions
+from otcpipe import resources
+from otcpipe.metrics import definitions, history
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 
@@ -32,6 +33,10 @@ def all_tables(sql: Sql) -> dict[str, list[str]]:
     asked |= {name: f"select to_jsonb(t) from otc_internal.{name} as t" for name in INTERNAL}
     asked |= {
         one.name: f"select to_jsonb(m) - 'computed_at' from otc.{one.name} as m" for one in definitions.metrics()
+    }
+    history.build(resources.database())
+    asked |= {
+        f"{one.name}_history": f"select to_jsonb(h) from otc.{one.name}_history as h" for one in definitions.metrics()
     }
     return {name: sorted(map(str, sql(text))) for name, text in asked.items()}
 

@@ -40,4 +40,5 @@ def in_terminal(width: int, *commands: str, lines: int = 1000, **variables: str)
     finally:
         os.close(master)
         process.wait(60)
-    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode().replace("\r\n", "\n"))  # without colours
+    text = re.sub(r"\x1b\[[0-9;]*m", "", printed.decode().replace("\r\n", "\n"))  # without colours
+    return re.sub(r"^.*\x1b\[2K|\x1b\[\?25[lh]", "", text, flags=re.MULTILINE)  # nor what was erased again

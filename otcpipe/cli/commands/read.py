@@ -102,6 +102,29 @@ def venues(
 
 @commands.command(
     examples=(
+        "otcpipe publish --to lake",
+        "otcpipe publish symbol_summary venue_volume --to s3://BUCKET/PREFIX --from 2025-01-03",
+    ),
+)
+def publish(
+    tables: Annotated[
+        list[str] | None, typer.Argument(metavar="[TABLES]", help="venue_volume or metrics; default: all.")
+    ] = None,
+    *,
+    place: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TARGET", help="A folder or s3://BUCKET/PREFIX; default: OTCPIPE_PUBLISH."),
+    ] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Only from this week on.")] = None,
+) -> None:
+    """Publish the histories as Parquet files that other programs read without PostgreSQL."""
+    from otcpipe.cli import publish
+
+    publish.publish(tables or [], place, first)
+
+
+@commands.command(
+    examples=(
         "otcpipe export symbol_summary --format csv",
         "otcpipe export venue_volume --from 2025-01-03 --as-of 2026-03-04 -o files",
     ),
@@ -140,6 +163,9 @@ def export(
     ] = False,
     single_file: Annotated[bool, typer.Option("--single-file", help="One file with all weeks.")] = False,
     as_of: AsOf = None,
+    with_history: Annotated[
+        bool, typer.Option("--history", help="All values of all times, with known_from and known_until.")
+    ] = False,
     folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output directory.")] = Path("export"),
     former_table: Annotated[str | None, typer.Option("--table", hidden=True)] = None,
     dry_run: DryRun = False,
@@ -158,6 +184,7 @@ def export(
         columns=columns,
         is_float=floats,
         is_single_file=single_file,
+        is_history=with_history,
         is_dry=dry_run,
     )
 

@@ -90,6 +90,24 @@ def rebuild(*, dry_run: DryRun = False) -> None:
 
 @commands.command(
     examples=(
+        "otcpipe history",
+        "otcpipe history --from 2025-11-14 --again",
+    ),
+)
+def history(
+    *,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Only from this week on.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Only up to this week.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Build what is up to date too.")] = False,
+) -> None:
+    """Build the histories of the metrics that are stale; the scheduler does so too."""
+    from otcpipe.cli import history
+
+    history.history(first, last, again=again)
+
+
+@commands.command(
+    examples=(
         "otcpipe reprocess --prefix raw/T1/2025 --dry-run",
         "otcpipe reprocess --prefix normalized/T1/2025-11-14 --stage persist --only",
     ),

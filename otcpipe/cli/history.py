@@ -1,0 +1,26 @@
+"""Build the histories of the metrics."""
+
+from datetime import date
+
+from rich.progress import track
+
+from otcpipe import resources, weeks
+from otcpipe.cli.console import console, say
+from otcpipe.metrics import history as _history
+from otcpipe.text.counting import counted
+
+
+def history(first: str | None, last: str | None, *, again: bool) -> None:
+    """Build what is stale of all metrics in these weeks; with `again`, all of it."""
+    begin, end = weeks.parse_span(first, last, resources.settings().now())
+    if again:
+        _history.forget(resources.database(), begin or date.min, end or date.max)
+    built = build_histories(None, begin, end)
+    say(f"{counted(built, 'week')} of metrics were built." if built else "All histories are up to date.")
+
+
+def build_histories(names: list[str] | None, first: date | None, last: date | None) -> int:
+    """Build what is stale of some metrics, or of all, and show the progress; return how many weeks were built."""
+    stale = _history.stale(resources.database(), names, first or date.min, last or date.max)
+    shown = track(stale, "building histories", console=console, transient=True, disable=not console.is_terminal)
+    return sum(_history.build_week(resources.database(), one) for one in shown)

@@ -1,0 +1,117 @@
+"""Where a lake is written to: a folder, or a bucket of the object store."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from otcpipe.errors import Damaged, Invalid
+from otcpipe.settings import Settings
+from otcpipe.storage.files import PART, check, flush, writing
+from otcpipe.storage.s3 import ObjectStore
+
+S3 = "s3://"
+
+
+class Target(Protocol):
+    """Files by their paths below a root, which other programs may read at any time."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None if it does not exist."""
+
+    def put(self, path: str, content: bytes) -> bool:
+        """Write a file whole, unless it exists; return whether it was written."""
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write a file whole, in place of an older one."""
+
+    def paths(self) -> Iterator[str]:
+        """Yield the paths of all files."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file; a missing one is no error."""
+
+
+def of(text: str, settings: Settings) -> Target:
+    """Return the target `s3://BUCKET/PREFIX` or a folder; raises Invalid for anything else."""
+    if not text.startswith(S3):
+        if "://" in text or not text:
+            raise Invalid(f"{text!r} is neither a folder nor s3://BUCKET/PREFIX.")
+        return Folder(Path(text))
+    bucket, _, prefix = text.removeprefix(S3).partition("/")
+    prefix = prefix.strip("/")
+    own = settings["S3_PREFIX"]
+    if not bucket or not prefix or ".." in prefix.split("/"):
+        raise Invalid(f"{text!r} lacks a bucket or a prefix: give s3://BUCKET/PREFIX.")
+    if bucket == settings["S3_BUCKET"] and f"{prefix}/".startswith(f"{own}/"):
+        raise Invalid(f"{text!r} is where otcpipe keeps what it captured: choose another prefix.")
+    store = ObjectStore(replace(settings, values={**settings.values, "S3_BUCKET": bucket}))
+    if not store.has_bucket():
+        raise Invalid(f"There is no bucket {bucket!r}: create it first.")
+    return Bucket(store, prefix)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder. A file appears under its name when all of it is on disk."""
+
+    root: Path
+
+    def read(self, path: str) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return (self.root / path).read_bytes()
+        return None
+
+    def put(self, path: str, content: bytes) -> bool:
+        if (self.root / path).exists():
+            return False
+        self.replace(path, content)
+        return True
+
+    def replace(self, path: str, content: bytes) -> None:
+        file = self.root / path
+        check(file)
+        part = file.with_name(f".{file.name}{PART}")
+        with writing(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as written:
+                written.write(content)
+                flush(written.fileno())
+            part.replace(file)
+
+    def paths(self) -> Iterator[str]:
+        for file in sorted(self.root.rglob("*.parquet")):
+            yield str(file.relative_to(self.root))
+
+    def remove(self, path: str) -> None:
+        (self.root / path).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, whose objects appear whole."""
+
+    store: ObjectStore
+    prefix: str
+
+    def read(self, path: str) -> bytes | None:
+        with suppress(Damaged):
+            return self.store.get(self._key(path)) if self.store.exists(self._key(path)) else None
+        raise Invalid(f"{self._key(path)} was not written by otcpipe.")
+
+    def put(self, path: str, content: bytes) -> bool:
+        return self.store.put_once(self._key(path), content)
+
+    def replace(self, path: str, content: bytes) -> None:
+        self.store.replace(self._key(path), content)
+
+    def paths(self) -> Iterator[str]:
+        for key in self.store.keys(f"{self.prefix}/"):
+            yield key.removeprefix(f"{self.prefix}/")
+
+    def remove(self, path: str) -> None:
+        self.store.discard(self._key(path))
+
+    def _key(self, path: str) -> str:
+        return f"{self.prefix}/{path}"

@@ -1,0 +1,77 @@
+"""The histories of the metrics: each value with the interval in which it was the known one.
+
+A computation continues the history of a week whose newest capture restates it. Any other change makes the week's
+history stale. It is then built from the records: the metric's rows at each moment at which something became known.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from otcpipe.errors import Unready
+from otcpipe.metrics.definitions import Metric, max_lookahead, metrics
+from otcpipe.metrics.parallel import LOCKS
+from otcpipe.storage.postgres import Database
+
+
+@dataclass(frozen=True)
+class StaleWeek:
+    """A week of a metric whose history is to be built."""
+
+    metric: Metric
+    week: date
+
+
+def stale(
+    database: Database, names: Iterable[str] | None = None, first: date = date.min, last: date = date.max
+) -> list[StaleWeek]:
+    """Return the stale weeks of some metrics and those that they read, or of all, in the order of building.
+
+    A week whose metric is due is left out: its computation is still to come. Raises Unready if there are some, and
+    the server refuses changes, as a replica does.
+    """
+    wanted = _with_reads(names)
+    with database.transaction() as transaction:
+        rows = transaction.rows("stale_histories", metrics=[*wanted], first=first, last=last)
+        if rows and transaction.rows("is_read_only")[0]["is_read_only"]:
+            raise Unready("Some histories are not built yet: run `otcpipe history` on a server that accepts changes.")
+    return [StaleWeek(wanted[row["metric"]], row["week_ending"]) for row in rows]
+
+
+def build(
+    database: Database, names: Iterable[str] | None = None, first: date = date.min, last: date = date.max
+) -> int:
+    """Build what is stale; return how many weeks of a metric were built."""
+    return sum(build_week(database, one) for one in stale(database, names, first, last))
+
+
+def build_week(database: Database, one: StaleWeek) -> bool:
+    """Build a week of a metric's history; return False if the metric is due.
+
+    The week's lock keeps computations away. A change of the records marks the metric as due in its own transaction,
+    so that all statements saw the same records if no mark is visible at the end.
+    """
+    reads = sorted(one.metric.reads - {one.metric.name})
+    with database.transaction() as transaction:
+        transaction.rows("lock_week", week=one.week, reach=max_lookahead(), space=LOCKS)
+        transaction.rows("plan_for_a_week")
+        lookback = one.metric.lookahead_weeks
+        transaction.rows("build_history", metric=one.metric.name, week=one.week, lookback=lookback, reads=reads)
+        if transaction.rows("is_due", metric=one.metric.name, week=one.week)[0]["is_due"]:
+            transaction.connection.rollback()
+            return False
+    return True
+
+
+def forget(database: Database, first: date, last: date) -> None:
+    """Make all histories of these weeks stale."""
+    with database.transaction() as transaction:
+        transaction.run("forget_histories", metrics=[metric.name for metric in metrics()], first=first, last=last)
+
+
+def _with_reads(names: Iterable[str] | None) -> dict[str, Metric]:
+    """Return the metrics and those that they read, each after these; all if no names are given."""
+    wanted = {metric.name for metric in metrics()} if names is None else set(names)
+    for metric in reversed(metrics()):
+        wanted |= metric.reads if metric.name in wanted else set()
+    return {metric.name: metric for metric in metrics() if metric.name in wanted}

@@ -1,0 +1,196 @@
+"""The history of each table against its definition: the rows as known at any moment."""
+
+import random
+import subprocess
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from otcpipe import resources
+from otcpipe.metrics import definitions, history
+from otcpipe.pipeline import decisions
+from otcpipe.pipeline.decisions import Decision
+from otcpipe.records import Partition
+from otcpipe.weeks import due_at
+from tests.audit.test_as_of import Capture, random_captures, text
+from tests.support.pipeline import accept, api_text, drive, observe, reconciled
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+Here = Callable[..., "subprocess.CompletedProcess[str]"]
+WEEK = date(2026, 3, 6)
+METRICS = [metric.name for metric in definitions.metrics()]
+LAST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def weeks(number: int, *tiers: str) -> list[Partition]:
+    return [Partition(WEEK + timedelta(days=7 * week), tier) for week in range(number) for tier in tiers]
+
+
+def load(partition: Partition, capture: Capture) -> None:
+    drive(observe(text(partition, capture.rows), partition, capture.at, "all"))
+
+
+def spoiled(partition: Partition) -> bytes:
+    """A capture with so many rejects, of symbols that have records elsewhere, that it is held."""
+    good = [{"issueSymbolIdentifier": f"S{number}"} for number in range(90)]
+    bad = [
+        {"issueSymbolIdentifier": "ABC"[at % 3], "MPID": f"R{at}", "totalWeeklyShareQuantity": "x"}
+        for at in range(15)
+    ]
+    return api_text([*good, *bad], partition)
+
+
+def build() -> int:
+    return history.build(resources.database())
+
+
+def withdraw(sql: Sql, key: str, partition: Partition, at: datetime) -> None:
+    prefix = resources.settings()["S3_PREFIX"]
+    decision = Decision("withdraw", partition, key, "an example", at)
+    decisions.record(resources.database(), resources.store(), prefix, decision)
+    drive(*reconciled())
+
+
+def moments(captures: Iterable[tuple[Partition, Capture]]) -> set[datetime]:
+    """Each moment at which knowledge changes, and the one just before it."""
+    found = {LAST}
+    for partition, capture in captures:
+        for at in (capture.at, due_at(partition.week_ending, partition.tier)):
+            found |= {at, at - timedelta(microseconds=1)}
+    return found
+
+
+def differing(sql: Sql, at: datetime) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows by table that only the history or only the answer as of a moment has."""
+    found = {}
+    tables = {metric: sql("select columns from otc_internal.metric_columns(%s)", metric)[0][0] for metric in METRICS}
+    records = sql(
+        "select string_agg(attname, ', ') from pg_attribute"
+        " where attrelid = 'otc.known_record'::regclass and attnum > 0 and attname <> 'avg_trade_size'"
+    )
+    for table, columns in {**tables, "venue_volume": records[0][0]}.items():
+        known = (
+            f"select {columns} from otc.{table}_history"
+            f" where known_from <= '{at}' and (known_until > '{at}' or known_until is null)"
+        )
+        defined = f"select {columns} from otc.{table}_as_of('{at}')"
+        found[table] = sql(f"({known} except all {defined}) union all ({defined} except all {known})")
+    return found
+
+
+def assert_defined(sql: Sql, at: Iterable[datetime]) -> None:
+    for moment in at:
+        assert {table: rows for table, rows in differing(sql, moment).items() if rows} == {}, moment
+
+
+def assert_without_overlap(sql: Sql) -> None:
+    """No key has two values at once, and two intervals that touch have different values."""
+    for metric in METRICS:
+        (columns, keys) = sql("select columns, keys from otc_internal.metric_columns(%s)", metric)[0]
+        values = ", ".join(name for name in columns.split(", ") if name not in keys)
+        wrong = sql(
+            f"""
+            select * from (
+                select {", ".join(keys)}, known_from, known_until, row({values})::text as value,
+                    lag(known_until) over w as until_before, lag(row({values})::text) over w as value_before,
+                    row_number() over w > 1 as is_later
+                from otc.{metric}_history window w as (partition by {", ".join(keys)} order by known_from)
+            ) as h
+            where known_until <= known_from
+                or is_later and (until_before is null or until_before > known_from)
+                or until_before = known_from and value = value_before
+            """
+        )
+        assert wrong == [], metric
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+def test_at_every_moment_the_history_is_the_answer_as_of_it(seed: int, sql: Sql) -> None:
+    """Captures of three tiers in any order, one of them withdrawn, one held and perhaps accepted later."""
+    rng = random.Random(seed)
+    captures = {one: random_captures(rng, one) for one in weeks(2 + seed % 2, "T1", "T2", "OTCE")}
+    arrivals = [(partition, capture) for partition in captures for capture in captures[partition]]
+    rng.shuffle(arrivals)
+    for number, (partition, capture) in enumerate(arrivals):
+        load(partition, capture)
+        if number % 5 == 4:
+            build()
+    held = Partition(WEEK, "OTCE")
+    wrong = Capture(max(one.at for one in captures[held]) + timedelta(days=1), {})
+    drive(observe(spoiled(held), held, wrong.at, "all"))
+    assert sql("select tier from otc.held_partition") == [("OTCE",)]
+    if seed % 3 == 0:
+        accept(held)
+        drive(*reconciled())
+    keys = sql("select fetched_key, week_ending, tier from otc.capture order by week_ending, tier, observed_at")
+    key, week, tier = rng.choice(keys)
+    withdraw(sql, key, Partition(week, tier), wrong.at)
+    assert build() > 0
+    assert_without_overlap(sql)
+    assert_defined(sql, rng.sample(sorted(moments([*arrivals, (held, wrong)])), 10))
+    assert build() == 0
+
+
+def test_a_newest_capture_that_restates_continues_the_history(sql: Sql) -> None:
+    """The ordinary week: nothing is built again, and the rows that changed are closed by their capture."""
+    places = weeks(3, "T1")
+    captures = {place: random_captures(random.Random(8), place) for place in places}
+    for place, (first, *_) in captures.items():
+        load(place, first)
+    assert build() > 0
+    later = sorted(((one, place) for place in places for one in captures[place][1:]), key=lambda pair: pair[0].at)
+    assert len(later) > 3
+    for number, (capture, place) in enumerate(later):
+        load(place, Capture(LAST - timedelta(days=900 - number), capture.rows))
+        assert build() == 0
+    assert_without_overlap(sql)
+    assert_defined(sql, [LAST, *(LAST - timedelta(days=900 - number) for number in range(-1, len(later)))])
+    before = {metric: sql(f"select * from otc.{metric}_history order by 1::text, known_from") for metric in METRICS}
+    assert any(row[-1] for rows in before.values() for row in rows)
+    history.forget(resources.database(), date.min, date.max)
+    assert sql("select count(*) from otc.symbol_summary_history") == [(0,)]
+    assert build() > 0
+    for metric, rows in before.items():
+        assert set(map(str, sql(f"select * from otc.{metric}_history"))) == set(map(str, rows)), metric
+
+
+def test_each_row_names_the_captures_that_opened_and_closed_it(sql: Sql) -> None:
+    """Two tiers that are published at one moment are told apart by the row's tier or symbol."""
+    t2, otce = weeks(1, "T2", "OTCE")
+    due, late = due_at(WEEK, "T2"), due_at(WEEK, "T2") + timedelta(days=40)
+    updated = due.date()
+    load(t2, Capture(late, {("AAA", "AAAA"): (5, updated)}))
+    load(otce, Capture(late + timedelta(hours=1), {("OOO", "AAAA"): (5, updated)}))
+    load(otce, Capture(late + timedelta(days=2), {("OOO", "AAAA"): (8, updated)}))
+    build()
+    of_tier: dict[str, datetime] = dict(sql("select tier, min(observed_at) from otc.capture group by tier"))
+    newest = sql("select capture_id from otc.capture order by observed_at desc limit 1")[0][0]
+    for metric in ("symbol_summary", "symbol_concentration"):
+        rows = sql(
+            f"""
+            select h.symbol, h.known_from, o.tier, o.observed_at, h.known_until, h.closed_by, h.certainty
+            from otc.{metric}_history as h inner join otc.capture as o on o.capture_id = h.opened_by
+            where h.scope = 'ATS' order by 1, 2
+            """
+        )
+        expected: list[tuple[Any, ...]] = [("AAA", due, "T2", of_tier["T2"], None, None, "inferred")]
+        if metric == "symbol_summary":
+            restated = late + timedelta(days=2)
+            expected += [
+                ("OOO", due, "OTCE", of_tier["OTCE"], restated, newest, "inferred"),
+                ("OOO", restated, "OTCE", restated, None, None, "observed"),
+            ]
+        else:
+            expected += [("OOO", due, "OTCE", of_tier["OTCE"], None, None, "inferred")]
+        assert rows == expected
+
+
+def test_the_command_builds_what_is_stale_or_all(sql: Sql, here: Here) -> None:
+    load(weeks(1, "T1")[0], random_captures(random.Random(1), weeks(1, "T1")[0])[0])
+    first = here("history")
+    assert (first.returncode, first.stdout) == (0, f"{len(METRICS)} weeks of metrics were built.\n")
+    assert here("history").stdout == "All histories are up to date.\n"
+    assert here("history", "--again", "--from", "2026-03-06").stdout == first.stdout
+    assert here("history", "--again", "--from", "2026-03-16").stdout == "All histories are up to date.\n"
