@@ -16,3 +16,8 @@ def __getattr__(name: str) -> Any:
     if name in PLACES:
         return getattr(import_module(f"otcpipe.frames.{PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what notebooks use, for completion; it is imported only when it is used."""
+    return sorted({*globals(), *__all__})

@@ -127,3 +127,7 @@ def test_a_server_that_is_down_is_one_sentence(two_real_weeks: dict[str, str]) -
 def test_every_error_of_the_server_is_one_sentence(statement: str, words: str) -> None:
     with pytest.raises(OtcpipeError, match=words), resources.database().snapshot() as transaction:
         transaction.script(statement)
+
+
+def test_completion_offers_what_notebooks_use() -> None:
+    assert {"columns", "read", "tables"} <= set(dir(otcpipe))
