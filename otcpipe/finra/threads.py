@@ -14,6 +14,7 @@ from threading import Event
 from typing import TypeVar
 
 from otcpipe.finra.limits import LIMIT, Limit
+from otcpipe.storage import cancellation
 
 SLICE_SECONDS = 0.25  # seconds
 T = TypeVar("T")
@@ -27,7 +28,9 @@ class Threads:
         self._limit = limit
 
     def all(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        """Return the results in the order of the calls; raises the first error at once, TimedOut past the limit.
+        """Return the results in the order of the calls.
+
+        Raises the first error at once, TimedOut past the limit, and the reason if the stage was stopped.
 
         After an error no further call is started.
         """
@@ -39,6 +42,7 @@ class Threads:
             while wait(futures, SLICE_SECONDS, FIRST_EXCEPTION).not_done:
                 if errors:
                     raise errors[0]
+                cancellation.check()
                 self._limit.check()
             return [one.result() for one in futures]
         finally:

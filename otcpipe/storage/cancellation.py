@@ -15,7 +15,7 @@ from otcpipe.errors import OtcpipeError
 
 PATIENCE_SECONDS = 1.0  # until the thread raises the reason itself; then the reason is raised in it from outside
 CLEAN_UP_SECONDS = 2.0  # in which the stopped thread may still run statements, such as a rollback
-RaiseInThread = Callable[[int, type[BaseException]], None]  # takes the identifier of the thread
+RaiseInThread = Callable[[int, type[BaseException]], bool]  # takes a thread's identifier; False: try again later
 
 
 class Stopped(OtcpipeError):
@@ -74,8 +74,7 @@ class StageWork:
                     with suppress(Exception):  # if the server is gone, so is its statement
                         cancel()
             if not self._raised_at and now - self._stopped_at > PATIENCE_SECONDS:
-                self._raised_at = now
-                self._raise_in_thread(self._thread, self._reason)
+                self._raised_at = now if self._raise_in_thread(self._thread, self._reason) else 0.0
 
     def end(self) -> None:
         """Ignore further calls of `stop`: the thread goes on to other work."""

@@ -1,6 +1,5 @@
 """Whatever the server sends, reading a page or a partition ends in time and within bounds."""
 
-import ctypes
 import gc
 import json
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any, cast
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
+from otcpipe.broker.interrupts import raise_in_thread
 from otcpipe.errors import Defective
 from otcpipe.finra import Finra
 from otcpipe.finra.transport import expand
@@ -122,7 +122,7 @@ def test_a_stage_past_its_time_limit_stops_its_pages(server: FinraServer, fault:
     thread = threading.Thread(target=stage)
     thread.start()
     wait_until(lambda: any(seen.fault for seen in server.requests))
-    interrupt(thread)
+    wait_until(lambda: raise_in_thread(thread.ident or 0, TimeLimitExceeded))
     start = time.monotonic()
     thread.join(5)
     assert ended
@@ -131,12 +131,6 @@ def test_a_stage_past_its_time_limit_stops_its_pages(server: FinraServer, fault:
     seen = len(server.requests)
     time.sleep(0.5)
     assert len(server.requests) == seen
-
-
-def interrupt(thread: threading.Thread) -> None:
-    """As Dramatiq does past a time limit."""
-    identity = ctypes.c_long(thread.ident or 0)
-    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(TimeLimitExceeded)) == 1
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

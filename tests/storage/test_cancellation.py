@@ -12,10 +12,10 @@ import dramatiq
 import psycopg
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
-from dramatiq.middleware.threading import raise_thread_exception
 
 from otcpipe import resources
 from otcpipe.broker import actors
+from otcpipe.broker.interrupts import raise_in_thread
 from otcpipe.broker.messages import message_of
 from otcpipe.errors import TooSoon
 from otcpipe.pipeline.ledger import Run
@@ -149,7 +149,7 @@ def test_work_without_a_server_is_interrupted_where_it_is(monkeypatch: pytest.Mo
     works, ended = list[StageWork](), list[type[BaseException]]()
 
     def counts() -> None:
-        works.append(StageWork(raise_thread_exception))
+        works.append(StageWork(raise_in_thread))
         cancellation.CURRENT.set(works[0])
         number = 0
         try:
@@ -167,7 +167,7 @@ def test_work_without_a_server_is_interrupted_where_it_is(monkeypatch: pytest.Mo
 
 
 def test_the_reason_is_raised_once_and_helpers_stop_at_each_check() -> None:
-    work, found = StageWork(raise_thread_exception), list[str]()
+    work, found = StageWork(raise_in_thread), list[str]()
     work.check()
     work.stop(TimeLimitExceeded)
 
@@ -189,7 +189,7 @@ def test_the_reason_is_raised_once_and_helpers_stop_at_each_check() -> None:
 
 
 def test_work_that_has_ended_is_not_stopped() -> None:
-    work = StageWork(raise_thread_exception)
+    work = StageWork(raise_in_thread)
     work.end()
     work.stop(TimeLimitExceeded)
     work.check()

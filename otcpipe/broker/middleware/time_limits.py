@@ -6,8 +6,8 @@ import time
 
 import dramatiq
 from dramatiq.middleware import Middleware, Shutdown, TimeLimitExceeded
-from dramatiq.middleware.threading import raise_thread_exception
 
+from otcpipe.broker.interrupts import raise_in_thread
 from otcpipe.storage import cancellation
 from otcpipe.storage.cancellation import StageWork
 
@@ -38,7 +38,7 @@ class TimeLimits(Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         options = broker.get_actor(message.actor_name).options
         limit = message.options.get("time_limit") or options.get("time_limit", DEFAULT_LIMIT_MS)
-        self._thread.work = StageWork(raise_thread_exception)
+        self._thread.work = StageWork(raise_in_thread)
         cancellation.CURRENT.set(self._thread.work)
         self._deadlines[self._thread.work] = time.monotonic() + limit / 1000
 
