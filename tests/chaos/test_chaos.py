@@ -17,7 +17,7 @@ SEEDS = [pytest.param(seed, marks=() if seed in IN_THE_SUITE else pytest.mark.ch
 CAUSES = {"Poisonous"}  # errors allowed in dead letters: three workers in a row were killed in one run
 
 
-@pytest.mark.timeout(300)  # with the undisturbed run, on a busy machine
+@pytest.mark.timeout(600)  # with the undisturbed run, on a busy machine
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_tables_are_those_of_an_undisturbed_run(
     seed: int, victims: Supervisor, undisturbed: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
