@@ -3,8 +3,8 @@
 import uuid
 
 from otcpipe import resources, weeks
+from otcpipe.answers import arguments
 from otcpipe.broker import actors
-from otcpipe.cli import arguments
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import decisions, definition, ledger, planning

@@ -3,8 +3,9 @@
 import uuid
 
 from otcpipe import resources, weeks
+from otcpipe.answers import arguments
 from otcpipe.broker import actors
-from otcpipe.cli import arguments, watch
+from otcpipe.cli import watch
 from otcpipe.cli.console import limited, print_table, say, say_all
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from otcpipe import resources, weeks
-from otcpipe.cli import arguments
+from otcpipe.answers import arguments
 from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write

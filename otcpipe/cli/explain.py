@@ -1,12 +1,12 @@
 """Show a symbol's numbers and the lines of stored files behind them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 
 from otcpipe import resources, weeks
+from otcpipe.answers.proof import as_object, as_row
 from otcpipe.audit import explain as _explain
 from otcpipe.audit.explain import Explanation, Proof
 from otcpipe.audit.tracing import TracedRecord
@@ -22,7 +22,6 @@ from otcpipe.text.counting import counted
 
 SAME = ("week_ending", "symbol", "computed_at")  # columns that are the same for all rows shown
 PLACE = ("tier", "scope")
-OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "request_ids")
 
 
 def explain(symbol: str, week: str, metric: str | None, form: Form) -> None:
@@ -34,9 +33,9 @@ def explain(symbol: str, week: str, metric: str | None, form: Form) -> None:
     prefix = resources.settings()["S3_PREFIX"]
     found = _explain.explain(resources.database(), resources.store(), prefix, symbol, friday, metric)
     if form is Form.CSV:
-        print_csv([_as_row(one) for one in found.records])
+        print_csv([as_row(one) for one in found.records])
     elif form is Form.JSON:
-        print_json([_as_object(symbol, found) | {"week_ending": friday}])
+        print_json([as_object(symbol, found) | {"week_ending": friday}])
     else:
         say(f"{symbol}, week ending {friday}.")
         _say_metrics(found)
@@ -110,21 +109,3 @@ def _shares(shares: Decimal) -> str:
     """Format shares without trailing zeros."""
     whole, _, fraction = f"{shares:,f}".partition(".")
     return f"{whole}.{fraction.rstrip('0')}".removesuffix(".")
-
-
-def _as_object(symbol: str, found: Explanation) -> Row:
-    captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.records}
-    formulas = {metric.name: metric.formula for metric in definitions.metrics()}
-    return {
-        "symbol": symbol,
-        "metrics": [{"metric": metric, "formula": formulas[metric]} | row for metric, row in found.rows],
-        "records": [_as_row(one) for one in found.records],
-        "captures": list(captures.values()),
-        "proofs": [asdict(proof) | {"agrees": proof.agrees} for proof in found.proofs],
-    }
-
-
-def _as_row(one: TracedRecord) -> Row:
-    line = {"line": one.line.number, "text": one.line.text} if one.line else {"line": None, "text": None}
-    kept = {name: value for name, value in one.record.items() if name != "request_ids"}
-    return kept | line | {"agrees": one.is_proven}

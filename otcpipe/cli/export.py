@@ -7,10 +7,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from otcpipe import export as _export
 from otcpipe import resources, weeks
-from otcpipe.cli.arguments import choice
+from otcpipe.answers.arguments import choice
+from otcpipe.answers.moments import new_york
 from otcpipe.cli.console import console, say
 from otcpipe.cli.history import build_histories
-from otcpipe.cli.moments import new_york
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.catalog import RECORDS

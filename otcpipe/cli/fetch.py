@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from otcpipe import resources, weeks
+from otcpipe.answers import arguments
 from otcpipe.broker import actors
-from otcpipe.cli import arguments, watch
+from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import planning

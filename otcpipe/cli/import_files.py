@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from otcpipe import resources, weeks
+from otcpipe.answers import arguments
 from otcpipe.broker import actors
-from otcpipe.cli import arguments, watch
+from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.cli.import_checks import CheckedFile, check, check_order
 from otcpipe.pipeline import captures, definition, oddities, planning

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from otcpipe.answers.moments import new_york
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, whole
-from otcpipe.cli.moments import new_york
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row

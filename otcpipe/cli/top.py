@@ -3,7 +3,7 @@
 from datetime import date
 
 from otcpipe import resources
-from otcpipe.cli import arguments
+from otcpipe.answers import arguments, ranking
 from otcpipe.cli.console import interval, percent, print_table, say, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -13,8 +13,6 @@ from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row, Transaction
 from otcpipe.text.counting import counted
 
-BY = ("volume", "change", "hhi", "ats-fraction")
-AMONG = 1000  # symbols that are hardly traded are always extreme
 COLUMNS = {
     "symbol": key("Symbol"),
     "volume": key("Volume"),
@@ -32,27 +30,20 @@ COLUMNS = {
 
 def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, form: Form) -> None:
     """Print the first symbols of a week. Any order but volume ranks the thousand largest only."""
-    asked = {
-        "week_ending": arguments.week(week),
-        "by": arguments.choice(by, BY, "order"),
-        "tier": arguments.tier(tier) if tier else None,
-        "scope": arguments.scope(scope),
-        "limit": limit,
-        "among": limit if by == "volume" else max(limit, AMONG),
-    }
+    week_ending, scope = arguments.week(week), arguments.scope(scope)
+    by, tier = arguments.choice(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
     with resources.database().transaction() as transaction:
-        rows = transaction.rows("top_symbols", **asked)
+        rows = ranking.top(transaction, week_ending, by, tier, scope, limit)
         published = partitions(transaction, rows[0]["week_ending"]) if rows else ""
     if write(form, rows, COLUMNS):
         return
     if not rows:
-        say(f"No metrics of scope {asked['scope']} are stored{f' for {week}' if week else ''}.")
+        say(f"No metrics of scope {scope} are stored{f' for {week}' if week else ''}.")
     else:
-        among = "" if by == "volume" else f" among the {asked['among']:,} largest"
+        among = "" if by == "volume" else f" among the {ranking.among(by, limit):,} largest"
         say(
             published,
-            f"Scope {asked['scope']}, {asked['tier'] or 'all tiers'}: "
-            f"the first {counted(len(rows), 'symbol')} by {asked['by']}{among}.",
+            f"Scope {scope}, {tier or 'all tiers'}: the first {counted(len(rows), 'symbol')} by {by}{among}.",
         )
         print_table(COLUMNS, [_shown(row) for row in rows])
         say(ATTRIBUTION)

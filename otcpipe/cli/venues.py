@@ -1,7 +1,7 @@
 """Rank the venues of a week."""
 
 from otcpipe import resources
-from otcpipe.cli import arguments
+from otcpipe.answers import arguments, ranking
 from otcpipe.cli.console import limited, number, print_table, say, say_all, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -30,20 +30,15 @@ ALL_TIERS = "ALL_TIERS"
 
 def venues(week: str | None, tier: str | None, scope: str, limit: int | None, form: Form) -> None:
     """Print venues by share. Without `tier`: all tiers together if all three are loaded, else the first."""
-    asked = {
-        "week_ending": arguments.week(week),
-        "tier": _tier(tier),
-        "scope": arguments.scope(scope),
-    }
+    scope = arguments.scope(scope)
     with resources.database().transaction() as transaction:
-        found = transaction.row("venue_week", **asked)
-        every = transaction.rows("venues", **(asked | found)) if found else []
-        published = partitions(transaction, found["week_ending"]) if found else ""
+        every = ranking.venues(transaction, arguments.week(week), _tier(tier), scope)
+        published = partitions(transaction, every[0]["week_ending"]) if every else ""
     rows, left_out = limited(every, limit)
     if write(form, rows, COLUMNS):
         return
     if not rows:
-        say(f"No venue shares of scope {asked['scope']} are stored for this week and tier.")
+        say(f"No venue shares of scope {scope} are stored for this week and tier.")
     else:
         say(
             published,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from otcpipe.cli import moments
+from otcpipe.answers import moments
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols
 from otcpipe.storage.postgres import Transaction

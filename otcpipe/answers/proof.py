@@ -1,0 +1,30 @@
+"""A symbol's numbers with the lines of stored files behind them, as one object."""
+
+from dataclasses import asdict
+
+from otcpipe.audit.explain import Explanation
+from otcpipe.audit.tracing import TracedRecord
+from otcpipe.metrics import definitions
+from otcpipe.storage.postgres import Row
+
+OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "request_ids")
+
+
+def as_object(symbol: str, found: Explanation) -> Row:
+    """Return metrics with their formulas, records with their lines, captures, and the proofs of the sums."""
+    captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.records}
+    formulas = {metric.name: metric.formula for metric in definitions.metrics()}
+    return {
+        "symbol": symbol,
+        "metrics": [{"metric": metric, "formula": formulas[metric]} | row for metric, row in found.rows],
+        "records": [as_row(one) for one in found.records],
+        "captures": list(captures.values()),
+        "proofs": [asdict(proof) | {"agrees": proof.agrees} for proof in found.proofs],
+    }
+
+
+def as_row(one: TracedRecord) -> Row:
+    """Return a record with its line, and whether the line has the record's shares and trades."""
+    line = {"line": one.line.number, "text": one.line.text} if one.line else {"line": None, "text": None}
+    kept = {name: value for name, value in one.record.items() if name != "request_ids"}
+    return kept | line | {"agrees": one.is_proven}

@@ -1,0 +1,27 @@
+"""The symbols and the venues of a week, in order."""
+
+from datetime import date
+
+from otcpipe.storage.postgres import Row, Transaction
+
+BY = ("volume", "change", "hhi", "ats-fraction")
+AMONG = 1000  # symbols that are hardly traded are always extreme
+
+
+def top(transaction: Transaction, week: date | None, by: str, tier: str | None, scope: str, limit: int) -> list[Row]:
+    """Return the first symbols of a week, by default the newest; any order but volume ranks the largest only."""
+    return transaction.rows(
+        "top_symbols", week_ending=week, by=by, tier=tier, scope=scope, limit=limit, among=among(by, limit)
+    )
+
+
+def among(by: str, limit: int) -> int:
+    """Return how many of the largest symbols are ranked."""
+    return limit if by == "volume" else max(limit, AMONG)
+
+
+def venues(transaction: Transaction, week: date | None, tier: str | None, scope: str) -> list[Row]:
+    """Return a week's venues by share; without `tier` of all tiers together if all are loaded, else of the first."""
+    asked: Row = {"week_ending": week, "tier": tier, "scope": scope}
+    found = transaction.row("venue_week", **asked)
+    return transaction.rows("venues", **(asked | found)) if found else []
