@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 from otcpipe import resources
 from otcpipe.audit import verify as verify_
@@ -18,6 +19,7 @@ from otcpipe.stack import Supervisor
 from otcpipe.storage.postgres import Row
 from tests.chaos import databases, operations, scenario, tables
 from tests.chaos.disturb import Plan, disturb
+from tests.chaos.publishing import Publisher
 from tests.chaos.tables import Tables
 from tests.chaos.world import World, run_query, running
 
@@ -55,6 +57,7 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
     """Run the scenario's phases; each is disturbed by its plan, healed and completed."""
     dataset, began, started = scenario.dataset(), list[datetime](), time.monotonic()
     story, operator = Story(), operations.Operator()
+    publisher = Publisher(folder / "lake", Random(folder.name))
     with running(victims, dataset, folder, workers, threads) as world:
         try:
             for number, phase in enumerate(scenario.PHASES):
@@ -65,7 +68,9 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                 phase.ask(operator, dataset, began)
                 restored = world.restored
                 if plans:
-                    disturb(world, plans[number], story.log)
+                    with publisher.running():
+                        disturb(world, plans[number], story.log)
+                    story.findings += publisher.faults()
                 world.heal()
                 if world.restored > restored:
                     operator.fetch(phase.fetched)  # the request may be lost with the database
@@ -74,10 +79,12 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                     databases.keep_dump(world)
             story.tables = tables.read(run_query, {f"in phase {number}": at for number, at in enumerate(began)})
             assert world.wait(SETTLED_SECONDS, lambda: verified(story)), story.log[-1]
+            story.findings += publisher.publish()
             story.letters = letters.find(resources.database())
         finally:
             world.heal()
-            story.deeds, story.seconds = world.deeds, time.monotonic() - started
+            story.deeds = [*world.deeds, *["kill a publication"] * publisher.kills]
+            story.seconds = time.monotonic() - started
             story.log += ["", *map(str, run_query(HISTORY)), "", *map(str, run_query(LEDGER))]
             databases.drop_dumps(world)
             story.write(folder)
@@ -103,7 +110,7 @@ def verified(story: Story) -> bool:
     """Record what `otcpipe verify --all` finds; return False while a server cannot return everything yet."""
     try:
         verdicts = verify_.verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], None)
-        story.findings = [finding for verdict in verdicts for finding in verdict.findings]
+        story.findings += [finding for verdict in verdicts for finding in verdict.findings]
     except Unreachable as outage:
         story.log.append(str(outage))
         return False
