@@ -131,3 +131,5 @@ WEEKLY = Dataset(
 )
 
 TIERS = WEEKLY.tier_names
+ALL_TIERS = "ALL_TIERS"  # all three together, of a metric
+SCOPES = ("ATS", "NON_ATS", "ALL")  # the venues of a metric

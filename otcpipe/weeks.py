@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from otcpipe import trading_calendar
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Invalid
+from otcpipe.text.choices import choose
 
 NEW_YORK = ZoneInfo("America/New_York")
 PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
@@ -118,12 +119,9 @@ def check_moment(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def parse_tier(text: str) -> str:
-    """Return T1, T2 or OTCE from FINRA's identifier or its description; raises Invalid for anything else."""
-    for tier, description in TIERS.items():
-        if text in (tier, description):
-            return tier
-    raise Invalid(f"{text!r} is not a tier; choose from {', '.join(TIERS)}.")
+def parse_tier(text: str, *more: str) -> str:
+    """Return T1, T2 or OTCE from FINRA's identifier or its description, or one of `more`; raises Invalid."""
+    return choose(text, [*TIERS, *more], "tier", {description: tier for tier, description in TIERS.items()})
 
 
 def state_of(friday: date, tier: str, now: datetime) -> str:

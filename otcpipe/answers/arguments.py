@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from otcpipe import resources, weeks
-from otcpipe.datasets import TIERS
-from otcpipe.errors import Invalid
-
-SCOPES = ("ATS", "NON_ATS", "ALL")
+from otcpipe.datasets import SCOPES
+from otcpipe.text.choices import choose
 
 
 def week(text: str | None) -> date | None:
@@ -22,19 +20,9 @@ def tiers(given: Sequence[str]) -> list[str]:
 
 def scope(text: str) -> str:
     """Return the scope if it exists; raises Invalid."""
-    return choice(text, SCOPES, "scope")
+    return choose(text, SCOPES, "scope")
 
 
 def tier(text: str) -> str:
-    """Return T1, T2 or OTCE from FINRA's identifier or its description in any case; raises Invalid."""
-    names = {name.casefold(): tier for tier, description in TIERS.items() for name in (tier, description)}
-    return names.get(text.casefold()) or weeks.parse_tier(text)
-
-
-def choice(text: str, among: tuple[str, ...], what: str) -> str:
-    """Return the choice that the text is, in any case; raises Invalid, which lists the choices."""
-    for one in among:
-        if text.casefold() == one.casefold():
-            return one
-    article = "an" if what[0] in "aeiou" else "a"
-    raise Invalid(f"{text!r} is not {article} {what}; choose from {', '.join(among)}.")
+    """Return T1, T2 or OTCE from FINRA's identifier or its description; raises Invalid."""
+    return weeks.parse_tier(text)

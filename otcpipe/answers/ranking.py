@@ -2,6 +2,9 @@
 
 from datetime import date
 
+from otcpipe.datasets import ALL_TIERS
+from otcpipe.errors import Invalid
+from otcpipe.metrics import loaded
 from otcpipe.storage.postgres import Row, Transaction
 
 BY = ("volume", "change", "hhi", "ats-fraction")
@@ -9,10 +12,17 @@ AMONG = 1000  # symbols that are hardly traded are always extreme
 
 
 def top(transaction: Transaction, week: date | None, by: str, tier: str | None, scope: str, limit: int) -> list[Row]:
-    """Return the first symbols of a week, by default the newest; any order but volume ranks the largest only."""
-    return transaction.rows(
+    """Return the first symbols of a week, by default the newest; any order but volume ranks the largest only.
+
+    Raises Invalid for a week that is not loaded, or has no metrics of the scope.
+    """
+    found = transaction.rows(
         "top_symbols", week_ending=week, by=by, tier=tier, scope=scope, limit=limit, among=among(by, limit)
     )
+    if week and not found:
+        loaded.require(transaction, week, tier)
+        raise Invalid(f"The week ending {week} has no metrics of scope {scope}.")
+    return found
 
 
 def among(by: str, limit: int) -> int:
@@ -21,7 +31,14 @@ def among(by: str, limit: int) -> int:
 
 
 def venues(transaction: Transaction, week: date | None, tier: str | None, scope: str) -> list[Row]:
-    """Return a week's venues by share; without `tier` of all tiers together if all are loaded, else of the first."""
+    """Return a week's venues by share; without `tier` of all tiers together if all are loaded, else of the first.
+
+    Raises Invalid for a week or a tier that is not loaded, or has no shares of the scope.
+    """
     asked: Row = {"week_ending": week, "tier": tier, "scope": scope}
     found = transaction.row("venue_week", **asked)
+    if week and not found:
+        loaded.require(transaction, week, None if tier == ALL_TIERS else tier)
+        of_tier = f" and tier {tier}" if tier else ""
+        raise Invalid(f"The week ending {week} has no venue shares of scope {scope}{of_tier}.")
     return transaction.rows("venues", **(asked | found)) if found else []

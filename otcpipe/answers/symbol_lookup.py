@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from otcpipe.answers import moments
 from otcpipe.errors import Invalid
-from otcpipe.metrics import symbols
+from otcpipe.metrics import loaded, symbols
 from otcpipe.storage.postgres import Transaction
 
 NOW = datetime.max.replace(tzinfo=UTC)
@@ -28,7 +28,8 @@ def find(transaction: Transaction, symbol: str, friday: date | None, count: int,
     newest, newest_by = weeks["week_ending"], weeks["newest_by"]
     if newest is None:
         raise Invalid(_absence(transaction, symbol, at))
-    if friday not in (None, newest_by):
+    if friday and friday != newest_by:
+        loaded.require(transaction, friday)
         raise Invalid(f"{symbol!r} has no records for the week ending {friday}; its newest are for {newest}.")
     last = friday or newest
     return Asked(symbol, last - timedelta(days=7 * (count - 1)), last, at)

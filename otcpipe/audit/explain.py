@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from otcpipe.audit.tracing import TracedRecord, trace
 from otcpipe.errors import Invalid
-from otcpipe.metrics import definitions, symbols
+from otcpipe.metrics import definitions, loaded, symbols
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
 
@@ -85,6 +85,7 @@ def _absence(transaction: Transaction, symbol: str, week: date) -> str:
     unknown = symbols.unknown(transaction, [symbol])
     if unknown:
         return symbols.sentence(symbol, unknown[symbol])
+    loaded.require(transaction, week)
     return f"{symbol!r} has no record in the week ending {week}."
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from otcpipe.metrics import definitions, history
+from otcpipe.metrics import definitions, history, loaded
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Database, Row
 
@@ -11,11 +11,15 @@ from otcpipe.storage.postgres import Database, Row
 def revisions(database: Database, week: date | None = None, symbol: str | None = None) -> list[Row]:
     """Return a row for each changed, relabelled, added or withdrawn record: before, after, and when.
 
-    A record is relabelled if only labels differ; the list `relabelled` names them.
+    A record is relabelled if only labels differ; the list `relabelled` names them. Raises Invalid for a week that is
+    not loaded.
     """
     with database.transaction() as transaction:
         transaction.script(sql.statements()["begin_revisions"], symbol=symbol)
-        return transaction.rows("revisions", week_ending=week, symbol=symbol)
+        found = transaction.rows("revisions", week_ending=week, symbol=symbol)
+        if week and not found:
+            loaded.require(transaction, week)
+    return found
 
 
 def affected(changes: Sequence[Row]) -> tuple[date, date]:

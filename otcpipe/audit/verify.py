@@ -8,6 +8,7 @@ from itertools import groupby
 from otcpipe.audit import differences
 from otcpipe.audit.replay import replay
 from otcpipe.audit.verdict import Verdict
+from otcpipe.metrics import loaded
 from otcpipe.records import Partition
 from otcpipe.stages import compute
 from otcpipe.storage.postgres import Database
@@ -15,9 +16,14 @@ from otcpipe.storage.s3 import ObjectStore
 
 
 def verify(database: Database, store: ObjectStore, prefix: str, week: date | None) -> Iterator[Verdict]:
-    """Yield a verdict for each partition, oldest week first, and after a week's partitions one for its metrics."""
+    """Yield a verdict for each partition, oldest week first, and after a week's partitions one for its metrics.
+
+    Raises Invalid for a week that is not loaded.
+    """
     with database.transaction() as transaction:
         places = [Partition(**row) for row in transaction.rows("verifiable", week=week)]
+        if week and not places:
+            loaded.require(transaction, week)
     for friday, partitions in groupby(places, key=lambda place: place.week_ending):
         for partition in partitions:
             yield _partition(database, store, prefix, partition)

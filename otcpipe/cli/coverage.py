@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments
-from otcpipe.cli.console import print_table, say
+from otcpipe.cli.console import print_table, say, say_all
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
@@ -14,6 +14,7 @@ from otcpipe.pipeline import gaps
 from otcpipe.text.counting import counted
 
 COLUMNS = {"span": key("Weeks ending"), "number": Column("Weeks")}
+LEGEND = "-: not wanted so far. --from DATE counts weeks from DATE on; `otcpipe backfill --from DATE` fetches them."
 LISTED = ("week_ending", "tier", "state", "days_late", "stage", "restated", "grade", "reason")
 
 
@@ -38,8 +39,7 @@ def _show(cells: list[_coverage.Cell], sentences: list[str], tiers: Sequence[str
         number = (end - begin).days // 7 + 1
         rows.append({"span": span, "number": number} | {cell.partition.tier: str(cell) for cell in row})
     print_table(COLUMNS | {tier: key(tier) for tier in tiers}, rows)
-    for sentence in sentences:
-        say(sentence)
+    say_all([*sentences, LEGEND if any(cell.state == _coverage.NOT_EXPECTED for cell in cells) else None])
     count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
     expected = sum(cell.state != _coverage.NOT_EXPECTED for cell in cells)
     of_all = f"{count:,} of {counted(expected, 'partition')} need{'s' if count == 1 else ''} attention."

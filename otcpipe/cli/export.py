@@ -7,7 +7,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from otcpipe import export as _export
 from otcpipe import resources, weeks
-from otcpipe.answers.arguments import choice
 from otcpipe.answers.moments import new_york
 from otcpipe.cli.console import console, say
 from otcpipe.cli.history import build_histories
@@ -15,6 +14,7 @@ from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.catalog import RECORDS
 from otcpipe.records import ATTRIBUTION
+from otcpipe.text.choices import choose
 
 
 def export(
@@ -38,8 +38,8 @@ def export(
         raise Invalid(f"Name the table to export: {', '.join(_export.tables())}.")
     begin, end = weeks.parse_span(first, last, now)
     request = _export.Request(
-        choice(table, tuple(_export.tables()), "table"),
-        choice(form, tuple(_export.FORMATS), "format"),
+        choose(table, _export.tables(), "table"),
+        choose(form, list(_export.FORMATS), "format"),
         folder,
         begin,
         end,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from math import ceil
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments
@@ -10,7 +11,7 @@ from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import planning
-from otcpipe.pipeline.refresh import most_urgent, refreshable
+from otcpipe.pipeline.refresh import most_urgent, quiet_reason, refreshable
 from otcpipe.records import Partition
 from otcpipe.text.counting import counted
 
@@ -45,11 +46,14 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
         raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
     partitions = planning.partitions_between(begin, end, arguments.tiers(tiers))
     missing = planning.missing(partitions, planning.states(resources.database(), partitions), now)
-    pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
-    say(
-        f"{counted(len(partitions), 'partition')} from {begin} to {end}: {len(missing):,} to fetch, "
-        f"some {counted(pages, 'page')}, at least {pages / rate:,.0f} s at {rate} requests a second."
-    )
+    span = f"{counted(len(partitions), 'partition')} from {begin} to {end}"
+    if missing:
+        pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
+        seconds = max(1, ceil(pages / rate))
+        some = f"some {counted(pages, 'page')}, at least {seconds:,} s at {rate} requests a second"
+        say(f"{span}: {len(missing):,} to fetch, {some}.")
+    else:
+        say(f"{span}: nothing to fetch, all are done, under way or not due yet.")
     if missing and not is_dry:
         actors.ping()
         enqueue_partitions(missing)
@@ -65,13 +69,17 @@ def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) 
     known = refreshable(resources.database(), first, resources.settings().tiers)
     states = planning.states(resources.database(), [one.partition for one in known])
     busy = {one for one, state in states.items() if state in planning.UNDER_WAY}
-    chosen = most_urgent([one for one in known if one.partition not in busy], now, max_requests)
-    requests = sum(candidate.requests for candidate in chosen)
-    say(
-        f"{len(chosen):,} of {counted(len(known), 'partition')} to ask for again, "
-        f"with some {counted(requests, 'request')}."
-    )
-    if is_dry or not chosen:
+    at_rest = [one for one in known if one.partition not in busy]
+    chosen = most_urgent(at_rest, now, max_requests)
+    if not chosen:
+        say(
+            f"Nothing to ask for again: {quiet_reason(at_rest, now, max_requests)}. "
+            "`otcpipe run --week DATE --refresh` asks for a week at once."
+        )
+        return
+    requests = counted(sum(candidate.requests for candidate in chosen), "request")
+    say(f"{len(chosen):,} of {counted(len(known), 'partition')} to ask for again, with {requests}.")
+    if is_dry:
         for candidate in chosen:
             days = counted((now - candidate.observed_at).days, "day")
             say(f"{candidate.partition.tier} {candidate.partition.week_ending}: last asked for {days} ago.")

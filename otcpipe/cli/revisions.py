@@ -55,6 +55,7 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
         say("No record was restated or relabelled.")
         return
     shown, _ = limited(changes, limit, from_end=True)
+    say("Values of the tables that a later capture of their week changed, and what it changed them to:")
     print_table(COLUMNS, shown)
     _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:

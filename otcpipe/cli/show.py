@@ -1,4 +1,4 @@
-"""Show a symbol: its weeks, venues, concentration and restatements."""
+"""Show a symbol: its weeks, venues, concentration and revisions."""
 
 import sys
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from otcpipe.answers.moments import new_york
-from otcpipe.cli.console import bar, interval, number, percent, print_table, say, whole
+from otcpipe.cli.captions import trended, updated
+from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, whole
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
@@ -24,7 +25,7 @@ HISTORY = {
     "concentration_level": Column("DOJ 2010"),
     "tiers": Column("Tiers", 4),
     "published_on": Column("Published", 3),
-    "restated_on": Column("Restated", 3),
+    "updated_on": Column("Updated", 3),
 }
 VENUES = {
     "venue_name": key("Venue", is_prose=True),
@@ -36,7 +37,7 @@ VENUES = {
     "trades": Column("Trades"),
     "avg_trade_size": Column("Shares per trade"),
     "published_on": Column("Published", 3),
-    "restated_on": Column("Restated", 3),
+    "updated_on": Column("Updated", 3),
 }
 CONCENTRATION = {
     "scope": key("Scope"),
@@ -68,7 +69,7 @@ def print_symbol(found: Row) -> None:
     say(f"{found['symbol']}, scope {scope}{known}.")
     if found["unknown_records"]:
         records = counted(found["unknown_records"], "record")
-        say(f"Left out: {records}, restated before the first capture, whose values at that moment are lost.")
+        say(f"Left out: {records}, updated by FINRA before the first capture, whose values at that moment are lost.")
     _section(
         "Weeks, newest first:",
         HISTORY,
@@ -81,7 +82,7 @@ def print_symbol(found: Row) -> None:
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
     _section(title, CONCENTRATION, [_formatted(row) for row in of_week])
     _section("Revisions in these weeks:", REVISIONS, found["revisions"])
-    say(ATTRIBUTION)
+    say_all([updated([*shown, *history]), ATTRIBUTION])
 
 
 def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None:
@@ -91,7 +92,10 @@ def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None
 
 
 def _formatted(row: Row) -> Row:
-    return row | {"hhi": interval(row["hhi"], row["hhi_upper"]), "ats_fraction": percent(row["ats_fraction"])}
+    return trended(row) | {
+        "hhi": interval(row["hhi"], row["hhi_upper"]),
+        "ats_fraction": percent(row["ats_fraction"]),
+    }
 
 
 def _with_bars(rows: list[Row]) -> list[Row]:

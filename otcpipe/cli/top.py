@@ -1,16 +1,15 @@
 """Rank the symbols of a week by volume, change, concentration or ATS share."""
 
-from datetime import date
-
 from otcpipe import resources
 from otcpipe.answers import arguments, ranking
-from otcpipe.cli.console import interval, percent, print_table, say, whole
+from otcpipe.cli.captions import partitions, trended, updated
+from otcpipe.cli.console import interval, percent, print_table, say, say_all, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
-from otcpipe.datasets import TIERS
 from otcpipe.records import ATTRIBUTION
-from otcpipe.storage.postgres import Row, Transaction
+from otcpipe.storage.postgres import Row
+from otcpipe.text.choices import choose
 from otcpipe.text.counting import counted
 
 COLUMNS = {
@@ -23,44 +22,33 @@ COLUMNS = {
     "hhi": Column("HHI", 0, is_number=True),
     "concentration_level": Column("DOJ 2010"),
     "published_on": Column("Published", 3),
-    "restated_on": Column("Restated", 3),
+    "updated_on": Column("Updated", 3),
     "issue_name": Column("Issue", 2, is_prose=True),
 }
 
 
 def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, form: Form) -> None:
     """Print the first symbols of a week. Any order but volume ranks the thousand largest only."""
-    week_ending, scope = arguments.week(week), arguments.scope(scope)
-    by, tier = arguments.choice(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
+    friday, scope = arguments.week(week), arguments.scope(scope)
+    by, tier = choose(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
     with resources.database().transaction() as transaction:
-        rows = ranking.top(transaction, week_ending, by, tier, scope, limit)
+        rows = ranking.top(transaction, friday, by, tier, scope, limit)
         published = partitions(transaction, rows[0]["week_ending"]) if rows else ""
     if write(form, rows, COLUMNS):
         return
     if not rows:
-        say(f"No metrics of scope {scope} are stored{f' for {week}' if week else ''}.")
-    else:
-        among = "" if by == "volume" else f" among the {ranking.among(by, limit):,} largest"
-        say(
-            published,
-            f"Scope {scope}, {tier or 'all tiers'}: the first {counted(len(rows), 'symbol')} by {by}{among}.",
-        )
-        print_table(COLUMNS, [_shown(row) for row in rows])
-        say(ATTRIBUTION)
+        say(f"No metrics of scope {scope} are stored.")
+        return
+    among = "" if by == "volume" else f" among the {ranking.among(by, limit):,} largest"
+    say(published)
+    say(f"Scope {scope}, {tier or 'all tiers'}: the first {counted(len(rows), 'symbol')} by {by}{among}.")
+    if tier:
+        say(f"Volume and ATS share are of {tier}; mean, trend, HHI and band are of all tiers together.")
+    of_tier = {"volume": key(f"Volume, {tier}"), "ats_fraction": Column(f"ATS share %, {tier}")}
+    print_table(COLUMNS | of_tier if tier else COLUMNS, [_shown(row) for row in rows])
+    say_all([updated(rows), ATTRIBUTION])
 
 
 def _shown(row: Row) -> Row:
     values = {"volume": whole(row["volume"]), "ats_fraction": percent(row["ats_fraction"])}
-    return row | values | {"hhi": interval(row["hhi"], row["hhi_upper"])}
-
-
-def partitions(transaction: Transaction, week: date) -> str:
-    """Return a sentence: when each tier of the week was published, and whether it is loaded."""
-    rows = {row["tier"]: row for row in transaction.rows("week_partitions", week_ending=week)}
-    return f"Week ending {week}: {', '.join(_partition(tier, rows.get(tier)) for tier in TIERS)}."
-
-
-def _partition(tier: str, row: Row | None) -> str:
-    if row is None:
-        return f"{tier} is not loaded"
-    return f"{tier} published {row['published_on']}{'' if row['covers_all'] else ' (ATS only)'}"
+    return trended(row) | values | {"hhi": interval(row["hhi"], row["hhi_upper"])}

@@ -1,12 +1,13 @@
 """Rank the venues of a week."""
 
-from otcpipe import resources
+from otcpipe import resources, weeks
 from otcpipe.answers import arguments, ranking
+from otcpipe.cli.captions import partitions, updated
 from otcpipe.cli.console import limited, number, print_table, say, say_all, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
-from otcpipe.cli.top import partitions
+from otcpipe.datasets import ALL_TIERS
 from otcpipe.records import ATTRIBUTION
 
 COLUMNS = {
@@ -22,33 +23,26 @@ COLUMNS = {
     "total_volume": key("Volume"),
     "total_trades": Column("Trades", 2),
     "symbol_count": Column("Symbols", 3),
-    "restated_records": Column("Restated records", 4),
-    "restated_on": Column("Last restated", 4),
+    "updated_records": Column("Updated records", 4),
+    "updated_on": Column("Last updated", 4),
 }
-ALL_TIERS = "ALL_TIERS"
 
 
 def venues(week: str | None, tier: str | None, scope: str, limit: int | None, form: Form) -> None:
     """Print venues by share. Without `tier`: all tiers together if all three are loaded, else the first."""
-    scope = arguments.scope(scope)
+    friday, scope = arguments.week(week), arguments.scope(scope)
+    chosen = weeks.parse_tier(tier, ALL_TIERS) if tier else None
     with resources.database().transaction() as transaction:
-        every = ranking.venues(transaction, arguments.week(week), _tier(tier), scope)
+        every = ranking.venues(transaction, friday, chosen, scope)
         published = partitions(transaction, every[0]["week_ending"]) if every else ""
     rows, left_out = limited(every, limit)
     if write(form, rows, COLUMNS):
         return
     if not rows:
-        say(f"No venue shares of scope {scope} are stored for this week and tier.")
-    else:
-        say(
-            published,
-            f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in points.",
-        )
-        print_table(
-            COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
-        )
-        say_all([left_out, ATTRIBUTION])
-
-
-def _tier(text: str | None) -> str | None:
-    return None if text is None else ALL_TIERS if text.upper() == ALL_TIERS else arguments.tier(text)
+        say(f"No venue shares of scope {scope}{f' and tier {chosen}' if chosen else ''} are stored.")
+        return
+    say(published, f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in points.")
+    print_table(
+        COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
+    )
+    say_all([left_out, updated(rows), ATTRIBUTION])

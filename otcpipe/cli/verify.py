@@ -27,7 +27,7 @@ def verify(week: str | None, form: Form, *, every: bool) -> None:
     if write(form, [asdict(verdict) for verdict in verdicts]):
         pass
     elif not verdicts:
-        say(f"Nothing is loaded for the week ending {friday}." if friday else "Nothing is loaded yet.")
+        say("Nothing is loaded yet.")
     elif not findings:
         what = "What can be checked" if any(verdict.notes for verdict in verdicts) else "All of it"
         say(f"{what} follows from its raw bytes: {counted(_partitions(verdicts), 'partition')}.")

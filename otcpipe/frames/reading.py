@@ -87,7 +87,7 @@ def read(
     nearest. `scope` is ATS, NON_ATS or ALL; of the records it chooses the venue types.
 
     `as_of` is a moment with a zone, or a date for the end of that day in New York: the answer is what was known then,
-    and cannot look ahead. Records that were restated before they were first observed are `unknown` in the column
+    and cannot look ahead. Records that FINRA updated before they were first observed are `unknown` in the column
     `certainty`, left out with `strict`, and in no metric.
 
     With `history`, the answer holds all values of all times, each with the interval `known_from` to `known_until` in

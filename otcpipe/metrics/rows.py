@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from otcpipe import weeks
+from otcpipe.datasets import ALL_TIERS, SCOPES
 from otcpipe.errors import Invalid
 from otcpipe.metrics.catalog import RECORDS, Table
 from otcpipe.storage.selection import Selection
+from otcpipe.text.choices import choose
 
-SCOPES = ("ATS", "NON_ATS", "ALL")
-ALL_TIERS = "ALL_TIERS"  # a tier of venue shares
 EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -38,10 +38,7 @@ class Choice:
             if value is not None and name not in self.table.names and not is_venue_type:
                 argument = "symbols" if name == "symbol" else name
                 raise Invalid(f"{self.table.name} has no column {name}: leave `{argument}` out.")
-        if self.tier is not None and not (self.tier == ALL_TIERS and self.table.name == "venue_share"):
-            weeks.parse_tier(self.tier)
-        if self.scope is not None and self.scope not in SCOPES:
-            raise Invalid(f"{self.scope!r} is not a scope; choose from {', '.join(SCOPES)}.")
+        _ = self._tier, self._scope
 
     def query(self, columns: Sequence[str], order: str | None = None) -> Selection:
         """Return the query of the columns; `order` is the name of a statement that sorts."""
@@ -61,17 +58,26 @@ class Choice:
             "at": (self.at or EVER) if self._is_of_records else self.at,
             "strict": self.strict,
             "symbols": None if self.symbols is None else list(self.symbols),
-            "tier": self.tier if self.tier in (None, ALL_TIERS) else weeks.parse_tier(self.tier),
-            "scope": self.scope,
+            "tier": self._tier,
+            "scope": self._scope,
         }
 
     @property
     def _is_of_records(self) -> bool:
         return self.table.name == RECORDS
 
+    @property
+    def _tier(self) -> str | None:
+        more = [ALL_TIERS] if self.table.name == "venue_share" else []
+        return None if self.tier is None else weeks.parse_tier(self.tier, *more)
+
+    @property
+    def _scope(self) -> str | None:
+        return None if self.scope is None else choose(self.scope, SCOPES, "scope")
+
     def _conditions(self) -> list[str]:
         by_scope = "of_venue_type" if self._is_of_records else "of_scope"
-        is_all_types = self._is_of_records and self.scope == "ALL"
+        is_all_types = self._is_of_records and self._scope == "ALL"
         return [
             *(["of_symbols"] if self.symbols is not None else []),
             *(["of_tier"] if self.tier is not None else []),

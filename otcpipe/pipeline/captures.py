@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from otcpipe import trading_calendar
 from otcpipe.errors import Permanent
+from otcpipe.metrics import loaded
 from otcpipe.records import Manifest, Partition
 from otcpipe.stages import parse
 from otcpipe.storage.keys import Key, of_partition, sha256
@@ -85,6 +86,12 @@ def newest_update(database: Database, partition: Partition) -> date | None:
 
 
 def listed(database: Database, week: date | None, tier: str | None) -> list[Row]:
-    """Return the captures, oldest week first, then by observation time, with grade and reason of withdrawal."""
+    """Return the captures, oldest week first, then by observation time, with grade and reason of withdrawal.
+
+    Raises Invalid for a week, or a tier of it, that was never captured.
+    """
     with database.transaction() as transaction:
-        return transaction.rows("list_captures", week_ending=week, tier=tier)
+        found = transaction.rows("list_captures", week_ending=week, tier=tier)
+        if week and not found:
+            loaded.require(transaction, week, tier)
+    return found

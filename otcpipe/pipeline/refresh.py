@@ -5,12 +5,13 @@ weekly at first, monthly up to half a year, then twice a year. The most overdue 
 requested within a day is left out.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database
+from otcpipe.text.counting import counted
 from otcpipe.weeks import due_at
 
 WEEK = timedelta(days=7)
@@ -46,6 +47,18 @@ def most_urgent(candidates: Iterable[Candidate], now: datetime, max_requests: in
             found.append(candidate)
             left -= candidate.requests
     return found
+
+
+def quiet_reason(candidates: Collection[Candidate], now: datetime, max_requests: int) -> str:
+    """Return why none of the candidates is requested again."""
+    if not candidates:
+        return "no partition of these weeks was fetched from the API and is at rest"
+    waiting = [one for one in candidates if now - one.observed_at >= MIN_INTERVAL]
+    if not waiting:
+        newest = max(one.observed_at for one in candidates)
+        return f"all were asked for within {MIN_INTERVAL.days} day, the last at {newest:%Y-%m-%d %H:%M} UTC"
+    least = min(one.requests for one in waiting)
+    return f"the smallest takes {counted(least, 'request')}, more than --max-requests {max_requests}"
 
 
 def refreshable(database: Database, first: date, tiers: Container[str]) -> list[Candidate]:

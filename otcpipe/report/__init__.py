@@ -18,8 +18,8 @@ def make(database: Database, week: date | None, now: datetime) -> tuple[date, st
     """Return a week, by default the newest with all tiers, and its page; raises Invalid if it is not loaded."""
     found = gather(database, week, now)
     if found is None:
-        missing = f"The week ending {week} is not loaded" if week else "Nothing is loaded"
-        raise Invalid(f"{missing}: load it with `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
+        missing = f"No partition of the week ending {week} counts" if week else "Nothing is loaded"
+        raise Invalid(f"{missing}: load one with `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
     page = _templates().get_template("page.html")
     return found["week"], page.render(found, made_at=now, attribution=ATTRIBUTION)
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from otcpipe.datasets import TIERS
-from otcpipe.metrics import definitions
+from otcpipe.metrics import definitions, loaded
 from otcpipe.pipeline import ledger
 from otcpipe.report import coverage, totals
 from otcpipe.storage import sql
@@ -18,11 +18,13 @@ ALL_TIERS = "ALL_TIERS"
 
 
 def gather(database: Database, asked: date | None, now: datetime) -> dict[str, Any] | None:
-    """Return the variables of the page for a week; None if it is not loaded."""
+    """Return the variables of the page for a week; None if nothing counts. Raises Invalid if it is not loaded."""
     states = ledger.partitions(database, None)
     with database.transaction() as transaction:
         transaction.script(sql.statements()["begin_report"])
         found = transaction.row("report_week", week_ending=asked)
+        if asked and not found:
+            loaded.require(transaction, asked)
         return _week(transaction, found["week_ending"], states, now) if found else None
 
 

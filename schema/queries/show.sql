@@ -17,7 +17,7 @@ record as materialized ( -- as others here: the planner expects one row, and wou
     select
         week_ending,
         max(first_published_on) as published_on,
-        max(updated_on) filter (where updated_on > first_published_on) as restated_on,
+        max(updated_on) filter (where updated_on > first_published_on) as updated_on,
         string_agg(distinct tier, ', ') as tiers
     from otc.version_as_of(coalesce(%(at)s::timestamptz, 'infinity'), true)
     where symbol = %(symbol)s and week_ending between %(first)s and %(last)s
@@ -101,7 +101,7 @@ select
     c.concentration_level_2023,
     n.tiers,
     n.published_on,
-    n.restated_on
+    n.updated_on
 from summed as s
 inner join covered as k on k.week_ending = s.week_ending
 inner join record as n on n.week_ending = s.week_ending
@@ -137,7 +137,7 @@ select
     sum(trade_count)::bigint as trades,
     round(sum(share_volume) / nullif(sum(trade_count), 0), 6) as avg_trade_size,
     max(first_published_on) as published_on,
-    max(updated_on) filter (where updated_on > first_published_on) as restated_on
+    max(updated_on) filter (where updated_on > first_published_on) as updated_on
 from record
 group by
     week_ending, venue_type, mpid, nullif(firm_crd, 0), is_unnamed,

@@ -12,6 +12,15 @@ where week_ending = %(week_ending)s and persisted_at is not null
 group by week_ending, tier
 order by array_position(array['T1', 'T2', 'OTCE'], tier);
 
+-- name: loaded_around
+-- Whether a week, or one tier of it, was captured, and the nearest loaded weeks before and after it.
+select
+    coalesce(bool_or(week_ending = %(week_ending)s), false) as is_loaded,
+    max(week_ending) filter (where week_ending < %(week_ending)s and persisted_at is not null) as before,
+    min(week_ending) filter (where week_ending > %(week_ending)s and persisted_at is not null) as after
+from otc.capture
+where tier = coalesce(%(tier)s, tier);
+
 -- name: top_symbols
 -- The first symbols of a week by some value, among its largest by volume: rarely traded symbols always have extreme values.
 with week as (
@@ -71,12 +80,12 @@ ranked as (
     left join otc.symbol_concentration as c
         on c.week_ending = l.week_ending and c.symbol = l.symbol and c.scope = l.scope
 )
-select t.*, known.published_on, known.restated_on, known.issue_name
+select t.*, known.published_on, known.updated_on, known.issue_name
 from ranked as t
 cross join lateral (
     select
         max(coalesce(v.published_on, c.published_on)) as published_on,
-        max(v.updated_on) filter (where v.updated_on > coalesce(v.published_on, c.published_on)) as restated_on,
+        max(v.updated_on) filter (where v.updated_on > coalesce(v.published_on, c.published_on)) as updated_on,
         (array_agg(issue.name order by v.share_volume desc))[1] as issue_name
     from otc_internal.volume_record as v
     inner join otc.capture as c on c.capture_id = v.opened_by

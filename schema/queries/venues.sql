@@ -22,14 +22,14 @@ union all
 limit 1;
 
 -- name: venues
--- The leaderboard of a week and tier, and how many of each venue's records FINRA restated.
-with restated as (
+-- The leaderboard of a week and tier, and how many of each venue's records FINRA updated after their publication.
+with updated as (
     select
         of_tier.mpid,
         of_tier.firm_crd,
         of_tier.unnumbered_id,
         sum(of_tier.records)::int as records,
-        max(of_tier.restated_on) as restated_on
+        max(of_tier.updated_on) as updated_on
     from (values ('T1'), ('T2'), ('OTCE')) as t (tier)
     cross join lateral ( -- a tier at a time, which the index serves: of a whole week the planner fears too much
         select
@@ -37,7 +37,7 @@ with restated as (
             case when v.mpid is null then v.firm_crd end as firm_crd,
             case when v.mpid is null and v.firm_crd is null then v.venue_name_id end as unnumbered_id,
             count(*) as records,
-            max(v.updated_on) as restated_on
+            max(v.updated_on) as updated_on
         from otc_internal.volume_record as v
         inner join otc.capture as c on c.capture_id = v.opened_by
         where
@@ -51,7 +51,7 @@ with restated as (
 ),
 named as (
     select r.*, array[r.mpid, r.firm_crd::text, n.name] as venue
-    from restated as r
+    from updated as r
     left join otc_internal.name as n on n.name_id = r.unnumbered_id
 )
 select
@@ -74,8 +74,8 @@ select
         select max(c.published_on) from otc.capture as c
         where c.week_ending = s.week_ending and c.persisted_at is not null and s.tier in (c.tier, 'ALL_TIERS')
     ) as published_on,
-    r.restated_on,
-    coalesce(r.records, 0) as restated_records
+    r.updated_on,
+    coalesce(r.records, 0) as updated_records
 from otc.venue_share as s
 left join named as r
     on r.venue = array[

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import otcpipe
 from otcpipe.cli import app
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
@@ -108,8 +109,8 @@ def test_a_symbol_as_of_a_moment_is_what_was_known_then(said: Said) -> None:
     assert [of_scope["ATS"] for of_scope in volumes] == ["800.000000", "900.000000"]
     assert (then["as_of"], then["revisions"]) == (moment.astimezone(UTC).isoformat(), [])
     assert len(now["revisions"]) == 1
-    assert then["venues"][0]["restated_on"] is None
-    assert now["venues"][0]["restated_on"] == "2026-04-09"
+    assert then["venues"][0]["updated_on"] is None
+    assert now["venues"][0]["updated_on"] == "2026-04-09"
     early = f"{due_at(FILE_WEEK, 'T1') - timedelta(days=1):%Y-%m-%dT%H:%M:%S%z}"
     assert "No record of 'ABC' was known on" in said("show", "ABC", "--as-of", early)
 
@@ -168,7 +169,7 @@ def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: 
     assert found[0]["symbol"] == first
     assert {row["symbol"] for row in found} == {"ABC", "NA", "BRK.B", MARKUP}
     assert found[0]["published_on"] == "2026-04-06"
-    assert [row["restated_on"] for row in found if row["symbol"] == "ABC"] == ["2026-04-09"]
+    assert [row["updated_on"] for row in found if row["symbol"] == "ABC"] == ["2026-04-09"]
 
 
 def test_top_says_which_partitions_it_is_of(said: Said) -> None:
@@ -176,21 +177,71 @@ def test_top_says_which_partitions_it_is_of(said: Said) -> None:
         "top", "--week", WEEKS[0]
     )
     assert "T1 published 2026-03-16 (ATS only)" in said("top", "--week", FILE_WEEK)
-    assert "No metrics of scope ALL are stored for" in said("top", "--week", FILE_WEEK, "--scope", "ALL")
+    assert f"The week ending {FILE_WEEK} has no metrics of scope ALL." in said(
+        "top", "--week", FILE_WEEK, "--scope", "ALL"
+    )
+
+
+def test_top_of_a_tier_says_which_figures_are_of_it_and_which_of_all(said: Said) -> None:
+    text = said("top", "--tier", "T1")
+    assert "Volume and ATS share are of T1; mean, trend, HHI and band are of all tiers together." in text
+    assert {"Volume, T1", "ATS share %, T1"} <= {heading.strip() for heading in text.splitlines()[3].split("  ")}
+    assert "all tiers together" not in said("top")
+
+
+@pytest.mark.parametrize(("command", "start"), [("show TWO", f"{WEEKS[-1]}"), ("top", "TWO")])
+def test_a_mean_of_one_week_makes_no_trend(said: Said, command: str, start: str) -> None:
+    row = next(line for line in said(*command.split(), "--scope", "ATS").splitlines() if line.startswith(start))
+    assert "too few weeks" in row
+    assert "stable" not in row
+
+
+def not_loaded(what: str, nearest: date) -> str:
+    return f"{what} is not loaded; the nearest loaded week ends {nearest}."
+
+
+@pytest.mark.parametrize(
+    "command", ["verify", "revisions", "top", "venues", "show ABC", "report", "captures", "explain ABC"]
+)
+def test_a_week_that_is_not_loaded_is_refused_with_the_nearest_that_are(said: Said, command: str) -> None:
+    answer = not_loaded("The week ending 2020-01-03", FILE_WEEK)
+    assert said(*command.split(), "--week", "2020-01-01") == f"otcpipe: {answer}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("captures --tier T2", not_loaded("T2 of the week ending 2026-03-13", WEEKS[-1])),
+        ("top --tier T2", not_loaded("T2 of the week ending 2026-03-13", WEEKS[-1])),
+        ("venues --tier otc", not_loaded("OTCE of the week ending 2026-03-13", WEEKS[-1])),
+        (
+            "venues --tier all-tiers",
+            "The week ending 2026-03-13 has no venue shares of scope ATS and tier ALL_TIERS.",
+        ),
+        ("venues --tier all", "'all' is not a tier; choose from T1, T2, OTCE, ALL_TIERS."),
+    ],
+)
+def test_a_tier_that_is_not_loaded_is_refused(said: Said, command: str, answer: str) -> None:
+    assert said(*command.split(), "--week", "2026-03-13") == f"otcpipe: {answer}\n"
+
+
+@pytest.mark.parametrize("scope", ["non-ats", "Non Ats", "NON_ATS"])
+def test_a_scope_is_read_in_any_spelling(said: Said, scope: str) -> None:
+    assert "361" in said("venues", "--scope", scope)
+    assert otcpipe.read("venue_share", scope=scope, tier="all-tiers")["firm_crd"].tolist() == [361]
 
 
 def test_venues_are_of_all_tiers_where_all_are_in_with_changes_and_what_was_restated(said: Said) -> None:
     found = json.loads(said("venues", "--json"))
-    assert [(row["tier"], row["rank"], row["mpid"], row["restated_records"]) for row in found] == [
+    assert [(row["tier"], row["rank"], row["mpid"], row["updated_records"]) for row in found] == [
         ("ALL_TIERS", 1, "AAAA", 1),
         ("ALL_TIERS", 2, "BBBB", 0),
     ]
     (leader, second) = json.loads(said("venues", "--tier", "T1", "--json"))
-    assert (leader["rank_change"], leader["share_change_4w_pts"], leader["restated_on"]) == (0, None, "2026-04-09")
+    assert (leader["rank_change"], leader["share_change_4w_pts"], leader["updated_on"]) == (0, None, "2026-04-09")
     assert float(leader["share_change_1w_pts"]) == -float(second["share_change_1w_pts"]) != 0
     (only,) = json.loads(said("venues", "--week", FILE_WEEK, "--json"))
     assert (only["tier"], only["market_share_pct"], only["published_on"]) == ("T1", "100.0000", "2026-03-16")
-    assert "No venue shares of scope" in said("venues", "--week", "2020-01-03")
     assert "361" in said("venues", "--scope", "NON_ATS")
 
 

@@ -140,6 +140,7 @@ def test_only_the_wanted_tiers_are_covered_fetched_and_counted(
     assert ({row["tier"] for row in json.loads(done.stdout)}, done.returncode) == ({"T1"}, 1)
     assert here("coverage", **t1).stdout.splitlines()[-1] == "2 of 5 partitions need attention."
     assert here("coverage", **t1).stdout.splitlines()[0].split()[-1] == "T1"
+    assert "not wanted so far" not in here("coverage", **t1).stdout
     assert here("coverage", **every).stdout.splitlines()[0].split()[-3:] == ["T1", "T2", "OTCE"]
     assert here("coverage", "--tier", "OTCE", "--tier", "T1", **t1).stdout.splitlines()[0].split()[-2:] == [
         "OTCE",
@@ -203,3 +204,10 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
         "compute",
     )
     assert ledger.partitions(resources.database())[0]["grade"] == rows[0]["grade"]
+
+
+def test_a_week_that_is_not_wanted_is_explained(here: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
+    drive(observe(file_text([("A", "AAAA", 1, 1)]), Partition(FRIDAY, "OTCE")))
+    said = here("coverage", OTCPIPE_NOW=NOW.isoformat()).stdout
+    assert "-: not wanted so far. --from DATE counts weeks from DATE on;" in said
+    assert " late " in here("coverage", "--from", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout

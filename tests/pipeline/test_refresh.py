@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe.pipeline.refresh import MIN_INTERVAL, Candidate, most_urgent
+from otcpipe.pipeline.refresh import MIN_INTERVAL, Candidate, most_urgent, quiet_reason
 from otcpipe.records import Partition
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -28,6 +28,14 @@ def test_the_old_come_in_their_turn() -> None:
 
 def test_one_that_was_asked_for_today_is_left_in_peace() -> None:
     assert most_urgent([candidate(20, 0.5)], NOW, 1000) == []
+
+
+def test_what_is_left_in_peace_has_a_reason() -> None:
+    assert "no partition" in quiet_reason([], NOW, 10)
+    assert quiet_reason([candidate(20, 0.5)], NOW, 10) == (
+        "all were asked for within 1 day, the last at 2026-11-23 00:00 UTC"
+    )
+    assert "takes 10 requests, more than --max-requests 9" in quiet_reason([candidate(20, 5)], NOW, 9)
 
 
 candidates = st.lists(

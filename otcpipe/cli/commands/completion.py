@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from otcpipe.datasets import TIERS
+from otcpipe.datasets import ALL_TIERS, SCOPES, TIERS
 
 SECONDS = 1  # to connect: a shell that waits for a server is worse than one that completes nothing
 MAX_SUGGESTIONS = 100
-SCOPES = ("ATS", "NON_ATS", "ALL")
 
 
 def tiers(incomplete: str) -> list[str]:
@@ -16,7 +15,7 @@ def tiers(incomplete: str) -> list[str]:
 
 def venue_tiers(incomplete: str) -> list[str]:
     """Return the tiers that begin with a text, and ALL_TIERS."""
-    return _beginning(incomplete, (*TIERS, "ALL_TIERS"))
+    return _beginning(incomplete, (*TIERS, ALL_TIERS))
 
 
 def scopes(incomplete: str) -> list[str]:

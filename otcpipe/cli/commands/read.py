@@ -65,7 +65,7 @@ def top(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Rank the symbols of a week, by default the newest that is computed."""
+    """Rank the symbols of a week, by default the newest that is computed. With --tier, its volume and ATS share."""
     from otcpipe.cli.top import top
 
     top(week, by, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))

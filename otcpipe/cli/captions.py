@@ -1,0 +1,36 @@
+"""What several tables say around their numbers: when tiers were published, what was updated, and what is no trend."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from otcpipe.datasets import TIERS
+from otcpipe.storage.postgres import Row, Transaction
+
+FEWEST_WEEKS = 2  # in a mean: a week is always equal to its own
+NO_TREND = "too few weeks"
+
+
+def partitions(transaction: Transaction, week: date) -> str:
+    """Return a sentence: when each tier of the week was published, and whether it is loaded."""
+    rows = {row["tier"]: row for row in transaction.rows("week_partitions", week_ending=week)}
+    return f"Week ending {week}: {', '.join(_partition(tier, rows.get(tier)) for tier in TIERS)}."
+
+
+def _partition(tier: str, row: Row | None) -> str:
+    if row is None:
+        return f"{tier} is not loaded"
+    return f"{tier} published {row['published_on']}{'' if row['covers_all'] else ' (ATS only)'}"
+
+
+def updated(rows: Sequence[Row]) -> str | None:
+    """Return what "Updated" means, if FINRA updated any of the rows after their publication."""
+    if not any(row["updated_on"] for row in rows):
+        return None
+    return "Updated: FINRA's own date of a change after publication. `otcpipe revisions` lists what changed."
+
+
+def trended(row: Row) -> Row:
+    """Return the row for people: without change and trend where the mean is of one week only, its own."""
+    weeks = row["weeks_in_window"]
+    is_alone = weeks is not None and weeks < FEWEST_WEEKS
+    return row | {"volume_vs_avg_pct": None, "trend": NO_TREND} if is_alone else row
