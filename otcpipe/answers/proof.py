@@ -12,7 +12,7 @@ OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "reque
 
 def as_object(symbol: str, found: Explanation) -> Row:
     """Return metrics with their formulas, records with their lines, captures, and the proofs of the sums."""
-    captures = {one.record["capture_id"]: {name: one.record[name] for name in OF_CAPTURE} for one in found.records}
+    captures = {one.record["capture_id"]: _capture(one) for one in found.records}
     formulas = {metric.name: metric.formula for metric in definitions.metrics()}
     return {
         "symbol": symbol,
@@ -21,6 +21,10 @@ def as_object(symbol: str, found: Explanation) -> Row:
         "captures": list(captures.values()),
         "proofs": [asdict(proof) | {"agrees": proof.agrees} for proof in found.proofs],
     }
+
+
+def _capture(one: TracedRecord) -> Row:
+    return {name: one.record[name] for name in OF_CAPTURE} | {"header": one.line.header if one.line else None}
 
 
 def as_row(one: TracedRecord) -> Row:

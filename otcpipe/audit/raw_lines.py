@@ -20,10 +20,11 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its number (the header is 1), its text, and its values by FINRA's column names."""
+    """A line: its number (the header is 1), its text and the header's, and its values by FINRA's column names."""
 
     number: int
     text: str
+    header: str
     fields: Mapping[str, str]
 
     @property
@@ -58,13 +59,14 @@ def of_symbol(content: bytes, symbol: str) -> list[Line]:
     """Return the readable lines of a symbol, in order."""
     source = dialect.detect(content)
     lines = source.text.split(b"\n")
+    header = lines[0].decode("utf-8", "replace").removesuffix("\r")
     sought, found = (escapes.escape(symbol) if source.is_escaped else symbol).encode(), []
     for at, line in enumerate(lines):
         if at and sought in line:
             text, values = _values(lines, at, source)
             if len(values) == len(source.columns):
                 fields = dict(zip(source.columns, values, strict=True))
-                found.append(Line(at + 1 + source.lines_above, text, fields))
+                found.append(Line(at + 1 + source.lines_above, text, header, fields))
     return [line for line in found if line.fields["issueSymbolIdentifier"] == symbol and line.is_readable]
 
 

@@ -69,6 +69,8 @@ def _say_lines(records: Sequence[TracedRecord]) -> None:
         requests = f" in {counted(len(capture['request_ids']), 'request')}" if capture["request_ids"] else ""
         say("", raw_key)
         say(f"from {source}{requests}, observed {_moment(capture['observed_at'])}, SHA-256 {capture['digest']}")
+        for header in dict.fromkeys(one.line.header for one in lines if one.line):
+            say(f"{'':>7} {header}")
         for one in lines:
             _say_line(one)
     say("")

@@ -23,6 +23,7 @@ from otcpipe.storage import postgres, reader, s3
 
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
 THREADS = 1  # in a worker process: a stage of a large partition takes some 400 MB and one core
+OWN = ("HOME", "NOW", "LOG")  # settings of one command
 LEAN = {  # return freed memory to the system; by default the C library keeps large blocks
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",
@@ -43,7 +44,9 @@ def up(workers: int) -> None:
         signal.signal(ending, lambda *_: over.set())
     stale_environment.check(environ, READY | {"seaweedfs": _has_store})
     started = time.monotonic()
-    supervisor = start_servers(home, environ=environ, ready=READY, prepare=partial(_prepare, home), warn=_say_at)
+    supervisor = start_servers(
+        home, environ=environ, ready=READY, shared=_shared(environ), prepare=partial(_prepare, home), warn=_say_at
+    )
     try:
         environ = LEAN | environ | supervisor.environment | _of_home(home, environ)
         for program in _programs(home, environ, workers):
@@ -53,6 +56,12 @@ def up(workers: int) -> None:
     finally:
         _say_at("Stopping.")
         supervisor.stop()
+
+
+def _shared(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that commands in other terminals need too, such as FINRA's address; no secret of FINRA's."""
+    names = {f"OTCPIPE_{name}" for name in settings.DEFAULTS if name not in (*settings.SECRETS, *OWN)}
+    return {name: text for name, text in environ.items() if name in names}
 
 
 def _has_store(environ: Mapping[str, str]) -> bool:

@@ -100,6 +100,10 @@ def read(
 
     Raises only errors of `otcpipe.errors`: Invalid for a wrong argument, Unreachable for a server that is down.
 
+    A metric has rows of several scopes, and venue shares have rows of each tier and of `ALL_TIERS`: choose one scope
+    and one tier before rows are added up. `market_share_pct` has four decimals, which are few for the relative change
+    of a small venue: divide its `total_volume` by that of all.
+
     >>> import otcpipe
     >>> frame = otcpipe.read("symbol_concentration", symbols="TCEHY", columns=["week_ending", "venue_count", "hhi"])
     >>> frame.assign(change=frame["hhi"].pct_change())

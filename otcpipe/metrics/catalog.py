@@ -73,6 +73,20 @@ def table(name: str) -> Table:
     return found
 
 
+@cache
+def described() -> dict[str, Table]:
+    """Return all tables and views of schema `otc`: those that can be read first, then the others."""
+    columns: dict[str, list[Column]] = {}
+    texts: dict[str, str] = {}
+    for one in dictionary.descriptions():
+        if one.column:
+            columns.setdefault(one.name, []).append(Column(one.column, one.unit, one.text))
+        else:
+            texts[one.name] = one.text
+    names = sorted(columns, key=lambda name: name not in tables())  # the sort keeps the dictionary's order
+    return {name: Table(name, texts[name], tuple(columns[name])) for name in names}
+
+
 def _table(name: str) -> Table:
     described = [one for one in dictionary.descriptions() if one.name == name]
     versions = {one.column: one for one in dictionary.descriptions() if one.name == "version"}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from otcpipe.stack import postgres, private, sealed, seaweed, state, valkey
 from otcpipe.stack.program import Program, Server
@@ -30,10 +31,13 @@ def start_servers(
     durable: bool = True,
     environ: Mapping[str, str],
     ready: Mapping[str, Callable[[Mapping[str, str]], bool]],
+    shared: Mapping[str, str] = MappingProxyType({}),
     prepare: Callable[[Mapping[str, str]], None] = lambda environment: None,
     warn: Callable[[str], None] = LOGGER.warning,
 ) -> Supervisor:
     """Start the servers that `environ` does not name, wait until they are ready, and write the state file.
+
+    The file has the servers' variables, and the variables `shared` with commands in other terminals.
 
     Holds the lock of the home and keeps the state file until `Supervisor.stop`. Must be called from the main thread.
     Raises StackBusy if a stack runs in this home, StackFailed or ServerMissing if a server cannot be started.
@@ -53,7 +57,7 @@ def start_servers(
             sealed.require(server.name, server.sealed)
         prepare(supervisor.environment)
         supervisor.after_stop.callback(state.remove, home)
-        state.write(home, supervisor.environment)
+        state.write(home, {**shared, **supervisor.environment})
         undo.pop_all()
     return supervisor
 

@@ -46,6 +46,8 @@ def test_a_real_index_down_to_the_lines_of_finras_file(explain: Explain, sql: Sq
     assert "3,379.82" in out
     assert "10,000 x" in out
     assert "   4683 OTC|TCEHY|Tencent Holdings Limited" in out
+    header = REAL.splitlines()[0].decode()
+    assert out.index(f"        {header}\n") < out.index("|TCEHY|")
     ((volume, trades),) = sql("select total_volume, total_trades from otc.symbol_summary where symbol = 'TCEHY'")
     told = f"3 lines add up to {volume:,.0f} shares in {trades:,} trades, as symbol_summary says."
     assert told in out
@@ -55,6 +57,7 @@ def test_a_real_index_down_to_the_lines_of_finras_file(explain: Explain, sql: Sq
     assert {"symbol_concentration", "symbol_summary", "symbol_rolling_avg"} <= set(own)
     assert not {"average_print_price", "venue_share"} & set(own)  # no notional in a file, no symbol in a share
     (capture,) = found["captures"]
+    assert capture["header"] == header
     for record in found["records"]:
         assert record["raw_key"] == capture["raw_key"]
         assert REAL.splitlines()[record["line"] - 1].decode() == record["text"]

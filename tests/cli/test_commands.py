@@ -195,16 +195,20 @@ def test_help_is_quick() -> None:
     }
 
 
+FINRA = "http://127.0.0.1:9"
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts `otcpipe up` in a home of its own."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("OTCPIPE_")}
+    of_finra = {"OTCPIPE_FINRA_URL": FINRA, "OTCPIPE_FINRA_CLIENT_ID": "s3cret"}
     started: list[subprocess.Popen[str]] = []
 
     def up(home: str, *arguments: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [*IGNORING_SIGINT, sys.executable, "-m", "otcpipe", "up", *arguments],
-            env=environ | {"OTCPIPE_HOME": str(tmp_path / home)},
+            env=environ | of_finra | {"OTCPIPE_HOME": str(tmp_path / home)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -236,6 +240,8 @@ def test_up_env_and_down_work_as_a_newcomer_types_them(
         urls.append(
             subprocess.run(shell, shell=True, env=environ, check=True, capture_output=True, text=True).stdout.strip()
         )
+        kept = json.loads((tmp_path / home / "stack.json").read_text())["environment"]
+        assert (kept["OTCPIPE_FINRA_URL"], "OTCPIPE_FINRA_CLIENT_ID" in kept) == (FINRA, False)
         with psycopg.connect(urls[-1]) as connection:
             assert connection.execute("select count(*) from otc.venue_volume").fetchone() == (0,)
     assert urls[0] != urls[1]

@@ -120,6 +120,7 @@ COMPLETED = {
     "otcpipe enqueue --tier T": ["T1", "T2"],
     "otcpipe export symbol_s": ["symbol_summary"],
     "otcpipe export --format c": ["csv"],
+    "otcpipe tables symbol_s": ["symbol_summary", "symbol_summary_history"],
     "otcpipe reprocess --stage per": ["persist"],
     "otcpipe dlq list --stage per": ["persist"],
     "otcpipe doctor --queue com": ["compute"],

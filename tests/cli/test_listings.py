@@ -98,6 +98,8 @@ LISTINGS = {
     "venues --tier t1 --scope All": ("Rank", "MPID", "Share %", "Volume", "AAAA", "BBBB", "3,000,000,000"),
     "dlq list": ("Letter", "Stage", "Week ending", "Tier", "Reason", "Error", "2026-03-20"),
     "schedule --list": ("Job", "Next, New York", "refresh"),
+    "tables": ("Table", "venue_volume", "symbol_summary", "stage_run"),
+    "tables otc.Symbol-Concentration": ("Column", "What it is", "hhi_upper", "Herfindahl"),
     "explain ABC --week 2026-03-20 --metric symbol_summary": ("T1 ATS", "total_volume"),
 }
 PLAIN = ("verify --all", "reconcile --dry-run", "doctor")  # a sentence for each line, and --json and --csv

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -412,6 +412,9 @@ def test_it_can_be_started_by_hand_and_ends_at_ctrl_c(http: requests.Session) ->
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout
         url = started.stdout.readline().strip().removeprefix("OTCPIPE_FINRA_URL=")
+        friday = WEEK + timedelta(days=4)
+        said = f"It serves the weeks ending {friday} to {friday}: otcpipe backfill --from {friday} --to {friday} --wait\n"
+        assert started.stdout.readline() == said
         listed = http.get(url + PARTITIONS, timeout=5).json()["availablePartitions"]
         started.send_signal(signal.SIGINT)
         assert "1 requests, at most 1 in a second" in started.communicate(timeout=30)[0]

@@ -19,11 +19,21 @@ def main() -> None:
     faults = Faults() if asked.chaos is None else chaos(asked.chaos, without=(Kind.MISSING_COLUMN,))
     with FinraServer(_dataset(asked), faults, port=asked.port) as server:
         print(f"OTCPIPE_FINRA_URL={server.url}", flush=True)
+        print(_about(server.dataset), flush=True)
         try:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
             print(f"{len(server.requests)} requests, at most {server.max_in_window()} in a second")
+
+
+def _about(dataset: Dataset) -> str:
+    """What it serves, and how to fetch it."""
+    fridays = sorted({monday + timedelta(days=4) for monday, _ in dataset.keys(historic=None)})
+    if not fridays:
+        return "It serves no week."
+    first, last = fridays[0], fridays[-1]
+    return f"It serves the weeks ending {first} to {last}: otcpipe backfill --from {first} --to {last} --wait"
 
 
 def _arguments() -> argparse.Namespace:

@@ -52,6 +52,13 @@ def tables(incomplete: str) -> list[str]:
     return _beginning(incomplete, ("venue_volume", *metrics("")))
 
 
+def described_tables(incomplete: str) -> list[str]:
+    """Return the tables and views that begin with a text."""
+    from otcpipe.metrics import catalog
+
+    return _beginning(incomplete, catalog.described())
+
+
 def weeks(incomplete: str) -> list[str]:
     """Return the loaded weeks that begin with a text, newest first."""
     return _stored("completed_weeks", incomplete)

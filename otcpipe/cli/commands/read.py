@@ -97,3 +97,24 @@ def venues(
     from otcpipe.cli.venues import venues
 
     venues(week, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
+
+
+@commands.listing(
+    examples=(
+        "otcpipe tables",
+        "otcpipe tables symbol_concentration",
+    ),
+)
+def tables(
+    table: Annotated[
+        str | None,
+        typer.Argument(metavar="TABLE", autocompletion=completion.described_tables, help="Default: list all."),
+    ] = None,
+    *,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """List the tables and views, or a table's columns, with units and descriptions."""
+    from otcpipe.cli import dictionary
+
+    dictionary.tables(table, chosen(as_json=as_json, as_csv=as_csv))
