@@ -93,8 +93,10 @@ def parse_moment(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
-    if moment.tzinfo is None or moment > now:
-        raise Invalid(f"{text!r} must have a time zone and lie in the past, for example 2025-12-15T09:30:00-05:00.")
+    if moment.tzinfo is None:
+        raise Invalid(f"{text!r} has no time zone; write it as 2025-12-15T09:30:00-05:00.")
+    if moment > now:
+        raise Invalid(f"{text!r} lies in the future; give a moment in the past.")
     return check_moment(moment)
 
 

@@ -156,7 +156,7 @@ def test_a_moment_of_any_year_is_one_of_the_feed_or_refused(moment: datetime) ->
     except Invalid:
         assert moment.year < 2014 or moment > NOON
     else:
-        assert read == moment
+        assert read == datetime.fromisoformat(moment.isoformat())  # which no clock of its zone may have shown
         assert read.tzinfo is UTC
 
 
@@ -165,7 +165,7 @@ def test_a_moment_of_any_year_is_one_of_the_feed_or_refused(moment: datetime) ->
 )
 def test_a_moment_outside_the_feed_is_refused(text: str) -> None:
     with pytest.raises(
-        Invalid, match=r"is outside the feed, which begins in 2014|must have a time zone and lie in the past"
+        Invalid, match=r"is outside the feed, which begins in 2014|lies in the future|has no time zone"
     ):
         weeks.parse_moment(text, NOON)
 

@@ -19,10 +19,10 @@ def json_text(value: object, *, is_exact: bool = True, indent: int | None = None
 def csv_lines(rows: Sequence[Row], columns: Iterable[str] = ()) -> Iterator[str]:
     """Yield a line of names and a line for each row, as RFC 4180 has it; text is no formula of a spreadsheet.
 
-    The lines begin with `columns`, in this order; all other values of the rows follow. A null is an empty field, an
-    empty text a quoted one. Lists are joined by semicolons.
+    The names are those of the rows in their order, as in JSON; without rows they are `columns`. A null is an empty
+    field, an empty text a quoted one. Lists are joined by semicolons.
     """
-    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(columns)
     yield ",".join(map(_field, names)) + LINE_END
     for row in rows:
         yield ",".join(_field(row.get(name)) for name in names) + LINE_END

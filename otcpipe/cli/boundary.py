@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from otcpipe.cli import INTERRUPTED, stale_environment
 from otcpipe.errors import OtcpipeError, Unreachable
 from otcpipe.text.printable import Redaction, sentence
 
+UNPARSED = re.compile(", unable to parse .*$", re.DOTALL)  # what a library says of a number that is none
 PACKAGE = str(Path(__file__).parent.parent)
 
 
@@ -79,7 +81,8 @@ def _refuse(error: typer.TyperException) -> int:
         print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help itself
         return error.exit_code
     where = f" See `{context.command_path} --help`." if context else ""
-    return _fail(f"{error.format_message().rstrip('.')}.{where}", error.exit_code)
+    message = UNPARSED.sub("", error.format_message().rstrip(".")).replace("Input should be", "it must be")
+    return _fail(f"{message}{'' if message.endswith('?') else '.'}{where}", error.exit_code)
 
 
 def _fail(text: str, code: int = 1) -> int:

@@ -1,7 +1,8 @@
 """What several tables say around their numbers: when tiers were published, what was updated, and what is no trend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import groupby
 
 from otcpipe.datasets import TIERS
 from otcpipe.storage.postgres import Row, Transaction
@@ -11,15 +12,20 @@ NO_TREND = "too few weeks"
 
 
 def partitions(transaction: Transaction, week: date) -> str:
-    """Return a sentence: when each tier of the week was published, and whether it is loaded."""
-    rows = {row["tier"]: row for row in transaction.rows("week_partitions", week_ending=week)}
-    return f"Week ending {week}: {', '.join(_partition(tier, rows.get(tier)) for tier in TIERS)}."
+    """Return a sentence: when the tiers of the week were published, and which are not loaded."""
+    known = {row["tier"]: _published(row) for row in transaction.rows("week_partitions", week_ending=week)}
+    published = [f"{_both(group)} {when}" for when, group in groupby(filter(known.get, TIERS), key=known.__getitem__)]
+    missing = [tier for tier in TIERS if tier not in known]
+    lacks = f"; {_both(missing)} {'is' if len(missing) == 1 else 'are'} not loaded" if missing else ""
+    return f"Week ending {week}, published: {', '.join(published)}{lacks}."
 
 
-def _partition(tier: str, row: Row | None) -> str:
-    if row is None:
-        return f"{tier} is not loaded"
-    return f"{tier} published {row['published_on']}{'' if row['covers_all'] else ' (ATS only)'}"
+def _published(row: Row) -> str:
+    return f"{row['published_on']}{'' if row['covers_all'] else ' (ATS only)'}"
+
+
+def _both(tiers: Iterable[str]) -> str:
+    return " and ".join(tiers)
 
 
 def updated(rows: Sequence[Row]) -> str | None:

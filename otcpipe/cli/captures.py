@@ -22,13 +22,13 @@ COLUMNS = {
     "capture_id": key("Capture"),
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
-    "source": Column("Source"),
-    "observed_at": Column("Observed at"),
+    "observed_at": Column("Observed, UTC"),
     "grade": Column("Grade"),
     "rows": Column("Rows"),
-    "records": Column("Records"),
-    "rejects": Column("Rejects"),
-    "state": key("State", is_prose=True),
+    "source": Column("Source", 2),
+    "records": Column("Records", 2),
+    "rejects": Column("Rejects", 2),
+    "state": key("State", is_prose=True, least=9),
 }
 
 

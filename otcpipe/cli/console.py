@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeGuard
 
 from rich.console import Console
 from rich.text import Text
@@ -25,14 +26,23 @@ def say(*lines: str) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
 
 
-def print_table(columns: Mapping[str, Column], rows: Sequence[Row]) -> None:
-    """Print rows as a table that fits the terminal; `columns` maps names of a row to its columns."""
-    cells = [{name: _cell(row[name], is_prose=column.is_prose) for name, column in columns.items()} for row in rows]
+def print_table(columns: Mapping[str, Column], rows: Sequence[Row], *, is_mixed: bool = False) -> None:
+    """Print rows as a table that fits the terminal; `columns` maps names of a row to its columns.
+
+    Quantities of a column have as many decimals as its longest, unless it is a mixture of units.
+    """
+    places = {name: None if is_mixed else _decimals(row[name] for row in rows) for name in columns}
+    cells = [
+        {name: _cell(row[name], places[name], is_prose=column.is_prose) for name, column in columns.items()}
+        for row in rows
+    ]
     numbers = [
         name for name, column in columns.items() if column.is_number or any(_is_number(row[name]) for row in rows)
     ]
     table, omitted = render(columns, cells, numbers, console.width if sys.stdout.isatty() else None)
-    console.print(table)
+    with console.capture() as printed:
+        console.print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
     if omitted:
         say(f"(+{counted(omitted, 'column')}: widen the terminal or use --json)")
 
@@ -55,9 +65,14 @@ def whole(shares: Decimal) -> int:
     return int(shares.quantize(Decimal(1), ROUND_HALF_UP))
 
 
+def two_decimals(value: Decimal | None) -> Decimal | None:
+    """Round to two decimals, for the terminal."""
+    return None if value is None else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
 def percent(fraction: Decimal | None) -> Decimal | None:
     """Return a fraction as a percentage with two decimals."""
-    return None if fraction is None else (100 * fraction).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return None if fraction is None else two_decimals(100 * fraction)
 
 
 def number(venue: Row) -> str | None:
@@ -76,7 +91,15 @@ def interval(low: Decimal | None, high: Decimal | None) -> str | None:
     return None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
 
 
-def _cell(value: object, *, is_prose: bool) -> str:
+def _decimals(values: Iterable[object]) -> int:
+    """Return how many decimals the quantities of a column need."""
+    fractions = [f"{value:f}".rstrip("0").partition(".")[2] for value in values if _is_quantity(value)]
+    return max(map(len, fractions), default=0)
+
+
+def _cell(value: object, places: int | None, *, is_prose: bool) -> str:
+    if places and _is_quantity(value):
+        return f"{value:,.{places}f}"
     return sentence(value) if is_prose and isinstance(value, str) else _shown(value)
 
 
@@ -84,10 +107,14 @@ def _shown(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    if isinstance(value, Decimal) and value.as_tuple().exponent == SHARES_EXPONENT:
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"  # the heading says UTC
+    if _is_quantity(value):
         return f"{value:,f}".rstrip("0").rstrip(".")
     return f"{value:,}" if _is_number(value) else printable(str(value))
+
+
+def _is_quantity(value: object) -> TypeGuard[Decimal]:
+    return isinstance(value, Decimal) and value.as_tuple().exponent == SHARES_EXPONENT
 
 
 def _is_number(value: object) -> bool:

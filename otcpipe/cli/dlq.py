@@ -28,7 +28,7 @@ LETTERS = {
     "tier": key("Tier"),
     "error_class": Column("Error"),
     "attempts": Column("Attempts"),
-    "last_at": Column("Died"),
+    "last_at": Column("Died, UTC"),
     "reason": key("Reason", is_prose=True),
 }
 MEMBERS = ("letter_id", "state", "queue", "actor", "stage", "key", "generation", "week_ending", "tier", "attempts")

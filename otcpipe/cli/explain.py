@@ -57,7 +57,7 @@ def _say_metrics(found: Explanation) -> None:
         names = [name for name in shown["row0"] if name not in (*SAME, *PLACE)]
         say("", f"{metric}: {formulas[metric]}")
         values = ({"name": name} | {at: row[name] for at, row in shown.items()} for name in names)
-        print_table({"name": key("")} | headings, list(values))
+        print_table({"name": key("")} | headings, list(values), is_mixed=True)
 
 
 def _say_lines(records: Sequence[TracedRecord]) -> None:

@@ -11,7 +11,7 @@ from otcpipe.storage.postgres import Row
 def write(form: Form, rows: Sequence[Row], columns: Iterable[str] = ()) -> bool:
     """Print rows as JSON or CSV; return False, and print nothing, for a table.
 
-    The CSV begins with `columns`, in this order; all other values of the rows follow.
+    Without rows, the CSV has the names of `columns`.
     """
     if form is Form.JSON:
         print_json(rows)

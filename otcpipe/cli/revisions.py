@@ -17,20 +17,21 @@ COLUMNS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
     "symbol": key("Symbol"),
-    "venue_name": Column("Venue", is_prose=True),
+    "venue_name": Column("Venue", 2, is_prose=True, least=12),
     "change": key("Change"),
     "share_volume_before": Column("Shares before"),
     "share_volume_after": key("Shares after"),
-    "observed_at": Column("Observed", 2),
-    "days_late": Column("Days late", 3),
-    "trade_count_before": Column("Trades before", 4),
-    "trade_count_after": Column("Trades after", 4),
-    "updated_on_after": Column("Updated", 5),
+    "observed_at": Column("Observed, UTC", 3),
+    "days_late": Column("Days late", 4),
+    "trade_count_before": Column("Trades before", 5),
+    "trade_count_after": Column("Trades after", 5),
+    "updated_on_after": Column("Updated", 6),
 }
+MAX_NAMES = 10  # of symbols or venues in a cell
 MAX_LABELLED = 20  # revisions whose labels are listed below the table
 EFFECTS = {
     "restated_week": key("Restated week"),
-    "observed_at": Column("Observed", 2),
+    "observed_at": Column("Observed, UTC", 2),
     "metric": key("Metric"),
     "week_ending": Column("Of week"),
     "rows": key("Rows"),
@@ -60,8 +61,14 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:
         say("Rows of the metrics that differ from the moment before each observation:")
-        print_table(EFFECTS, [row | {"names": ", ".join(row["names"][:10])} for row in rows])
+        print_table(EFFECTS, [row | {"names": _named(row["names"])} for row in rows])
     say_all([left_out])
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more: see --json" if more > 0 else "")
 
 
 def _check(symbol: str) -> None:

@@ -11,8 +11,13 @@ from otcpipe.cli.output import print_csv, print_json
 from otcpipe.cli.symbol_tables import print_symbol
 
 
-def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, form: Form) -> None:
-    """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then."""
+def show(
+    symbol: str, week: str | None, count: int, scope: str | None, as_of: str | None, form: Form, *, limit: int
+) -> None:
+    """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then.
+
+    The table has the first `limit` venues of the last week; JSON has all.
+    """
     friday = arguments.week(week)
     moment = weeks.parse_as_of(as_of, resources.settings().now()) if as_of else None
     scope = arguments.scope(scope) if scope else None
@@ -24,4 +29,4 @@ def show(symbol: str, week: str | None, count: int, scope: str | None, as_of: st
     elif form is Form.CSV:
         print_csv(found["history"], ("week_ending", "scope"))
     else:
-        print_symbol(found)
+        print_symbol(found, limit)

@@ -1,6 +1,7 @@
 """Open psql on the database, as the role that only reads."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -30,5 +31,6 @@ def sql(statement: str | None) -> None:
     given = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "OTCPIPE_"))}
     options = f"{variables.get('PGOPTIONS', '')} {OPTIONS}".strip()
     sys.stdout.flush()
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's: it cancels a query
     done = subprocess.run(command, env=given | variables | {"PGOPTIONS": options}, check=False)  # noqa: S603 - of the wheel, or on PATH
     sys.exit(done.returncode)

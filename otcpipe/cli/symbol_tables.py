@@ -5,13 +5,12 @@ from decimal import Decimal
 
 from otcpipe.answers.moments import new_york
 from otcpipe.cli.captions import trended, updated
-from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, whole
+from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
 
-MAX_VENUES = 15  # in the table
 HISTORY = {
     "week_ending": key("Week ending"),
     "volume": key("Volume"),
@@ -53,17 +52,17 @@ CONCENTRATION = {
 REVISIONS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
-    "observed_at": Column("Observed", 2),
-    "days_late": Column("Days late", 3),
+    "observed_at": Column("Observed, UTC", 3),
+    "days_late": Column("Days late", 4),
     "change": key("Change"),
-    "venue_name": Column("Venue", is_prose=True),
+    "venue_name": Column("Venue", 2, is_prose=True, least=12),
     "share_volume_before": Column("Shares before"),
     "share_volume_after": key("Shares after"),
 }
 
 
-def print_symbol(found: Row) -> None:
-    """Print the weeks, venues, concentration and revisions of a symbol; what is empty is left out."""
+def print_symbol(found: Row, limit: int) -> None:
+    """Print the weeks, first venues, concentration and revisions of a symbol; what is empty is left out."""
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
     known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
@@ -75,9 +74,10 @@ def print_symbol(found: Row) -> None:
         HISTORY,
         _with_bars([_formatted(row) for row in history if row["scope"] == scope]),
     )
-    shown = [row | {"firm_crd": number(row)} for row in _with_bars(venues)[:MAX_VENUES]]
-    first = f", the first {MAX_VENUES} of {len(venues)}" if len(venues) > MAX_VENUES else ""
-    _section(f"Venues in the week ending {last}{first}:", VENUES, shown)
+    shown = [_venue(row) for row in _with_bars(venues)[:limit]]
+    of_all = f", the first {limit} of {len(venues)} rows (see --limit)" if len(venues) > limit else ""
+    number_of = counted(sum(row["is_named"] for row in venues), "venue")
+    _section(f"Volume in the week ending {last}, {number_of}{of_all}:", VENUES, shown)
     of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
     _section(title, CONCENTRATION, [_formatted(row) for row in of_week])
@@ -91,11 +91,13 @@ def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None
         print_table(columns, rows)
 
 
+def _venue(row: Row) -> Row:
+    return row | {"firm_crd": number(row), "avg_trade_size": two_decimals(row["avg_trade_size"])}
+
+
 def _formatted(row: Row) -> Row:
-    return trended(row) | {
-        "hhi": interval(row["hhi"], row["hhi_upper"]),
-        "ats_fraction": percent(row["ats_fraction"]),
-    }
+    values = {"ats_fraction": percent(row["ats_fraction"]), "effective_venues": two_decimals(row["effective_venues"])}
+    return trended(row) | values | {"hhi": interval(row["hhi"], row["hhi_upper"])}
 
 
 def _with_bars(rows: list[Row]) -> list[Row]:

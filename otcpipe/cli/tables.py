@@ -21,11 +21,12 @@ class Column:
     priority: int = 1
     is_prose: bool = False  # may be wrapped
     is_number: bool = False  # is aligned to the right, even if its text is an interval
+    least: int = LEAST_PROSE  # characters of a prose column before another column is left out
 
 
-def key(heading: str, *, is_prose: bool = False) -> Column:
+def key(heading: str, *, is_prose: bool = False, least: int = LEAST_PROSE) -> Column:
     """Return a column that is shown at any width: which row it is, its state, or its main figure."""
-    return Column(heading, 0, is_prose=is_prose)
+    return Column(heading, 0, is_prose=is_prose, least=least)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Layout:
 def layout(columns: Mapping[str, Column], cells: Sequence[Mapping[str, str]], width: int | None) -> Layout:
     """Choose columns and widths for a terminal of so many characters; None shows everything in one line each.
 
-    Headings are wrapped first, then prose, down to `LEAST_PROSE`; then columns are left out by priority, the later
+    Headings are wrapped first, then prose, down to its least; then columns are left out by priority, the later
     of equals first; at last prose goes down to `LEAST`, and only too narrow a terminal wraps key columns.
     """
     whole = {name: _natural([column.heading], name, cells) for name, column in columns.items()}
@@ -47,7 +48,7 @@ def layout(columns: Mapping[str, Column], cells: Sequence[Mapping[str, str]], wi
         return Layout(whole, 0)
     natural = {name: _natural(_words(column), name, cells) for name, column in columns.items()}
     shown = dict(natural)
-    least = {name: min(natural[name], LEAST_PROSE) for name in columns if columns[name].is_prose}
+    least = {name: min(natural[name], columns[name].least) for name in columns if columns[name].is_prose}
     for name in _in_order_of_omission(columns):
         if _total((shown | least).values()) <= width:
             break

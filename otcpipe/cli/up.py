@@ -59,7 +59,7 @@ def up(workers: int) -> None:
 
 
 def _shared(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that commands in other terminals need too, such as FINRA's address; no secret of FINRA's."""
+    """Return the settings that commands in other terminals need too, such as FINRA's address; no secret."""
     names = {f"OTCPIPE_{name}" for name in settings.DEFAULTS if name not in (*settings.SECRETS, *OWN)}
     return {name: text for name, text in environ.items() if name in names}
 

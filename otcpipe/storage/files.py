@@ -36,10 +36,14 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file atomically; on an error its previous content stays. Raises as `check` and `writing` do."""
+    """Write a file atomically, and its folder if there is none; on an error its previous content stays.
+
+    Raises as `check` and `writing` do.
+    """
     check(path)
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("xb")
         try:
             with file:

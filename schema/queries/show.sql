@@ -129,6 +129,7 @@ with record as (
 select
     week_ending,
     venue_type,
+    not is_unnamed as is_named,
     mpid,
     nullif(firm_crd, 0) as firm_crd,
     max(name) as venue_name,

@@ -91,11 +91,21 @@ BAD_ARGUMENTS = {
         "does not run on",
     ),
     "a status of no date": (("status", "--week", "soon"), "not a date"),
-    "an observation in the future": (("import", REAL, "--observed-at", "2031-01-01T00:00:00Z"), "in the past"),
+    "an observation in the future": (("import", REAL, "--observed-at", "2031-01-01T00:00:00Z"), "lies in the future"),
     "a scope that is none": (("top", "--scope", "DARK"), "ATS, NON_ATS, ALL"),
+    "a limit of nothing": (
+        ("top", "--limit", "0"),
+        "Invalid value for '--limit': it must be greater than or equal to 1.",
+    ),
+    "a limit of no number": (
+        ("top", "--limit", "x"),
+        "Invalid value for '--limit': it must be a valid integer. See `",
+    ),
+    "a command that is none": (("tpo",), "No such command 'tpo'. Did you mean 'top'? See `otcpipe --help`."),
+    "a moment to come": (("show", "AAPL", "--as-of", "2031-12-15T10:00Z"), "lies in the future; give"),
     "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
     "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
-    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15T10:00"), "must have a time zone"),
+    "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15T10:00"), "has no time zone"),
     "a symbol that is not stored": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is stored."),
 }
 

@@ -119,6 +119,24 @@ def test_every_listing_fits_its_terminal_and_keeps_its_key_columns(width: int) -
         assert "…" not in screen
 
 
+AT_80 = {
+    "captures": ("Observed,", "UTC", "Grade", "Rows", "2026-04-06 11:00"),
+    "revisions": ("Shares", "before", "after", "600", "1,234,567"),
+    "show ABC": ("before", "600"),
+}
+
+
+def test_what_a_listing_is_about_is_shown_in_80_columns() -> None:
+    screens = in_terminal(80, *(f"{line} --no-pager" for line in AT_80)).split("==> ")[1:]
+    for screen, words in zip(screens, AT_80.values(), strict=True):
+        assert [word for word in words if word not in screen] == [], screen
+
+
+def test_a_pipe_gets_no_blanks_at_the_end_of_a_line(printed: Callable[[str], str]) -> None:
+    for line in ("top --scope ALL", "show ABC", "status"):
+        assert [row for row in printed(line).splitlines() if row != row.rstrip()] == []
+
+
 @pytest.mark.parametrize("line", LISTINGS)
 def test_what_is_piped_is_whole(line: str, printed: Callable[[str], str]) -> None:
     text = printed(line)

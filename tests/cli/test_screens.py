@@ -127,6 +127,11 @@ def test_a_symbol_s_concentration_is_an_interval_and_its_venues_have_shares(said
     assert "4,462.81..4,545.45" in said("show", "ABC")
 
 
+def test_unnamed_firms_are_no_venue_and_the_limit_is_named(said: Said) -> None:
+    assert f"Volume in the week ending {WEEKS[-1]}, 3 venues:" in said("show", "ABC")
+    assert "3 venues, the first 2 of 4 rows (see --limit):" in said("show", "ABC", "--limit", "2")
+
+
 def test_a_week_of_a_file_has_no_other_scope_than_ats(said: Said) -> None:
     (found,) = json.loads(said("show", "ABC", "--week", FILE_WEEK, "--json"))
     assert (found["scope"], {week["scope"] for week in found["history"]}) == ("ATS", {"ATS"})
@@ -173,10 +178,10 @@ def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: 
 
 
 def test_top_says_which_partitions_it_is_of(said: Said) -> None:
-    assert f"Week ending {WEEKS[0]}: T1 published 2026-03-23, T2 is not loaded, OTCE is not loaded." in said(
+    assert f"Week ending {WEEKS[0]}, published: T1 2026-03-23; T2 and OTCE are not loaded." in said(
         "top", "--week", WEEKS[0]
     )
-    assert "T1 published 2026-03-16 (ATS only)" in said("top", "--week", FILE_WEEK)
+    assert "published: T1 2026-03-16 (ATS only);" in said("top", "--week", FILE_WEEK)
     assert f"The week ending {FILE_WEEK} has no metrics of scope ALL." in said(
         "top", "--week", FILE_WEEK, "--scope", "ALL"
     )
@@ -256,7 +261,7 @@ def test_a_known_symbol_without_revisions_is_no_error(said: Said) -> None:
 
 
 def test_a_date_is_the_end_of_that_day_in_new_york_and_is_echoed(said: Said) -> None:
-    text = "s known on 2026-04-08 23:59:59.999999 New York"
+    text = "s known on 2026-04-08 23:59:59 New York"
     assert text in said("show", "ABC", "--as-of", "2026-04-08")
     assert text in said("show", "ABC", "--as-of", "2026-04-08", "--csv")
     exported = said("export", "symbol_summary", "--as-of", "2026-04-08", "--dry-run")

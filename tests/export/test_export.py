@@ -267,7 +267,7 @@ WRONG = {
     "no table": (("capture", None, None, "parquet", None), "choose from venue_volume, "),
     "no format": ((RECORDS, None, None, "xlsx", None), "choose from parquet, csv"),
     "a span that ends before it begins": ((RECORDS, "2025-11-21", "2025-11-14", "csv", None), "is after the week"),
-    "a moment without a zone": ((RECORDS, None, None, "csv", "2025-11-21T10:00:00"), "must have a time zone"),
+    "a moment without a zone": ((RECORDS, None, None, "csv", "2025-11-21T10:00:00"), "has no time zone"),
     "a moment that is none": ((RECORDS, None, None, "csv", "yesterday"), "is not a time"),
 }
 

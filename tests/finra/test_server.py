@@ -413,8 +413,8 @@ def test_it_can_be_started_by_hand_and_ends_at_ctrl_c(http: requests.Session) ->
         assert started.stdout
         url = started.stdout.readline().strip().removeprefix("OTCPIPE_FINRA_URL=")
         friday = WEEK + timedelta(days=4)
-        said = f"It serves the weeks ending {friday} to {friday}: otcpipe backfill --from {friday} --to {friday} --wait\n"
-        assert started.stdout.readline() == said
+        advice = f"otcpipe backfill --from {friday} --to {friday} --wait"
+        assert started.stdout.readline() == f"It serves the weeks ending {friday} to {friday}: {advice}\n"
         listed = http.get(url + PARTITIONS, timeout=5).json()["availablePartitions"]
         started.send_signal(signal.SIGINT)
         assert "1 requests, at most 1 in a second" in started.communicate(timeout=30)[0]

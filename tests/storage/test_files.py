@@ -47,7 +47,6 @@ def test_a_device_is_not_replaced(device: str) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("missing/page.html", "No such file or directory"),
         ("file/page.html", "Not a directory"),
         ("x" * 300, "File name too long"),
         (".", "not a regular file"),
@@ -60,6 +59,11 @@ def test_a_path_that_cannot_be_written_is_one_sentence(path: str, reason: str, t
         files.write(tmp_path / path, b"x")
     assert str(tmp_path) in str(error.value)
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    files.write(tmp_path / "new" / "deep" / "page.html", b"x")
+    assert (tmp_path / "new" / "deep" / "page.html").read_bytes() == b"x"
 
 
 def test_a_file_is_replaced_as_a_whole_and_has_ordinary_rights(tmp_path: Path) -> None:

@@ -17,6 +17,17 @@ class Command(TyperCommand):
 
     examples: tuple[str, ...] = ()
 
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        declared: list[Any] = self.params
+        for parameter in declared:
+            if parameter.param_type_name == "argument":  # its type says nothing that its name does not
+                parameter.display_type_rich = lambda *_, **__: ""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line, a required argument without braces."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments. Raises BadParameter for an empty value, which is likely an unset variable."""
         typed, _, _ = self.make_parser(ctx).parse_args(args=list(args))

@@ -20,7 +20,7 @@ commands = Commands("Read")
 )
 def publish(
     tables: Annotated[
-        list[str] | None, typer.Argument(metavar="[TABLES]", help="venue_volume or metrics; default: all.")
+        list[str] | None, typer.Argument(metavar="TABLE", help="venue_volume or metrics; default: all.")
     ] = None,
     *,
     place: Annotated[

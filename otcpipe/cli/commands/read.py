@@ -37,13 +37,14 @@ def show(
         ),
     ] = None,
     as_of: AsOf = None,
+    limit: Annotated[int, limit_of("Number of venues in the table.")] = 15,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Show a symbol: its weeks, venues, concentration and revisions."""
     from otcpipe.cli.show import show
 
-    show(symbol, week, number, scope, as_of, chosen(as_json=as_json, as_csv=as_csv))
+    show(symbol, week, number, scope, as_of, chosen(as_json=as_json, as_csv=as_csv), limit=limit)
 
 
 @commands.listing(

@@ -114,7 +114,7 @@ def history(
 )
 def reprocess(
     key: Annotated[
-        str | None, typer.Argument(metavar="[KEY]", help="An object key, with or without the prefix.")
+        str | None, typer.Argument(metavar="KEY", help="An object key, with or without the prefix.")
     ] = None,
     *,
     prefix: Annotated[
