@@ -3,10 +3,9 @@
 from datetime import date, datetime
 
 from otcpipe.answers import ranking
-from otcpipe.datasets import TIERS
+from otcpipe.datasets import ALL_TIERS, SCOPES, TIERS
 from otcpipe.errors import Invalid
 from otcpipe.metrics.definitions import WEEK
-from otcpipe.metrics.rows import ALL_TIERS, SCOPES
 from otcpipe.storage.postgres import Database, Row
 
 

@@ -7,7 +7,9 @@ from fastapi import Query
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments, ranking
+from otcpipe.datasets import ALL_TIERS
 from otcpipe.errors import Invalid
+from otcpipe.text.choices import choose
 
 LONGEST = 200  # characters of a text
 
@@ -51,7 +53,7 @@ def span(first: str, last: str) -> tuple[date | None, date | None]:
 
 def order(given: str) -> str:
     """Return an order of symbols; raises Invalid."""
-    return arguments.choice(given, ranking.BY, "order")
+    return choose(given, ranking.BY, "order")
 
 
 def scope(given: str) -> str | None:
@@ -66,7 +68,7 @@ def tier(given: str) -> str | None:
 
 def venue_tier(given: str) -> str | None:
     """Return the tier, which may be all tiers together; None for no text. Raises Invalid."""
-    return "ALL_TIERS" if given.upper() == "ALL_TIERS" else tier(given)
+    return weeks.parse_tier(given, ALL_TIERS) if given else None
 
 
 def moment(given: str) -> datetime | None:

@@ -33,7 +33,7 @@ def asked(site: Site, path: str, **headers: str) -> tuple[int, Mapping[str, str]
 def test_another_user_of_the_machine_gets_nothing_without_the_token(path: str, site: Site) -> None:
     def status(address: str) -> str:
         command = ["/bin/bash", "-c", ASK, "ask", str(urlsplit(site.origin).port), address]
-        return subprocess.run(
+        done = subprocess.run(
             command,
             cwd="/",
             capture_output=True,
@@ -41,7 +41,8 @@ def test_another_user_of_the_machine_gets_nothing_without_the_token(path: str, s
             check=True,
             timeout=60,
             **identity(),  # type: ignore[call-overload]
-        ).stdout.split()[1]
+        )
+        return str(done.stdout.split()[1])
 
     is_other = os.geteuid() == 0  # only root can become another user; others ask as themselves
     assert status(path) == ("401" if is_other else "200")
