@@ -4,7 +4,6 @@ import hmac
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlencode
 
 from starlette.datastructures import MutableHeaders
@@ -12,6 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from otcpipe.settings.exposure import is_loopback
 from otcpipe.web import peers, problems
 
 COOKIE = "otcpipe_token"
@@ -92,14 +92,6 @@ class Access:
         if self.token and sum(hmac.compare_digest(one.encode(), self.token.encode()) for one in given):
             return True
         return _is_from_this_user(asked) and _host_name(asked) in LOOPBACK_NAMES
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only programs of this machine can reach an address."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_from_this_user(asked: HTTPConnection) -> bool:

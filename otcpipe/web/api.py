@@ -17,7 +17,8 @@ from otcpipe.web.answering import Answering
 from otcpipe.web.problems import PROBLEMS
 from otcpipe.web.services import Shared
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+PREFIX = "/api/v1"
+router = APIRouter(prefix=PREFIX, responses=PROBLEMS)
 Answer = Annotated[Answering, Depends()]
 List = list[dict[str, Any]]
 Count = Annotated[int, Query(ge=1, le=1000, description="Number of symbols.")]

@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from otcpipe.errors import OtcpipeError
 from otcpipe.records import ATTRIBUTION
 from otcpipe.settings import Settings
-from otcpipe.web import api, operations, pages, problems
+from otcpipe.web import api, operations, pages, problems, widgets
 from otcpipe.web.access import Access
 from otcpipe.web.keeping import Kept
 from otcpipe.web.reading import Reading
@@ -53,6 +53,7 @@ def create(settings: Settings) -> FastAPI:
     )
     application.state.services = services
     application.include_router(api.router)
+    application.include_router(widgets.router)
     application.include_router(pages.router)
     application.include_router(operations.router)
     return application

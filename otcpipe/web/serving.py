@@ -7,15 +7,11 @@ import uvicorn
 
 from otcpipe.errors import Invalid
 from otcpipe.settings import Settings
-from otcpipe.web.access import is_loopback
+from otcpipe.settings.exposure import require_token
 from otcpipe.web.application import create
 
 MAX_CONNECTIONS, KEEP_ALIVE_SECONDS, STOP_SECONDS = 200, 10, 5
 BACKLOG = 128
-REACHABLE = (
-    "Other machines can reach {host}: set OTCPIPE_WEB_TOKEN to a secret of 16 characters or more, which each request"
-    " then has to send; and use a proxy that encrypts."
-)
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -30,8 +26,7 @@ def prepare(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, s
     Raises Invalid for an address that other machines can reach without a token, or that is taken; OtcpipeError if the
     role that reads is missing.
     """
-    if not is_loopback(host) and not settings["WEB_TOKEN"]:
-        raise Invalid(REACHABLE.format(host=host))
+    require_token(host, settings["WEB_TOKEN"])
     application = create(settings)
     application.state.services.reading.check()
     listener = _listen(host, port)
