@@ -73,7 +73,8 @@ class Visitor:
 
         target = self._view.focusProxy()
         assert target is not None
-        QTest.keyClick(target, getattr(Qt.Key, f"Key_{key}"))
+        code: Qt.Key = getattr(Qt.Key, f"Key_{key}")
+        QTest.keyClick(target, code)
         self.rest(60)
 
     def look(self, name: str, width: int) -> dict[str, Any]:
