@@ -207,6 +207,8 @@ def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: st
         "SINCE": "2025-01-03",
         "TIERS": "T2",
         "CA_BUNDLE": str(tmp_path / "bundle"),
+        "WEB_TOKEN": "0123456789abcdef",
+        "WEB_ORIGINS": "https://one.example, http://127.0.0.1:8000",
         "HOME": str(tmp_path),
     }
     (tmp_path / "bundle").write_text("-----BEGIN CERTIFICATE-----")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from otcpipe import settings
@@ -17,6 +18,7 @@ from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
 from otcpipe.errors import Unreachable, Unready
 from otcpipe.schedule.stop_signals import stop_signals
+from otcpipe.settings.exposure import require_token
 from otcpipe.stack import Program, ports, start_servers
 from otcpipe.stack.program import is_free
 from otcpipe.storage import postgres, reader, s3
@@ -38,7 +40,9 @@ def up(workers: int) -> None:
     Raises Unreachable if the environment names a server that does not answer, which would not be started.
     """
     environ = {name: text for name, text in settings.expand(os.environ).items() if text}
-    home = settings.load(environ).home
+    found = settings.load(environ)
+    home = found.home
+    require_token(found["WEB_HOST"], found["WEB_TOKEN"])
     over = threading.Event()
     for ending in stop_signals():
         signal.signal(ending, lambda *_: over.set())
@@ -84,13 +88,15 @@ def _prepare(home: Path, environment: Mapping[str, str]) -> None:
 
 
 def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:
-    """Yield workers, scheduler and telemetry; nothing without workers."""
+    """Yield workers, scheduler, telemetry, and the pages if their packages are installed; nothing without workers."""
     work = ("dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
     for number in range(workers):
         yield _program(home, f"worker{number + 1}", environ, *work)
     if workers:
         yield _program(home, "scheduler", environ, "otcpipe", "schedule")
         yield _program(home, "telemetry", environ, "otcpipe", "telemetry")
+        if _has_pages():
+            yield _program(home, "web", environ, "otcpipe", "serve")
 
 
 def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) -> Program:
@@ -99,11 +105,17 @@ def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) ->
 
 
 def _of_home(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return home and telemetry port: that of the settings, else the usual one, or the home's own if it is taken."""
-    usual = settings.DEFAULTS["TELEMETRY_PORT"]
-    port = environ.get("OTCPIPE_TELEMETRY_PORT")
-    port = port or (usual if is_free(int(usual)) else str(ports.keep(home, "telemetry")))
-    return {"OTCPIPE_HOME": str(home), "OTCPIPE_TELEMETRY_PORT": port}
+    """Return home and ports: those of the settings, else the usual ones, or the home's own if these are taken."""
+    found = {"OTCPIPE_HOME": str(home)}
+    for name in ("TELEMETRY", "WEB"):
+        variable, usual = f"OTCPIPE_{name}_PORT", settings.DEFAULTS[f"{name}_PORT"]
+        own = usual if is_free(int(usual)) else str(ports.keep(home, name.lower()))
+        found[variable] = environ.get(variable) or own
+    return found
+
+
+def _has_pages() -> bool:
+    return all(find_spec(name) for name in ("fastapi", "uvicorn"))
 
 
 def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: float) -> None:
@@ -114,6 +126,8 @@ def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: fl
     for sentence in stale_environment.overrides(os.environ):
         _say_at(sentence)
     _say_at(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
+    if workers and _has_pages():
+        _say_at(f"Pages: http://{found['WEB_HOST']}:{found['WEB_PORT']}/")
 
 
 def _say_at(sentence: str) -> None:

@@ -36,6 +36,10 @@ DEFAULTS = {
     "LOG": "text",
     "TELEMETRY_HOST": "127.0.0.1",
     "TELEMETRY_PORT": "9464",
+    "WEB_HOST": "127.0.0.1",
+    "WEB_PORT": "8421",
+    "WEB_TOKEN": "",
+    "WEB_ORIGINS": "https://pro.openbb.co",
     "NOW": "",
     "SINCE": "",
     "TIERS": ",".join(TIERS),
@@ -49,7 +53,7 @@ DEFAULTS = {
     "SCHEDULE_HISTORY": "*/10 * * * *",
     "SCHEDULE_CHECK": "0 9 * * *",
 }
-SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET")
+SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET", "WEB_TOKEN")
 FILE_SUFFIX = "_FILE"
 
 

@@ -37,6 +37,12 @@ PATTERNS = {
     "FINRA_RATE": (r"[1-9][0-9]{0,2}|1000", "a whole number of requests a second, 1 to 1000"),
     "LEASE": (r"[1-9][0-9]{0,3}", "a whole number of seconds, 1 to 9999"),
     "TELEMETRY_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),
+    "WEB_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),
+    "WEB_TOKEN": (r"[A-Za-z0-9_-]{16,200}", "16 to 200 letters, digits, hyphens and underscores"),
+    "WEB_ORIGINS": (
+        r"https?://[A-Za-z0-9.:-]+(?:, ?https?://[A-Za-z0-9.:-]+)*",
+        "origins such as https://pro.openbb.co, separated by commas",
+    ),
     "S3_BUCKET": (
         r"(?!.*\.\.)(?!(?:[0-9]+\.){3}[0-9]+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
@@ -120,6 +126,7 @@ def _is_day(text: str) -> bool:
 
 FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "TELEMETRY_PORT": (_is_port, f"a port, 1 to {LAST_PORT}"),
+    "WEB_PORT": (_is_port, f"a port, 1 to {LAST_PORT}"),
     "NOW": (_is_moment, f"an ISO time with its zone, such as 2026-11-23T12:00:00Z, of {YEARS[0]} to {YEARS[-1]}"),
     "SINCE": (_is_day, f"a date, such as 2025-01-03, of {YEARS[0]} to {YEARS[-1]}"),
 }

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import copy_context
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psycopg
@@ -32,7 +33,13 @@ SESSION_LIMITS = {
 class Database:
     """A pool of connections to one database, opened by the first transaction."""
 
-    def __init__(self, url: str, connections: int = 16, seconds: float = CONNECT_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        connections: int = 16,
+        seconds: float = CONNECT_SECONDS,
+        limits: Mapping[str, str] = MappingProxyType({}),  # of a session, beside or instead of the usual ones
+    ) -> None:
         postgres_errors.check(url)
         self._url = url
         self._threads = ThreadPoolExecutor(PARALLEL_TRANSACTIONS, "transaction")
@@ -43,7 +50,7 @@ class Database:
             timeout=seconds,
             open=False,
             check=ConnectionPool.check_connection,
-            configure=_set_limits,
+            configure=partial(_set_limits, {**SESSION_LIMITS, **limits}),
             kwargs={
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_SECONDS,
@@ -152,8 +159,8 @@ def _cancellable(connection: "psycopg.Connection[Any]") -> AbstractContextManage
     return cancellation.cancellable_by(partial(connection.cancel_safe, timeout=CANCEL_SECONDS))
 
 
-def _set_limits(connection: psycopg.Connection[Row]) -> None:
+def _set_limits(limits: Mapping[str, str], connection: psycopg.Connection[Row]) -> None:
     """Bound statements and locks in time, and end transactions whose client vanished."""
-    for name, value in SESSION_LIMITS.items():
+    for name, value in limits.items():
         connection.execute("select set_config(%s, %s, false)", [name, value])
     connection.commit()

@@ -61,3 +61,7 @@ where
     and week_ending between %(first)s::date and %(week_ending)s::date
     and least(observed_at, otc.published_at(published_on)) <= coalesce(%(at)s::timestamptz, 'infinity')
 group by tier;
+
+-- name: some_rows
+-- After an order: some of the rows.
+limit %(limit)s offset %(offset)s

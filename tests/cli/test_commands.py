@@ -3,17 +3,20 @@
 import gzip
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import requests
 
 from otcpipe.cli import console
 from otcpipe.cli.tables import Column
@@ -260,11 +263,24 @@ def test_up_env_and_down_work_as_a_newcomer_types_them(
     while "ready for action" not in log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert "Coverage" in served(tmp_path / "one" / "logs" / "web.log", deadline + 30)
+    assert not (tmp_path / "two" / "logs" / "web.log").exists()
     down = [sys.executable, "-m", "otcpipe", "down"]
     subprocess.run(down, env=environ | {"OTCPIPE_HOME": str(tmp_path / "one")}, check=True, capture_output=True)
     second.send_signal(signal.SIGINT)
     assert (first.wait(10), second.wait(30)) == (0, 0)
     assert not list(tmp_path.glob("*/stack.json"))
+
+
+def served(log: Path, deadline: float) -> str:
+    """The page of coverage, once it is served where the log says."""
+    while True:
+        found = re.search("http://[0-9.]+:[0-9]+", log.read_text()) if log.exists() else None
+        with suppress(requests.ConnectionError):
+            if found:
+                return requests.get(f"{found[0]}/coverage", timeout=20).text
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 STALE = {

@@ -63,9 +63,10 @@ def test_every_table_view_and_as_of_function_of_otc_can_be_read(reader: "psycopg
         "drop view otc.venue_volume",
         "select otc_internal.store_metric('symbol_summary', '2025-11-14', 0)",
         "delete from otc_internal.volume_record",
-        "select * from otc_internal.decision",
-        "select * from otc_internal.metric_due",
-        "select * from otc_internal.schedule_fire",
+        "delete from otc_internal.decision",
+        "delete from otc_internal.metric_due",
+        "delete from otc_internal.schedule_fire",
+        "select * from otc_internal.venue_sum_history",
     ],
 )
 def test_it_writes_nothing_even_in_a_transaction_that_may_write(

@@ -95,6 +95,26 @@ def sql(
 
 @commands.command(
     examples=(
+        "otcpipe serve",
+        "otcpipe serve --port 8080",
+    ),
+)
+def serve(
+    *,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="Address to listen on; beyond this machine only with OTCPIPE_WEB_TOKEN."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Default: 8421.")] = None,
+) -> None:
+    """Serve pages for browsers and a JSON API, read-only; Ctrl-C stops it."""
+    from otcpipe.cli import serve as implementation
+
+    implementation.serve(host, port)
+
+
+@commands.command(
+    examples=(
         "otcpipe telemetry",
         "OTCPIPE_TELEMETRY_PORT=9200 otcpipe telemetry",
     ),

@@ -1,0 +1,25 @@
+"""Restatements of a symbol or of a week."""
+
+from datetime import date
+from decimal import Decimal
+
+from otcpipe.audit import revisions
+from otcpipe.errors import Invalid
+from otcpipe.metrics import symbols
+from otcpipe.storage.postgres import Database, Row
+
+
+def changes(database: Database, week: date | None, symbol: str | None) -> list[Row]:
+    """Return what changed after the first capture, oldest week first; raises Invalid for an unknown symbol."""
+    if symbol is not None:
+        with database.transaction() as transaction:
+            unknown = symbols.unknown(transaction, [symbol])
+        if unknown:
+            raise Invalid(symbols.sentence(symbol, unknown[symbol]))
+    return revisions.revisions(database, week, symbol)
+
+
+def size(change: Row) -> Decimal:
+    """Return a number that sorts the largest changes of shares first."""
+    before, after = (Decimal(change[name] or 0) for name in ("share_volume_before", "share_volume_after"))
+    return -abs(after - before)

@@ -1,0 +1,54 @@
+"""A venue through the weeks, and the leading venues of a week or of several."""
+
+from datetime import date, datetime
+
+from otcpipe.answers import ranking
+from otcpipe.datasets import ALL_TIERS, SCOPES, TIERS
+from otcpipe.errors import Invalid
+from otcpipe.metrics.definitions import WEEK
+from otcpipe.storage.postgres import Database, Row
+
+
+def league(database: Database, week: date | None, tier: str | None, scope: str, at: datetime | None) -> list[Row]:
+    """Return the venues of a week by share, with `at` as known then.
+
+    By default of the newest week, and of all tiers together if all three are loaded, else of the first.
+    """
+    with database.transaction() as transaction:
+        if at is None:
+            return ranking.venues(transaction, week, tier, scope)
+        asked: Row = {"week_ending": week, "tier": tier, "scope": scope}
+        found = asked if week and tier else transaction.row("venue_week", **asked)
+        return transaction.rows("venues_as_of", **(asked | found), at=at) if found else []
+
+
+def venue(database: Database, name: str, tier: str, scope: str, last: date | None, count: int) -> list[Row]:
+    """Return the weeks of a venue, newest first. A venue is an MPID, `CRD` and a number, or a name."""
+    with database.transaction() as transaction:
+        return transaction.rows("venue_weeks", venue=name, tier=tier, scope=scope, last=last, limit=count)
+
+
+def first_with_weeks(database: Database, name: str, tier: str, scope: str, count: int) -> tuple[list[Row], Row]:
+    """Return the newest weeks of a venue, and the tier and scope that have them: those asked for, else others.
+
+    Raises Invalid if none have.
+    """
+    others = [(one_tier, one_scope) for one_tier in (ALL_TIERS, *TIERS) for one_scope in SCOPES]
+    for one_tier, one_scope in [(tier, scope), *others]:
+        rows = venue(database, name, one_tier, one_scope, None, count)
+        if rows:
+            return rows, {"tier": one_tier, "scope": one_scope}
+    raise Invalid(f"No venue {name!r} is stored: give an MPID such as UBSA, or a number such as CRD 7691.")
+
+
+def symbols(database: Database, name: str, week: date, limit: int) -> list[Row]:
+    """Return the largest symbols of a venue in a week, all tiers together."""
+    with database.transaction() as transaction:
+        return transaction.rows("venue_symbols", venue=name, week_ending=week, limit=limit)
+
+
+def shares_by_week(database: Database, last: date, tier: str, scope: str, ranks: int, count: int) -> list[Row]:
+    """Return the shares of the leading venues in `count` weeks up to `last`, oldest first."""
+    weeks = [last - number * WEEK for number in range(count)]
+    with database.transaction() as transaction:
+        return transaction.rows("league_weeks", weeks=weeks, last=last, tier=tier, scope=scope, ranks=ranks)

@@ -1,0 +1,179 @@
+"""The JSON API, version 1: flat lists of objects, in the shapes of `--json`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from otcpipe import resources
+from otcpipe.answers import changes, partition, ranking, tables, venue
+from otcpipe.answers.proof import proof
+from otcpipe.answers.symbol import symbol as find_symbol
+from otcpipe.metrics import catalog
+from otcpipe.pipeline import captures as all_captures
+from otcpipe.storage.postgres import Database, Row
+from otcpipe.web import asked
+from otcpipe.web.answering import Answering
+from otcpipe.web.problems import PROBLEMS
+from otcpipe.web.services import Shared
+
+PREFIX = "/api/v1"
+router = APIRouter(prefix=PREFIX, responses=PROBLEMS)
+Answer = Annotated[Answering, Depends()]
+List = list[dict[str, Any]]
+Count = Annotated[int, Query(ge=1, le=1000, description="Number of symbols.")]
+
+
+@router.get("/symbols", response_model=List, tags=["symbols"])
+async def symbols(shared: Shared, answer: Answer, q: asked.Text = "") -> Response:
+    """Find symbols by the beginning of a ticker, or by a word of the issue's name."""
+    return await answer(lambda _: shared.search.find(q))
+
+
+@router.get("/symbol-weeks", response_model=List, tags=["symbols"])
+async def symbol_weeks(
+    answer: Answer,
+    symbol: asked.Symbol,
+    week: asked.Week = "",
+    weeks: asked.Weeks = 13,
+    scope: asked.Scope = "",
+    as_of: asked.AsOf = "",
+) -> Response:
+    """Return a symbol's weeks by scope, newest first: volume, six-week mean, ATS share, concentration, price."""
+    name, friday, chosen = asked.text(symbol, "a symbol"), asked.week(week), asked.scope(scope)
+    at = asked.moment(as_of)
+
+    def find(database: Database) -> list[Row]:
+        found = find_symbol(database, name, friday, weeks, chosen, at)["history"]
+        return [row for row in found if chosen in (None, row["scope"])]
+
+    return await answer(find, at, is_slow=at is not None)
+
+
+@router.get("/symbol-venues", response_model=List, tags=["symbols"])
+async def symbol_venues(
+    answer: Answer,
+    symbol: asked.Symbol,
+    week: asked.Week = "",
+    scope: asked.Scope = "",
+    as_of: asked.AsOf = "",
+) -> Response:
+    """Return who traded a symbol in a week; the unnamed firms are one row."""
+    name, friday, chosen = asked.text(symbol, "a symbol"), asked.week(week), asked.scope(scope)
+    at = asked.moment(as_of)
+    return await answer(lambda database: find_symbol(database, name, friday, 1, chosen, at)["venues"], at)
+
+
+@router.get("/revisions", response_model=List, tags=["symbols"])
+async def all_revisions(answer: Answer, symbol: asked.Text = "", week: asked.Week = "") -> Response:
+    """Return what changed after its first capture, of a symbol or of a week."""
+    name, friday = asked.text(symbol, "a symbol") if symbol else None, asked.week(week)
+    return await answer(lambda database: changes.changes(database, friday, name), is_slow=not name)
+
+
+@router.get("/explain", response_model=List, tags=["symbols"])
+async def explain(answer: Answer, symbol: asked.Symbol, week: asked.Week, metric: asked.Text = "") -> Response:
+    """Return one object: a symbol's metrics of a week, and the lines of stored files that they follow from."""
+    name, friday = asked.text(symbol, "a symbol"), asked.required_week(week)
+    prefix = resources.settings()["S3_PREFIX"]
+    return await answer(
+        lambda database: [proof(database, resources.store(), prefix, name, friday, metric or None)], is_slow=True
+    )
+
+
+@router.get("/top", response_model=List, tags=["weeks"])
+async def top(
+    answer: Answer,
+    week: asked.Week = "",
+    by: asked.Text = "volume",
+    tier: asked.Tier = "",
+    scope: asked.Scope = "ATS",
+    number: Count = 25,
+) -> Response:
+    """Return the first symbols of a week by volume, change, hhi or ats-fraction."""
+    of_week, order = asked.week(week), asked.order(by)
+    of_tier, of_scope = asked.tier(tier), asked.scope(scope) or "ATS"
+
+    def find(database: Database) -> list[Row]:
+        with database.transaction() as transaction:
+            return ranking.top(transaction, of_week, order, of_tier, of_scope, number)
+
+    return await answer(find)
+
+
+@router.get("/venues", response_model=List, tags=["venues"])
+async def venues(
+    answer: Answer,
+    week: asked.Week = "",
+    tier: asked.VenueTier = "",
+    scope: asked.Scope = "ATS",
+    as_of: asked.AsOf = "",
+) -> Response:
+    """Return the venues of a week by share: the league table."""
+    of_week, of_tier, of_scope = asked.week(week), asked.venue_tier(tier), asked.scope(scope) or "ATS"
+    at = asked.moment(as_of)
+    return await answer(
+        lambda database: venue.league(database, of_week, of_tier, of_scope, at), at, is_slow=at is not None
+    )
+
+
+@router.get("/venue-weeks", response_model=List, tags=["venues"])
+async def venue_weeks(
+    answer: Answer,
+    venue_: Annotated[str, Query(alias="venue", max_length=asked.LONGEST, description="MPID, `CRD 123` or a name.")],
+    week: asked.Week = "",
+    weeks: asked.Weeks = 13,
+    tier: asked.VenueTier = "ALL_TIERS",
+    scope: asked.Scope = "ATS",
+) -> Response:
+    """Return a venue's weeks, newest first: share, rank, and their changes."""
+    name, of_week = asked.text(venue_, "a venue"), asked.week(week)
+    of_tier, of_scope = asked.venue_tier(tier) or "ALL_TIERS", asked.scope(scope) or "ATS"
+    return await answer(lambda database: venue.venue(database, name, of_tier, of_scope, of_week, weeks))
+
+
+@router.get("/coverage", response_model=List, tags=["weeks"])
+async def all_coverage(
+    answer: Answer,
+    first: Annotated[str, Query(alias="from", max_length=asked.LONGEST)] = "",
+    last: Annotated[str, Query(alias="to", max_length=asked.LONGEST)] = "",
+) -> Response:
+    """Return the state of each partition, oldest first."""
+    begin, end = asked.span(first, last)
+    settings = resources.settings()
+    return await answer(lambda database: partition.states(database, settings.now(), settings.since, begin, end))
+
+
+@router.get("/captures", response_model=List, tags=["weeks"])
+async def captures(answer: Answer, week: asked.Week = "", tier: asked.Tier = "") -> Response:
+    """Return the observations of partitions, oldest first."""
+    of_week, of_tier = asked.week(week), asked.tier(tier)
+    return await answer(lambda database: all_captures.listed(database, of_week, of_tier))
+
+
+@router.get("/tables", response_model=List, tags=["tables"])
+async def all_tables(answer: Answer) -> Response:
+    """Return the columns of the records and of each metric, with their descriptions."""
+    return await answer(lambda _: tables.described())
+
+
+@router.get("/tables/{table}", response_model=List, tags=["tables"])
+async def one_table(
+    answer: Answer,
+    table: str,
+    first: Annotated[str, Query(alias="from", max_length=asked.LONGEST)] = "",
+    last: Annotated[str, Query(alias="to", max_length=asked.LONGEST)] = "",
+    symbols: Annotated[str, Query(max_length=2000, description="Symbols, separated by commas.")] = "",
+    tier: asked.VenueTier = "",
+    scope: asked.Scope = "",
+    as_of: asked.AsOf = "",
+) -> Response:
+    """Return rows of the records (`venue_volume`) or of a metric, of some symbols or of one week."""
+    at = asked.moment(as_of)
+    choice = tables.choice(catalog.table(table), symbols, asked.venue_tier(tier), asked.scope(scope), at)
+    begin, end = asked.span(first, last)
+
+    def find(database: Database, offset: int, limit: int) -> list[Row]:
+        return tables.rows(database, choice, begin, end, offset, limit)
+
+    return await answer.some(find, at, is_slow=True)

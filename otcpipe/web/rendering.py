@@ -1,0 +1,82 @@
+"""Pages from templates: all text is escaped, and an undefined name is an error."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from otcpipe.answers.moments import new_york
+from otcpipe.datasets import TIERS
+from otcpipe.records import ATTRIBUTION
+from otcpipe.report import charts, formatting
+from otcpipe.storage.postgres import Row
+
+THOUSAND = 1000
+HERE = Path(__file__).parent
+
+
+def render(template: str, **values: object) -> str:
+    """Return a page."""
+    return _templates().get_template(template).render(values, attribution=ATTRIBUTION, tier_names=TIERS)
+
+
+@cache
+def style() -> str:
+    """Return the style of the weekly report, and that of these pages."""
+    report = Path(charts.__file__).with_name("page.css").read_text(encoding="utf-8")
+    return report + (HERE / "static" / "web.css").read_text(encoding="utf-8")
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=ChoiceLoader([PackageLoader("otcpipe.web"), PackageLoader("otcpipe.report", ".")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=formatting.plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(formatting.FILTERS | {"tier_name": TIERS.__getitem__, "new_york": new_york})
+    templates.filters.update(money=money, shares=shares, signed=signed, just_before=just_before)
+    templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks)
+    templates.globals.update(address=address, venue_of=venue_of, server="")
+    return templates
+
+
+def address(path: str, *parts: object, **query: object) -> str:
+    """Return the address of a page: parts of the path and the query are encoded, empty values left out."""
+    place = "/".join([path.rstrip("/"), *(quote(str(one), safe="") for one in parts)])
+    given = {name.rstrip("_"): value for name, value in query.items() if value not in (None, "", False)}
+    return f"{place or '/'}{f'?{urlencode(given)}' if given else ''}"
+
+
+def venue_of(row: Row) -> str:
+    """Return what identifies a venue in an address: its MPID, its CRD number, else its name."""
+    if row["mpid"] is not None:
+        return str(row["mpid"])
+    return f"CRD {row['firm_crd']}" if row["firm_crd"] is not None else str(row["venue_name"] or "")
+
+
+def shares(value: Decimal) -> str:
+    """Format shares: whole from a thousand on; a proof has every digit."""
+    return formatting.whole(value) if abs(value) >= THOUSAND else formatting.exact(value)
+
+
+def money(value: Decimal) -> str:
+    """Format dollars: two decimals, more below one dollar."""
+    return f"{value:,.2f}" if value >= 1 else formatting.exact(value)
+
+
+def signed(value: Decimal) -> str:
+    """Format a number with its sign and without decimals; zero has no sign."""
+    figure = f"{value:+,.0f}"
+    return figure.lstrip("+-") if figure.strip("+-0") == "" else figure.replace("-", formatting.MINUS)
+
+
+def just_before(moment: datetime) -> str:
+    """Return the moment before, as an address has it."""
+    return (moment - timedelta(microseconds=1)).astimezone(UTC).isoformat()

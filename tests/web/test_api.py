@@ -1,0 +1,120 @@
+"""The API answers what the tables and the command line have, in the forms that were asked for."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pyarrow.parquet as pq
+import pytest
+
+import otcpipe
+from otcpipe.cli import app
+from tests.web.conftest import FIRST_SEEN, HOSTILE, WEEK, Site
+
+COMMANDS = {
+    "/api/v1/venues?scope=ALL&exact=1": ("venues", "--scope", "ALL"),
+    "/api/v1/top?scope=ALL&exact=1&number=10": ("top", "--scope", "ALL"),
+    "/api/v1/revisions?exact=1": ("revisions",),
+    "/api/v1/coverage?exact=1": ("coverage",),
+}
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    def run(*arguments: str) -> CompletedProcess[str]:
+        monkeypatch.setattr("sys.argv", ["otcpipe", *arguments])
+        with pytest.raises(SystemExit):
+            app()
+        return CompletedProcess([], 0, capsys.readouterr().out, "")
+
+    return run
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_answers_equal_those_of_the_command_line(
+    path: str, site: Site, command: Callable[..., CompletedProcess[str]]
+) -> None:
+    printed = json.loads(command(*COMMANDS[path], "--json").stdout)
+    assert site.get(path).json() == printed != []
+
+
+def test_a_symbols_weeks_and_venues_equal_show(site: Site, command: Callable[..., CompletedProcess[str]]) -> None:
+    shown = json.loads(command("show", "AAPL", "--as-of", "2025-12-16", "--json").stdout)[0]
+    for name, key in (("symbol-weeks", "history"), ("symbol-venues", "venues")):
+        assert site.get(f"/api/v1/{name}?symbol=AAPL&as_of=2025-12-16&exact=1&weeks=12").json() == shown[key]
+
+
+def test_a_metric_equals_what_notebooks_read(site: Site) -> None:
+    found = site.get(f"/api/v1/tables/symbol_summary?from={WEEK}&to={WEEK}&format=parquet")
+    table = pq.read_table(io.BytesIO(found.content))
+    read = otcpipe.read("symbol_summary", week=WEEK, as_arrow=True)
+    assert table.to_pylist() == read.to_pylist() != []
+
+
+def test_decimals_are_numbers_or_exact_text(site: Site) -> None:
+    plain, exact = (
+        site.get(
+            f"/api/v1/symbol-weeks?symbol=AAPL&scope=ATS&weeks=1&as_of={FIRST_SEEN:%Y-%m-%d}&exact={exact}"
+        ).json()
+        for exact in (0, 1)
+    )
+    assert (plain[0]["volume"], exact[0]["volume"]) == (1100.5, "1100.500000")
+
+
+def test_an_answer_as_of_a_moment_is_of_that_moment(site: Site) -> None:
+    before, after = (
+        site.get(f"/api/v1/symbol-weeks?symbol=AAPL&scope=ATS&weeks=1&as_of={day}").json()[0]["volume"]
+        for day in ("2025-12-16", "2025-12-21")
+    )
+    assert (before, after) == (1100.5, 2600)
+
+
+def test_an_answer_comes_in_pages_which_together_are_all_of_it(site: Site) -> None:
+    path = f"/api/v1/tables/symbol_summary?from={WEEK}&to={WEEK}"
+    whole, found, following = site.get(path).json(), [], f"{path}&limit=4"
+    while following:
+        answer = site.get(following)
+        found += answer.json()
+        following = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert found == whole
+    assert len(whole) > 8
+
+
+def test_csv_has_the_chosen_columns_and_no_formulas(site: Site) -> None:
+    text = site.get("/api/v1/symbols?q=a&format=csv&fields=issue_name,symbol").text
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["issue_name", "symbol"]
+    assert [HOSTILE, "A/B <i>"] in rows
+
+
+def test_what_did_not_change_is_not_sent_again_and_what_is_past_may_be_kept(site: Site) -> None:
+    current = site.get("/api/v1/venues")
+    again = site.get("/api/v1/venues", headers={"If-None-Match": current.headers["ETag"]})
+    assert (again.status_code, again.content, current.headers["Cache-Control"]) == (304, b"", "private, no-cache")
+    assert "max-age=86400" in site.get("/api/v1/venues?as_of=2025-12-16").headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/v1/symbol-weeks?symbol=APPL", 404, "did you mean AAPL?"),
+        ("/api/v1/symbol-weeks", 400, "symbol"),
+        ("/api/v1/venues?week=tomorrow", 400, "is not a date"),
+        ("/api/v1/venues?scope=DARK", 400, "is not a scope"),
+        ("/api/v1/symbol-weeks?symbol=%00", 400, "Give a symbol as text"),
+        ("/api/v1/tables/pg_authid", 400, "cannot be read"),
+        ("/api/v1/venues?fields=password", 400, "No column 'password'"),
+        ("/api/v1/venues?cursor=x", 400, "cursor"),
+        ("/api/v1/venues?limit=1000000", 400, "limit"),
+        ("/api/v1/none", 404, "No such page"),
+    ],
+)
+def test_errors_are_problem_details(site: Site, path: str, status: int, words: str) -> None:
+    found = site.get(path)
+    assert (found.status_code, found.headers["Content-Type"]) == (status, "application/problem+json")
+    assert words in found.json()["detail"]
+    assert found.json()["status"] == status

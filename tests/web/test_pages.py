@@ -1,0 +1,93 @@
+"""The pages show the numbers, link each to its proof, and stay whole HTML whatever a name holds."""
+
+import re
+
+import html5lib
+import pytest
+
+from tests.web.conftest import HOSTILE, WEEK, Site
+
+PAGES = [
+    "/",
+    f"/?week={WEEK}",
+    "/symbols?q=a",
+    "/symbols?q=nothing",
+    "/symbol/AAPL",
+    "/symbol/AAPL?weeks=1040&scope=ATS&as_of=2025-12-16",
+    "/symbol/A%2FB%20%3Ci%3E",
+    "/symbol/AAPL?scope=NON_ATS",
+    "/venues",
+    "/venues?scope=ALL&as_of=2025-12-16&tier=T1",
+    "/venue/AAAA",
+    "/venue/CRD%207691",
+    "/restatements",
+    f"/restatements?week={WEEK}",
+    "/restatements?symbol=AAPL",
+    "/coverage",
+    f"/partition/{WEEK}/T1",
+    f"/proof/{WEEK}/AAPL",
+    "/operations",
+    "/operations?checks=true",
+    "/programs",
+    "/none",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_strict_html_without_style_or_script_of_its_own(path: str, site: Site) -> None:
+    found = site.get(path)
+    assert found.status_code == (404 if path == "/none" else 200), found.text
+    assert found.headers["Content-Type"] == "text/html; charset=utf-8"
+    html5lib.HTMLParser(strict=True).parse(found.text)
+    assert not re.search(r" style=|<style| on[a-z]+=|javascript:", found.text)
+    assert re.findall(r"<script[^>]*>", found.text) == ['<script src="/static/search.js" defer>']
+    assert HOSTILE not in found.text
+    ids = re.findall(r' id="([^"]*)"', found.text)
+    assert len(ids) == len({*ids})
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if "nothing" not in path])
+def test_every_link_of_a_page_leads_somewhere(path: str, site: Site) -> None:
+    seen: set[str] = set()
+    for target in re.findall(r' href="(/[^"]*)"', site.get(path).text):
+        address = target.replace("&amp;", "&").partition("#")[0]
+        if address not in seen and len(seen) < 40:
+            seen.add(address)
+            assert site.get(address, stream=True).status_code in (200, 304), address
+    assert seen
+
+
+def test_the_as_of_date_changes_the_whole_page(site: Site) -> None:
+    before, after = (site.get(f"/symbol/AAPL?as_of={day}&scope=ATS").text for day in ("2025-12-16", "2025-12-21"))
+    this_week = "14 November 2025: {}</title>"
+    assert (this_week.format("1,100.5") in before, this_week.format("2,600") in before) == (True, False)
+    assert (this_week.format("1,100.5") in after, this_week.format("2,600") in after) == (False, True)
+    assert "No record of these weeks has changed" in before
+    assert "as known before" in after
+
+
+def test_a_number_leads_to_its_proof_in_stored_bytes(site: Site) -> None:
+    page = site.get("/symbol/AAPL").text
+    [address, *_] = re.findall(r'href="(/proof/[^"]+)"', page)
+    proof = site.get(address).text
+    assert "AAPL|Apple Inc" in proof
+    assert re.search(r"SHA-256 [0-9a-f]{64}", proof)
+    assert "sum of share_volume" in proof or "symbol_summary" in proof
+
+
+def test_a_ticker_that_is_typed_leads_to_its_page_in_any_case(site: Site) -> None:
+    found = site.get("/symbols?q=aapl", allow_redirects=False)
+    assert (found.status_code, found.headers["Location"]) == (303, "/symbol/AAPL")
+    assert "BRK.B" in site.get("/symbols?q=berk").text
+
+
+def test_an_unknown_symbol_is_one_clear_sentence(site: Site) -> None:
+    found = site.get("/symbol/APPL")
+    assert found.status_code == 404
+    assert "No symbol &#39;APPL&#39; is stored: did you mean AAPL?" in found.text
+
+
+def test_a_page_is_kept_while_the_data_are_the_same(site: Site) -> None:
+    first = site.get("/venues")
+    again = site.get("/venues", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.text) == (304, "")
