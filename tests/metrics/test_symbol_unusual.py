@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -152,7 +152,7 @@ def long_history(seed: int) -> History:
     return covered(records, loaded)
 
 
-def weekly(symbol: str, volumes: dict[int, object]) -> list[Record]:
+def weekly(symbol: str, volumes: Mapping[int, object]) -> list[Record]:
     """Records of a symbol by the number of the week, with so many shares on each day."""
     return [
         ats(symbol, Decimal(str(size)) * trading_days(WEEKS[number]), week_ending=WEEKS[number])
