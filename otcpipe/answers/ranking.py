@@ -7,7 +7,8 @@ from otcpipe.errors import Invalid
 from otcpipe.metrics import loaded
 from otcpipe.storage.postgres import Row, Transaction
 
-BY = ("volume", "change", "hhi", "ats-fraction")
+UNUSUAL = "unusual"
+BY = ("volume", "change", "hhi", "ats-fraction", UNUSUAL)
 AMONG = 1000  # symbols that are hardly traded are always extreme
 
 
@@ -23,6 +24,20 @@ def top(transaction: Transaction, week: date | None, by: str, tier: str | None, 
         loaded.require(transaction, week, tier)
         raise Invalid(f"The week ending {week} has no metrics of scope {scope}.")
     return found
+
+
+def summarized(transaction: Transaction, week: date | None, tier: str | None, scope: str) -> date | None:
+    """Return the week, by default the newest with sums of the scope, if any. Raises Invalid for one not loaded."""
+    if week:
+        loaded.require(transaction, week, tier)
+        return week
+    found: date | None = transaction.rows("newest_summarized", tier=tier, scope=scope)[0]["week_ending"]
+    return found
+
+
+def is_incomplete(transaction: Transaction, metric: str, week: date) -> bool:
+    """Return whether a deferred metric of a week is still to be computed."""
+    return metric in {row["metric"] for row in transaction.rows("incomplete_metrics", first=week, last=week)}
 
 
 def among(by: str, limit: int) -> int:

@@ -9,7 +9,7 @@ from otcpipe import export as _export
 from otcpipe import resources, weeks
 from otcpipe.answers.moments import new_york
 from otcpipe.cli.console import console, say
-from otcpipe.cli.history import build_histories
+from otcpipe.cli.history import build_histories, complete
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.catalog import RECORDS
@@ -53,6 +53,8 @@ def export(
     _check_symbols(request)
     if request.is_history and request.table != RECORDS:
         build_histories([request.table], begin, end)
+    elif request.at is None:
+        complete([request.table], begin, end)
     written = _written(request, is_dry=is_dry)
     if not written:
         say(f"{table} has no rows in these weeks.")

@@ -1,4 +1,4 @@
-"""Build the histories of the metrics."""
+"""Complete the deferred metrics, and build the histories of the metrics."""
 
 from datetime import date
 
@@ -6,21 +6,33 @@ from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
+from otcpipe.metrics import completion
 from otcpipe.metrics import history as _history
 from otcpipe.text.counting import counted
 
 
 def history(first: str | None, last: str | None, *, again: bool) -> None:
-    """Build what is stale of all metrics in these weeks; with `again`, all of it."""
+    """Complete these weeks, then build what is stale of the histories; with `again`, all of it."""
     begin, end = weeks.parse_span(first, last, resources.settings().now())
     if again:
         _history.forget(resources.database(), begin or date.min, end or date.max)
+    completed = complete(None, begin, end)
+    if completed:
+        say(f"{counted(completed, 'week')} of deferred metrics were completed.")
     built = build_histories(None, begin, end)
     say(f"{counted(built, 'week')} of metrics were built." if built else "All histories are up to date.")
 
 
+def complete(names: list[str] | None, first: date | None, last: date | None) -> int:
+    """Compute the incomplete weeks of some deferred metrics, or of all, and show the progress; return how many."""
+    found = completion.incomplete(resources.database(), names, first or date.min, last or date.max)
+    shown = track(found, "completing weeks", console=console, transient=True, disable=not console.is_terminal)
+    return sum(completion.complete_week(resources.database(), one) for one in shown)
+
+
 def build_histories(names: list[str] | None, first: date | None, last: date | None) -> int:
     """Build what is stale of some metrics, or of all, and show the progress; return how many weeks were built."""
+    complete(names, first, last)
     stale = _history.stale(resources.database(), names, first or date.min, last or date.max)
     shown = track(stale, "building histories", console=console, transient=True, disable=not console.is_terminal)
     return sum(_history.build_week(resources.database(), one) for one in shown)

@@ -21,7 +21,7 @@ def publish(tables: list[str], place: str | None, first: str | None) -> None:
     chosen = target.of(place, settings)
     names = [catalog.table(name).name for name in tables] or list(catalog.tables())
     begin, _ = weeks.parse_span(first, None, settings.now())
-    build_histories([name for name in names if name != catalog.RECORDS], begin, None)
+    build_histories([name for name in names if name != catalog.RECORDS] if tables else None, begin, None)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("publishing", total=None)
         written = lake.publish(

@@ -7,11 +7,14 @@ from otcpipe.cli.console import interval, percent, print_table, say, say_all, wh
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
+from otcpipe.cli.unusual import unusual
+from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.choices import choose
 from otcpipe.text.counting import counted
 
+FLOOR = 10_000  # shares a trading day: of what is traded less, every other week is unusual
 COLUMNS = {
     "symbol": key("Symbol"),
     "volume": key("Volume"),
@@ -27,10 +30,20 @@ COLUMNS = {
 }
 
 
-def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, form: Form) -> None:
-    """Print the first symbols of a week. Any order but volume ranks the thousand largest only."""
+def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, floor: int | None, form: Form) -> None:
+    """Print the first symbols of a week. Any order but volume and unusual ranks the thousand largest only.
+
+    Raises Invalid for a floor with another order than unusual.
+    """
     friday, scope = arguments.week(week), arguments.scope(scope)
     by, tier = choose(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
+    if by == ranking.UNUSUAL:
+        least = FLOOR if floor is None else floor
+        asked = {"week_ending": friday, "tier": tier, "scope": scope, "limit": limit, "floor": least}
+        unusual(asked, form)
+        return
+    if floor is not None:
+        raise Invalid("--floor goes with --by unusual only.")
     with resources.database().transaction() as transaction:
         rows = ranking.top(transaction, friday, by, tier, scope, limit)
         published = partitions(transaction, rows[0]["week_ending"]) if rows else ""

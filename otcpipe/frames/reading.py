@@ -11,7 +11,7 @@ import pyarrow as pa
 from otcpipe import resources
 from otcpipe.errors import UnknownSymbol
 from otcpipe.frames import arguments
-from otcpipe.metrics import catalog
+from otcpipe.metrics import catalog, completion
 from otcpipe.metrics import history as _history
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.rows import Choice
@@ -132,6 +132,8 @@ def read(
     ]
     fetched = list(dict.fromkeys([*source.keys, *([KNOWN_FROM] if history else []), *chosen]))
     begin, end = arguments.span(week, first, last, now)
+    if as_of is None and vintages is None:
+        completion.complete(resources.database(), [table], begin, end)
     if history and table != catalog.RECORDS:
         _history.build(resources.database(), [table], begin, end)
     with resources.database().snapshot() as transaction:

@@ -9,7 +9,7 @@ from otcpipe.storage import sql
 from otcpipe.storage.postgres import Transaction
 
 WEEK = timedelta(days=7)
-_REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?$", re.MULTILINE)
+_REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?(, deferred)?$", re.MULTILINE)
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
 
 
@@ -19,18 +19,22 @@ class Metric:
 
     A week's records affect this metric in that week and in `lookahead_weeks` following weeks. `reads` are the metrics
     that it is computed from. If `reads_stored_weeks`, it reads stored metrics of earlier weeks; it is computed after
-    these, and needs the records of its own week only, or none (`needs_records`).
+    these, and needs the records of its own week only, or none (`needs_records`). If `is_deferred`, it is computed
+    when all weeks that it reads have settled, and not by the computation of a week.
     """
 
     name: str
     lookahead_weeks: int
     reads_stored_weeks: bool
     needs_records: bool
+    is_deferred: bool
     reads: frozenset[str]
     formula: str
 
     def marks(self) -> list[tuple[str, bool, int]]:
         """Return what a change of a week's records makes due: (name, reads stored weeks, following weeks)."""
+        if self.is_deferred:
+            return []
         if not self.reads_stored_weeks:
             return [(self.name, False, self.lookahead_weeks)]
         return [(self.name, False, 0)] * self.needs_records + [(self.name, True, self.lookahead_weeks)]
@@ -46,11 +50,11 @@ def _metric(name: str, text: str) -> Metric:
     reach, formula = _REACHES.search(text), _FORMULA.search(text)
     if not reach:
         raise ValueError(f"schema/metrics/{name}.sql lacks the line `-- reaches: N`, N following weeks.")
-    weeks, is_over_stored, is_over_stored_only = reach.groups()
+    weeks, *flags = reach.groups()
+    is_over_stored, is_over_stored_only, is_deferred = map(bool, flags)
     reads = sql.metric_reads(text)
-    return Metric(
-        name, int(weeks), bool(is_over_stored), not is_over_stored_only, reads, formula[1] if formula else ""
-    )
+    text = formula[1] if formula else ""
+    return Metric(name, int(weeks), is_over_stored, not is_over_stored_only, is_deferred, reads, text)
 
 
 def named(name: str) -> Metric:
@@ -59,11 +63,13 @@ def named(name: str) -> Metric:
 
 
 def max_lookahead() -> int:
-    """Return how many weeks after its own a record can affect: the most of any metric."""
-    return max(metric.lookahead_weeks for metric in metrics())
+    """Return how many weeks after its own a record can affect: the most of any metric that is not deferred."""
+    return max(metric.lookahead_weeks for metric in metrics() if not metric.is_deferred)
 
 
 def mark_due(transaction: Transaction, week: date) -> None:
     """Mark as due all that a change of the week affects. Must run in the transaction that makes the change."""
     names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
     transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*lookahead_weeks])
+    deferred = {metric.name: metric.lookahead_weeks for metric in metrics() if metric.is_deferred}
+    transaction.run("note_deferred_change", week=week, metrics=[*deferred], reaches=[*deferred.values()])

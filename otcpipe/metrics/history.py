@@ -25,9 +25,10 @@ class StaleWeek:
 def stale(
     database: Database, names: Iterable[str] | None = None, first: date = date.min, last: date = date.max
 ) -> list[StaleWeek]:
-    """Return the stale weeks of some metrics and those that they read, or of all, in the order of building.
+    """Return the stale weeks of some metrics and those that they read, in the order of building.
 
-    A week whose metric is due is left out: its computation is still to come. Raises Unready if there are some, and
+    Without names, of all metrics that are not deferred: a history over many weeks takes long. A week whose metric is
+    due is left out: its computation is still to come. Raises Unready if there are some, and
     the server refuses changes, as a replica does.
     """
     wanted = _with_reads(names)
@@ -70,8 +71,8 @@ def forget(database: Database, first: date, last: date) -> None:
 
 
 def _with_reads(names: Iterable[str] | None) -> dict[str, Metric]:
-    """Return the metrics and those that they read, each after these; all if no names are given."""
-    wanted = {metric.name for metric in metrics()} if names is None else set(names)
+    """Return the metrics and those that they read, each after these; without names, all that are not deferred."""
+    wanted = {metric.name for metric in metrics() if not metric.is_deferred} if names is None else set(names)
     for metric in reversed(metrics()):
         wanted |= metric.reads if metric.name in wanted else set()
     return {metric.name: metric for metric in metrics() if metric.name in wanted}

@@ -8,7 +8,7 @@ from datetime import date
 
 from otcpipe import weeks
 from otcpipe.export import lake, target
-from otcpipe.metrics import catalog, history
+from otcpipe.metrics import catalog, completion, history
 from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning
 from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.refresh import most_urgent, refreshable
@@ -69,14 +69,19 @@ def _enqueue(context: JobContext, partitions: Sequence[Partition]) -> None:
 
 
 def build_histories(context: JobContext) -> str:
-    """Build stale histories for a short time, then publish, if OTCPIPE_PUBLISH says where to.
+    """Complete weeks and build stale histories for a short time, then publish, if OTCPIPE_PUBLISH says where to.
 
-    What is left is built at the next times, so that no other job waits long.
+    What is left is done at the next times, so that no other job waits long.
     """
     end = time.monotonic() + HISTORY_SECONDS
+    found = completion.incomplete(context.database, settled=True)
+    completed = sum(completion.complete_week(context.database, one) for one in found if time.monotonic() < end)
     stale = history.stale(context.database)
     done = sum(history.build_week(context.database, one) for one in stale if time.monotonic() < end)
-    built = f"{done:,} of {counted(len(stale), 'stale week')} of metrics were built."
+    built = (
+        f"{completed:,} of {counted(len(found), 'incomplete week')} were completed;"
+        f" {done:,} of {counted(len(stale), 'stale week')} of metrics were built."
+    )
     place = context.settings["PUBLISH"]
     if not place:
         return built

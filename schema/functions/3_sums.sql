@@ -224,3 +224,9 @@ select * from otc_internal.symbol_sum where at is null and week_ending between f
 union all
 select * from otc_internal.symbols_as_of(at, first_week, last_week, null, null) where at is not null
 $$;
+
+-- How many weeks in a row, from this one back, are among some weeks by how far back each is: 1 where the week before is not.
+create or replace function otc_internal.streak(backs int[]) returns int language sql immutable parallel safe as $$
+select bit_count(((week.bits | 1) & ~(week.bits + 2))::bit(64))::int -- the ones before the first zero
+from (select coalesce(bit_or(1::bigint << one.back), 0) as bits from unnest(backs) as one (back)) as week
+$$;

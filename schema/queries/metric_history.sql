@@ -15,6 +15,7 @@ cross join unnest(%(metrics)s::text[]) with ordinality as m (metric, place)
 where
     not exists (select from otc_internal.history_week as h where h.metric = m.metric and h.week_ending = w.week_ending)
     and not exists (select from otc_internal.metric_due as d where d.metric = m.metric and d.week_ending = w.week_ending)
+    and not exists (select from otc.incomplete_week as d where d.metric = m.metric and d.week_ending = w.week_ending)
 order by w.week_ending, m.place;
 
 -- name: forget_histories
@@ -27,9 +28,11 @@ where metric = any(%(metrics)s) and week_ending between %(first)s and %(last)s;
 select current_setting('transaction_read_only')::boolean as is_read_only;
 
 -- name: is_due
--- Whether a metric of a week is due.
+-- Whether a metric of a week is due or incomplete.
 select exists (
     select from otc_internal.metric_due where week_ending = %(week)s and metric = %(metric)s
+    union all
+    select from otc.incomplete_week where week_ending = %(week)s and metric = %(metric)s
 ) as is_due;
 
 -- name: build_history

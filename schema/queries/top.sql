@@ -96,3 +96,37 @@ cross join lateral (
 ) as known
 where t.place <= %(limit)s
 order by t.place;
+
+-- name: newest_summarized
+-- The newest week with sums of a scope; null where none has.
+select max(week_ending) as week_ending
+from otc.symbol_summary
+where scope = %(scope)s and tier = coalesce(%(tier)s, tier);
+
+-- name: top_unusual
+-- The symbols of a week that are farthest from their 13 weeks before, up or down, of those that traded enough in these weeks.
+with ranked as (
+    select *, row_number() over (order by abs(robust_z_13w) desc, volume_per_day desc, symbol) as place
+    from otc.symbol_unusual as u
+    where
+        u.week_ending = %(week_ending)s and u.scope = %(scope)s
+        and u.robust_z_13w is not null and u.median_13w >= %(floor)s
+        and (
+            %(tier)s::text is null
+            or exists (
+                select from otc.symbol_summary as s
+                where
+                    s.week_ending = u.week_ending and s.tier = %(tier)s and s.symbol = u.symbol and s.scope = u.scope
+            )
+        )
+)
+select t.*, issue.issue_name
+from ranked as t
+cross join lateral (
+    select (array_agg(n.name order by v.share_volume desc))[1] as issue_name
+    from otc_internal.volume_record as v
+    left join otc_internal.name as n on n.name_id = v.issue_name_id
+    where v.symbol = t.symbol and v.week_ending = t.week_ending and v.closed_by is null
+) as issue
+where t.place <= %(limit)s
+order by t.place;

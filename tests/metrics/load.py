@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from otcpipe import resources
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.metrics import definitions
+from otcpipe.metrics import completion, definitions
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -38,6 +38,7 @@ def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
 
 def tables(at: datetime | None = None) -> dict[str, list[Row]]:
     """The rows of each metric, without computed_at, in one order; with a moment, as known then."""
+    completion.complete(resources.database())
     source = sql.SQL("select * from otc.{}") if at is None else sql.SQL("select * from otc.{}_as_of(%(at)s)")
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"], row_factory=dict_row) as connection:
         return {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from otcpipe import resources
-from otcpipe.metrics import definitions, history
+from otcpipe.metrics import completion, definitions, history
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 
@@ -23,6 +23,7 @@ INTERNAL = ("decision", "metric_due")
 
 def all_tables(sql: Sql) -> dict[str, list[str]]:
     """Return the rows of each table as sorted text."""
+    completion.complete(resources.database())
     asked = {
         "records": RECORDS,
         "captures": CAPTURES,

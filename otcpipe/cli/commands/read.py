@@ -10,6 +10,8 @@ from otcpipe.cli.commands.options import AsOf, Csv, Json, Scope, Symbol, Tier, W
 from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
+ORDERS = "volume, change, hhi, ats-fraction, or unusual: far from the symbol's 13 weeks before."
+FLOOR_HELP = "With --by unusual, the least median volume a trading day of these weeks; default: 10000."
 
 
 @commands.listing(
@@ -51,6 +53,7 @@ def show(
     examples=(
         "otcpipe top",
         "otcpipe top --by change --tier T1 --limit 25",
+        "otcpipe top --by unusual --floor 100000",
     ),
 )
 def top(
@@ -58,18 +61,19 @@ def top(
     week: Week = None,
     by: Annotated[
         str,
-        typer.Option(metavar="ORDER", autocompletion=completion.orders, help="volume, change, hhi or ats-fraction."),
+        typer.Option(metavar="ORDER", autocompletion=completion.orders, help=ORDERS),
     ] = "volume",
     tier: Tier = None,
     scope: Scope = "ATS",
     limit: Annotated[int, limit_of("Number of symbols.")] = 10,
+    floor: Annotated[int | None, typer.Option(min=0, metavar="SHARES", help=FLOOR_HELP)] = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Rank the symbols of a week, by default the newest that is computed. With --tier, its volume and ATS share."""
     from otcpipe.cli.top import top
 
-    top(week, by, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
+    top(week, by, tier, scope, limit, floor, chosen(as_json=as_json, as_csv=as_csv))
 
 
 @commands.listing(

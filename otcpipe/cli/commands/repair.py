@@ -100,7 +100,7 @@ def history(
     last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Only up to this week.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Build what is up to date too.")] = False,
 ) -> None:
-    """Build the histories of the metrics that are stale; the scheduler does so too."""
+    """Complete deferred metrics and build stale histories; the scheduler does so too."""
     from otcpipe.cli import history
 
     history.history(first, last, again=again)

@@ -1,0 +1,192 @@
+-- symbol_unusual: a symbol's week against its own past, all tiers together: the 13 and the 52 calendar weeks before it. The
+-- week itself is not among them. Compared is volume a trading day, so that a week with a holiday is no slump.
+-- A past week counts where the symbol has records in it; where a tier of the symbol covers ATSs only, it counts for scope ATS
+-- alone. A window with fewer than 8 such weeks has no values but their number.
+-- streak: calendar weeks in a row, up to this one, above (positive) or below (negative) median_13w; at most 53.
+-- formula: ratio = volume a day / median; robust_z = (volume a day - median) / (1.4826 x the median absolute deviation)
+-- reaches: 52, over stored rows only, deferred
+-- reads: symbol_summary
+
+-- name: table
+create table if not exists otc.symbol_unusual (
+    week_ending date not null,
+    symbol text collate "C" not null,
+    scope text not null,
+    volume_per_day numeric(30, 6) not null, -- shares a trading day
+    notional_per_day numeric(34, 6), -- dollars a trading day; null where a record lacks its notional
+    vs_prior_5w_pct numeric(38, 2), -- shares of the week against their mean in the five weeks before
+    weeks_13w int not null, -- with records
+    median_13w numeric(30, 6), -- shares a trading day
+    ratio_13w numeric(38, 4), -- null where the median is 0
+    robust_z_13w numeric(38, 2), -- null where the median absolute deviation is 0
+    percentile_13w numeric(5, 2), -- 0 to 100; half of equal weeks count as below
+    weeks_52w int not null,
+    median_52w numeric(30, 6),
+    ratio_52w numeric(38, 4),
+    robust_z_52w numeric(38, 2),
+    percentile_52w numeric(5, 2),
+    streak int,
+    computed_at timestamptz not null default now(),
+    primary key (week_ending, symbol, scope)
+);
+
+-- name: function
+create or replace function otc.symbol_unusual_as_of(
+    at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
+) returns setof otc.symbol_unusual language sql stable parallel safe as $$
+with loaded as (
+    select week_ending, tier, covers_all, bool_and(covers_all) over (partition by week_ending) as is_covered_week
+    from otc.loaded_as_of(at)
+    where week_ending between first_week - 364 and last_week
+),
+summary as not materialized (
+    select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
+    from otc.symbol_summary
+    where at is null and week_ending between first_week - 364 and last_week
+    union all
+    select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
+    from otc.symbol_summary_as_of(at, first_week - 364, last_week)
+    where at is not null
+),
+pair as materialized ( -- a partition in the window of a week, or of the week itself
+    select
+        target.week_ending,
+        l.week_ending as traded_week,
+        l.tier,
+        l.is_covered_week,
+        (target.week_ending - l.week_ending) / 7 as back
+    from (select distinct week_ending from loaded where week_ending >= first_week) as target
+    inner join loaded as l on l.week_ending between target.week_ending - 364 and target.week_ending
+),
+uncovered as ( -- symbols with a tier that covers ATSs only
+    select distinct s.symbol, s.week_ending
+    from summary as s
+    inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
+),
+traded as not materialized (
+    select p.week_ending, s.week_ending as traded_week, s.symbol, s.scope, s.tier, s.total_volume, s.total_notional, s.volume_per_day, p.back
+    from summary as s
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_covered_week
+    union all -- separately, because nearly all weeks are covered
+    select p.week_ending, s.week_ending as traded_week, s.symbol, s.scope, s.tier, s.total_volume, s.total_notional, s.volume_per_day, p.back
+    from summary as s
+    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
+    left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
+    where otc_internal.is_scope_known(s.scope, u.symbol is null)
+),
+own as (
+    select
+        week_ending,
+        symbol,
+        scope,
+        sum(volume_per_day) filter (where back = 0) as x,
+        sum(total_volume) filter (where back = 0) as volume,
+        case when bool_and(total_notional is not null) filter (where back = 0) then
+            sum(total_notional) filter (where back = 0)
+        end as notional,
+        sum(total_volume) filter (where back > 0) as volume_5w,
+        count(distinct back) filter (where back > 0) as weeks_5w
+    from traded
+    where back <= 5 and traded_week >= first_week - 35
+    group by week_ending, symbol, scope
+    having bool_or(back = 0)
+),
+past as ( -- sorted by volume, in one sort for all
+    select
+        week_ending,
+        symbol,
+        scope,
+        array_agg(volume_per_day order by volume_per_day) filter (where back <= 13) as past_13,
+        array_agg(volume_per_day order by volume_per_day) as past_52,
+        array_agg(back order by volume_per_day) as backs,
+        count(*) > bit_count(bit_or(1::bigint << back)::bit(64)) as is_on_several_tiers
+    from traded
+    where back > 0
+    group by symbol, scope, week_ending -- sorted in this order, which is quicker
+),
+summed as ( -- one volume a week, also of the few symbols that were on several tiers in a week
+    select week_ending, symbol, scope, past_13, past_52, backs from past where not is_on_several_tiers
+    union all
+    select p.week_ending, p.symbol, p.scope, w.past_13, w.past_52, w.backs
+    from past as p
+    cross join lateral (
+        select
+            array_agg(one.volume order by one.volume) filter (where one.back <= 13) as past_13,
+            array_agg(one.volume order by one.volume) as past_52,
+            array_agg(one.back order by one.volume) as backs
+        from (
+            select sum(u.volume) as volume, u.back from unnest(p.past_52, p.backs) as u (volume, back) group by u.back
+        ) as one
+    ) as w
+    where p.is_on_several_tiers
+),
+compared as (
+    select
+        o.*, s.past_13, s.past_52, s.backs,
+        coalesce(cardinality(s.past_13), 0) as n_13, coalesce(cardinality(s.past_52), 0) as n_52
+    from own as o
+    left join summed as s on s.week_ending = o.week_ending and s.symbol = o.symbol and s.scope = o.scope
+),
+centred as materialized ( -- the medians: exact, as all that follows until it is divided
+    select
+        *,
+        case when n_13 >= 8 then (past_13[(n_13 + 1) / 2] + past_13[n_13 / 2 + 1]) * 0.5 end as median_13,
+        case when n_52 >= 8 then (past_52[(n_52 + 1) / 2] + past_52[n_52 / 2 + 1]) * 0.5 end as median_52
+    from compared
+)
+-- The k values nearest to the median are neighbours in the sorted array: the k-th smallest deviation is the least, over all k
+-- neighbours, of their largest. The median deviation is the mean of two of them, which are one where the number of weeks is
+-- odd. width_bucket returns how many values of a sorted array are not above a number.
+select
+    c.week_ending,
+    c.symbol,
+    c.scope,
+    c.x as volume_per_day,
+    round(c.notional / t.trading_days, 6) as notional_per_day,
+    round((c.volume * c.weeks_5w - c.volume_5w) * 100 / nullif(c.volume_5w, 0), 2) as vs_prior_5w_pct,
+    c.n_13 as weeks_13w,
+    round(c.median_13, 6) as median_13w,
+    round(c.x / nullif(c.median_13, 0), 4) as ratio_13w,
+    round((c.x - c.median_13) / nullif(1.4826 * off_13.deviation, 0), 2) as robust_z_13w,
+    case when c.n_13 >= 8 then
+        round((width_bucket(c.x, c.past_13) - cardinality(array_positions(c.past_13, c.x)) * 0.5) * 100 / c.n_13, 2)
+    end as percentile_13w,
+    c.n_52 as weeks_52w,
+    round(c.median_52, 6) as median_52w,
+    round(c.x / nullif(c.median_52, 0), 4) as ratio_52w,
+    round((c.x - c.median_52) / nullif(1.4826 * off_52.deviation, 0), 2) as robust_z_52w,
+    case when c.n_52 >= 8 then
+        round((width_bucket(c.x, c.past_52) - cardinality(array_positions(c.past_52, c.x)) * 0.5) * 100 / c.n_52, 2)
+    end as percentile_52w,
+    case
+        when c.x > c.median_13 then otc_internal.streak(c.backs[width_bucket(c.median_13, c.past_52) + 1:])
+        when c.x < c.median_13 then -otc_internal.streak(c.backs[
+            :width_bucket(c.median_13, c.past_52) - cardinality(array_positions(c.past_52, c.median_13))
+        ])
+        when c.median_13 is not null then 0
+    end as streak,
+    now() as computed_at
+from centred as c
+inner join otc.trading_week as t on t.week_ending = c.week_ending
+cross join lateral (
+    select (
+        min(greatest(c.median_13 - one.low, one.high - c.median_13))
+        + min(greatest(c.median_13 - one.low, one.higher - c.median_13)) filter (where one.higher is not null)
+    ) * 0.5 as deviation
+    from unnest(
+        c.past_13[:c.n_13 / 2 + 1], c.past_13[(c.n_13 + 1) / 2:], c.past_13[c.n_13 / 2 + 1:]
+    ) as one (low, high, higher)
+    where c.median_13 is not null
+) as off_13
+cross join lateral (
+    select (
+        min(greatest(c.median_52 - one.low, one.high - c.median_52))
+        + min(greatest(c.median_52 - one.low, one.higher - c.median_52)) filter (where one.higher is not null)
+    ) * 0.5 as deviation
+    from unnest(
+        c.past_52[:c.n_52 / 2 + 1], c.past_52[(c.n_52 + 1) / 2:], c.past_52[c.n_52 / 2 + 1:]
+    ) as one (low, high, higher)
+    where c.median_52 is not null
+) as off_52
+where c.week_ending between first_week and last_week
+$$;
