@@ -1,4 +1,8 @@
-"""Serve pages and the API to browsers and programs."""
+"""Serve pages, the API, and tools for assistants."""
+
+import sys
+from importlib import import_module
+from typing import Any
 
 from otcpipe import logs, resources
 from otcpipe.cli.console import say
@@ -9,10 +13,34 @@ def serve(host: str | None, port: int | None) -> None:
     """Serve until a stop signal; raises Invalid if the packages of the extra are missing."""
     settings = resources.settings()
     logs.configure(settings)
-    try:
-        from otcpipe.web import serving  # noqa: PLC0415 - its packages are an extra
-    except ModuleNotFoundError as error:
-        raise Invalid(f"The package {error.name} is missing: run `pip install 'otcpipe[web]'`.") from None
+    serving = _module("serving", "web")
     host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"])
-    say(f"Pages and the API: http://{f'[{host}]' if ':' in host else host}:{port}. Ctrl-C stops it.")
+    say(f"Pages and the API: {_address(host, port)}. Ctrl-C stops it.")
     serving.serve(settings, host, port)
+
+
+def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
+    """Answer an assistant on standard input and output, or with `is_http` several over HTTP."""
+    settings = resources.settings()
+    assistants = _module("assistants", "mcp")
+    if not is_http:
+        if sys.stdin.isatty():
+            raise Invalid("An assistant starts this command and talks to it; `otcpipe mcp --http` serves by address.")
+        assistants.talk(settings)
+        return
+    logs.configure(settings)
+    host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"]) + 1
+    say(f"Tools for assistants: {_address(host, port)}/mcp. Ctrl-C stops it.")
+    assistants.serve(settings, host, port)
+
+
+def _module(name: str, extra: str) -> Any:
+    """Return a module of the web application, whose packages are an extra."""
+    try:
+        return import_module(f"otcpipe.web.{name}")
+    except ModuleNotFoundError as error:
+        raise Invalid(f"The package {error.name} is missing: run `pip install 'otcpipe[{extra}]'`.") from None
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -42,6 +42,7 @@ class Access:
     app: ASGIApp
     token: str
     origins: Collection[str]
+    methods: Collection[str] = METHODS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; connections of other kinds than HTTP are not served."""
@@ -62,9 +63,9 @@ class Access:
     def _own_answer(self, asked: HTTPConnection, origin: str | None) -> Response | None:
         """Return a refusal, a redirect or the answer to a preflight; None for a request that is to be answered."""
         scope = asked.scope
-        if scope["method"] not in METHODS:
+        if scope["method"] not in self.methods:
             response = problems.response(scope, 405, "Only GET and HEAD are served: nothing here can be changed.")
-            response.headers["Allow"] = ", ".join(METHODS)
+            response.headers["Allow"] = ", ".join(self.methods)
             return response
         if scope["method"] == "OPTIONS":
             return problems.preflight(is_allowed=origin is not None)

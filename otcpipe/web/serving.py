@@ -4,6 +4,7 @@ import socket
 from contextlib import ExitStack
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from otcpipe.errors import Invalid
 from otcpipe.settings import Settings
@@ -29,6 +30,11 @@ def prepare(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, s
     require_token(host, settings["WEB_TOKEN"])
     application = create(settings)
     application.state.services.reading.check()
+    return listening(application, host, port)
+
+
+def listening(application: ASGIApp, host: str, port: int) -> tuple[uvicorn.Server, socket.socket]:
+    """Return a server of an application, with bounds, and its socket; raises Invalid if it cannot listen."""
     listener = _listen(host, port)
     configuration = uvicorn.Config(
         application,

@@ -74,7 +74,7 @@ class Visitor:
         target = self._view.focusProxy()
         assert target is not None
         code: Qt.Key = getattr(Qt.Key, f"Key_{key}")
-        QTest.keyClick(target, code)
+        QTest.keyClick(target, code)  # type: ignore[call-overload]  # its types demand a QTest too
         self.rest(60)
 
     def look(self, name: str, width: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Site(NamedTuple):
     """A running server: asks it for an address, and knows where it is."""
 
     origin: str
+    variables: dict[str, str]
     get: Callable[..., requests.Response]
 
 
@@ -66,7 +67,7 @@ def load() -> None:
 @pytest.fixture(scope="package")
 def site(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("home")
-    with place(servers, home, OTCPIPE_WEB_TOKEN=TOKEN, OTCPIPE_NOW="2026-01-10T12:00:00Z"):
+    with place(servers, home, OTCPIPE_WEB_TOKEN=TOKEN, OTCPIPE_NOW="2026-01-10T12:00:00Z") as variables:
         load()
         with resources.database().transaction() as transaction:
             reader.make(transaction)
@@ -80,7 +81,7 @@ def site(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Itera
         def get(path: str, **more: object) -> requests.Response:
             return session.get(origin + path, timeout=30, **more)  # type: ignore[arg-type]
 
-        yield Site(origin, get)
+        yield Site(origin, variables, get)
         session.close()
         server.should_exit = True
         thread.join()

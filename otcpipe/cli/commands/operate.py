@@ -115,6 +115,27 @@ def serve(
 
 @commands.command(
     examples=(
+        "otcpipe mcp",
+        "otcpipe mcp --http --port 8422",
+    ),
+)
+def mcp(
+    *,
+    http: Annotated[bool, typer.Option("--http", help="Serve over HTTP, not on standard input.")] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="With --http; beyond this machine only with OTCPIPE_WEB_TOKEN."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Default: 8422.")] = None,
+) -> None:
+    """Serve read-only tools to assistants, by the Model Context Protocol."""
+    from otcpipe.cli import serve as implementation
+
+    implementation.mcp(host, port, is_http=http)
+
+
+@commands.command(
+    examples=(
         "otcpipe telemetry",
         "OTCPIPE_TELEMETRY_PORT=9200 otcpipe telemetry",
     ),
