@@ -5,6 +5,7 @@ from datetime import datetime
 
 from otcpipe import logs, resources, schedule
 from otcpipe.broker import actors
+from otcpipe.cli import alert
 from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -56,6 +57,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._ticked_at = resources.settings().now()
+        self._outage = alert.Outage()
 
     def tick(self) -> None:
         now = resources.settings().now()
@@ -65,13 +67,16 @@ class Clock:
             schedule.fire_due(_job_context(now))
         except OtcpipeError as error:
             log.warning("Put off: %s", error)
+            self._outage.note(str(error), now)
         else:
+            self._outage.end()
             self._ticked_at = now
 
 
 def _job_context(now: datetime) -> schedule.JobContext:
     store, settings = resources.store(), resources.settings()
-    return schedule.JobContext(now, resources.database(), store, settings, actors.send, actors.send_lost_runs)
+    send_lost = actors.send_lost_runs
+    return schedule.JobContext(now, resources.database(), store, settings, actors.send, send_lost, alert.of_schedule)
 
 
 def _format(moment: datetime | None) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from otcpipe.monitoring import finra_check, server_checks, work_checks
 from otcpipe.monitoring.context import CheckContext, Verdict
 
-CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[CheckContext], Verdict]], ...] = (
+Check = tuple[str, tuple[str, ...], Callable[[CheckContext], Verdict]]
+CHECKS: tuple[Check, ...] = (
     ("settings", (), server_checks.settings),
     ("postgres", (), server_checks.postgres),
     ("migrations", ("postgres",), server_checks.migrations),

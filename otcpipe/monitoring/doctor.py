@@ -1,12 +1,12 @@
 """Run the checks: one finding for each, even if servers are down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from otcpipe.broker.activity import this_host
 from otcpipe.broker.queues import Queues
 from otcpipe.errors import OtcpipeError, Unreachable
-from otcpipe.monitoring.checks import CHECKS
+from otcpipe.monitoring.checks import CHECKS, Check
 from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline.definition import named
 from otcpipe.settings import Settings
@@ -23,10 +23,10 @@ class Finding:
     is_unreachable: bool = False
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield all findings in order; a check that depends on a failed one is skipped with a warning."""
+def examine(settings: Settings, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
+    """Yield the findings in order; a check that depends on a failed one is skipped with a warning."""
     context, failed = CheckContext(settings), set[str]()
-    for name, needs, check in CHECKS:
+    for name, needs, check in checks:
         missing = [need for need in needs if need in failed]
         if missing:
             found = Finding(name, "warn", f"Not checked, because {missing[0]} failed.")

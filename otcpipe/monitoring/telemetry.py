@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 from otcpipe import weeks
 from otcpipe.broker.queues import Queues
 from otcpipe.errors import Invalid, OtcpipeError
+from otcpipe.monitoring import conditions
+from otcpipe.monitoring.context import CheckContext
 from otcpipe.pipeline import definition, ledger, planning
 from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database, Row, Transaction
@@ -36,6 +38,7 @@ FIGURES = {
     "partitions": "Partitions by state.",
     "unreconciled_partitions": "Partitions that differ from FINRA's own totals.",
     "quality_score": "The score, 0 to 100, of the newest week of a tier that was graded.",
+    "conditions": "What needs a person, by kind: what `otcpipe alert --list` shows.",
     "weeks_behind": "Expected weeks of a wanted tier that were published since the newest that is done.",
 }
 QUANTILES = [0.5, 0.95, 1.0]
@@ -49,6 +52,7 @@ class Figures(Collector):
         self._settings = settings
         self._queues = Queues(settings["REDIS_URL"])
         self._database = Database(settings["DATABASE_URL"], MAX_CONNECTIONS, TIMEOUT_SECONDS)
+        self._context = CheckContext(settings)
 
     def collect(self) -> Iterator[Metric]:
         """Yield all figures; Prometheus's client calls this at each scrape."""
@@ -79,6 +83,8 @@ class Figures(Collector):
                     yield "rows", row[kind], {"tier": row["tier"], "kind": kind}
             for row in transaction.rows("newest_grades"):
                 yield "quality_score", float(row["score"]), {"tier": row["tier"], "grade": row["grade"]}
+        for kind, number in conditions.counts(conditions.find(self._context)).items():
+            yield "conditions", number, {"kind": kind}
         today = weeks.today(self._settings.now())
         yield from self._of_partitions(
             [row for row in ledger.partitions(self._database) if row["week_ending"] <= today]

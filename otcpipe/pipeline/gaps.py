@@ -11,7 +11,12 @@ NEED_ATTENTION = ("late", "failed", "held")  # states
 
 
 def describe(cells: Sequence[Cell]) -> list[str]:
-    """Return a sentence for each gap: consecutive weeks of a tier that need attention for the same reason."""
+    """Return a sentence for each gap."""
+    return [sentence(first, last) for first, last in find(cells)]
+
+
+def find(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Return the first and the last of consecutive weeks of a tier that need attention for the same reason."""
     gaps: list[list[Cell]] = []
     for cell in sorted(cells, key=lambda one: list(TIERS).index(one.partition.tier)):
         if cell.state not in NEED_ATTENTION:
@@ -20,7 +25,7 @@ def describe(cells: Sequence[Cell]) -> list[str]:
             gaps[-1].append(cell)
         else:
             gaps.append([cell])
-    return [_sentence(gap[0], gap[-1]) for gap in gaps]
+    return [(gap[0], gap[-1]) for gap in gaps]
 
 
 def group_weeks(cells: Sequence[Cell]) -> list[tuple[date, date, list[Cell]]]:
@@ -47,7 +52,8 @@ def _continues(one: Cell, other: Cell) -> bool:
     return same_tier and is_next and _is_equal(one, other) and one.reason == other.reason
 
 
-def _sentence(first: Cell, last: Cell) -> str:
+def sentence(first: Cell, last: Cell) -> str:
+    """Return what is wrong from a first to a last week, and why."""
     span = f"{first.partition.week_ending}" + (f" to {last.partition.week_ending}" if last is not first else "")
     problem = {"late": f"late by {first.days_late} days", "failed": f"failed at {first.stage}", "held": "held"}
     reason = (first.reason or "no reason is known").rstrip(".")

@@ -12,7 +12,7 @@ from otcpipe.storage.s3 import ObjectStore
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a job needs: the time, the servers, the settings, how to send a run and how to send lost runs."""
+    """What a job needs: the time, the servers, the settings, how to send a run, lost runs and alerts."""
 
     now: datetime
     database: Database
@@ -20,6 +20,7 @@ class JobContext:
     settings: Settings
     send: Send
     send_lost_runs: Callable[[], Sized]
+    alert: Callable[[], str] = lambda: "Nobody is told."
 
 
 @dataclass(frozen=True)

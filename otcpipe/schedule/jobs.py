@@ -114,5 +114,6 @@ JOBS = (
     Job("otc-reconcile", "SCHEDULE_RECONCILE", reconcile),
     Job("otc-refresh-weekly", "SCHEDULE_REFRESH", refresh),
     Job("otc-check-daily", "SCHEDULE_CHECK", check),
+    Job("otc-alert", "SCHEDULE_ALERT", lambda context: context.alert()),
     Job("otc-history", "SCHEDULE_HISTORY", build_histories),  # last: the others do not wait for it
 )

@@ -52,6 +52,10 @@ DEFAULTS = {
     "SCHEDULE_REFRESH": "0 18 * * thu",
     "SCHEDULE_HISTORY": "*/10 * * * *",
     "SCHEDULE_CHECK": "0 9 * * *",
+    "SCHEDULE_ALERT": "*/5 * * * *",
+    "ALERT_URLS": "",
+    "ALERT_SYMBOLS": "",
+    "ALERT_SHARES": "10000000",
 }
 SECRETS = ("S3_ACCESS_KEY", "S3_SECRET_KEY", "FINRA_CLIENT_ID", "FINRA_CLIENT_SECRET", "WEB_TOKEN")
 FILE_SUFFIX = "_FILE"
@@ -85,7 +89,7 @@ class Settings:
             parts = urlsplit(self.values.get(name, ""))
             options = [text for key, text in parse_qsl(parts.query) if "password" in key]
             texts |= {parts.password or "", unquote(parts.password or ""), *options}
-        return texts - {""}
+        return (texts | set(self["ALERT_URLS"].split())) - {""}
 
     @property
     def since(self) -> date | None:

@@ -35,6 +35,7 @@ DATABASE = re.compile(URL_FORM.replace("%s", f"{SERVER}(?:,{SERVER})*"))
 REDIS_OPTIONS = re.compile(r"(?:(?:username|password|protocol|ssl_[a-z_]+)=[^&=]*(?:&|$))*|db=[0-9]{1,5}")
 PATTERNS = {
     "FINRA_RATE": (r"[1-9][0-9]{0,2}|1000", "a whole number of requests a second, 1 to 1000"),
+    "ALERT_SHARES": (r"[0-9]{1,15}", "a whole number of shares"),
     "LEASE": (r"[1-9][0-9]{0,3}", "a whole number of seconds, 1 to 9999"),
     "TELEMETRY_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),
     "WEB_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),

@@ -8,7 +8,8 @@ import typer
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
 from otcpipe.cli.commands.options import Csv, Json
-from otcpipe.cli.form import chosen
+from otcpipe.cli.form import Form, chosen
+from otcpipe.errors import Invalid
 
 commands = Commands("Operate")
 
@@ -145,6 +146,35 @@ def telemetry() -> None:
     from otcpipe.cli import monitoring
 
     monitoring.serve_telemetry()
+
+
+@commands.command(
+    examples=(
+        "otcpipe alert --list",
+        "otcpipe alert --test",
+    ),
+)
+def alert(
+    *,
+    only_list: Annotated[bool, typer.Option("--list", help="Print what needs a person; tell nobody.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message to every receiver.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Tell the receivers of OTCPIPE_ALERT_URLS what needs a person, once; the scheduler does so too."""
+    from otcpipe.cli import alert
+
+    form = chosen(as_json=as_json, as_csv=as_csv)
+    if only_list and test:
+        raise Invalid("--list and --test exclude each other.")
+    if form is not Form.TABLE and not only_list:
+        raise Invalid("--json and --csv go with --list.")
+    if only_list:
+        alert.list_conditions(form)
+    elif test:
+        alert.test()
+    else:
+        alert.alert()
 
 
 @commands.command(
