@@ -1,4 +1,4 @@
-"""Tell people what needs them, once."""
+"""Notify people of what needs them, once."""
 
 import logging
 from dataclasses import asdict
@@ -12,23 +12,23 @@ from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.monitoring import alerts
-from otcpipe.monitoring.alerts import Receiver, Told
+from otcpipe.monitoring.alerts import Notification, Receiver
 from otcpipe.text.counting import counted
 
 COLUMNS = {"kind": key("Kind"), "sentence": Column("What"), "command": key("Command")}
-OUTAGE = timedelta(minutes=2)  # of a server, until receivers are told
-NONE = "OTCPIPE_ALERT_URLS is not set: it names who is told, such as mailto://user:password@example.com."
+OUTAGE = timedelta(minutes=2)  # of a server, until receivers are notified
+NONE = "OTCPIPE_ALERT_URLS is not set: it names who is notified, such as mailto://user:password@example.com."
 log = logging.getLogger("otcpipe.alerts")
 
 
 def alert() -> None:
-    """Tell every receiver what changed; raises OtcpipeError if one does not take it."""
-    told = _tell()
-    for one in told:
+    """Notify every receiver of what changed; raises OtcpipeError if one does not take it."""
+    notified = _notify_all()
+    for one in notified:
         say(_sentence(one))
-    if not told:
-        say("Nothing has changed since the receivers were told.")
-    if not all(one.was_taken for one in told):
+    if not notified:
+        say("Nothing has changed since the receivers were notified.")
+    if not all(one.was_taken for one in notified):
         raise OtcpipeError("Not every receiver took its message: it is sent again next time.")
 
 
@@ -56,32 +56,32 @@ def test() -> None:
 
 
 def of_schedule() -> str:
-    """Tell the receivers, if there are any; return a sentence for the log."""
+    """Notify the receivers, if there are any; return a sentence for the log."""
     if not resources.settings()["ALERT_URLS"]:
-        return "OTCPIPE_ALERT_URLS names nobody to tell."
-    told = _tell()
-    return " ".join(map(_sentence, told)) or "Nothing has changed since the receivers were told."
+        return "OTCPIPE_ALERT_URLS names nobody to notify."
+    notified = _notify_all()
+    return " ".join(map(_sentence, notified)) or "Nothing has changed since the receivers were notified."
 
 
 class Outage:
-    """A server that does not answer: nothing can be recorded meanwhile, so the process remembers whom it told."""
+    """A server that does not answer: nothing can be recorded meanwhile, so the process remembers whom it notified."""
 
     def __init__(self) -> None:
         self._since: datetime | None = None
-        self._told: str | None = None
+        self._notified: str | None = None
 
     def note(self, error: str, now: datetime) -> None:
-        """Tell the receivers once that work is put off, when that has lasted some minutes."""
+        """Notify the receivers once that work is put off, when that has lasted some minutes."""
         self._since = self._since or now
-        if self._told is None and now - self._since >= OUTAGE:
-            self._told = error
+        if self._notified is None and now - self._since >= OUTAGE:
+            self._notified = error
             self._notify("otcpipe: work is put off", f"{error}\n    otcpipe doctor")
 
     def end(self) -> None:
-        """Tell the receivers that it is over, if they were told of it."""
-        if self._told is not None:
-            self._notify("otcpipe: 1 over", f"Over: {self._told}")
-        self._since = self._told = None
+        """Notify the receivers that it is over, if they were notified of it."""
+        if self._notified is not None:
+            self._notify("otcpipe: 1 over", f"Over: {self._notified}")
+        self._since = self._notified = None
 
     def _notify(self, title: str, text: str) -> None:
         if not resources.settings()["ALERT_URLS"]:
@@ -89,14 +89,14 @@ class Outage:
         try:
             taken = [receiver.notify(title, text) for receiver in _receivers()]
         except OtcpipeError as error:
-            log.warning("Nobody was told: %s", error)
+            log.warning("Nobody was notified: %s", error)
         else:
-            log.info("%d of %d receivers were told: %s", sum(taken), len(taken), title)
+            log.info("%d of %d receivers were notified: %s", sum(taken), len(taken), title)
 
 
-def _tell() -> list[Told]:
+def _notify_all() -> list[Notification]:
     receivers = _receivers()
-    return alerts.tell(resources.database(), receivers, alerts.all_conditions(resources.settings()))
+    return alerts.notify(resources.database(), receivers, alerts.all_conditions(resources.settings()))
 
 
 def _receivers() -> list[Receiver]:
@@ -111,6 +111,6 @@ def _receivers() -> list[Receiver]:
     return found
 
 
-def _sentence(one: Told) -> str:
+def _sentence(one: Notification) -> str:
     what = ", ".join([f"{len(one.new):,} new", f"{len(one.over):,} over"])
-    return f"{one.receiver} {'was told' if one.was_taken else 'did not take the message'}: {what}."
+    return f"{one.receiver} {'was notified' if one.was_taken else 'did not take the message'}: {what}."

@@ -1,4 +1,4 @@
-"""Alerts: each receiver is told of a condition once, again when it changes, and once more when it is over."""
+"""Alerts: each receiver is notified of a condition once, again when it changes, and once more when it is over."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Notify = Callable[[str, str], bool]  # title and text; whether the receiver took
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where messages go: its URL as a digest, its name without what is secret, and how it is told."""
+    """Where messages go: its URL as a digest, its name without what is secret, and how it is notified."""
 
     digest: str
     name: str
@@ -29,8 +29,8 @@ class Receiver:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one receiver was told: conditions that are new or changed, sentences of those that are over."""
+class Notification:
+    """What one receiver was notified of: conditions that are new or changed, sentences of those that are over."""
 
     receiver: str
     new: Sequence[Condition]
@@ -54,14 +54,14 @@ def all_conditions(settings: Settings) -> list[Condition]:
     return [*failed, *find(CheckContext(settings))]
 
 
-def tell(database: Database, receivers: Sequence[Receiver], found: Sequence[Condition]) -> list[Told]:
-    """Tell each receiver what changed since it was last told; what it does not take is told again next time."""
-    return [told for receiver in receivers if (told := _tell(database, receiver, found))]
+def notify(database: Database, receivers: Sequence[Receiver], found: Sequence[Condition]) -> list[Notification]:
+    """Notify each receiver of what changed since the last time; what it does not take is sent again next time."""
+    return [notified for receiver in receivers if (notified := _notify_one(database, receiver, found))]
 
 
-def _tell(database: Database, receiver: Receiver, found: Sequence[Condition]) -> Told | None:
+def _notify_one(database: Database, receiver: Receiver, found: Sequence[Condition]) -> Notification | None:
     with database.transaction() as transaction:
-        rows = transaction.rows("alerts_of", receiver=receiver.digest)  # locked: two schedulers tell it once
+        rows = transaction.rows("alerts_of", receiver=receiver.digest)  # locked: two schedulers notify it once
         known = {(row["kind"], row["subject"]): row for row in rows}
         new = [one for one in found if known.get((one.kind, one.subject), {}).get("state") != one.state]
         over = _over(known, found)
@@ -74,7 +74,7 @@ def _tell(database: Database, receiver: Receiver, found: Sequence[Condition]) ->
                 transaction.run("end_alert", receiver=receiver.digest, kind=row["kind"], subject=row["subject"])
             for one in new:
                 transaction.run("note_alert", receiver=receiver.digest, **vars(one))
-    return Told(receiver.name, new, sentences, was_taken)
+    return Notification(receiver.name, new, sentences, was_taken)
 
 
 def _over(known: dict[tuple[str, str], Row], found: Sequence[Condition]) -> list[Row]:

@@ -1,4 +1,4 @@
--- What the receivers of alerts were told and is not over yet.
+-- What the receivers of alerts were notified of, and is not over yet.
 create table otc_internal.alert (
     receiver text not null, -- a digest of its URL, which is secret
     kind text not null,
@@ -6,6 +6,6 @@ create table otc_internal.alert (
     state text not null,
     sentence text not null,
     is_event boolean not null, -- it happened, and is never over
-    told_at timestamptz not null default now(),
+    notified_at timestamptz not null default now(),
     primary key (receiver, kind, subject)
 );

@@ -1,5 +1,5 @@
 -- name: alerts_of
--- What a receiver was told; others that tell it wait until the transaction ends.
+-- What a receiver was notified of; others that notify it wait until the transaction ends.
 with locked as materialized (
     select pg_advisory_xact_lock(hashtextextended('otcpipe alert ' || %(receiver)s, 0))
 )
@@ -7,17 +7,17 @@ select a.kind, a.subject, a.state, a.sentence, a.is_event
 from locked
 cross join otc_internal.alert as a
 where a.receiver = %(receiver)s
-order by a.told_at, a.kind, a.subject;
+order by a.notified_at, a.kind, a.subject;
 
 -- name: note_alert
--- Record that a receiver was told of a condition in its present state.
+-- Record that a receiver was notified of a condition in its present state.
 insert into otc_internal.alert (receiver, kind, subject, state, sentence, is_event)
 values (%(receiver)s, %(kind)s, %(subject)s, %(state)s, %(sentence)s, %(is_event)s)
 on conflict (receiver, kind, subject) do update
-set state = excluded.state, sentence = excluded.sentence, is_event = excluded.is_event, told_at = now();
+set state = excluded.state, sentence = excluded.sentence, is_event = excluded.is_event, notified_at = now();
 
 -- name: end_alert
--- Record that a receiver was told that a condition is over.
+-- Record that a receiver was notified that a condition is over.
 delete from otc_internal.alert where receiver = %(receiver)s and kind = %(kind)s and subject = %(subject)s;
 
 -- name: has_capture

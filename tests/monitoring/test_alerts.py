@@ -144,21 +144,21 @@ def mend_unreconciled(environment: dict[str, str], sql: Sql) -> None:
 def test_a_condition_is_told_once_and_once_more_when_it_is_over(
     environment: dict[str, str], sql: Sql, inbox: Inbox, kind: str, trip: Any, mend: Any, text: str
 ) -> None:
-    told = receivers(settings.load(environment | {"OTCPIPE_ALERT_URLS": inbox.url}))
+    known = receivers(settings.load(environment | {"OTCPIPE_ALERT_URLS": inbox.url}))
     now = weeks.due_at(WEEK, "T1") + timedelta(days=5) if kind == "late" else NOW
     trip(environment, sql)
     (condition,) = [one for one in found(environment, now) if one.kind == kind]
     assert text in condition.sentence
-    assert [one.was_taken for one in alerts.tell(resources.database(), told, found(environment, now))] == [True]
+    assert [one.was_taken for one in alerts.notify(resources.database(), known, found(environment, now))] == [True]
     (message,) = inbox.taken()
     assert condition.sentence in message
     assert condition.command in message
-    assert alerts.tell(resources.database(), told, found(environment, now)) == []
+    assert alerts.notify(resources.database(), known, found(environment, now)) == []
     mend(environment, sql)
     assert [one for one in found(environment, now) if one.kind == kind] == []
-    alerts.tell(resources.database(), told, found(environment, now))
+    alerts.notify(resources.database(), known, found(environment, now))
     assert any(f"Over: {condition.sentence}" in message for message in inbox.taken())
-    assert alerts.tell(resources.database(), told, found(environment, now)) == []
+    assert alerts.notify(resources.database(), known, found(environment, now)) == []
 
 
 def test_a_restatement_is_told_once_by_its_size_or_its_symbol_and_is_never_over(
@@ -173,9 +173,9 @@ def test_a_restatement_is_told_once_by_its_size_or_its_symbol_and_is_never_over(
     assert (
         condition.sentence == f"T1, week ending {WEEK}: FINRA restated 300 shares of 1 symbol, {symbol} among them."
     )
-    told = receivers(settings.load(environment | {"OTCPIPE_ALERT_URLS": inbox.url}))
-    for known in ([condition], [condition], [], []):
-        alerts.tell(resources.database(), told, known)
+    known = receivers(settings.load(environment | {"OTCPIPE_ALERT_URLS": inbox.url}))
+    for conditions_now in ([condition], [condition], [], []):
+        alerts.notify(resources.database(), known, conditions_now)
     assert len(inbox.taken()) == 1
     later = found(environment, FETCHED + timedelta(days=15), OTCPIPE_ALERT_SHARES="300")
     assert [one for one in later if one.kind == "restated"] == []
@@ -199,13 +199,13 @@ def test_a_receiver_that_refuses_is_told_again_and_the_others_are_not(
 ) -> None:
     other = Inbox()
     urls = f"{inbox.url} {other.url}"
-    told = receivers(settings.load(environment | {"OTCPIPE_ALERT_URLS": urls}))
+    known = receivers(settings.load(environment | {"OTCPIPE_ALERT_URLS": urls}))
     now = weeks.due_at(WEEK, "T1") + timedelta(days=5)
     other.status = 500
-    taken = [one.was_taken for one in alerts.tell(resources.database(), told, found(environment, now))]
+    taken = [one.was_taken for one in alerts.notify(resources.database(), known, found(environment, now))]
     assert taken == [True, False]
     other.status = 200
-    assert len(alerts.tell(resources.database(), told, found(environment, now))) == 1
+    assert len(alerts.notify(resources.database(), known, found(environment, now))) == 1
     assert (len(inbox.taken()), len(other.taken())) == (1, 1)
     other.server.shutdown()
     other.server.server_close()
@@ -237,8 +237,8 @@ def test_the_command_lists_tests_and_tells_and_shows_no_token(
     listed = here("alert", "--list", "--json", **more)
     assert [row["kind"] for row in json.loads(listed.stdout)] == ["late"]
     assert here("alert", "--test", **more).stdout == "receiver 1 (JSON) took the test message.\n"
-    assert here("alert", **more).stdout == "receiver 1 (JSON) was told: 1 new, 0 over.\n"
-    assert here("alert", **more).stdout == "Nothing has changed since the receivers were told.\n"
+    assert here("alert", **more).stdout == "receiver 1 (JSON) was notified: 1 new, 0 over.\n"
+    assert here("alert", **more).stdout == "Nothing has changed since the receivers were notified.\n"
     assert len(inbox.taken()) == 2
     inbox.status = 500
     refused = here("alert", "--test", **more)

@@ -156,12 +156,12 @@ def telemetry() -> None:
 )
 def alert(
     *,
-    only_list: Annotated[bool, typer.Option("--list", help="Print what needs a person; tell nobody.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Print what needs a person; notify nobody.")] = False,
     test: Annotated[bool, typer.Option("--test", help="Send a test message to every receiver.")] = False,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Tell the receivers of OTCPIPE_ALERT_URLS what needs a person, once; the scheduler does so too."""
+    """Notify the receivers of OTCPIPE_ALERT_URLS of what needs a person, once; the scheduler does so too."""
     from otcpipe.cli import alert
 
     form = chosen(as_json=as_json, as_csv=as_csv)
