@@ -58,7 +58,7 @@ def test() -> None:
 def of_schedule() -> str:
     """Notify the receivers, if there are any; return a sentence for the log."""
     if not resources.settings()["ALERT_URLS"]:
-        return "OTCPIPE_ALERT_URLS names nobody to notify."
+        return "OTCPIPE_ALERT_URLS is not set, so that no alert is sent."
     notified = _notify_all()
     return " ".join(map(_sentence, notified)) or "Nothing has changed since the receivers were notified."
 
@@ -89,7 +89,7 @@ class Outage:
         try:
             taken = [receiver.notify(title, text) for receiver in _receivers()]
         except OtcpipeError as error:
-            log.warning("Nobody was notified: %s", error)
+            log.warning("No alert was sent: %s", error)
         else:
             log.info("%d of %d receivers were notified: %s", sum(taken), len(taken), title)
 

@@ -20,7 +20,7 @@ class JobContext:
     settings: Settings
     send: Send
     send_lost_runs: Callable[[], Sized]
-    alert: Callable[[], str] = lambda: "Nobody is notified."
+    alert: Callable[[], str] = lambda: "No alert is sent."
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def telemetry() -> None:
 )
 def alert(
     *,
-    only_list: Annotated[bool, typer.Option("--list", help="Print what needs a person; notify nobody.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Print what needs a person; send no alert.")] = False,
     test: Annotated[bool, typer.Option("--test", help="Send a test message to every receiver.")] = False,
     as_json: Json = False,
     as_csv: Csv = False,
