@@ -67,13 +67,14 @@ def top(
     scope: Scope = "ATS",
     limit: Annotated[int, limit_of("Number of symbols.")] = 10,
     floor: Annotated[int | None, typer.Option(min=0, metavar="SHARES", help=FLOOR_HELP)] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Rank the symbols of a week, by default the newest that is computed. With --tier, its volume and ATS share."""
     from otcpipe.cli.top import top
 
-    top(week, by, tier, scope, limit, floor, chosen(as_json=as_json, as_csv=as_csv))
+    top(week, by, tier, scope, limit, floor, as_of, chosen(as_json=as_json, as_csv=as_csv))
 
 
 @commands.listing(
@@ -95,13 +96,14 @@ def venues(
     ] = None,
     scope: Scope = "ATS",
     limit: Annotated[int | None, limit_of("Number of venues; default: all.")] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Rank the venues of a week by share, with changes from one, four and thirteen weeks before."""
     from otcpipe.cli.venues import venues
 
-    venues(week, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
+    venues(week, tier, scope, limit, as_of, chosen(as_json=as_json, as_csv=as_csv))
 
 
 @commands.listing(
