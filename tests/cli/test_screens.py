@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -347,3 +348,41 @@ def test_a_proof_as_of_a_moment_is_of_what_was_known_then(said: Said) -> None:
         for row in one["metrics"]:
             del row["computed_at"]
     assert {**today, "as_of": None} == now
+
+
+@pytest.mark.parametrize("scope", ["ATS", "ALL", "NON_ATS"])
+def test_a_vintage_holds_what_was_known_at_every_moment_of_its_interval(said: Said, scope: str) -> None:
+    vintages = json.loads(said("show", "ABC", "--vintages", "--scope", scope, "--json"))
+    assert vintages
+    names = (
+        "volume",
+        "trades",
+        "volume_vs_avg_pct",
+        "trend",
+        "venue_count",
+        "hhi",
+        "hhi_upper",
+        "concentration_level",
+    )
+    for moment in [datetime(2026, 3, 16, 15, tzinfo=UTC), *MOMENTS, datetime(2026, 11, 20, tzinfo=UTC)]:
+        known = {
+            row["week_ending"]: [row[name] for name in names]
+            for row in vintages
+            if datetime.fromisoformat(row["known_from"]) <= moment
+            and (row["known_until"] is None or moment < datetime.fromisoformat(row["known_until"]))
+        }
+        with resources.database().transaction() as transaction:
+            asked = {"symbol": "ABC", "first": FILE_WEEK, "last": WEEKS[-1], "at": moment}
+            rows = transaction.rows("symbol_history", **asked)
+        defined = {
+            f"{row['week_ending']}": [
+                str(row[name]) if isinstance(row[name], Decimal) else row[name] for name in names
+            ]
+            for row in rows
+            if row["scope"] == scope
+        }
+        assert known == defined, moment
+
+
+def test_vintages_and_a_moment_are_refused(said: Said) -> None:
+    assert "leave --as-of out" in said("show", "ABC", "--vintages", "--as-of", "2026-04-08")

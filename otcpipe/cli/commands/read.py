@@ -39,14 +39,25 @@ def show(
         ),
     ] = None,
     as_of: AsOf = None,
+    with_vintages: Annotated[
+        bool, typer.Option("--vintages", help="All values that were ever known, from when until when.")
+    ] = False,
     limit: Annotated[int, limit_of("Number of venues in the table.")] = 15,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Show a symbol: its weeks, venues, concentration and revisions."""
+    form = chosen(as_json=as_json, as_csv=as_csv)
+    if with_vintages and as_of:
+        raise typer.BadParameter("--vintages shows all moments: leave --as-of out.")
+    if with_vintages:
+        from otcpipe.cli.vintages import vintages
+
+        vintages(symbol, week, number, scope, form)
+        return
     from otcpipe.cli.show import show
 
-    show(symbol, week, number, scope, as_of, chosen(as_json=as_json, as_csv=as_csv), limit=limit)
+    show(symbol, week, number, scope, as_of, form, limit=limit)
 
 
 @commands.listing(
