@@ -1,7 +1,7 @@
 """Values of command line arguments: a week, a scope, one of several choices."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from otcpipe import resources, weeks
 from otcpipe.datasets import SCOPES
@@ -11,6 +11,11 @@ from otcpipe.text.choices import choose
 def week(text: str | None) -> date | None:
     """Return the Friday of the week that contains a date; None for no text. Raises Invalid."""
     return weeks.parse_week(text, resources.settings().now()) if text else None
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the moment of knowledge that a text means; None for no text, now. Raises Invalid."""
+    return weeks.parse_as_of(text, resources.settings().now()) if text else None
 
 
 def tiers(given: Sequence[str]) -> list[str]:

@@ -15,11 +15,7 @@ def league(database: Database, week: date | None, tier: str | None, scope: str, 
     By default of the newest week, and of all tiers together if all three are loaded, else of the first.
     """
     with database.transaction() as transaction:
-        if at is None:
-            return ranking.venues(transaction, week, tier, scope)
-        asked: Row = {"week_ending": week, "tier": tier, "scope": scope}
-        found = asked if week and tier else transaction.row("venue_week", **asked)
-        return transaction.rows("venues_as_of", **(asked | found), at=at) if found else []
+        return ranking.venues(transaction, week, tier, scope, at)
 
 
 def venue(database: Database, name: str, tier: str, scope: str, last: date | None, count: int) -> list[Row]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from otcpipe.audit.tracing import TracedRecord, trace
@@ -12,12 +12,13 @@ from otcpipe.metrics import definitions, loaded, symbols
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
 
+NOW = datetime.max.replace(tzinfo=UTC)
 TOTALS = "symbol_summary"  # the metric whose sums are recomputed
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What the lines of one week, tier and scope add up to, and what the table holds."""
+    """What the lines of one week, tier and scope add up to, and what the metric says."""
 
     week_ending: date
     tier: str
@@ -44,20 +45,27 @@ class Explanation:
 
 
 def explain(
-    database: Database, store: ObjectStore, prefix: str, symbol: str, week: date, metric: str | None
+    database: Database,
+    store: ObjectStore,
+    prefix: str,
+    symbol: str,
+    week: date,
+    metric: str | None,
+    at: datetime | None = None,
 ) -> Explanation:
     """Trace a symbol's metrics of a week to raw lines, those of all weeks that the metrics look back on included.
 
-    `metric` limits it to one metric. Raises Invalid for an unknown metric or symbol, Damaged for damaged raw bytes.
+    `metric` limits it to one metric; with `at`, all is as known then. Raises Invalid for an unknown metric or symbol,
+    Damaged for damaged raw bytes.
     """
     with database.transaction() as transaction:
         chosen = _chosen(transaction, metric)
         first = week - max(one.lookahead_weeks for one in chosen) * definitions.WEEK
-        rows = _rows(transaction, [one.name for one in chosen], symbol, week, week)
-        records = transaction.rows("records_of", symbol=symbol, first=first, last=week)
+        rows = _rows(transaction, [one.name for one in chosen], symbol, week, week, at)
+        records = transaction.rows("records_of", symbol=symbol, first=first, last=week, at=at or NOW)
         if not rows and not any(record["week_ending"] == week for record in records):
-            raise Invalid(_absence(transaction, symbol, week))
-        sums = [row for _, row in _rows(transaction, [TOTALS], symbol, first, week)]
+            raise Invalid(_absence(transaction, symbol, week, at))
+        sums = [row for _, row in _rows(transaction, [TOTALS], symbol, first, week, at)]
     traced = trace(store, prefix, symbol, records)
     return Explanation(rows, traced, [_proof(row, traced) for row in sums])
 
@@ -74,19 +82,20 @@ def _chosen(transaction: Transaction, metric: str | None) -> list[definitions.Me
 
 
 def _rows(
-    transaction: Transaction, names: Sequence[str], symbol: str, first: date, last: date
+    transaction: Transaction, names: Sequence[str], symbol: str, first: date, last: date, at: datetime | None
 ) -> list[tuple[str, Row]]:
     """Return (metric, row) pairs, read as JSON so that numbers keep all their digits."""
-    found = transaction.rows("metrics_of", metrics=list(names), symbol=symbol, first=first, last=last)
+    found = transaction.rows("metrics_of", metrics=list(names), symbol=symbol, first=first, last=last, at=at)
     return [(row["metric"], json.loads(row["stored"], parse_float=Decimal)) for row in found]
 
 
-def _absence(transaction: Transaction, symbol: str, week: date) -> str:
+def _absence(transaction: Transaction, symbol: str, week: date, at: datetime | None) -> str:
     unknown = symbols.unknown(transaction, [symbol])
     if unknown:
         return symbols.sentence(symbol, unknown[symbol])
     loaded.require(transaction, week)
-    return f"{symbol!r} has no record in the week ending {week}."
+    known = "" if at is None else f" that was known at {at.isoformat(sep=' ')}"
+    return f"{symbol!r} has no record in the week ending {week}{known}."
 
 
 def _proof(row: Row, traced: Sequence[TracedRecord]) -> Proof:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import date
 
 from otcpipe.metrics import definitions, history, loaded
-from otcpipe.storage import sql
 from otcpipe.storage.postgres import Database, Row
 
 
@@ -15,7 +14,6 @@ def revisions(database: Database, week: date | None = None, symbol: str | None =
     not loaded.
     """
     with database.transaction() as transaction:
-        transaction.script(sql.statements()["begin_revisions"], symbol=symbol)
         found = transaction.rows("revisions", week_ending=week, symbol=symbol)
         if week and not found:
             loaded.require(transaction, week)

@@ -1,9 +1,10 @@
 """What several tables say around their numbers: when tiers were published, what was updated, and what is no trend."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 
+from otcpipe.answers.moments import new_york
 from otcpipe.datasets import TIERS
 from otcpipe.storage.postgres import Row, Transaction
 
@@ -11,13 +12,15 @@ FEWEST_WEEKS = 2  # in a mean: a week is always equal to its own
 NO_TREND = "too few weeks"
 
 
-def partitions(transaction: Transaction, week: date) -> str:
-    """Return a sentence: when the tiers of the week were published, and which are not loaded."""
-    known = {row["tier"]: _published(row) for row in transaction.rows("week_partitions", week_ending=week)}
+def partitions(transaction: Transaction, week: date, at: datetime | None = None) -> str:
+    """Return a sentence: when the tiers of the week were published, and which are not loaded; or were not at `at`."""
+    statement, values = ("week_partitions_as_of", {"at": at}) if at else ("week_partitions", {})
+    known = {row["tier"]: _published(row) for row in transaction.rows(statement, week_ending=week, **values)}
     published = [f"{_both(group)} {when}" for when, group in groupby(filter(known.get, TIERS), key=known.__getitem__)]
     missing = [tier for tier in TIERS if tier not in known]
     lacks = f"; {_both(missing)} {'is' if len(missing) == 1 else 'are'} not loaded" if missing else ""
-    return f"Week ending {week}, published: {', '.join(published)}{lacks}."
+    as_known = f" As known on {new_york(at)}." if at else ""
+    return f"Week ending {week}, published: {', '.join(published)}{lacks}.{as_known}"
 
 
 def _published(row: Row) -> str:

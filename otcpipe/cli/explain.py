@@ -6,6 +6,8 @@ from decimal import Decimal
 from itertools import groupby
 
 from otcpipe import resources, weeks
+from otcpipe.answers import arguments
+from otcpipe.answers.moments import new_york
 from otcpipe.answers.proof import as_object, as_row
 from otcpipe.audit import explain as _explain
 from otcpipe.audit.explain import Explanation, Proof
@@ -24,20 +26,22 @@ SAME = ("week_ending", "symbol", "computed_at")  # columns that are the same for
 PLACE = ("tier", "scope")
 
 
-def explain(symbol: str, week: str, metric: str | None, form: Form) -> None:
+def explain(symbol: str, week: str, metric: str | None, as_of: str | None, form: Form) -> None:
     """Print the rows of a symbol's metrics, the lines behind them, and the sums of those lines.
 
-    Raises OtcpipeError if a line does not prove its record, or a sum differs from the stored total.
+    Raises OtcpipeError if a line does not prove its record, or a sum differs from the stored total; with
+    `as_of`, from the total as known then.
     """
+    at = arguments.moment(as_of)
     friday = weeks.parse_week(week, resources.settings().now())
     prefix = resources.settings()["S3_PREFIX"]
-    found = _explain.explain(resources.database(), resources.store(), prefix, symbol, friday, metric)
+    found = _explain.explain(resources.database(), resources.store(), prefix, symbol, friday, metric, at)
     if form is Form.CSV:
         print_csv([as_row(one) for one in found.records])
     elif form is Form.JSON:
-        print_json([as_object(symbol, found) | {"week_ending": friday}])
+        print_json([as_object(symbol, found) | {"week_ending": friday, "as_of": at}])
     else:
-        say(f"{symbol}, week ending {friday}.")
+        say(f"{symbol}, week ending {friday}{f', as known on {new_york(at)}' if at else ''}.")
         _say_metrics(found)
         _say_lines(found.records)
         for proof in found.proofs:

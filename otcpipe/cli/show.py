@@ -2,7 +2,7 @@
 
 import sys
 
-from otcpipe import resources, weeks
+from otcpipe import resources
 from otcpipe.answers import arguments
 from otcpipe.answers.moments import new_york
 from otcpipe.answers.symbol import symbol as find
@@ -19,7 +19,7 @@ def show(
     The table has the first `limit` venues of the last week; JSON has all.
     """
     friday = arguments.week(week)
-    moment = weeks.parse_as_of(as_of, resources.settings().now()) if as_of else None
+    moment = arguments.moment(as_of)
     scope = arguments.scope(scope) if scope else None
     found = find(resources.database(), symbol, friday, count, scope, moment)
     if moment and form is Form.CSV:  # which JSON says itself

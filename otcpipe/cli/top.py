@@ -30,14 +30,26 @@ COLUMNS = {
 }
 
 
-def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, floor: int | None, form: Form) -> None:
+def top(
+    week: str | None,
+    by: str,
+    tier: str | None,
+    scope: str,
+    limit: int,
+    floor: int | None,
+    as_of: str | None,
+    form: Form,
+) -> None:
     """Print the first symbols of a week. Any order but volume and unusual ranks the thousand largest only.
 
-    Raises Invalid for a floor with another order than unusual.
+    With `as_of`, all is as known then. Raises Invalid for a floor with another order than unusual.
     """
+    at = arguments.moment(as_of)
     friday, scope = arguments.week(week), arguments.scope(scope)
     by, tier = choose(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
     if by == ranking.UNUSUAL:
+        if at:
+            raise Invalid("--as-of does not go with --by unusual: read otc.symbol_unusual_as_of.")
         least = FLOOR if floor is None else floor
         asked = {"week_ending": friday, "tier": tier, "scope": scope, "limit": limit, "floor": least}
         unusual(asked, form)
@@ -45,8 +57,8 @@ def top(week: str | None, by: str, tier: str | None, scope: str, limit: int, flo
     if floor is not None:
         raise Invalid("--floor goes with --by unusual only.")
     with resources.database().transaction() as transaction:
-        rows = ranking.top(transaction, friday, by, tier, scope, limit)
-        published = partitions(transaction, rows[0]["week_ending"]) if rows else ""
+        rows = ranking.top(transaction, friday, by, tier, scope, limit, at)
+        published = partitions(transaction, rows[0]["week_ending"], at) if rows else ""
     if write(form, rows, COLUMNS):
         return
     if not rows:

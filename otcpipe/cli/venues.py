@@ -28,13 +28,17 @@ COLUMNS = {
 }
 
 
-def venues(week: str | None, tier: str | None, scope: str, limit: int | None, form: Form) -> None:
-    """Print venues by share. Without `tier`: all tiers together if all three are loaded, else the first."""
+def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as_of: str | None, form: Form) -> None:
+    """Print venues by share. Without `tier`: all tiers together if all three are loaded, else the first.
+
+    With `as_of`, all is as known then.
+    """
+    at = arguments.moment(as_of)
     friday, scope = arguments.week(week), arguments.scope(scope)
     chosen = weeks.parse_tier(tier, ALL_TIERS) if tier else None
     with resources.database().transaction() as transaction:
-        every = ranking.venues(transaction, friday, chosen, scope)
-        published = partitions(transaction, every[0]["week_ending"]) if every else ""
+        every = ranking.venues(transaction, friday, chosen, scope, at)
+        published = partitions(transaction, every[0]["week_ending"], at) if every else ""
     rows, left_out = limited(every, limit)
     if write(form, rows, COLUMNS):
         return

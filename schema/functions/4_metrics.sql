@@ -105,15 +105,19 @@ begin
 end
 $$;
 
--- A symbol's rows of metrics that are by symbol, each as JSON in the order of the metric's columns.
-create or replace function otc_internal.metrics_of(metrics text[], of_symbol text, first_week date, last_week date)
-returns table (metric text, stored json) language plpgsql stable as $$
+-- A symbol's rows of metrics that are by symbol, each as JSON in the order of the metric's columns; without a moment as
+-- stored, else as known then.
+drop function if exists otc_internal.metrics_of(text[], text, date, date);
+create or replace function otc_internal.metrics_of(
+    metrics text[], of_symbol text, first_week date, last_week date, at timestamptz
+) returns table (metric text, stored json) language plpgsql stable as $$
 begin
     foreach metric in array metrics loop
         return query execute format(
-            'select %1$L::text, row_to_json(m) from otc.%1$I as m
-            where m.symbol = $1 and m.week_ending between $2 and $3 order by m', metric
-        ) using of_symbol, first_week, last_week;
+            'select %1$L::text, row_to_json(m) from otc.%2$s as m
+            where m.symbol = $1 and m.week_ending between $2 and $3 order by m',
+            metric, case when at is null then quote_ident(metric) else quote_ident(metric || '_as_of') || '($4, $2, $3)' end
+        ) using of_symbol, first_week, last_week, at;
     end loop;
 end
 $$;

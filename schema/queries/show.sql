@@ -151,3 +151,71 @@ order by volume desc, venue_name;
 select count(*) as records
 from otc.venue_volume_as_of(%(at)s) as v
 where v.symbol = %(symbol)s and v.week_ending between %(first)s and %(last)s and v.available_at > %(at)s;
+
+-- name: symbol_vintages
+-- A symbol's weeks in a scope with each interval of time in which all of the values were the known ones, oldest first.
+with week as (
+    select d::date as week_ending from generate_series(%(first)s::date, %(last)s::date, '7 days') as d
+),
+summary as materialized (
+    select s.* from week as w
+    inner join otc.symbol_summary_history as s on s.week_ending = w.week_ending and s.symbol = %(symbol)s
+),
+rolling as materialized (
+    select r.* from week as w
+    inner join otc.symbol_rolling_avg_history as r
+        on r.week_ending = w.week_ending and r.symbol = %(symbol)s and r.scope = %(scope)s
+),
+concentration as materialized (
+    select c.* from week as w
+    inner join otc.symbol_concentration_history as c
+        on c.week_ending = w.week_ending and c.symbol = %(symbol)s and c.scope = %(scope)s
+),
+known as (
+    select week_ending, known_from, known_until from summary
+    union all
+    select week_ending, known_from, known_until from rolling
+    union all
+    select week_ending, known_from, known_until from concentration
+),
+moment as (
+    select week_ending, known_from as at from known
+    union
+    select week_ending, known_until from known where known_until is not null
+),
+span as (
+    select week_ending, at as known_from, lead(at) over (partition by week_ending order by at) as known_until from moment
+)
+select
+    p.week_ending,
+    %(scope)s as scope,
+    p.known_from,
+    p.known_until,
+    s.volume,
+    s.trades,
+    r.volume_vs_avg_pct,
+    r.trend,
+    r.weeks_in_window,
+    c.venue_count,
+    c.hhi,
+    c.hhi_upper,
+    c.concentration_level
+from span as p
+left join lateral ( -- of all tiers that were known, if all of them cover the scope
+    select
+        round(sum(total_volume) filter (where scope = %(scope)s), 6) as volume,
+        (sum(total_trades) filter (where scope = %(scope)s))::bigint as trades
+    from summary
+    where
+        week_ending = p.week_ending
+        and known_from <= p.known_from and coalesce(known_until, 'infinity') > p.known_from
+    having otc_internal.is_scope_known(%(scope)s, count(distinct tier) = count(*) filter (where scope = 'ALL'))
+) as s on true
+left join rolling as r
+    on r.week_ending = p.week_ending
+    and r.known_from <= p.known_from and coalesce(r.known_until, 'infinity') > p.known_from
+left join concentration as c
+    on c.week_ending = p.week_ending
+    and c.known_from <= p.known_from and coalesce(c.known_until, 'infinity') > p.known_from
+where s.volume is not null
+order by p.week_ending, p.known_from;

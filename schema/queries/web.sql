@@ -67,15 +67,6 @@ group by v.week_ending, v.symbol
 order by volume desc, v.symbol
 limit %(limit)s;
 
--- name: venues_as_of
--- The venues of a week and tier by share, as known at a moment.
-select
-    week_ending, tier, scope, rank, rank_change, mpid, firm_crd, venue_name, market_share_pct, share_change_1w_pts,
-    share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, symbol_count
-from otc.venue_share_as_of(%(at)s, %(week_ending)s, %(week_ending)s)
-where week_ending = %(week_ending)s and tier = %(tier)s and scope = %(scope)s
-order by rank, venue_name, mpid, firm_crd;
-
 -- name: league_weeks
 -- The shares in some weeks of the venues that lead in the last of them, oldest first.
 with leader as (

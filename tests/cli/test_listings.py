@@ -94,6 +94,7 @@ LISTINGS = {
     "revisions": ("Week ending", "Tier", "Change", "Symbol", "Shares after", "ABC", "1,234,567"),
     "revisions --effect": ("Restated week", "Metric", "Rows", "symbol_summary"),
     "show ABC": ("Week ending", "Volume", "HHI", "MPID", "Share %", "1,234,567"),
+    "show ABC --vintages": ("Week ending", "Known from", "Volume", "600", "1,234,567"),
     "top --scope all": ("Symbol", "Volume", "HHI", "ABC", "3,000,000,000"),
     "venues --tier t1 --scope All": ("Rank", "MPID", "Share %", "Volume", "AAAA", "BBBB", "3,000,000,000"),
     "dlq list": ("Letter", "Stage", "Week ending", "Tier", "Reason", "Error", "2026-03-20"),
@@ -155,7 +156,7 @@ def test_csv_has_the_rows_and_names_of_json(line: str, printed: Callable[[str], 
     found, text = json.loads(printed(f"{line} --json")), printed(f"{line} --csv")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert all(line.endswith("\r\n") for line in text.splitlines(keepends=True))
-    if line.startswith("show"):
+    if line == "show ABC":
         found = found[0]["history"]
     if line.startswith("explain"):
         found = found[0]["records"]

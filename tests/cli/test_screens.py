@@ -3,16 +3,18 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 import otcpipe
+from otcpipe import resources
 from otcpipe.cli import app
 from otcpipe.records import Partition
 from otcpipe.stack import Supervisor
-from otcpipe.weeks import due_at, published_on
+from otcpipe.weeks import NEW_YORK, due_at, published_on
 from tests.conftest import place
 from tests.support.pipeline import api_text, drive, file_text, observe
 
@@ -268,3 +270,119 @@ def test_a_date_is_the_end_of_that_day_in_new_york_and_is_echoed(said: Said) -> 
     assert text in exported
     assert "1,000" in said("show", "ABC", "--as-of", "2026-04-08")
     assert "1,100" in said("show", "ABC", "--as-of", "2026-04-09")
+
+
+RANKED = [
+    *(
+        f"top --by {by} --scope {scope}"
+        for by in ("volume", "change", "hhi", "ats-fraction")
+        for scope in ("ATS", "ALL")
+    ),
+    "top --tier T1 --week 2026-03-13",
+    "venues",
+    "venues --scope ALL --tier T1",
+    "venues --scope NON_ATS",
+    "venues --tier T2",
+]
+
+
+@pytest.mark.parametrize("command", RANKED)
+def test_what_is_known_today_is_the_present(said: Said, command: str) -> None:
+    now, known = (json.loads(said(*command.split(), "--json", *more)) for more in ((), ("--as-of", "2026-11-20")))
+    assert now
+    assert known == now
+
+
+MOMENTS = [
+    due_at(WEEKS[-1], "T1") + timedelta(days=number, hours=2, microseconds=number) for number in (-7, -1, 0, 2, 3, 20)
+]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_ranking_as_of_a_moment_follows_from_the_metrics_as_of_it(said: Said, moment: datetime) -> None:
+    week = WEEKS[1] if moment < due_at(WEEKS[-1], "T1") else WEEKS[-1]
+    values = {"week": week, "week_ending": week, "at": moment}
+    with resources.database().transaction() as transaction:
+        run = transaction.connection.execute
+        symbols = run(
+            "select symbol, round(sum(total_volume), 6)::text as volume"
+            " from otc.symbol_summary_as_of(%(at)s, %(week)s, %(week)s)"
+            " where scope = 'ATS' group by symbol order by sum(total_volume) desc, symbol",
+            values,
+        ).fetchall()
+        shares = run(
+            "select mpid, rank, market_share_pct::text, share_change_1w_pts::text"
+            " from otc.venue_share_as_of(%(at)s, %(week)s, %(week)s)"
+            " where scope = 'ATS' and tier = 'T1' order by rank, venue_name",
+            values,
+        ).fetchall()
+    as_of = ("--json", "--as-of", moment.isoformat())
+    top = json.loads(said("top", *as_of))
+    assert {row["week_ending"] for row in top} == {f"{week}"}
+    assert [{name: row[name] for name in ("symbol", "volume")} for row in top] == symbols
+    names = ("mpid", "rank", "market_share_pct", "share_change_1w_pts")
+    assert [
+        {name: row[name] for name in names} for row in json.loads(said("venues", "--tier", "T1", *as_of))
+    ] == shares
+    assert f"As known on {moment.astimezone(NEW_YORK):%Y-%m-%d}" in said("top", "--as-of", moment.isoformat())
+
+
+def test_nothing_is_ranked_before_anything_was_known(said: Said) -> None:
+    for command in ("top", "venues", "venues --tier T2 --week 2026-03-20", "explain ABC --week 2026-03-20"):
+        text = said(*command.split(), "--as-of", "2026-03-10")
+        assert text.startswith("otcpipe: ")
+        assert ("was known" in text, text.count("\n")) == (True, 1)
+
+
+def test_a_proof_as_of_a_moment_is_of_what_was_known_then(said: Said) -> None:
+    asked = ("explain", "ABC", "--week", WEEKS[-1], "--metric", "symbol_summary", "--json")
+    moment = due_at(WEEKS[-1], "T1") + timedelta(days=2)
+    then, today, now = (
+        json.loads(said(*asked, *more))[0]
+        for more in (("--as-of", moment.isoformat()), ("--as-of", "2026-11-20"), ())
+    )
+    assert [proof["shares"] for proof in then["proofs"] if proof["scope"] == "ATS"] == ["800"]
+    assert [proof["shares"] for proof in now["proofs"] if proof["scope"] == "ATS"] == ["900"]
+    assert all(proof["agrees"] for proof in (*then["proofs"], *now["proofs"]))
+    for one in (today, now):
+        for row in one["metrics"]:
+            del row["computed_at"]
+    assert {**today, "as_of": None} == now
+
+
+@pytest.mark.parametrize("scope", ["ATS", "ALL", "NON_ATS"])
+def test_a_vintage_holds_what_was_known_at_every_moment_of_its_interval(said: Said, scope: str) -> None:
+    vintages = json.loads(said("show", "ABC", "--vintages", "--scope", scope, "--json"))
+    assert vintages
+    names = (
+        "volume",
+        "trades",
+        "volume_vs_avg_pct",
+        "trend",
+        "venue_count",
+        "hhi",
+        "hhi_upper",
+        "concentration_level",
+    )
+    for moment in [datetime(2026, 3, 16, 15, tzinfo=UTC), *MOMENTS, datetime(2026, 11, 20, tzinfo=UTC)]:
+        known = {
+            row["week_ending"]: [row[name] for name in names]
+            for row in vintages
+            if datetime.fromisoformat(row["known_from"]) <= moment
+            and (row["known_until"] is None or moment < datetime.fromisoformat(row["known_until"]))
+        }
+        with resources.database().transaction() as transaction:
+            asked = {"symbol": "ABC", "first": FILE_WEEK, "last": WEEKS[-1], "at": moment}
+            rows = transaction.rows("symbol_history", **asked)
+        defined = {
+            f"{row['week_ending']}": [
+                str(row[name]) if isinstance(row[name], Decimal) else row[name] for name in names
+            ]
+            for row in rows
+            if row["scope"] == scope
+        }
+        assert known == defined, moment
+
+
+def test_vintages_and_a_moment_are_refused(said: Said) -> None:
+    assert "leave --as-of out" in said("show", "ABC", "--vintages", "--as-of", "2026-04-08")

@@ -108,6 +108,62 @@ def assert_without_overlap(sql: Sql) -> None:
         assert wrong == [], metric
 
 
+def assert_ledger(sql: Sql) -> None:
+    """What the ledger's rows add up to is what was known after an observation less what was known before it."""
+    ledger = sql(
+        "select week_ending, tier, symbol, observed_at,"
+        " sum(coalesce(share_volume_after, 0) - coalesce(share_volume_before, 0)) as shares,"
+        " sum(coalesce(trade_count_after, 0) - coalesce(trade_count_before, 0)) as trades"
+        " from otc.restatement group by 1, 2, 3, 4"
+    )
+    defined = sql(
+        """
+        select
+            c.week_ending, c.tier, k.symbol, c.observed_at,
+            sum(k.sign * k.share_volume), sum(k.sign * k.trade_count)
+        from otc.capture_order as c
+        cross join lateral (
+            select 1 as sign, * from otc.venue_volume_as_of(c.observed_at)
+            union all
+            select -1, * from otc.venue_volume_as_of(c.observed_at - interval '1 microsecond')
+        ) as k
+        where not c.is_first and k.week_ending = c.week_ending and k.tier = c.tier
+        group by 1, 2, 3, 4
+        """
+    )
+    assert ledger
+    assert {row for row in ledger if any(row[4:])} == {row for row in defined if any(row[4:])}
+
+
+def assert_effects(sql: Sql) -> None:
+    """The effect of a restatement on a symbol's metrics is how their answers as of the two moments differ."""
+    of_symbols = [metric for metric in METRICS if metric != "venue_share"]
+    for symbol, week, at, effect in sql(
+        "select symbol, week_ending, observed_at, effect from otc.restatement where symbol is not null"
+        " order by observed_at desc limit 3"
+    ):
+        before = at - timedelta(microseconds=1)
+        for metric in of_symbols:
+            tier = "tier" if metric == "symbol_summary" else "null"
+            defined = sql(
+                f"""
+                with a as (select to_jsonb(m) - 'computed_at' - 'symbol' as row, week_ending, {tier} as tier, scope
+                    from otc.{metric}_as_of('{at}') as m where symbol = '{symbol}' and week_ending >= '{week}'),
+                b as (select to_jsonb(m) - 'computed_at' - 'symbol' as row, week_ending, {tier} as tier, scope
+                    from otc.{metric}_as_of('{before}') as m where symbol = '{symbol}' and week_ending >= '{week}')
+                select a.week_ending::text, a.tier, a.scope, otc_internal.differences(b.row, a.row)
+                from a inner join b on b.week_ending = a.week_ending and b.tier is not distinct from a.tier
+                    and b.scope = a.scope and b.row <> a.row
+                """
+            )
+            found = [
+                (one["week_ending"], one["tier"], one["scope"], one["changes"])
+                for one in effect
+                if one["metric"] == metric and isinstance(one["changes"], dict)
+            ]
+            assert sorted(found, key=str) == sorted(defined, key=str), (metric, symbol, week, at)
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
 def test_at_every_moment_the_history_is_the_answer_as_of_it(seed: int, sql: Sql) -> None:
     """Captures of three tiers in any order, one of them withdrawn, one held and perhaps accepted later."""
@@ -131,6 +187,8 @@ def test_at_every_moment_the_history_is_the_answer_as_of_it(seed: int, sql: Sql)
     withdraw(sql, key, Partition(week, tier), wrong.at)
     assert build() > 0
     assert_without_overlap(sql)
+    assert_ledger(sql)
+    assert_effects(sql)
     assert_defined(sql, rng.sample(sorted(moments([*arrivals, (held, wrong)])), 10))
     assert build() == 0
 

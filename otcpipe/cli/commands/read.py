@@ -39,14 +39,25 @@ def show(
         ),
     ] = None,
     as_of: AsOf = None,
+    with_vintages: Annotated[
+        bool, typer.Option("--vintages", help="All values that were ever known, from when until when.")
+    ] = False,
     limit: Annotated[int, limit_of("Number of venues in the table.")] = 15,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Show a symbol: its weeks, venues, concentration and revisions."""
+    form = chosen(as_json=as_json, as_csv=as_csv)
+    if with_vintages and as_of:
+        raise typer.BadParameter("--vintages shows all moments: leave --as-of out.")
+    if with_vintages:
+        from otcpipe.cli.vintages import vintages
+
+        vintages(symbol, week, number, scope, form)
+        return
     from otcpipe.cli.show import show
 
-    show(symbol, week, number, scope, as_of, chosen(as_json=as_json, as_csv=as_csv), limit=limit)
+    show(symbol, week, number, scope, as_of, form, limit=limit)
 
 
 @commands.listing(
@@ -67,13 +78,14 @@ def top(
     scope: Scope = "ATS",
     limit: Annotated[int, limit_of("Number of symbols.")] = 10,
     floor: Annotated[int | None, typer.Option(min=0, metavar="SHARES", help=FLOOR_HELP)] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Rank the symbols of a week, by default the newest that is computed. With --tier, its volume and ATS share."""
     from otcpipe.cli.top import top
 
-    top(week, by, tier, scope, limit, floor, chosen(as_json=as_json, as_csv=as_csv))
+    top(week, by, tier, scope, limit, floor, as_of, chosen(as_json=as_json, as_csv=as_csv))
 
 
 @commands.listing(
@@ -95,13 +107,14 @@ def venues(
     ] = None,
     scope: Scope = "ATS",
     limit: Annotated[int | None, limit_of("Number of venues; default: all.")] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Rank the venues of a week by share, with changes from one, four and thirteen weeks before."""
     from otcpipe.cli.venues import venues
 
-    venues(week, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
+    venues(week, tier, scope, limit, as_of, chosen(as_json=as_json, as_csv=as_csv))
 
 
 @commands.listing(

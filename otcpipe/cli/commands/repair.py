@@ -6,7 +6,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import Csv, DryRun, Json, RequiredWeek, Symbol, Wait, Week, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, RequiredWeek, Symbol, Wait, Week, limit_of
 from otcpipe.cli.form import chosen
 from otcpipe.errors import Invalid
 
@@ -177,10 +177,11 @@ def explain(
             metavar="METRIC", autocompletion=completion.metrics, help="One metric; default: all that are by symbol."
         ),
     ] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Show a symbol's numbers, their formulas, and the lines of stored files behind them."""
     from otcpipe.cli import explain
 
-    explain.explain(symbol, week, metric, chosen(as_json=as_json, as_csv=as_csv))
+    explain.explain(symbol, week, metric, as_of, chosen(as_json=as_json, as_csv=as_csv))
