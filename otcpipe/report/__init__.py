@@ -3,13 +3,10 @@
 from datetime import date, datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
-from otcpipe.report import charts, formatting
 from otcpipe.report.gather import gather
+from otcpipe.report.rendering import environment
 from otcpipe.storage.postgres import Database
 
 __all__ = ["make", "variables"]
@@ -21,7 +18,7 @@ def make(database: Database, week: date | None, now: datetime, server: str | Non
     With the address of a `server`, symbols are links to its pages.
     """
     found = variables(database, week, now)
-    page = _templates().get_template("page.html")
+    page = environment().get_template("page.html")
     return found["week"], page.render(found, attribution=ATTRIBUTION, server=server)
 
 
@@ -32,18 +29,3 @@ def variables(database: Database, week: date | None, now: datetime) -> dict[str,
         missing = f"No partition of the week ending {week} counts" if week else "Nothing is loaded"
         raise Invalid(f"{missing}: load one with `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
     return found | {"made_at": now}
-
-
-def _templates() -> Environment:
-    """Return the templates: all text is escaped, and an undefined name is an error."""
-    templates = Environment(
-        loader=PackageLoader("otcpipe.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=formatting.plain,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(formatting.FILTERS | {"tier_name": TIERS.__getitem__})
-    templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks)
-    return templates

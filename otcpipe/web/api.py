@@ -18,7 +18,10 @@ from otcpipe.web.problems import PROBLEMS
 from otcpipe.web.services import Shared
 
 PREFIX = "/api/v1"
-router = APIRouter(prefix=PREFIX, responses=PROBLEMS)
+OTHER_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}, "application/vnd.apache.parquet": {}}, "description": "The rows."}
+}
+router = APIRouter(prefix=PREFIX, responses=OTHER_FORMS | PROBLEMS)
 Answer = Annotated[Answering, Depends()]
 List = list[dict[str, Any]]
 Count = Annotated[int, Query(ge=1, le=1000, description="Number of symbols.")]

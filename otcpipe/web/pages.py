@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
 
 from otcpipe import report, resources
-from otcpipe.answers import changes, venue
+from otcpipe.answers import changes, series, venue
 from otcpipe.answers.proof import proof
 from otcpipe.answers.symbol import symbol as find_symbol
 from otcpipe.storage.postgres import Database
-from otcpipe.web import asked, series
+from otcpipe.web import asked
 from otcpipe.web.rendering import address
 from otcpipe.web.services import Shared
 from otcpipe.web.showing import Show

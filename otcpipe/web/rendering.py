@@ -1,4 +1,4 @@
-"""Pages from templates: all text is escaped, and an undefined name is an error."""
+"""Pages from templates, with the style and the charts of the weekly report."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -6,12 +6,13 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 
 from otcpipe.answers.moments import new_york
 from otcpipe.datasets import TIERS
 from otcpipe.records import ATTRIBUTION
-from otcpipe.report import charts, formatting
+from otcpipe.report import formatting
+from otcpipe.report.rendering import environment
 from otcpipe.storage.postgres import Row
 
 THOUSAND = 1000
@@ -26,23 +27,14 @@ def render(template: str, **values: object) -> str:
 @cache
 def style() -> str:
     """Return the style of the weekly report, and that of these pages."""
-    report = Path(charts.__file__).with_name("page.css").read_text(encoding="utf-8")
+    report = Path(formatting.__file__).with_name("page.css").read_text(encoding="utf-8")
     return report + (HERE / "static" / "web.css").read_text(encoding="utf-8")
 
 
 @cache
 def _templates() -> Environment:
-    templates = Environment(
-        loader=ChoiceLoader([PackageLoader("otcpipe.web"), PackageLoader("otcpipe.report", ".")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=formatting.plain,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(formatting.FILTERS | {"tier_name": TIERS.__getitem__, "new_york": new_york})
-    templates.filters.update(money=money, shares=shares, signed=signed, just_before=just_before)
-    templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks)
+    templates = environment(PackageLoader("otcpipe.web"))
+    templates.filters.update(new_york=new_york, money=money, shares=shares, signed=signed, just_before=just_before)
     templates.globals.update(address=address, venue_of=venue_of, server="")
     return templates
 

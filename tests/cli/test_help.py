@@ -60,9 +60,9 @@ def test_commands_are_in_groups_and_no_description_is_cut() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_two_examples_that_parse(name: str) -> None:
+def test_every_command_has_examples_that_parse(name: str) -> None:
     examples = COMMANDS[name].examples
-    assert len(examples) == 2
+    assert len(examples) >= 2
     assert all(example in helped(*name.split()) for example in examples)
     for example in examples:
         words = shlex.split(example.removeprefix('eval "$(').removesuffix(')"'))

@@ -7,7 +7,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, DryRun, Week
+from otcpipe.cli.commands.options import AsOf, DryRun, Symbol, Week
 
 commands = Commands("Read")
 
@@ -116,3 +116,33 @@ def report(
     from otcpipe.cli import report as implementation
 
     implementation.report(week, file)
+
+
+@commands.command(
+    examples=(
+        "otcpipe chart AAPL",
+        "otcpipe chart AAPL --weeks 52 -o aapl.png",
+    ),
+)
+def chart(
+    symbol: Symbol,
+    *,
+    week: Week = None,
+    number: Annotated[int, typer.Option("--weeks", min=1, max=1040, metavar="N", help="Number of weeks.")] = 26,
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCOPE",
+            autocompletion=completion.scopes,
+            help="ATS, NON_ATS or ALL; default: ALL if it is known, else ATS.",
+        ),
+    ] = None,
+    as_of: AsOf = None,
+    file: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .svg or .png file; default: SYMBOL.svg.")
+    ] = None,
+) -> None:
+    """Draw a symbol's weeks to a picture: volume and concentration."""
+    from otcpipe.cli import chart as implementation
+
+    implementation.chart(symbol, week, number, scope, as_of, file)

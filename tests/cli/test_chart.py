@@ -1,0 +1,52 @@
+"""A symbol as a picture."""
+
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from otcpipe.records import Partition
+from tests.support.pipeline import NOON, WEEK, api_text, drive, observe
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def loaded(environment: dict[str, str]) -> None:
+    rows = [{}, {"MPID": "BBBB"}, {"issueSymbolIdentifier": "A/B<i>"}]
+    drive(observe(api_text(rows, Partition(WEEK, "T1")), Partition(WEEK, "T1"), NOON, "all"))
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("symbol", ["ABC", "A/B<i>"])
+def test_a_symbol_is_drawn_as_svg_that_any_program_reads(symbol: str, here: Run, tmp_path: Path) -> None:
+    file = tmp_path / "one.svg"
+    assert here("chart", symbol, "-o", file).returncode == 0
+    drawn = ET.parse(file).getroot()
+    assert drawn.tag == f"{SVG}svg"
+    texts = [text.text for text in drawn.iter(f"{SVG}text")]
+    assert texts[0] == symbol
+    assert any("Data: FINRA" in str(text) for text in texts)
+    assert len(list(drawn.iter(f"{SVG}rect"))) > 3
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_png_has_twice_the_size_for_sharp_screens(here: Run, tmp_path: Path) -> None:
+    file = tmp_path / "one.png"
+    assert here("chart", "ABC", "-o", file).returncode == 0
+    content = file.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", content[16:24]) == (1520, 1000)
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("name", ["one.gif", "one"])
+def test_another_ending_is_one_clear_sentence_and_no_file(name: str, here: Run, tmp_path: Path) -> None:
+    done = here("chart", "ABC", "-o", tmp_path / name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ends neither in .svg nor in .png" in done.stderr
+    assert not (tmp_path / name).exists()
