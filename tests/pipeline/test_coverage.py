@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from otcpipe import resources
 from otcpipe.cli import coverage as shown
 from otcpipe.cli.form import Form
-from otcpipe.pipeline import coverage, gaps, ledger, planning, recovery
+from otcpipe.pipeline import coverage, definition, gaps, ledger, planning, recovery
 from otcpipe.pipeline.coverage import Cell
 from otcpipe.records import Partition
 from tests.support.pipeline import api_text, drive, file_text, observe
@@ -24,6 +24,7 @@ NOW = datetime(
     2025, 12, 15, 12, tzinfo=UTC
 )  # the Monday on which T2 and OTCE of that week, and T1 of 28 November, are due
 WEEK = timedelta(days=7)
+LAST = definition.PIPELINE[-1].name
 
 
 def cells(first: date = FRIDAY, last: date = FRIDAY + 3 * WEEK, since: date | None = None) -> dict[Partition, Cell]:
@@ -67,12 +68,12 @@ def test_a_file_alone_is_a_part(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "word"), [("queued", "queued"), ("running", "running"), ("failed", "failed: compute"), ("held", "held")]
+    ("state", "word"), [("queued", "queued"), ("running", "running"), ("failed", f"failed: {LAST}"), ("held", "held")]
 )
 def test_what_is_under_way_or_stopped_says_so(environment: dict[str, str], sql: Sql, state: str, word: str) -> None:
     load()
     lease = "now() + interval '1 minute'"
-    sql(f"update otc.stage_run set state = %s, lease_until = {lease} where stage = 'compute'", state)
+    sql(f"update otc.stage_run set state = %s, lease_until = {lease} where stage = %s", state, LAST)
     assert shown_state(FRIDAY) == word
 
 
@@ -186,13 +187,13 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
         ["2025-12-05", "to", "2025-12-12", "2", "not", "due", "not", "due", "not", "due"],
         ["Nothing", "is", "late,", "failed", "or", "held."],
     ]
-    sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = 'compute'")
+    sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = %s", LAST)
     with pytest.raises(SystemExit) as exited:
         shown.coverage(*arguments, (), form=Form.TABLE)
     assert exited.value.code == 1
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
-    assert "T1, week ending 2025-11-14 to 2025-11-28: failed at compute: no space left." in printed
+    assert f"T1, week ending 2025-11-14 to 2025-11-28: failed at {LAST}: no space left." in printed
     assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
         shown.coverage(*arguments, (), form=Form.JSON)
@@ -201,7 +202,7 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
         15,
         "2025-11-14",
         "failed",
-        "compute",
+        LAST,
     )
     assert ledger.partitions(resources.database())[0]["grade"] == rows[0]["grade"]
 

@@ -52,7 +52,7 @@ def test_a_file_goes_through_all_stages_after_fetch(carried: list[Run], sql: Sql
     assert sql("select distinct state from otc.stage_run") == [("done",)]
 
 
-@pytest.mark.parametrize("at", range(5), ids=NAMES[1:])
+@pytest.mark.parametrize("at", range(len(NAMES) - 1), ids=NAMES[1:])
 def test_any_message_delivered_again_changes_no_row_and_makes_no_object(
     carried: list[Run], at: int, sql: Sql, environment: dict[str, str]
 ) -> None:
@@ -61,14 +61,15 @@ def test_any_message_delivered_again_changes_no_row_and_makes_no_object(
     assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
 
 
-@pytest.mark.parametrize("at", range(5), ids=NAMES[1:])
+@pytest.mark.parametrize("at", range(len(NAMES) - 1), ids=NAMES[1:])
 def test_any_key_processed_again_changes_no_row_and_makes_no_object(
     carried: list[Run], at: int, sql: Sql, environment: dict[str, str]
 ) -> None:
     rows, stored = sql(EVERYTHING), objects(environment)
     drive(again(carried[at]))
     assert (sql(EVERYTHING), objects(environment)) == (rows, stored)
-    assert sql("select attempts from otc.stage_run where stage = any(%s)", NAMES[at + 1 :]) == [(2,)] * (5 - at)
+    attempts = sql("select attempts from otc.stage_run where stage = any(%s)", NAMES[at + 1 :])
+    assert attempts == [(2,)] * len(NAMES[at + 1 :])
 
 
 def test_with_only_nothing_follows(carried: list[Run]) -> None:
@@ -162,7 +163,7 @@ def test_a_run_that_is_under_way_is_put_off_and_runs_when_its_lease_is_void(
     carrier(lambda run, wait: put_off.append((run, wait))).execute(run, stage)
     assert [(one, 0 < wait <= 16) for one, wait in put_off] == [(run, True)]
     sql("update otc.stage_run set lease_until = now() - interval '1 second'")
-    assert len(drive(run)) == 5
+    assert [one.stage.name for one in drive(run)] == NAMES[1:]
     assert not claims.finish(resources.database(), held, StageResult("never")), "the first worker has lost its lease"
 
 
@@ -307,7 +308,7 @@ def test_a_stage_after_compute_runs_for_a_partition_whose_message_was_lost(
 ) -> None:
     seventh = replace(definition.named("compute"), name="signal", actor="make_signals", code_version=1)
     work = functions() | {"signal": lambda run: StageResult(str(run.key))}
-    monkeypatch.setattr(definition, "PIPELINE", (*definition.PIPELINE, seventh))
+    monkeypatch.setattr(definition, "PIPELINE", (*definition.PIPELINE[: NAMES.index("compute") + 1], seventh))
     waiting = [observe(CONTENT, OTCE), observe(file_text([("C", "AAAA", 1, 1)], "T1"), Partition(WEEK, "T1"))]
     at_compute = list[Run]()
     while waiting:

@@ -23,13 +23,21 @@ WEEKS = """
     from otc.venue_volume group by 1 order by 1
 """
 EXPECTED = [("2025-11-14", 5328, 3111, 1335995901, 472776), ("2025-11-21", 5192, 2985, 943802893, 497191)]
-TABLES = [
-    "select v::text from otc.venue_volume v order by 1",
-    *(
-        f"select (to_jsonb(m) - 'computed_at')::text from otc.{metric} m order by 1"
+ROWS = {
+    "venue_volume": 10520,
+    "average_print_price": 0,
+    "symbol_concentration": 6096,
+    "symbol_rolling_avg": 6873,
+    "symbol_summary": 6096,
+    "venue_share": 18,
+}
+TABLES = {
+    "venue_volume": "select v::text from otc.venue_volume v order by 1",
+    **{
+        metric: f"select (to_jsonb(m) - 'computed_at')::text from otc.{metric} m order by 1"
         for metric in sorted(statements.metric_files())
-    ),
-]
+    },
+}
 
 
 def test_the_actors_and_their_queues_are_these(environment: dict[str, str]) -> None:
@@ -105,7 +113,7 @@ def test_kill_9_of_the_worker_in_mid_import_ends_in_the_same_tables(
         assert time.monotonic() < deadline, sql("select stage, state, reason from otc.stage_run")
         time.sleep(0.1)
     assert sql(WEEKS) == EXPECTED
-    assert [len(sql(table)) for table in TABLES] == [10520, 0, 6096, 6873, 6096, 18]
+    assert {name: len(sql(TABLES[name])) for name in ROWS} == ROWS
 
 
 def test_a_permanent_error_is_dead_at_once_and_its_reason_is_shown(otcpipe: Run, workers: Workers, sql: Sql) -> None:

@@ -266,7 +266,7 @@ def test_a_run_requested_again_marks_its_week_once_however_often_it_is_delayed(
         carrier(lambda run, _: put_off.append(run)).execute(run, functions()["compute"])
         sql("delete from otc_internal.metric_due")  # the other runner did it all, and goes on with something else
         carrier(lambda run, _: put_off.append(run)).execute(put_off[0], functions()["compute"])
-    assert put_off == [run]
+    assert [one for one in put_off if one.stage == run.stage] == [run]
     assert sql("select state, counts from otc.stage_run where stage = 'compute'") == [
         ("done", {metric.name: 0 for metric in definitions.metrics()})
     ]
@@ -347,7 +347,7 @@ def test_the_last_partition_of_a_week_computes_for_all_pending_ones(sql: Callabl
     content = file_text([("AAA", "AAAA", 5, 1)])
     other = file_text([("BBB", "AAAA", 5, 1)], "T1")
     runs = drive(observe(content, Partition(WEEK, "OTCE")), observe(other, Partition(WEEK, "T1")))
-    assert {run.stage.name for run in runs} == {"cache", "parse", "normalize", "persist", "compute"}
+    assert {run.stage for run in runs} == set(definition.PIPELINE[1:])
     assert sql("select count(distinct computed_at) from otc.symbol_summary") == [(1,)]
 
 
