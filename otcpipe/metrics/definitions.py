@@ -67,6 +67,14 @@ def max_lookahead() -> int:
     return max(metric.lookahead_weeks for metric in metrics() if not metric.is_deferred)
 
 
+def read_over_weeks() -> set[str]:
+    """Return the metrics over stored rows that others read, of earlier weeks too; these wait for them."""
+    over_stored = {metric.name for metric in metrics() if metric.reads_stored_weeks}
+    return {
+        name for metric in metrics() if not metric.is_deferred for name in metric.reads - {metric.name}
+    } & over_stored
+
+
 def mark_due(transaction: Transaction, week: date) -> None:
     """Mark as due all that a change of the week affects. Must run in the transaction that makes the change."""
     names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)

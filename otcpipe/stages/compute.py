@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 
 from otcpipe.errors import TooSoon
 from otcpipe.metrics import aggregates, definitions
-from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics
+from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics, read_over_weeks
 from otcpipe.metrics.parallel import LOCKS, WeekComputation, begin
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row, Transaction
@@ -39,11 +39,11 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
     """Recompute the first due week that is not blocked; return True if nothing is left, raise TooSoon if all are."""
     blocked: TooSoon | None = None
     with database.transaction() as transaction:
-        due = transaction.rows("due_weeks", first=week - max_lookahead() * WEEK, last=week + max_lookahead() * WEEK)
+        due = _due_weeks(transaction, week - max_lookahead() * WEEK, week + max_lookahead() * WEEK)
     for row in due:
         found: date = row["week_ending"]
         if row["over_stored"]:
-            if found < week:
+            if found < week and not row["is_read"]:
                 continue  # this week's metrics do not read it
             if _compute_stored(database, found, changed):
                 return False
@@ -60,6 +60,10 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
     if blocked:
         raise blocked
     return True
+
+
+def _due_weeks(transaction: Transaction, first: date, last: date) -> list[Row]:
+    return transaction.rows("due_weeks", first=first, last=last, read=[*read_over_weeks()])
 
 
 def _compute_records(database: Database, week: date, changed: dict[str, int]) -> bool:
@@ -89,8 +93,8 @@ def _compute_stored(database: Database, week: date, changed: dict[str, int]) -> 
             return False
         due = transaction.rows("take_due", week=week, over_stored=True)
         # read after take_due: records that change later must wait for the locked marks
-        read = transaction.rows("due_weeks", first=week - max_lookahead() * WEEK, last=week)
-        if not all(row["over_stored"] for row in read):
+        read = _due_weeks(transaction, week - max_lookahead() * WEEK, week)
+        if any(not row["over_stored"] or (row["is_read"] and row["week_ending"] < week) for row in read):
             transaction.connection.rollback()
             return False
         computation = begin(database, transaction, week)

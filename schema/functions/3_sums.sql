@@ -230,3 +230,6 @@ create or replace function otc_internal.streak(backs int[]) returns int language
 select bit_count(((week.bits | 1) & ~(week.bits + 2))::bit(64))::int -- the ones before the first zero
 from (select coalesce(bit_or(1::bigint << one.back), 0) as bits from unnest(backs) as one (back)) as week
 $$;
+
+-- The product of some numbers, exact.
+create or replace aggregate otc_internal.product(numeric) (sfunc = numeric_mul, stype = numeric, parallel = safe);

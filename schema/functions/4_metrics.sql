@@ -22,14 +22,15 @@ begin
     where i.indrelid = metric and i.indisunique;
 
     execute format('select exists (select from %s where week_ending = $1)', metric) into is_stored using week;
-    if not is_stored then
+    if not is_stored and not exists ( -- with a history, a week without rows is known to have none
+        select from otc_internal.history_week as w where w.metric = name and w.week_ending = week
+    ) then
         execute format('insert into %1$s (%2$s) select %2$s from otc.%3$I(null, $1, $1)', metric, columns, name || '_as_of')
         using week;
         get diagnostics changed = row_count;
         if (select reltuples from pg_class where oid = metric) < 0 then -- its first week: the next metric reads it at once
             execute format('analyze %s', metric);
         end if;
-        delete from otc_internal.history_week as w where w.metric = name and w.week_ending = week;
         return changed;
     end if;
 

@@ -2,9 +2,10 @@
 -- The mean is over the weeks in which the symbol has records. A week without records counts as 0 only where every
 -- tier in which the symbol traded in the window is loaded: absence of a tier is not absence of trading. Nor is a row of
 -- the symbol that was set aside.
+-- Shares of the weeks before a split are multiplied by its ratio, so that a split is no trend: see symbol_split.
 -- formula: avg_6w = sum over six weeks / weeks with records; volume_vs_avg_pct = 100 (current - avg) / avg
--- reaches: 5, over stored rows only
--- reads: symbol_summary
+-- reaches: 7, over stored rows only
+-- reads: symbol_split, symbol_summary
 
 -- name: table
 create table if not exists otc.symbol_rolling_avg (
@@ -19,6 +20,7 @@ create table if not exists otc.symbol_rolling_avg (
     weeks_in_window int not null, -- weeks with records of the symbol
     weeks_loaded int not null, -- weeks with all three tiers loaded
     is_complete boolean not null,
+    split_factor numeric, -- of shares of the first week; null without a split in the window
     computed_at timestamptz not null default now(),
     primary key (week_ending, symbol, scope)
 );
@@ -49,11 +51,34 @@ pair as materialized ( -- a partition in the window of a week
         l.is_covered_week,
         l.week_ending = target.week_ending as is_now,
         1 << ((target.week_ending - l.week_ending) / 7) as week_bit,
+        (target.week_ending - l.week_ending) / 7 as back,
         now.tier is null as is_unloaded,
         coalesce(now.covers_all, false) is false as is_uncovered
     from (select distinct week_ending from loaded where week_ending >= first_week) as target
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
+),
+split as (
+    select week_ending, symbol, ratio, mixed_ratio
+    from otc.symbol_split
+    where at is null and week_ending between first_week - 35 and last_week
+    union all
+    select week_ending, symbol, ratio, mixed_ratio
+    from otc.symbol_split_as_of(at, first_week - 35, last_week)
+    where at is not null
+),
+factor as ( -- what the shares of an earlier week are multiplied by
+    select
+        target.week_ending,
+        s.symbol,
+        back.weeks as back,
+        otc_internal.product(
+            case when s.week_ending - 7 = target.week_ending - 7 * back.weeks then coalesce(s.mixed_ratio, s.ratio) else s.ratio end
+        ) as factor
+    from (select distinct week_ending from loaded where week_ending >= first_week) as target
+    inner join split as s on s.week_ending > target.week_ending - 35 and s.week_ending <= target.week_ending
+    inner join generate_series(1, 5) as back (weeks) on target.week_ending - 7 * back.weeks < s.week_ending
+    group by target.week_ending, s.symbol, back.weeks
 ),
 uncovered as ( -- symbols with a tier that covers ATSs only
     select distinct s.symbol, s.week_ending
@@ -67,11 +92,11 @@ absent as ( -- where a tier on which a symbol traded in the window is not loaded
     group by s.symbol, p.week_ending
 ),
 traded as (
-    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
+    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.back, p.is_now
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_covered_week
     union all -- separately, because nearly all weeks are covered
-    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.is_now
+    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_trades, p.week_bit, p.back, p.is_now
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
     left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
@@ -82,11 +107,12 @@ summed as (
         week_ending,
         symbol,
         scope,
-        sum(total_volume) as volume,
+        sum(case when f.factor is null then total_volume else total_volume * f.factor end) as volume,
         sum(total_trades) as trades,
         bit_count(bit_or(week_bit)::bit(6)) as weeks,
         sum(total_volume) filter (where is_now) as current_volume
     from traded
+    left join factor as f using (week_ending, symbol, back)
     group by symbol, scope, week_ending -- sorted in this order, which is quicker
 ),
 whole as ( -- weeks with all tiers in which a scope is known
@@ -118,8 +144,10 @@ select
     w.weeks::int as weeks_in_window,
     coalesce(n.weeks, 0) as weeks_loaded,
     coalesce(n.weeks, 0) = 6 as is_complete,
+    trim_scale(f.factor) as split_factor,
     now() as computed_at
 from summed as w
+left join factor as f on f.week_ending = w.week_ending and f.symbol = w.symbol and f.back = 5
 left join absent as a on a.week_ending = w.week_ending and a.symbol = w.symbol
 left join whole as n on n.week_ending = w.week_ending and n.scope = w.scope
 left join otc_internal.set_aside_as_of(at, first_week, last_week) as r on r.week_ending = w.week_ending and r.symbol = w.symbol

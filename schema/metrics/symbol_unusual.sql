@@ -2,10 +2,11 @@
 -- week itself is not among them. Compared is volume a trading day, so that a week with a holiday is no slump.
 -- A past week counts where the symbol has records in it; where a tier of the symbol covers ATSs only, it counts for scope ATS
 -- alone. A window with fewer than 8 such weeks has no values but their number.
+-- Shares of the weeks before a split are multiplied by its ratio: see symbol_split.
 -- streak: calendar weeks in a row, up to this one, above (positive) or below (negative) median_13w; at most 53.
 -- formula: ratio = volume a day / median; robust_z = (volume a day - median) / (1.4826 x the median absolute deviation)
--- reaches: 52, over stored rows only, deferred
--- reads: symbol_summary
+-- reaches: 54, over stored rows only, deferred
+-- reads: symbol_split, symbol_summary
 
 -- name: table
 create table if not exists otc.symbol_unusual (
@@ -26,6 +27,7 @@ create table if not exists otc.symbol_unusual (
     robust_z_52w numeric(38, 2),
     percentile_52w numeric(5, 2),
     streak int,
+    split_factor numeric, -- of shares of 52 weeks before; null without a split
     computed_at timestamptz not null default now(),
     primary key (week_ending, symbol, scope)
 );
@@ -58,6 +60,28 @@ pair as materialized ( -- a partition in the window of a week, or of the week it
     from (select distinct week_ending from loaded where week_ending >= first_week) as target
     inner join loaded as l on l.week_ending between target.week_ending - 364 and target.week_ending
 ),
+split as (
+    select week_ending, symbol, ratio, mixed_ratio
+    from otc.symbol_split
+    where at is null and week_ending between first_week - 364 and last_week
+    union all
+    select week_ending, symbol, ratio, mixed_ratio
+    from otc.symbol_split_as_of(at, first_week - 364, last_week)
+    where at is not null
+),
+factor as ( -- what the shares of an earlier week are multiplied by
+    select
+        target.week_ending,
+        s.symbol,
+        back.weeks as back,
+        otc_internal.product(
+            case when s.week_ending - 7 = target.week_ending - 7 * back.weeks then coalesce(s.mixed_ratio, s.ratio) else s.ratio end
+        ) as factor
+    from (select distinct week_ending from loaded where week_ending >= first_week) as target
+    inner join split as s on s.week_ending > target.week_ending - 364 and s.week_ending <= target.week_ending
+    inner join generate_series(1, 52) as back (weeks) on target.week_ending - 7 * back.weeks < s.week_ending
+    group by target.week_ending, s.symbol, back.weeks
+),
 uncovered as ( -- symbols with a tier that covers ATSs only
     select distinct s.symbol, s.week_ending
     from summary as s
@@ -84,9 +108,10 @@ own as (
         case when bool_and(total_notional is not null) filter (where back = 0) then
             sum(total_notional) filter (where back = 0)
         end as notional,
-        sum(total_volume) filter (where back > 0) as volume_5w,
+        sum(case when f.factor is null then total_volume else total_volume * f.factor end) filter (where back > 0) as volume_5w,
         count(distinct back) filter (where back > 0) as weeks_5w
-    from traded
+    from traded as t
+    left join factor as f using (week_ending, symbol, back)
     where back <= 5 and traded_week >= first_week - 35
     group by week_ending, symbol, scope
     having bool_or(back = 0)
@@ -104,8 +129,14 @@ past as ( -- sorted by volume, in one sort for all
     where back > 0
     group by symbol, scope, week_ending -- sorted in this order, which is quicker
 ),
-summed as ( -- one volume a week, also of the few symbols that were on several tiers in a week
-    select week_ending, symbol, scope, past_13, past_52, backs from past where not is_on_several_tiers
+split_symbol as (
+    select week_ending, symbol, factor as split_factor from factor where back = 52
+),
+summed as ( -- one volume a week, also of the few symbols that were on several tiers in a week or had a split
+    select p.week_ending, p.symbol, p.scope, p.past_13, p.past_52, p.backs
+    from past as p
+    left join split_symbol as s on s.week_ending = p.week_ending and s.symbol = p.symbol
+    where not p.is_on_several_tiers and s.symbol is null
     union all
     select p.week_ending, p.symbol, p.scope, w.past_13, w.past_52, w.backs
     from past as p
@@ -115,10 +146,13 @@ summed as ( -- one volume a week, also of the few symbols that were on several t
             array_agg(one.volume order by one.volume) as past_52,
             array_agg(one.back order by one.volume) as backs
         from (
-            select sum(u.volume) as volume, u.back from unnest(p.past_52, p.backs) as u (volume, back) group by u.back
+            select sum(u.volume) * coalesce(max(f.factor), 1) as volume, u.back
+            from unnest(p.past_52, p.backs) as u (volume, back)
+            left join factor as f on f.week_ending = p.week_ending and f.symbol = p.symbol and f.back = u.back
+            group by u.back
         ) as one
     ) as w
-    where p.is_on_several_tiers
+    where p.is_on_several_tiers or (p.week_ending, p.symbol) in (select s.week_ending, s.symbol from split_symbol as s)
 ),
 compared as (
     select
@@ -165,9 +199,11 @@ select
         ])
         when c.median_13 is not null then 0
     end as streak,
+    trim_scale(s.split_factor) as split_factor,
     now() as computed_at
 from centred as c
 inner join otc.trading_week as t on t.week_ending = c.week_ending
+left join split_symbol as s on s.week_ending = c.week_ending and s.symbol = c.symbol
 cross join lateral (
     select (
         min(greatest(c.median_13 - one.low, one.high - c.median_13))

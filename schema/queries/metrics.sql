@@ -22,10 +22,11 @@ where
     );
 
 -- name: due_weeks
--- Weeks with metrics that are due.
-select distinct week_ending, over_stored
+-- Weeks with metrics that are due, and whether metrics of later weeks read one of these.
+select week_ending, over_stored, bool_or(over_stored and metric = any(%(read)s::text[])) as is_read
 from otc_internal.metric_due
 where week_ending between %(first)s and %(last)s
+group by week_ending, over_stored
 order by week_ending, over_stored;
 
 -- name: try_records

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from fractions import Fraction
 
+from tests.metrics import splits
 from tests.metrics.records import (
     SCOPES,
     WEEK,
@@ -88,6 +89,7 @@ def symbol_rolling_avg(
     """Of a symbol with a row that was set aside in a week, no records are not zero."""
     traded = {key: members for key, members in groups(records, "week_ending", "symbol") if key[1] is not None}
     symbols = {symbol for _, symbol in traded}
+    found = splits.factors(records, loaded)
     for week in sorted({week for week, _ in loaded}):
         window = [week - back * WEEK for back in range(6)]
         for symbol in sorted(symbols):
@@ -103,11 +105,13 @@ def symbol_rolling_avg(
                 is_absence = all((week, tier) in loaded and matches(loaded[week, tier], scope) for tier in tiers)
                 is_absence = is_absence and (week, symbol) not in set_aside
                 if known and (week in known or is_absence):
-                    yield _rolling(week, symbol, scope, known) | _completeness(loaded, window, scope)
+                    own = found.get(symbol, {})
+                    yield _rolling(week, symbol, scope, known, own) | _completeness(loaded, window, scope)
 
 
-def _rolling(week: date, symbol: str, scope: str, known: dict[date, list[Record]]) -> Row:
-    mean = sum(volume(members) for members in known.values()) / Fraction(len(known))
+def _rolling(week: date, symbol: str, scope: str, known: dict[date, list[Record]], own: splits.Factors) -> Row:
+    shares = [volume(members) * splits.factor(own, day, week) for day, members in known.items()]
+    mean = sum(shares) / Fraction(len(known))
     current = volume(known.get(week, []))
     change = (current - mean) / mean * 100 if mean else None
     return {
@@ -120,6 +124,7 @@ def _rolling(week: date, symbol: str, scope: str, known: dict[date, list[Record]
         "volume_vs_avg_pct": None if change is None else rounded(change, 2),
         "trend": "stable" if not change or abs(change) <= 10 else "up" if change > 0 else "down",
         "weeks_in_window": len(known),
+        "split_factor": splits.shown(own, week, 5),
     }
 
 

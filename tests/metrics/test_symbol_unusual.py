@@ -15,6 +15,7 @@ import pytest
 
 from otcpipe.records import Partition
 from tests.conftest import DATA
+from tests.metrics import splits
 from tests.metrics.conftest import World
 from tests.metrics.examples import WORLDS, ats, firm, matching, only, told
 from tests.metrics.generate import History, covered
@@ -40,21 +41,26 @@ Weekly = dict[date, Fraction]
 
 
 def reference(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+    found = splits.factors(records, loaded)
     for (symbol, scope), own in _weeks(records, loaded).items():
-        daily = {week: _per_day(members, week) for week, members in own.items()}
-        shares = {week: volume(members) for week, members in own.items()}
-        for week, x in daily.items():
+        of_symbol = found.get(symbol, {})
+        for week, members in own.items():
+            adjusted = {day: splits.factor(of_symbol, day, week) for day in own if day <= week}
+            daily = {day: _per_day(own[day], day) * by for day, by in adjusted.items()}
+            shares = {day: volume(own[day]) * by for day, by in adjusted.items()}
+            x = daily[week]
             past_13, past_52 = (_before(daily, week, weeks) for weeks in (13, 52))
             yield {
                 "week_ending": week,
                 "symbol": symbol,
                 "scope": scope,
                 "volume_per_day": rounded(x, 6),
-                "notional_per_day": _notional(own[week], week),
+                "notional_per_day": _notional(members, week),
                 "vs_prior_5w_pct": _against_mean(shares[week], _before(shares, week, 5)),
                 **_against(x, past_13, "13w"),
                 **_against(x, past_52, "52w"),
                 "streak": _streak(daily, week, past_13),
+                "split_factor": splits.shown(of_symbol, week, 52),
             }
 
 
