@@ -1,5 +1,6 @@
 """A read-only view of Redis: messages and consumers of each queue, requests to FINRA, the server."""
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,15 @@ class Queues:
         with self._translate_errors():
             return {stage.name: self._queue(stage.name) for stage in definition.PIPELINE}
 
+    def next_attempts(self) -> dict[str, datetime]:
+        """Return when the delayed message of each key is delivered."""
+        found: dict[str, datetime] = {}
+        with self._translate_errors():
+            for stage in definition.PIPELINE:
+                for text in self._client.hvals(f"{NAMESPACE}:{stage.name}.DQ.msgs"):
+                    found |= _next_attempt(text)
+        return found
+
     def requests(self) -> Requests:
         """Return the count of requests to FINRA and the current wait."""
         with self._translate_errors():
@@ -129,6 +139,15 @@ class Queues:
             raise Unreachable(f"Redis at {self.address} refuses the password of user {self._user}.") from None
         except (redis.RedisError, OSError) as error:  # OSError: a file of certificates is missing
             raise Unreachable(f"Redis at {self.address} does not answer: {type(error).__name__}.") from error
+
+
+def _next_attempt(text: str) -> dict[str, datetime]:
+    """Return when a delayed message is delivered, by its key; nothing for one that cannot be read."""
+    try:
+        message = json.loads(text)
+        return {str(message["args"][0]): datetime.fromtimestamp(message["options"]["eta"] / 1000, UTC)}
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError):
+        return {}
 
 
 def _number(text: object) -> float:

@@ -10,10 +10,13 @@ from otcpipe.storage import files
 
 def report(week: str | None, file: Path | None) -> None:
     """Write the report of a week, the newest complete one by default; a failure leaves no partial file."""
-    now = resources.settings().now()
+    settings = resources.settings()
+    now = settings.now()
     if file:
         files.check(file)
-    friday, page = _report.make(resources.database(), weeks.parse_week(week, now) if week else None, now)
+    friday, page = _report.make(
+        resources.database(), weeks.parse_week(week, now) if week else None, now, tiers=settings.tiers
+    )
     file = file or Path(f"otc-week-{friday}.html")
     files.write(file, page.encode())
     say(f"The week ending {friday} is in {file}, {file.stat().st_size / 1000:,.0f} kB: open it in a browser.")

@@ -1,11 +1,16 @@
 """Show the state of each partition."""
 
+from contextlib import suppress
+
 from otcpipe import resources, weeks
+from otcpipe.broker.queues import Queues
+from otcpipe.cli import waiting
 from otcpipe.cli.console import limited, print_table, say, say_all
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.datasets import TIERS
+from otcpipe.errors import Unreachable
 from otcpipe.pipeline import ledger, oddities
 from otcpipe.storage.postgres import Row
 
@@ -40,15 +45,30 @@ def status(week: str | None, limit: int | None, form: Form) -> None:
             for tier in TIERS
             if tier in known or tier in settings.tiers
         ]
-    rows, left_out = limited(rows, limit, from_end=True)
+    rows, left_out = limited([row | {"next_attempt_at": None} for row in rows], limit, from_end=True)
+    _add_next_attempts(rows)
     if write(form, rows, COLUMNS):
         return
     if rows:
-        print_table(COLUMNS, rows)
+        print_table(COLUMNS, [_shown(row) for row in rows])
     else:
         say("Nothing was imported or requested yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
         say(f"The home is {settings.home}.")
     say_all([left_out, *oddities.find(resources.database(), now)])
+
+
+def _add_next_attempts(rows: list[Row]) -> None:
+    """Note when partitions that wait are tried again; what Redis would say is left out if it does not answer."""
+    if any(row["state"] == "queued" for row in rows):
+        with suppress(Unreachable):
+            attempts = Queues(resources.settings()["REDIS_URL"]).next_attempts()
+            for row in rows:
+                row["next_attempt_at"] = waiting.next_attempt(attempts, row)
+
+
+def _shown(row: Row) -> Row:
+    reason = f"{row['reason'] or ''}{waiting.at_time(row['next_attempt_at'])}".strip()
+    return row | {"reason": reason or None}
 
 
 def _never_requested(tier: str, friday: object, state: str) -> Row:

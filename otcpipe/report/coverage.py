@@ -1,5 +1,6 @@
 """Which partitions are loaded: a map of half a year, and the three of the week."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 from otcpipe import weeks
@@ -18,19 +19,23 @@ WORDS = {
 }
 
 
-def coverage(transaction: Transaction, states: list[Row], week: date, now: datetime) -> Row:
-    """Return `map`, the marks of each tier by week, oldest first, and `week`, one row for each tier."""
+def coverage(transaction: Transaction, states: list[Row], week: date, now: datetime, wanted: Collection[str]) -> Row:
+    """Return `map`, the marks of each tier by week, oldest first, and `week`, one row for each tier.
+
+    A tier that is not wanted is left out, unless something of it is loaded.
+    """
     newest = max(week, weeks.newest_published(now, "T1"))
     last = min(newest, week + LATER * WEEK)
     dates = [last - number * WEEK for number in reversed(range(WEEKS))]
     loaded = transaction.rows("report_partitions", first=dates[0], last=last)
     covers = {(row["week_ending"], row["tier"]): row["covers_all"] for row in loaded}
     known = {(row["week_ending"], row["tier"]): row for row in states}
+    tiers = [tier for tier in TIERS if tier in wanted or tier in {of for _, of in covers}]
     marks = {
         tier: [
             _mark(known.get((day, tier)), covers.get((day, tier)), weeks.state_of(day, tier, now)) for day in dates
         ]
-        for tier in TIERS
+        for tier in tiers
     }
     rows = [
         {
@@ -39,7 +44,7 @@ def coverage(transaction: Transaction, states: list[Row], week: date, now: datet
             "published_on": weeks.published_on(week, tier),
             "run": known.get((week, tier)),
         }
-        for tier in TIERS
+        for tier in tiers
     ]
     return {"dates": dates, "map": marks, "week": rows, "words": WORDS}
 

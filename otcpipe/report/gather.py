@@ -1,5 +1,6 @@
 """Read what the page shows, from one snapshot of the database."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ FEW, MORE, MOST = 10, 15, 100  # rows of the lists
 ALL_TIERS = "ALL_TIERS"
 
 
-def gather(database: Database, asked: date | None, now: datetime) -> dict[str, Any] | None:
+def gather(database: Database, asked: date | None, now: datetime, wanted: Collection[str]) -> dict[str, Any] | None:
     """Return the variables of the page for a week; None if nothing counts. Raises Invalid if it is not loaded."""
     states = ledger.partitions(database, None)
     with database.transaction() as transaction:
@@ -25,10 +26,12 @@ def gather(database: Database, asked: date | None, now: datetime) -> dict[str, A
         found = transaction.row("report_week", week_ending=asked)
         if asked and not found:
             loaded.require(transaction, asked)
-        return _week(transaction, found["week_ending"], states, now) if found else None
+        return _week(transaction, found["week_ending"], states, now, wanted) if found else None
 
 
-def _week(transaction: Transaction, week: date, states: list[Row], now: datetime) -> dict[str, Any]:
+def _week(
+    transaction: Transaction, week: date, states: list[Row], now: datetime, wanted: Collection[str]
+) -> dict[str, Any]:
     first = week - (HISTORY_WEEKS - 1) * definitions.WEEK
     weeks = {row["week_ending"]: row for row in transaction.rows("report_weeks", first=first, last=week)}
     tiers, scope = weeks[week]["tiers"], "ALL" if weeks[week]["covers_all"] else "ATS"
@@ -49,7 +52,7 @@ def _week(transaction: Transaction, week: date, states: list[Row], now: datetime
         "liquid_weeks": LIQUID_WEEKS,
         "sums": sums,
         "symbol_count": transaction.rows("report_symbol_count", **asked)[0]["symbols"],
-        "coverage": coverage.coverage(transaction, states, week, now),
+        "coverage": coverage.coverage(transaction, states, week, now, wanted),
         "boards": [
             board for kind in dict.fromkeys(("ATS", scope)) for board in _boards(transaction, week, tiers, kind)
         ],

@@ -120,7 +120,15 @@ where not exists (select from otc.volume_record as r where r.symbol = s.symbol c
 order by s.place;
 
 -- name: newest_symbols
--- The symbols of the newest weeks, which hold all tiers.
-select distinct symbol
-from otc.symbol_summary
-where week_ending > (select max(s.week_ending) from otc.symbol_summary as s) - 42;
+-- The symbols of the newest weeks, which hold all tiers, and of the last week of each quarter before: some were delisted.
+with week as (
+    select distinct week_ending from otc.loaded_partition
+),
+read as (
+    select week_ending from week where week_ending > (select max(w.week_ending) from week as w) - 42
+    union
+    select max(week_ending) from week group by date_trunc('quarter', week_ending)
+)
+select distinct s.symbol
+from read as r
+inner join otc.symbol_summary as s on s.week_ending = r.week_ending;

@@ -1,7 +1,18 @@
 """What a command that waits says: why, and at the end the sum."""
 
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from otcpipe.broker import actors
 from otcpipe.broker.queues import Queues
 from otcpipe.cli import waiting, watch
+from otcpipe.records import Partition
+from tests.support.pipeline import WEEK, file_text, observe
+
+Here = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ROW = {"tier": "T1", "week_ending": "2025-11-14", "stage": "fetch", "records": 0, "reason": None}
 
@@ -23,3 +34,13 @@ def test_a_wait_for_a_worker_has_its_reason(environment: dict[str, str]) -> None
 
 def test_a_server_that_does_not_answer_is_the_reason() -> None:
     assert "does not answer" in str(waiting.reason(Queues("redis://127.0.0.1:9"), [ROW | {"state": "queued"}]))
+
+
+def test_what_waits_for_a_retry_says_when_it_is_tried_again(here: Here) -> None:
+    run = observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE"))
+    assert "Next attempt" not in here("status").stdout
+    actors.send(run, 600)
+    (row,) = json.loads(here("status", "--json").stdout)
+    seconds = (datetime.fromisoformat(row["next_attempt_at"]) - datetime.now(UTC)).total_seconds()
+    assert 500 < seconds <= 600
+    assert re.search(r"Next attempt at \d\d:\d\d:\d\d UTC\.", here("status").stdout)

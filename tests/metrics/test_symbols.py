@@ -1,10 +1,15 @@
 """The nearest symbol differs in case and separators only, where one does; else it is similar."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe.metrics.symbols import nearest, sentence
+from otcpipe import resources
+from otcpipe.metrics.symbols import nearest, sentence, unknown
+from otcpipe.records import Partition
+from tests.support.pipeline import drive, file_text, observe
 
 STORED = ["BRK.A", "BRK.B", "BRKB", "TCEHY", "NA"]
 SYMBOLS = st.text("ABC", min_size=1, max_size=4)
@@ -28,3 +33,10 @@ def test_other_separators_and_cases_are_seen_through(one: str, two: str, separat
 def test_what_is_said() -> None:
     assert sentence("brk-b", "BRK.B") == "No symbol 'brk-b' is stored: did you mean BRK.B?"
     assert sentence("?", None) == "No symbol '?' is stored."
+
+
+def test_a_symbol_that_was_delisted_is_among_the_nearest(environment: dict[str, str]) -> None:
+    for week, symbol in ((date(2025, 6, 13), "OLDCO"), (date(2025, 6, 27), "OLDCO"), (date(2025, 11, 14), "NEWCO")):
+        drive(observe(file_text([(symbol, "AAAA", 1, 1)]), Partition(week, "OTCE")))
+    with resources.database().transaction() as transaction:
+        assert unknown(transaction, ["OLDC", "NEWC"]) == {"OLDC": "OLDCO", "NEWC": "NEWCO"}

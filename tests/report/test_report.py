@@ -275,6 +275,14 @@ def test_a_real_browser_shows_it_on_a_desk_and_on_a_phone(
     assert all(picture.stat().st_size > 10_000 for picture in tmp_path.glob("*.png"))
 
 
+def test_the_map_of_coverage_has_the_tiers_that_are_wanted_or_loaded(environment: dict[str, str]) -> None:
+    drive(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
+    for tiers, absent in ((["OTCE"], {"NMS Tier 1", "NMS Tier 2"}), (["T1"], {"NMS Tier 2"}), (["T1", "T2"], set())):
+        _, text = report.make(resources.database(), None, NOW, tiers=tiers)
+        section = text.partition('id="coverage"')[2].partition("</section>")[0]
+        assert {name for name in TIERS.values() if f">{name}<" not in section} == absent
+
+
 def test_a_week_that_is_not_loaded_is_an_error(environment: dict[str, str]) -> None:
     with pytest.raises(Invalid, match="Nothing is loaded"):
         report.make(resources.database(), None, NOW)
