@@ -68,13 +68,18 @@ def venues(
     asked: Row = {"week_ending": week, "tier": tier, "scope": scope}
     if at:
         place = transaction.row("venue_week_as_of", **asked, at=at)
-        return _known(transaction.rows("venues_as_of", **(asked | place), at=at) if place else [], week, at)
+        return _known(_venues_as_of(transaction, asked | place, at) if place else [], week, at)
     found = transaction.row("venue_week", **asked)
     if week and not found:
         loaded.require(transaction, week, None if tier == ALL_TIERS else tier)
         of_tier = f" and tier {tier}" if tier else ""
         raise Invalid(f"The week ending {week} has no venue shares of scope {scope}{of_tier}.")
     return transaction.rows("venues", **(asked | found)) if found else []
+
+
+def _venues_as_of(transaction: Transaction, place: Row, at: datetime) -> list[Row]:
+    is_built = transaction.rows("has_history", week_ending=place["week_ending"])[0]["is_built"]
+    return transaction.rows("venues_as_of", **place, at=at, is_built=is_built)
 
 
 def _known(rows: list[Row], week: date | None, at: datetime) -> list[Row]:

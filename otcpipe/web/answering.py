@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from importlib.metadata import version
@@ -75,8 +75,9 @@ class Answering:
 
     def _answer(self, find: FindSome, at: datetime | None) -> Response:
         known = self._reading.version()
-        headers = {"ETag": etag(self._request, known), "Cache-Control": cache_control(at)}
-        if headers["ETag"] in self._request.headers.get("if-none-match", ""):
+        mark = etag(self._request.url.path, self._request.query_params.multi_items(), known)
+        headers = {"ETag": mark, "Cache-Control": cache_control(at)}
+        if mark in self._request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         first = self._offset(known)
         rows = find(self._reading.database, first, self._limit + 1)
@@ -123,10 +124,10 @@ def parquet(rows: Sequence[Row]) -> bytes:
     return out.getvalue()
 
 
-def etag(request: Request, known: Version) -> str:
+def etag(path: str, query: Iterable[tuple[str, str]], known: Version) -> str:
     """Return a mark that changes when the answer may change."""
-    query = sorted((name, text) for name, text in request.query_params.multi_items() if name != "token")
-    parts = (version("otcpipe"), request.url.path, str(query), known.text)
+    given = sorted((name, text) for name, text in query if name != "token")
+    parts = (version("otcpipe"), path, str(given), known.text)
     digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
     return f'W/"{digest[:32]}"'
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from otcpipe.web.keeping import Kept
 from otcpipe.web.reading import Reading
 from otcpipe.web.search import Search
 from otcpipe.web.services import Services
+from otcpipe.web.warming import keep_warm
 
 
 def create(settings: Settings) -> FastAPI:
@@ -30,7 +32,10 @@ def create(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_warm, services)
+            yield
+            tasks.cancel_scope.cancel()
         services.reading.close()
 
     application = FastAPI(

@@ -29,7 +29,7 @@ class Showing:
         """Return a page with what `find` returns, or that nothing changed since the browser asked before."""
         reading, kept = self._shared.reading, self._shared.kept
         known = await reading.run(reading.version)
-        mark = etag(self._request, known)
+        mark = etag(self._request.url.path, self._request.query_params.multi_items(), known)
         headers = {"ETag": mark, "Cache-Control": cache_control(at)}
         if mark in self._request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)

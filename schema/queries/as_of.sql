@@ -105,8 +105,18 @@ union all
 )
 limit 1;
 
+-- name: has_history
+-- Whether the history of a week's venue shares is built, and nothing is to come.
+select
+    exists (
+        select from otc_internal.history_week where metric = 'venue_share' and week_ending = %(week_ending)s
+    )
+    and not exists (
+        select from otc_internal.metric_due where metric = 'venue_share' and week_ending = %(week_ending)s
+    ) as is_built;
+
 -- name: venues_as_of
--- The rows of `venues` as known at a moment.
+-- The rows of `venues` as known at a moment: from the history if it is built, else from the records, which takes seconds.
 with updated as (
     select
         array[
@@ -143,7 +153,21 @@ select
     ) as published_on,
     u.updated_on,
     coalesce(u.records, 0) as updated_records
-from otc.venue_share_as_of(%(at)s, %(week_ending)s, %(week_ending)s) as s
+from (
+    select
+        week_ending, tier, scope, rank, rank_change, mpid, firm_crd, venue_name, market_share_pct, share_change_1w_pts,
+        share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, symbol_count
+    from otc.venue_share_history
+    where
+        %(is_built)s and week_ending = %(week_ending)s
+        and known_from <= %(at)s and (known_until is null or known_until > %(at)s)
+    union all
+    select
+        week_ending, tier, scope, rank, rank_change, mpid, firm_crd, venue_name, market_share_pct, share_change_1w_pts,
+        share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, symbol_count
+    from otc.venue_share_as_of(%(at)s, %(week_ending)s, %(week_ending)s)
+    where not %(is_built)s
+) as s
 left join updated as u
     on u.venue = array[
         s.mpid,

@@ -5,6 +5,8 @@ import re
 import html5lib
 import pytest
 
+from otcpipe import resources
+from otcpipe.metrics import history
 from tests.web.conftest import HOSTILE, WEEK, Site
 
 PAGES = [
@@ -91,3 +93,13 @@ def test_a_page_is_kept_while_the_data_are_the_same(site: Site) -> None:
     first = site.get("/venues")
     again = site.get("/venues", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.text) == (304, "")
+
+
+def test_the_venues_known_at_a_moment_are_the_same_once_histories_are_built(site: Site) -> None:
+    address = f"/api/v1/venues?week={WEEK}&scope=ALL&exact=1&as_of="
+    days = ("2025-12-16", "2025-12-21")
+    before = [site.get(address + day).json() for day in days]
+    assert history.build(resources.database(), ["venue_share"], WEEK, WEEK)
+    after = [site.get(f"{address}{day}&limit=999").json() for day in days]
+    assert before == after
+    assert before[0] != before[1]
