@@ -33,6 +33,7 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
         "as_of": asked.at,
         "unknown_records": transaction.rows("symbol_unknown", **asdict(asked))[0]["records"] if asked.at else 0,
         "history": history,
+        "off_exchange": transaction.rows("symbol_off_exchange", **asdict(asked)),
         "venues": transaction.rows("symbol_venues", scope=scope, **of_week),
     }
 

@@ -11,9 +11,9 @@ from otcpipe.answers.moments import new_york
 from otcpipe.cli.console import console, say
 from otcpipe.cli.history import build_histories, complete
 from otcpipe.errors import Invalid
+from otcpipe.metrics import catalog
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.catalog import RECORDS
-from otcpipe.records import ATTRIBUTION
 from otcpipe.text.choices import choose
 
 
@@ -64,7 +64,7 @@ def export(
     say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / request.name}.")
     if request.at:
         say(f"As known on {new_york(request.at)}.")
-    say(ATTRIBUTION)
+    say(catalog.table(request.table).attribution)
 
 
 def _names(texts: list[str]) -> list[str]:

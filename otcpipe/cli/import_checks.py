@@ -28,7 +28,7 @@ class CheckedFile:
 def check(path: Path, friday: date | None, tier: str | None, now: datetime) -> CheckedFile:
     """Read a download and find its partition; raises Invalid, which names the file and what is wrong."""
     try:
-        content = gz.expand(_read(path))
+        content = gz.expand(read_file(path))
         download = website_file.read(content)
         if tier and tier != download.tier:
             raise Invalid(f"It holds tier {download.tier}, not {tier}.")
@@ -41,7 +41,7 @@ def check(path: Path, friday: date | None, tier: str | None, now: datetime) -> C
     return CheckedFile(path, content, download, partition, reason)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Return the bytes of a regular file; raises Invalid for anything else, or a file that is too large."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -50,7 +50,7 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)  # it may grow meanwhile
     if len(content) > MAX_BYTES:
-        raise Invalid(f"It is larger than {MAX_BYTES >> 20} MiB, which no partition is.")
+        raise Invalid(f"It is larger than {MAX_BYTES >> 20} MiB, which is too much.")
     return content
 
 

@@ -19,7 +19,7 @@ def publish(tables: list[str], place: str | None, first: str | None) -> None:
     if not place:
         raise Invalid("Say where to publish: --to DIR or --to s3://BUCKET/PREFIX, or set OTCPIPE_PUBLISH.")
     chosen = target.of(place, settings)
-    names = [catalog.table(name).name for name in tables] or list(catalog.tables())
+    names = [catalog.table(name).history().name.removesuffix("_history") for name in tables] or catalog.stored()
     begin, _ = weeks.parse_span(first, None, settings.now())
     build_histories([name for name in names if name != catalog.RECORDS] if tables else None, begin, None)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -11,6 +11,7 @@ from otcpipe.pipeline import planning, recovery, synchronization
 from otcpipe.records import Partition
 from otcpipe.storage import keys
 from otcpipe.text.counting import counted
+from otcpipe.volumes import imports
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def rebuild(*, is_dry: bool) -> None:
     database.migrate()
     actors.ping()
     synchronization.synchronize(database, store, prefix, say)
+    imports.restore(database, store, prefix, say)
     sent = 0
     for finding in recovery.find(database, store, prefix, actors.message_ids(), resources.settings().now()):
         planning.enqueue(database, finding.run, actors.send)

@@ -49,6 +49,15 @@ CONCENTRATION = {
     "concentration_level": Column("DOJ 2010"),
     "concentration_level_2023": Column("DOJ 2023", 2),
 }
+OFF_EXCHANGE = {
+    "week_ending": key("Week ending"),
+    "source": Column("Source", 2),
+    "consolidated_volume": Column("All trading"),
+    "off_exchange_volume": Column("Off exchange"),
+    "off_exchange_share_pct": key("Off exchange %"),
+    "ats_share_pct": Column("ATS %"),
+    "note": Column("Note", 1, is_prose=True),
+}
 REVISIONS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
@@ -81,6 +90,7 @@ def print_symbol(found: Row, limit: int) -> None:
     of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
     _section(title, CONCENTRATION, [_formatted(row) for row in of_week])
+    _section("Share of all trading:", OFF_EXCHANGE, [_of_all_trading(row) for row in found["off_exchange"]])
     _section("Revisions in these weeks:", REVISIONS, found["revisions"])
     say_all([updated([*shown, *history]), ATTRIBUTION])
 
@@ -93,6 +103,13 @@ def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None
 
 def _venue(row: Row) -> Row:
     return row | {"firm_crd": number(row), "avg_trade_size": two_decimals(row["avg_trade_size"])}
+
+
+def _of_all_trading(row: Row) -> Row:
+    """Return the row for people, with what makes its share doubtful."""
+    jump = f"jumped {row['jump_factor']}-fold: is the file adjusted for a split?" if row["jump_factor"] else ""
+    wholes = {name: whole(row[name]) for name in ("consolidated_volume", "off_exchange_volume")}
+    return row | wholes | {"note": "above 100 %" if row["is_above_100"] else jump}
 
 
 def _formatted(row: Row) -> Row:

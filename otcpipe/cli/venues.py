@@ -3,12 +3,13 @@
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments, ranking
 from otcpipe.cli.captions import partitions, updated
-from otcpipe.cli.console import limited, number, print_table, say, say_all, whole
+from otcpipe.cli.console import limited, number, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.datasets import ALL_TIERS
 from otcpipe.records import ATTRIBUTION
+from otcpipe.storage.postgres import Row
 
 COLUMNS = {
     "rank": key("Rank"),
@@ -22,10 +23,13 @@ COLUMNS = {
     "share_change_13w_pts": Column("13 weeks, points", 3),
     "total_volume": key("Volume"),
     "total_trades": Column("Trades", 2),
+    "avg_trade_size": Column("Shares per trade", 3),
+    "total_notional": Column("Notional $", 4),
     "symbol_count": Column("Symbols", 3),
     "updated_records": Column("Updated records", 4),
     "updated_on": Column("Last updated", 4),
 }
+WHOLES, AVERAGES = ("total_volume", "total_notional"), ("avg_trade_size", "average_price")
 
 
 def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as_of: str | None, form: Form) -> None:
@@ -35,7 +39,7 @@ def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as
     """
     at = arguments.moment(as_of)
     friday, scope = arguments.week(week), arguments.scope(scope)
-    chosen = weeks.parse_tier(tier, ALL_TIERS) if tier else None
+    chosen = tier_of(tier)
     with resources.database().transaction() as transaction:
         every = ranking.venues(transaction, friday, chosen, scope, at)
         published = partitions(transaction, every[0]["week_ending"], at) if every else ""
@@ -46,7 +50,16 @@ def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as
         say(f"No venue shares of scope {scope}{f' and tier {chosen}' if chosen else ''} are stored.")
         return
     say(published, f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in points.")
-    print_table(
-        COLUMNS, [row | {"total_volume": whole(row["total_volume"]), "firm_crd": number(row)} for row in rows]
-    )
+    print_table(COLUMNS, [rounded(row) | {"firm_crd": number(row)} for row in rows])
     say_all([left_out, updated(rows), ATTRIBUTION])
+
+
+def tier_of(text: str | None) -> str | None:
+    """Return the tier that a text is, or ALL_TIERS; raises Invalid."""
+    return weeks.parse_tier(text, ALL_TIERS) if text else None
+
+
+def rounded(row: Row) -> Row:
+    """Return the row with whole shares and dollars, and averages with two decimals, for the terminal."""
+    wholes = {name: whole(row[name]) for name in WHOLES if row.get(name) is not None}
+    return row | wholes | {name: two_decimals(row[name]) for name in AVERAGES if name in row}

@@ -1,7 +1,8 @@
 """From when each row of a metric was known and has not changed since.
 
 A row holds from the moment from which all that it builds on was known: the records of its symbol, where it has one,
-and of its tier, where it has one, in all weeks that the metric looks back on; and which partitions were loaded.
+and of its tier, where it has one, in all weeks that the metric looks back on; which partitions were loaded, and the
+imported volumes that it reads.
 """
 
 from datetime import date, timedelta
@@ -22,9 +23,10 @@ Names = tuple[str, ...]  # of "tier" and "symbol", in this order
 class Moments:
     """The moments of one metric; weeks are loaded in ascending order, and their records read once."""
 
-    def __init__(self, transaction: Transaction, choice: Choice, lookback: timedelta) -> None:
+    def __init__(self, transaction: Transaction, choice: Choice, lookback: timedelta, dataset: str | None) -> None:
         self._transaction = transaction
         self._lookback = lookback
+        self._dataset = dataset  # imported volumes that the metric reads too
         self._at = choice.at
         self._symbols = None if choice.symbols is None else list(choice.symbols)
         self._names: Names = tuple(name for name in ("tier", "symbol") if name in choice.table.names)
@@ -36,7 +38,14 @@ class Moments:
         first = week - self._lookback
         weeks = [first + number * WEEK for number in range(self._lookback // WEEK + 1)]
         self._changes = {one: self._changes[one] if one in self._changes else self._read(one) for one in weeks}
-        partitions = arrow.table(self._transaction, "partition_moments", first=first, week_ending=week, at=self._at)
+        partitions = arrow.table(
+            self._transaction,
+            "partition_moments",
+            first=first,
+            week_ending=week,
+            at=self._at,
+            dataset=self._dataset,
+        )
         self._partitions = newest(partitions, _groupings(("tier",)))
         self._records = newest(pa.concat_tables(self._changes.values()), _groupings(self._names))
 

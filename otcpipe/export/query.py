@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,6 @@ from otcpipe.export.moments import AVAILABLE_AT, Moments
 from otcpipe.metrics import catalog, definitions
 from otcpipe.metrics.definitions import WEEK
 from otcpipe.metrics.rows import Choice
-from otcpipe.records import ATTRIBUTION
 from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Database, Transaction
 
@@ -71,7 +70,7 @@ class Request:
             "week_ending": " to ".join(map(str, dict.fromkeys([weeks[0], weeks[-1]]))),
             "as_of": "all times" if self.is_history else self.at.isoformat() if self.at else "the newest captures",
             **(INTERVAL if self.is_history else MOMENT),
-            "attribution": ATTRIBUTION,
+            "attribution": catalog.table(self.table).attribution,
         }
 
 
@@ -94,9 +93,13 @@ class Rows:
         self._transaction = transaction
         self._request = request
         self._choice = request.choice()
-        lookback = {metric.name: metric.lookahead_weeks * WEEK for metric in definitions.metrics()}.get(request.table)
+        lookback = definitions.lookback_weeks(request.table)
         has_moments = lookback is not None and not request.is_history
-        self._moments = Moments(transaction, self._choice, lookback or timedelta()) if has_moments else None
+        self._moments = (
+            Moments(transaction, self._choice, (lookback or 0) * WEEK, definitions.dataset_of(request.table))
+            if has_moments
+            else None
+        )
 
     def of(self, week: date) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a week, in an order that depends on their values only."""

@@ -8,11 +8,16 @@ from itertools import takewhile
 
 from otcpipe.errors import Invalid
 from otcpipe.metrics import definitions
-from otcpipe.storage import dictionary
+from otcpipe.records import ATTRIBUTION
+from otcpipe.storage import dictionary, sql
 
 RECORDS = "venue_volume"
 KEY_UNITS = ("", "Friday")  # of the columns that identify a row, which come before all quantities
 KNOWLEDGE = ("certainty", "available_at")  # columns that records have as known at a moment
+SOURCES = {  # beside FINRA, of some tables
+    "market_share": " Volume of the market: Cboe Exchange, Inc.",
+    "off_exchange_share": " Consolidated volume: the maker in the column source.",
+}
 COMPUTED_AT = "computed_at"  # says when the work was done, nothing about the market
 
 
@@ -27,11 +32,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The records or a metric; rows are identified by the columns `keys`."""
+    """The records, a metric, or what is derived from them on demand; rows are identified by the columns `keys`."""
 
     name: str
     description: str
     columns: tuple[Column, ...]
+
+    @property
+    def attribution(self) -> str:
+        """Whose data it is."""
+        return ATTRIBUTION + SOURCES.get(self.name, "")
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether a function computes the rows on demand, so that none are stored."""
+        return self.name in sql.derived_files()
 
     @property
     def names(self) -> list[str]:
@@ -44,7 +59,9 @@ class Table:
         return [column.name for column in takewhile(lambda one: one.unit in KEY_UNITS, self.columns)]
 
     def history(self) -> "Table":
-        """Return the table's history, whose rows have the same keys at several times."""
+        """Return the table's history, whose rows have the same keys at several times; raises Invalid without one."""
+        if self.is_derived:
+            raise Invalid(f"{self.name} has no history, because nothing of it is stored: ask for moments instead.")
         described = [one for one in dictionary.descriptions() if one.name == f"{self.name}_history"]
         columns = tuple(Column(one.column, one.unit, one.text) for one in described if one.column)
         return Table(f"{self.name}_history", described[0].text, columns)
@@ -61,8 +78,13 @@ class Table:
 @cache
 def tables() -> dict[str, Table]:
     """Return all tables by name, the records first."""
-    names = [RECORDS, *sorted(metric.name for metric in definitions.metrics())]
+    names = [RECORDS, *sorted([*(metric.name for metric in definitions.metrics()), *sql.derived_files()])]
     return {name: _table(name) for name in names}
+
+
+def stored() -> list[str]:
+    """Return the names of the tables that are stored, and so have a history."""
+    return [name for name, table in tables().items() if not table.is_derived]
 
 
 def table(name: str) -> Table:

@@ -10,6 +10,7 @@ from otcpipe.storage.postgres import Transaction
 
 WEEK = timedelta(days=7)
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?(, deferred)?$", re.MULTILINE)
+_DATASET = re.compile(r"otc\.(market_volume|consolidated_volume)_as_of\(")
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
 
 
@@ -47,9 +48,7 @@ def metrics() -> tuple[Metric, ...]:
 
 
 def _metric(name: str, text: str) -> Metric:
-    reach, formula = _REACHES.search(text), _FORMULA.search(text)
-    if not reach:
-        raise ValueError(f"schema/metrics/{name}.sql lacks the line `-- reaches: N`, N following weeks.")
+    reach, formula = _reach(name, text), _FORMULA.search(text)
     weeks, *flags = reach.groups()
     is_over_stored, is_over_stored_only, is_deferred = map(bool, flags)
     reads = sql.metric_reads(text)
@@ -57,9 +56,28 @@ def _metric(name: str, text: str) -> Metric:
     return Metric(name, int(weeks), is_over_stored, not is_over_stored_only, is_deferred, reads, text)
 
 
+def _reach(name: str, text: str) -> re.Match[str]:
+    reach = _REACHES.search(text)
+    if not reach:
+        raise ValueError(f"schema/metrics/{name}.sql lacks the line `-- reaches: N`, N following weeks.")
+    return reach
+
+
 def named(name: str) -> Metric:
     """Return the metric with this name; raises StopIteration if there is none."""
     return next(metric for metric in metrics() if metric.name == name)
+
+
+def lookback_weeks(table: str) -> int | None:
+    """Return how many weeks before its own a row of a metric or a derived table builds on; None for the records."""
+    texts = sql.metric_files() | sql.derived_files()
+    return int(_reach(table, texts[table])[1]) if table in texts else None
+
+
+def dataset_of(table: str) -> str | None:
+    """Return the imported volumes that a metric reads, market_volume or consolidated_volume; None for others."""
+    found = _DATASET.search(sql.metric_files().get(table, ""))
+    return found[1] if found else None
 
 
 def max_lookahead() -> int:

@@ -31,6 +31,8 @@ class Choice:
     is_history: bool = False  # all values of all times, each with the interval in which it was known
 
     def __post_init__(self) -> None:
+        if self.is_history:
+            self.table.history()
         if self.is_history and self.at is not None:
             raise Invalid("Give either a history or a moment: a history holds all moments.")
         for name, value in (("symbol", self.symbols), ("tier", self.tier), ("scope", self.scope)):
@@ -47,6 +49,8 @@ class Choice:
             return Selection("history_rows", f"{self.table.name}_history", columns, self.table.keys, conditions)
         if self._is_of_records:
             return Selection("known_records", columns=columns, conditions=conditions)
+        if self.table.is_derived:
+            return Selection("derived_rows", f"{self.table.name}_as_of", columns, self.table.keys, conditions)
         statement, name = ("stored_rows", "{}") if self.at is None else ("known_rows", "{}_as_of")
         return Selection(statement, name.format(self.table.name), columns, self.table.keys, conditions)
 
@@ -79,7 +83,7 @@ class Choice:
         by_scope = "of_venue_type" if self._is_of_records else "of_scope"
         is_all_types = self._is_of_records and self._scope == "ALL"
         return [
-            *(["of_symbols"] if self.symbols is not None else []),
+            *(["of_symbols"] if self.symbols is not None and not self.table.is_derived else []),
             *(["of_tier"] if self.tier is not None else []),
             *([by_scope] if self.scope is not None and not is_all_types else []),
         ]

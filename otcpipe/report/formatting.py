@@ -68,6 +68,11 @@ def change(value: Decimal | float, places: int = 1) -> str:
     return _signed(f"{value:+,.{places}f}") + PER_CENT
 
 
+def signed(value: Decimal, places: int = 1) -> str:
+    """Format a number with its sign; what rounds to zero has no sign."""
+    return _signed(f"{value:+,.{places}f}")
+
+
 def _signed(figure: str) -> str:
     """Use a typographic minus sign, and no sign for zero."""
     return figure.replace("-", MINUS) if figure.strip("+-0.") else figure.lstrip("+-")
@@ -93,5 +98,5 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (whole, exact, compact, rounded, percent, change, day, short_day, moment, count)
+    for function in (whole, exact, compact, rounded, percent, change, signed, day, short_day, moment, count)
 }

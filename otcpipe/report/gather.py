@@ -6,7 +6,7 @@ from typing import Any
 from otcpipe.datasets import TIERS
 from otcpipe.metrics import definitions, loaded
 from otcpipe.pipeline import ledger
-from otcpipe.report import coverage, totals
+from otcpipe.report import coverage, gained, totals
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Database, Row, Transaction
 
@@ -53,6 +53,9 @@ def _week(transaction: Transaction, week: date, states: list[Row], now: datetime
         "boards": [
             board for kind in dict.fromkeys(("ATS", scope)) for board in _boards(transaction, week, tiers, kind)
         ],
+        "gained": gained.gained(
+            transaction, week, ALL_TIERS if len(tiers) == len(TIERS) else tiers[0], [row["symbol"] for row in largest]
+        ),
         "rising": [row for row in moves if row["change"] > 0],
         "falling": [row for row in reversed(moves) if row["change"] < 0],
         "concentrated": [row for row in concentration if row["from_top"] <= FEW],

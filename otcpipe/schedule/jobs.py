@@ -85,7 +85,7 @@ def build_histories(context: JobContext) -> str:
     place = context.settings["PUBLISH"]
     if not place:
         return built
-    written = lake.publish(context.database, target.of(place, context.settings), catalog.tables())
+    written = lake.publish(context.database, target.of(place, context.settings), catalog.stored())
     return f"{built} {written:,} files were published to {place}."
 
 

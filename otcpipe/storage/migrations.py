@@ -33,7 +33,12 @@ def migrate(begin: Begin) -> list[str]:
     with begin() as transaction:
         transaction.rows("lock_migrations")
         metrics = [sql.named(f"metrics/{metric}.sql") for metric in sql.metric_files()]
-        for text in [*others, *(file["table"] for file in metrics), *(file["function"] for file in metrics)]:
+        for text in [
+            *others,
+            *(file["table"] for file in metrics),
+            *(file["function"] for file in metrics),
+            *sql.derived_files().values(),
+        ]:
             transaction.script(text)
         transaction.rows("create_history", metrics=[*sql.metric_files()])
         transaction.rows("describe", **_comments())

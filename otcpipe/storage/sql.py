@@ -54,6 +54,11 @@ def metric_files() -> dict[str, str]:
     return {name: texts[name] for name in order.static_order()}
 
 
+def derived_files() -> dict[str, str]:
+    """Return the text of each table that a function computes on demand, by its name."""
+    return dict(_scripts("derived"))
+
+
 def metric_reads(text: str) -> frozenset[str]:
     """Return the names of the metrics that a metric's file says it reads."""
     found = _READS.search(text)

@@ -1,6 +1,6 @@
--- The records of some weeks that count at a moment, of loaded partitions: of some symbols and of none, or all.
+-- The records of some weeks that count at a moment, of loaded partitions.
 -- Volume of unnamed firms, of an ATS without MPID and of a firm without number and name belongs to no venue.
-create or replace function otc_internal.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
+create or replace function otc_internal.counted_as_of(at timestamptz, first_week date, last_week date)
 returns setof otc_internal.counted language sql stable parallel safe as $$
 select
     r.week_ending,
@@ -24,7 +24,14 @@ from otc_internal.counting_as_of(at) as r
 where
     r.week_ending between first_week and last_week
     and (r.week_ending, r.tier) in (select l.week_ending, l.tier from otc.loaded_as_of(at) as l)
-    and (symbols is null or r.symbol is null or r.symbol = any(symbols))
+$$;
+
+-- The same of some symbols and of none, or all.
+create or replace function otc_internal.counted_as_of(at timestamptz, first_week date, last_week date, symbols text[])
+returns setof otc_internal.counted language sql stable parallel safe as $$
+select *
+from otc_internal.counted_as_of(at, first_week, last_week)
+where symbols is null or symbol is null or symbol = any(symbols)
 $$;
 
 -- What metrics build on: the counting records of some weeks, once for each symbol on one tier, and once for each symbol on
@@ -211,7 +218,8 @@ create or replace function otc_internal.venues_as_of(
 ) returns setof otc_internal.venue_sum language sql stable parallel safe as $$
 select
     week_ending, tier, case when is_ats then 'ATS' else 'NON_ATS' end, mpid, firm_crd, venue_name_id, is_named,
-    sum(volume), sum(trades)::bigint, count(symbol) filter (where is_venue), count(symbol) filter (where is_first)
+    sum(volume), sum(trades)::bigint, count(symbol) filter (where is_venue), count(symbol) filter (where is_first),
+    case when count(*) = count(notional) then sum(notional) end
 from otc_internal.traded_as_of(at, first_week, last_week, multi_record, one_tier)
 where tier is not null
 group by week_ending, tier, is_ats, mpid, firm_crd, venue_name_id, is_named

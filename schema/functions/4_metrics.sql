@@ -29,8 +29,10 @@ begin
         if (select reltuples from pg_class where oid = metric) < 0 then -- its first week: the next metric reads it at once
             execute format('analyze %s', metric);
         end if;
-        delete from otc_internal.history_week as w where w.metric = name and w.week_ending = week;
-        return changed;
+        if changed > 0 then
+            delete from otc_internal.history_week as w where w.metric = name and w.week_ending = week;
+            return changed;
+        end if; -- still none: its history goes on
     end if;
 
     execute format('create temporary table computed on commit drop as select %s from otc.%I(null, $1, $1)', columns, name || '_as_of')

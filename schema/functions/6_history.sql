@@ -45,6 +45,32 @@ select case
 end
 $$;
 
+-- The captures and imports by which values become known.
+create or replace view otc_internal.observation as
+select capture_id, observed_at from otc.capture
+union all
+select import_id, observed_at from otc.volume_import;
+
+-- The imported volumes that a metric reads; null for most.
+create or replace function otc_internal.dataset_of(metric text) returns text language sql stable as $$
+select d.dataset
+from unnest(array['market_volume', 'consolidated_volume']) as d (dataset)
+where strpos(pg_get_functiondef(format('otc.%I', metric || '_as_of')::regproc), 'otc.' || d.dataset || '_as_of(') > 0
+$$;
+
+-- What changed the imported volumes of some weeks: a row for each moment, week and import, and symbol where it has one.
+create or replace function otc_internal.import_moments(first_week date, last_week date, dataset text)
+returns table (at timestamptz, week_ending date, import_id bigint, symbol text) language sql stable as $$
+select distinct i.observed_at, otc_internal.week_of(v.day), i.import_id, v.symbol
+from (
+    select day, null as symbol, opened_by, closed_by from otc_internal.market_volume where dataset = 'market_volume'
+    union all
+    select day, symbol, opened_by, closed_by from otc_internal.consolidated_volume where dataset = 'consolidated_volume'
+) as v
+inner join otc.volume_import as i on i.import_id in (v.opened_by, v.closed_by)
+where v.day between first_week - 4 and last_week + 2
+$$;
+
 -- Create a metric's table of former rows and the view of its history; both again if the metric's columns changed. The table
 -- holds all rows of one interval in one array, which compresses to a fifth.
 create or replace function otc_internal.create_history(metric text) returns void language plpgsql as $$
@@ -82,13 +108,13 @@ begin
             select week_ending, known_from, opened_by, unnest(keys) as key
             from otc_internal.history_opening where metric = %2$L and keys is not null
         ) as own on own.week_ending = m.week_ending and own.key = %4$s
-        inner join otc.capture as c on c.capture_id = coalesce(own.opened_by, rest.opened_by)
+        inner join otc_internal.observation as c on c.capture_id = coalesce(own.opened_by, rest.opened_by)
         union all
         select h.week_ending, %5$s, h.known_from, h.known_until,
             otc_internal.certainty_since(h.known_from, c.observed_at), h.opened_by, h.closed_by
         from otc_internal.%1$I as h
         inner join otc_internal.history_week as w on w.metric = %2$L and w.week_ending = h.week_ending
-        inner join otc.capture as c on c.capture_id = h.opened_by
+        inner join otc_internal.observation as c on c.capture_id = h.opened_by
         cross join lateral unnest(h.rows) as m',
         metric || '_history', metric, shape.of_row, shape.row_key, replace(shape.of_row, 'm.week_ending, ', '')
     );
@@ -214,6 +240,19 @@ from (
 where c.normalized_key is distinct from c.key_before
 $$;
 
+-- The captures and imports that a metric's rows of a week follow from.
+create or replace function otc_internal.follows_from(metric text, first_week date, last_week date) returns text[]
+language sql stable as $$
+select otc_internal.captures_of(first_week, last_week) || array(
+    select i.import_id || ' ' || i.key
+    from otc.volume_import as i
+    where
+        i.dataset = otc_internal.dataset_of(metric)
+        and i.first_day <= last_week + 2 and i.last_day >= first_week - 4
+    order by i.observed_at, i.key
+)
+$$;
+
 -- Fill the temporary table `bringer`: which capture changed the rows of a symbol and tier at a moment, where several did.
 -- Only what identifies the metric's rows is distinguished.
 create or replace function otc_internal.find_bringers(moment timestamptz, week date, keys text[]) returns void
@@ -270,6 +309,9 @@ begin
         end if;
     end if;
     create temporary table moment on commit drop as select * from otc_internal.moments(week - 7 * lookback, week);
+    insert into moment (at, week_ending, capture_id, symbol, is_partition)
+    select m.at, m.week_ending, m.import_id, m.symbol, false
+    from otc_internal.import_moments(week - 7 * lookback, week, otc_internal.dataset_of(metric)) as m;
     create temporary table bringer (symbol text collate "C", tier text collate "C", capture_id bigint) on commit drop;
     execute format(
         'create temporary table evaluated on commit drop as select %1$s as key, %2$s from otc.%3$I as m limit 0',
@@ -341,7 +383,7 @@ begin
         metric || '_history', shape.of_row, metric || '_row'
     ) using week;
     insert into otc_internal.history_week (metric, week_ending, captures, last_moment, is_complete)
-    select build_history.metric, week, otc_internal.captures_of(week - 7 * lookback, week), coalesce(max(m.at), '-infinity'), is_complete
+    select build_history.metric, week, otc_internal.follows_from(build_history.metric, week - 7 * lookback, week), coalesce(max(m.at), '-infinity'), is_complete
     from moment as m;
     drop table moment, bringer, evaluated, opened, closed;
 end
@@ -363,7 +405,7 @@ language sql stable as $$
 with added as (
     select split_part(a.capture, ' ', 1)::bigint as capture_id, w.last_moment
     from otc_internal.history_week as w
-    cross join lateral (select otc_internal.captures_of(week - 7 * lookback, week) as captures) as now
+    cross join lateral (select otc_internal.follows_from(next_capture.metric, week - 7 * lookback, week) as captures) as now
     cross join lateral (select c as capture from unnest(now.captures) as c where c <> all (w.captures)) as a
     where
         w.metric = next_capture.metric and w.week_ending = week and not w.is_complete and w.captures <@ now.captures
@@ -395,7 +437,7 @@ begin
             w.metric = continue_history.metric and w.week_ending = week
             and (
                 w.is_complete or new_keys <> '{}' or exists (select from stale)
-                or w.captures <> otc_internal.captures_of(week - 7 * lookback, week)
+                or w.captures <> otc_internal.follows_from(continue_history.metric, week - 7 * lookback, week)
             );
         return;
     end if;
@@ -428,7 +470,7 @@ begin
         ) then new_keys end
     where new_keys <> '{}';
     update otc_internal.history_week as w
-    set last_moment = since.observed_at, captures = otc_internal.captures_of(week - 7 * lookback, week)
+    set last_moment = since.observed_at, captures = otc_internal.follows_from(continue_history.metric, week - 7 * lookback, week)
     where w.metric = continue_history.metric and w.week_ending = week;
 end
 $$;

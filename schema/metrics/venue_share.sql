@@ -24,6 +24,8 @@ create table if not exists otc.venue_share (
     share_change_1w_pts numeric(7, 4), -- market_share_pct less that of one week before, in percentage points
     share_change_4w_pts numeric(7, 4), -- of four weeks before
     share_change_13w_pts numeric(7, 4), -- of thirteen
+    total_notional numeric(34, 6), -- dollars; null where a record lacks it
+    avg_trade_size numeric(30, 6), -- shares a trade; null without trades
     computed_at timestamptz not null default now(),
     unique nulls not distinct (week_ending, tier, scope, mpid, firm_crd, venue_name)
 );
@@ -71,6 +73,7 @@ venue as (
         max(venue_name) as venue_name, -- the last by alphabet, should a venue have several in a week
         sum(volume) as total_volume,
         sum(trades) as total_trades,
+        case when count(*) = count(notional) then sum(notional) end as total_notional,
         case when grouping(tier) = 0 then sum(symbols_on_tier) else sum(symbols) end as symbol_count
     from named
     group by grouping sets (
@@ -98,6 +101,7 @@ ranked as (
         venue_name,
         total_volume,
         total_trades::bigint as total_trades,
+        total_notional,
         symbol_count::int as symbol_count,
         coalesce(round(100 * total_volume / nullif(scope_volume, 0), 4), 0) as market_share_pct,
         rank() over (partition by week_ending, tier, scope order by total_volume desc)::int as rank
@@ -110,7 +114,7 @@ known as (
     union all
     select
         week_ending, tier, scope, mpid, firm_crd, venue_name,
-        total_volume, total_trades, symbol_count, market_share_pct, rank
+        total_volume, total_trades, total_notional, symbol_count, market_share_pct, rank
     from otc.venue_share
     where
         at is null
@@ -143,6 +147,8 @@ select
     n.market_share_pct - before.market_share_pct as share_change_1w_pts,
     n.market_share_pct - before_4.market_share_pct as share_change_4w_pts,
     n.market_share_pct - before_13.market_share_pct as share_change_13w_pts,
+    n.total_notional,
+    round(n.total_volume / nullif(n.total_trades, 0), 6) as avg_trade_size,
     now() as computed_at
 from numbered as n
 left join numbered as before

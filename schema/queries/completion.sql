@@ -17,3 +17,13 @@ inner join otc.symbol_summary as s on s.week_ending = n.week_ending and s.tier =
 where starts_with(upper(s.symbol), upper(%(start)s))
 order by name
 limit %(limit)s;
+
+-- name: completed_venues
+-- MPIDs and CRD numbers of the newest weeks' venues that begin with a text, in any case.
+select distinct coalesce(mpid, firm_crd::text) as name
+from otc.venue_share
+where
+    week_ending > (select max(s.week_ending) from otc.venue_share as s) - 42
+    and starts_with(upper(coalesce(mpid, firm_crd::text)), upper(%(start)s))
+order by name
+limit %(limit)s;

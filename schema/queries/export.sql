@@ -53,13 +53,17 @@ where
 group by tier, symbol;
 
 -- name: partition_moments
--- When the partitions of some weeks were first known, and first with both venue types.
-select tier, max(least(observed_at, otc.published_at(published_on))) as available_at
-from otc.capture_order
-where
-    (is_first or is_first_of_all)
-    and week_ending between %(first)s::date and %(week_ending)s::date
-    and least(observed_at, otc.published_at(published_on)) <= coalesce(%(at)s::timestamptz, 'infinity')
+-- When the partitions of some weeks were first known, and first with both venue types; and when volumes were imported.
+select tier, max(available_at) as available_at
+from (
+    select tier, least(observed_at, otc.published_at(published_on)) as available_at
+    from otc.capture_order
+    where (is_first or is_first_of_all) and week_ending between %(first)s::date and %(week_ending)s::date
+    union all
+    select null, m.at
+    from otc_internal.import_moments(%(first)s::date, %(week_ending)s::date, %(dataset)s) as m
+) as known
+where available_at <= coalesce(%(at)s::timestamptz, 'infinity')
 group by tier;
 
 -- name: some_rows

@@ -32,6 +32,13 @@ from otc.{table}(%(at)s, %(first)s, %(last)s)
 where week_ending between %(first)s and %(last)s
 {conditions};
 
+-- name: derived_rows
+-- Rows that a function computes on demand; `table` is the function.
+select {columns}
+from otc.{table}(%(at)s, %(first)s, %(last)s, %(symbols)s::text[])
+where week_ending between %(first)s and %(last)s
+{conditions};
+
 -- name: history_rows
 -- Rows of a table's history.
 select {columns}

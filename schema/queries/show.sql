@@ -219,3 +219,26 @@ left join concentration as c
     and c.known_from <= p.known_from and coalesce(c.known_until, 'infinity') > p.known_from
 where s.volume is not null
 order by p.week_ending, p.known_from;
+
+-- name: symbol_off_exchange
+-- A symbol's weeks against all trading, where consolidated volume is imported, newest first; without a moment as stored.
+with share as (
+    select o.*
+    from generate_series(%(first)s::date, %(last)s::date, '7 days') as week
+    inner join otc.off_exchange_share as o on o.week_ending = week::date and o.symbol = %(symbol)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.off_exchange_share_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and %(at)s::timestamptz is not null
+)
+select
+    week_ending,
+    source,
+    consolidated_volume,
+    off_exchange_volume,
+    off_exchange_share_pct,
+    ats_share_pct,
+    is_above_100,
+    jump_factor
+from share
+order by week_ending desc, source;

@@ -69,6 +69,8 @@ select
     s.share_change_13w_pts,
     s.total_volume,
     s.total_trades,
+    s.avg_trade_size,
+    s.total_notional,
     s.symbol_count,
     (
         select max(c.published_on) from otc.capture as c

@@ -53,9 +53,9 @@ class Publisher:
 
     def publish(self) -> list[str]:
         """Publish to the end; return each table of the lake that differs from its history."""
-        lake.publish(resources.database(), Folder(self._folder), catalog.tables())
+        lake.publish(resources.database(), Folder(self._folder), catalog.stored())
         faults = self.faults()
-        for table in catalog.tables():
+        for table in catalog.stored():
             rows = [row for entry in self._entries() if entry["table"] == table for row in self._read(entry)[0]]
             expected = stored(f"select * from otc.{table}_history")
             names = [name for name in (expected or [{}])[0] if name not in {"tier", "week_ending"}]

@@ -14,12 +14,12 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.errors import Invalid
-from otcpipe.export import lake, tables, target
+from otcpipe.export import lake, target
 from otcpipe.export.target import Folder
 from otcpipe.metrics import history
 from otcpipe.records import Partition
 from tests.audit.test_as_of import random_captures, text
-from tests.export.test_export import same, stored
+from tests.export.test_export import STORED, same, stored
 from tests.packaging.documents import example
 from tests.support.pipeline import WEEK, drive, observe
 
@@ -64,7 +64,7 @@ def moments(environment: dict[str, str]) -> list[datetime]:
 
 
 def publish(root: target.Target) -> int:
-    return lake.publish(resources.database(), root, tables())
+    return lake.publish(resources.database(), root, STORED)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -98,7 +98,7 @@ def in_duckdb(root: Path, table: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("read", [in_polars, in_duckdb])
 def test_the_lake_read_back_equals_the_tables(read: Any, moments: list[datetime], tmp_path: Path) -> None:
     assert publish(Folder(tmp_path)) > 0
-    for table in tables():
+    for table in STORED:
         rows = read(tmp_path, table)
         names = list(stored(f"select * from otc.{table}_history limit 1")[0])
         assert same(rows, names) == same(stored(f"select * from otc.{table}_history"), names), table

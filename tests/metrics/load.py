@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from otcpipe import resources
 from otcpipe.datasets import TIERS, WEEKLY
-from otcpipe.metrics import completion, definitions
+from otcpipe.metrics import catalog, completion
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -37,13 +37,16 @@ def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
 
 
 def tables(at: datetime | None = None) -> dict[str, list[Row]]:
-    """The rows of each metric, without computed_at, in one order; with a moment, as known then."""
+    """The rows of each metric and derived table, without computed_at, in one order; with a moment, as known then."""
     completion.complete(resources.database())
-    source = sql.SQL("select * from otc.{}") if at is None else sql.SQL("select * from otc.{}_as_of(%(at)s)")
+    stored, known = sql.SQL("select * from otc.{}"), sql.SQL("select * from otc.{}_as_of(%(at)s)")
+    sources = dict.fromkeys(catalog.tables(), stored if at is None else known)
+    del sources[catalog.RECORDS]
+    sources |= {name: known for name, table in catalog.tables().items() if table.is_derived}
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"], row_factory=dict_row) as connection:
         return {
-            metric.name: ordered(connection.execute(source.format(sql.SQL(metric.name)), {"at": at}).fetchall())
-            for metric in definitions.metrics()
+            name: ordered(connection.execute(source.format(sql.SQL(name)), {"at": at}).fetchall())
+            for name, source in sources.items()
         }
 
 

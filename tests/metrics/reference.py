@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 from tests.metrics.records import (
@@ -30,7 +31,6 @@ def symbol_summary(records: list[Record], loaded: Loaded) -> Iterator[Row]:
             members = of_scope(all_members, scope)
             if symbol is None or not members or not matches(loaded[week, tier], scope):
                 continue
-            notionals = [record.notional for record in members]
             ats = volume(of_scope(members, "ATS"))
             yield {
                 "week_ending": week,
@@ -39,7 +39,7 @@ def symbol_summary(records: list[Record], loaded: Loaded) -> Iterator[Row]:
                 "scope": scope,
                 "total_volume": rounded(volume(members), 6),
                 "total_trades": trades(members),
-                "total_notional": None if None in notionals else sum(n for n in notionals if n is not None),
+                "total_notional": _dollars(members),
                 "venue_count": len(by_venue(members)),
                 "avg_trade_size": rounded(volume(members) / trades(members), 6) if trades(members) else None,
                 "ats_fraction": rounded(ats / volume(members), 6) if scope == "ALL" and volume(members) else None,
@@ -76,6 +76,8 @@ def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
                 "market_share_pct": share,
                 "rank": rank,
                 "rank_change": before[venue] - rank if venue in before else None,
+                "total_notional": _dollars(own),
+                "avg_trade_size": rounded(volume(own) / trades(own), 6) if trades(own) else None,
             } | {
                 f"share_change_{back}w_pts": None if other is None else share - other
                 for back, other in earlier.items()
@@ -162,6 +164,12 @@ def _level(hhi: Fraction, upper: Fraction, moderate: int, concentrated: int) -> 
         for index in (hhi, upper)
     }
     return levels.pop() if len(levels) == 1 else "indeterminate"
+
+
+def _dollars(records: list[Record]) -> Decimal | None:
+    """The sum of notionals; None if a record lacks it."""
+    notionals = [record.notional for record in records if record.notional is not None]
+    return sum(notionals, Decimal(0)) if len(notionals) == len(records) else None
 
 
 def _ranks(venues: dict[Venue, list[Record]]) -> dict[Venue, int]:

@@ -23,10 +23,14 @@ from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION, Partition
 from otcpipe.report import charts, formatting
 from otcpipe.stack import Supervisor
+from otcpipe.volumes.imports import MARKET
 from otcpipe.weeks import due_at
 from tests.conftest import place
 from tests.export.test_export import stored
+from tests.metrics.test_market_share import computed
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe
+from tests.volumes.samples import market_file, traded
+from tests.volumes.test_imports import put
 
 ROOT = Path(__file__).parents[2]
 FIRST, WEEKS, WEEKLY = date(2026, 3, 6), 4, timedelta(days=7)
@@ -34,7 +38,18 @@ LAST = FIRST + (WEEKS - 1) * WEEKLY
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>window.injected=1</script>"
 NOW = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
-SECTIONS = ("glance", "coverage", "split", "venues", "moves", "concentration", "restated", "largest", "method")
+SECTIONS = (
+    "glance",
+    "coverage",
+    "split",
+    "venues",
+    "gains",
+    "moves",
+    "concentration",
+    "restated",
+    "largest",
+    "method",
+)
 
 
 QUANTITIES = st.one_of(
@@ -102,7 +117,8 @@ def made(file: Path, week: date | None = None) -> Page:
     ]
     query = "select sum(total_volume) as volume from otc.symbol_summary where week_ending = %s and scope = %s"
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
-    return Page(file, text, tree, stored(query, made_week, scope)[0] | {"week": made_week})
+    market = stored("select * from otc.market_share where week_ending = %s and tape = 'ALL'", made_week)
+    return Page(file, text, tree, stored(query, made_week, scope)[0] | {"week": made_week, "market": market})
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +141,8 @@ def pages(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> dict
         ]
         partition = Partition(LAST, "T1")
         drive(observe(api_text(last, partition), partition, NOW - timedelta(days=1), "all"))
+        put(MARKET, market_file(traded(LAST - timedelta(days=4), LAST)), 150)
+        computed()
         found["whole"] = made(folder / "whole.html")
     with place(servers, folder / "partial"):
         drive(observe(file_text([("ABC", "AAAA", 10, 1)]), Partition(WEEK, "OTCE"), NOON))
@@ -152,6 +170,20 @@ def test_the_figures_are_those_of_the_tables(pages: dict[str, Page]) -> None:
     assert "12,345,678" in words(page, "restated")
     assert "1 AAAA" in words(page, "venues").replace("▲ up 2 ", "")
     assert "NMS Tier 1 ATS and non-ATS" in words(page, "coverage")
+    tile = f"Off-exchange share of all trading {page.totals['market'][0]['off_exchange_share_pct']:.1f}"
+    assert tile in words(page, "glance").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_gains_are_against_the_week_before(pages: dict[str, Page]) -> None:
+    said = words(pages["whole"], "gains")
+    gained, lost = said.split("Gained", 1)[1].split("Lost")[:2]
+    assert "NA AAAA 22.2 % +555.6" in gained.replace("\N{NO-BREAK SPACE}", " ")
+    assert "CCCC" in lost
+    assert "CCCC" not in gained
+    assert "in percent; darker is more" in said
+    assert "No ATS came, left or was renamed" in said
+    assert "Cboe Exchange, Inc." in pages["whole"].text
+    assert "Cboe" not in pages["partial"].text
 
 
 def test_what_is_missing_is_said_in_a_sentence(pages: dict[str, Page]) -> None:
@@ -160,6 +192,7 @@ def test_what_is_missing_is_said_in_a_sentence(pages: dict[str, Page]) -> None:
         "glance": "No week before this one is loaded with the same tiers",
         "split": "The captures of this week cover ATS volume only",
         "venues": "The week before is not loaded, so changes of rank are unknown",
+        "gains": "The week before is not loaded with the same tiers",
         "moves": "No liquid symbol has 4 weeks of records yet",
         "concentration": "No symbol had 1,000 trades this week",
         "restated": "No record of this week has changed",

@@ -10,11 +10,12 @@ COLUMNS = """
     select c.relname::text, a.attname::text, col_description(c.oid, a.attnum)
     from pg_class as c
     inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'otc'::regnamespace and c.relkind in ('r', 'v')
+    where c.relnamespace = 'otc'::regnamespace and (c.relkind in ('r', 'v') or c.relname = 'symbol_venue_share')
 """
 OBJECTS = """
-    select relname::text, obj_description(oid, 'pg_class') from pg_class
-    where relnamespace = 'otc'::regnamespace and relkind in ('r', 'v')
+    select relname::text, coalesce(obj_description(oid, 'pg_class'), obj_description(reltype, 'pg_type'))
+    from pg_class
+    where relnamespace = 'otc'::regnamespace and (relkind in ('r', 'v') or relname = 'symbol_venue_share')
     union all
     select proname::text, obj_description(oid, 'pg_proc') from pg_proc where pronamespace = 'otc'::regnamespace
 """

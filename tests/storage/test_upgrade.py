@@ -87,6 +87,7 @@ def query(text: str, *values: object) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+METRICS = ("average_print_price", "symbol_concentration", "symbol_rolling_avg", "symbol_summary", "venue_share")
 QUARTER = "select otc_internal.create_quarter('2025-11-14')"
 KEPT = {
     "records": "select count(*), count(ended_by), sum(share_volume)::bigint from otc.volume_record",
@@ -94,7 +95,7 @@ KEPT = {
     "runs": "select count(*) from otc.stage_run where state = 'done'",
     "letters": "select letter_id, state, reason from otc.letter",
     "accepted": "select week_ending::text, tier, reason from otc.acceptance",
-    **{f"{metric}": f"select count(*) from otc.{metric}" for metric in statements.metric_files()},
+    **{metric: f"select count(*) from otc.{metric}" for metric in METRICS},
 }
 
 

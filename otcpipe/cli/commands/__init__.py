@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.commands import collect, dlq, files, inspect, operate, read, repair
+from otcpipe.cli.commands import collect, dlq, files, inspect, operate, read, repair, venues, volumes
 from otcpipe.cli.commands.groups import Group
 
 typer_app = typer.Typer(
@@ -15,7 +15,15 @@ typer_app = typer.Typer(
     help="FINRA's weekly off-exchange volume: every version kept, every number provable.",
     epilog="Data: FINRA OTC (ATS & Non-ATS) Transparency. Exit codes: 1 failure, 2 usage, 3 a server is unreachable.",
 )
-for group in (collect.commands, inspect.commands, read.commands, files.commands, repair.commands):
+for group in (
+    collect.commands,
+    volumes.commands,
+    inspect.commands,
+    read.commands,
+    venues.commands,
+    files.commands,
+    repair.commands,
+):
     typer_app.add_typer(group)
 typer_app.add_typer(dlq.commands, name="dlq", rich_help_panel="Repair")
 typer_app.add_typer(operate.commands)

@@ -49,7 +49,9 @@ def metrics(incomplete: str) -> list[str]:
 
 def tables(incomplete: str) -> list[str]:
     """Return the tables to export that begin with a text."""
-    return _beginning(incomplete, ("venue_volume", *metrics("")))
+    from otcpipe.storage import sql
+
+    return _beginning(incomplete, ("venue_volume", *metrics(""), *sql.derived_files()))
 
 
 def described_tables(incomplete: str) -> list[str]:
@@ -67,6 +69,11 @@ def weeks(incomplete: str) -> list[str]:
 def symbols(incomplete: str) -> list[str]:
     """Return the symbols of the newest weeks that begin with a text, in any case."""
     return _stored("completed_symbols", incomplete)
+
+
+def venues(incomplete: str) -> list[str]:
+    """Return the MPIDs and CRD numbers of the newest weeks' venues that begin with a text, in any case."""
+    return _stored("completed_venues", incomplete)
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:

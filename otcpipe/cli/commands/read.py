@@ -90,35 +90,6 @@ def top(
 
 @commands.listing(
     examples=(
-        "otcpipe venues",
-        "otcpipe venues --week 2025-11-14 --tier T1 --scope all",
-    ),
-)
-def venues(
-    *,
-    week: Week = None,
-    tier: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIER",
-            autocompletion=completion.venue_tiers,
-            help="T1, T2, OTCE or ALL_TIERS; default: ALL_TIERS if loaded.",
-        ),
-    ] = None,
-    scope: Scope = "ATS",
-    limit: Annotated[int | None, limit_of("Number of venues; default: all.")] = None,
-    as_of: AsOf = None,
-    as_json: Json = False,
-    as_csv: Csv = False,
-) -> None:
-    """Rank the venues of a week by share, with changes from one, four and thirteen weeks before."""
-    from otcpipe.cli.venues import venues
-
-    venues(week, tier, scope, limit, as_of, chosen(as_json=as_json, as_csv=as_csv))
-
-
-@commands.listing(
-    examples=(
         "otcpipe tables",
         "otcpipe tables symbol_concentration",
     ),

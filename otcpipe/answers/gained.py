@@ -1,0 +1,42 @@
+"""Who gained share, and where: a week or a quarter compared with the one before."""
+
+from dataclasses import asdict
+from datetime import date
+
+from otcpipe.answers.venue_profile import find, own_scope
+from otcpipe.metrics import gains
+from otcpipe.metrics.gains import Market, Venue
+from otcpipe.storage.postgres import Database, Row
+
+
+def gained(
+    database: Database,
+    text: str | None,
+    week: date | None,
+    tier: str | None,
+    scope: str | None,
+    limit: int,
+    *,
+    is_quarter: bool,
+) -> Row:
+    """Compare a week, by default the newest, with the one before, or its calendar quarter with the quarter before.
+
+    `rows` has the symbols in which a venue gained and lost most, `limit` of each; without a venue all venues. `later`
+    and `earlier` are the weeks that are compared. Raises Invalid if no such venue is stored.
+    """
+    with database.transaction() as transaction:
+        names = find(transaction, text) if text else []
+        one = Venue(names[0]["mpid"], names[0]["firm_crd"]) if names else None
+        scope = scope or (own_scope(one) if one else "ATS")
+        asked: Row = {"week_ending": week, "tier": tier, "scope": scope}
+        last = asked | (transaction.row("venue_week", **asked) or {})
+        compared = gains.Comparison(Market(last["tier"] or "ALL_TIERS", scope), [], [])
+        if last["week_ending"]:
+            compare = gains.compare_quarters if is_quarter else gains.compare_weeks
+            compared = compare(transaction, compared.market, last["week_ending"])
+        rows: list[Row] = []
+        if compared.is_possible:
+            rows = (
+                gains.by_symbol(transaction, compared, one, limit) if one else gains.by_venue(transaction, compared)
+            )
+        return asdict(compared) | {"venue_name": names[0]["venue_name"] if names else None, "rows": rows}

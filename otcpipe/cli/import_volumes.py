@@ -1,0 +1,91 @@
+"""Import files of the volume of all trading, and compute what follows from them."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.progress import Progress
+
+from otcpipe import resources, weeks
+from otcpipe.cli.console import console, say
+from otcpipe.cli.import_checks import read_file
+from otcpipe.errors import Invalid, TooSoon
+from otcpipe.stages.compute import compute
+from otcpipe.storage import gz
+from otcpipe.storage.keys import sha256
+from otcpipe.text.counting import counted
+from otcpipe.volumes import imports
+from otcpipe.volumes.imports import Import
+
+FIRST_DAY = date(2000, 1, 1)
+
+
+def import_volumes(paths: list[Path], dataset: str, source: str, observed_at: str | None) -> None:
+    """Check all files, then store and apply each that is new. Raises Invalid before anything has changed."""
+    now = resources.settings().now()
+    moment = weeks.parse_moment(observed_at, now) if observed_at else None
+    files = [(path, *_check(path, dataset, source, now)) for path in paths]
+    due = {
+        week
+        for path, content, rows, warning in files
+        for week in _import(path, content, rows, warning, dataset, source, moment, now)
+    }
+    if due:
+        _compute(sorted(due), imports.METRICS[dataset])
+
+
+def _check(path: Path, dataset: str, source: str, now: datetime) -> tuple[bytes, pa.Table, str | None]:
+    try:
+        content = gz.expand(read_file(path))
+        rows, warning = imports.read(dataset, source, content)
+        last, first = pc.max(rows["day"]).as_py(), pc.min(rows["day"]).as_py()
+        if not FIRST_DAY <= first <= last <= weeks.today(now):
+            raise Invalid(f"It has days from {first} to {last}; they must be in {FIRST_DAY.year} or later, and past.")
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}.") from None
+    except Invalid as error:
+        raise Invalid(f"{path}: {error}") from None
+    return content, rows, warning
+
+
+def _import(
+    path: Path,
+    content: bytes,
+    rows: pa.Table,
+    warning: str | None,
+    dataset: str,
+    source: str,
+    moment: datetime | None,
+    now: datetime,
+) -> list[date]:
+    """Store a file and apply it; return the weeks whose metric is due."""
+    database, objects, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
+    span = pc.min_max(rows["day"]).as_py()
+    what = f"{path.name}: {counted(rows.num_rows, 'row')}, days from {span['min']} to {span['max']}, of {source}"
+    digest = sha256(content)
+    known = imports.known(database, dataset, source, digest, moment)
+    if known:
+        say(f"{what}: already imported, observed at {known['observed_at']:%Y-%m-%d %H:%M:%S} UTC; nothing to do.")
+        return []
+    one = Import(dataset, source, digest, moment or now)
+    imports.store(objects, prefix, one, content)
+    due = imports.apply(database, objects, prefix, one, rows)
+    say(f"{what}: imported.")
+    if warning:
+        say(f"Warning: {path.name}: {warning}")
+    return due
+
+
+def _compute(due: list[date], metric: str) -> None:
+    """Compute the weeks, or leave those that are busy to the workers."""
+    left = 0
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        for week in progress.track(due, description=metric):
+            try:
+                compute(resources.database(), week)
+            except TooSoon:
+                left += 1
+    say(f"Computed {metric} of {counted(len(due) - left, 'week')}.")
+    if left:
+        say(f"{counted(left, 'week')} that workers compute at this moment are left to them.")

@@ -1,0 +1,124 @@
+"""Files of all trading are read exactly, and refused whole, with a line, for one bad value."""
+
+import io
+from datetime import date
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otcpipe.errors import Invalid
+from otcpipe.volumes import consolidated, market
+from tests.volumes.samples import HEADER, Traded, market_file, traded, volume_file
+
+MONDAY = date(2025, 11, 10)
+ROWS = [
+    Traded(MONDAY, "NYSE (N)", (Decimal(1), Decimal(2), Decimal("3.5"))),
+    Traded(MONDAY, "FINRA / Nasdaq TRF Carteret (DQ)", (Decimal(10), Decimal(0), Decimal(4))),
+]
+
+
+def test_a_row_of_the_market_is_three_by_tape() -> None:
+    table, warning = market.read(market_file(ROWS).encode())
+    found = {(row["participant_code"], row["tape"]): row["shares"] for row in table.to_pylist()}
+    assert found == {
+        ("N", "A"): 1,
+        ("N", "B"): 2,
+        ("N", "C"): Decimal("3.5"),
+        ("DQ", "A"): 10,
+        ("DQ", "B"): 0,
+        ("DQ", "C"): 4,
+    }
+    assert warning is None
+    assert {row["day"] for row in table.to_pylist()} == {MONDAY}
+
+
+def test_a_total_that_is_not_the_sum_of_its_tapes_is_a_warning() -> None:
+    text = market_file(ROWS).replace("10,0,4,14,", "10,0,4,15,")
+    assert market.read(text.encode())[1] == "In 1 rows Total Shares is not the sum of the tapes, which are used."
+
+
+def test_american_dates_and_columns_in_another_order_are_read() -> None:
+    assert market.read(market_file(ROWS).replace("2025-11-10", "11/10/2025").encode())[0]["day"][0].as_py() == MONDAY
+    lines = [line.split(",") for line in market_file(ROWS).splitlines()]
+    turned = "\n".join(",".join(reversed(cells)) for cells in lines)
+    assert market.read(turned.encode())[0].equals(market.read(market_file(ROWS).encode())[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "It is not a CSV file"),
+        ("<html>\n<body>\n", "It has no column 'Day'"),
+        (HEADER + "\n", "It has no rows"),
+        (market_file(ROWS).replace("NYSE (N)", "NYSE"), "Line 2: the participant 'NYSE' has no code"),
+        (market_file(ROWS).replace("2025-11-10", "2025-02-30"), "Line 2: Day '2025-02-30' is not a date"),
+        (market_file(ROWS).replace("3.5", "many", 1), "Line 2: Tape C Shares 'many' is not a number"),
+        (market_file(ROWS).replace("3.5", "-3", 1), "Line 2: Tape C Shares '-3' is not a number"),
+        (market_file([*ROWS, ROWS[0]]), "It has two rows of 2025-11-10, N, A"),
+    ],
+)
+def test_what_is_not_a_file_of_the_market_is_one_sentence(text: str, words: str) -> None:
+    with pytest.raises(Invalid, match=words.replace("(", r"\(")):
+        market.read(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("vendor", "finra"),
+    [
+        *[("BRK.B", "BRK.B"), ("BRK/B", "BRK.B"), ("BRK-B", "BRK.B"), ("BRKB", "BRKB"), ("AAPL", "AAPL")],
+        *[("KKR$D", "KKR$D"), ("KKRpD", "KKR$D"), ("KKR-PD", "KKR$D"), ("KKR.PR.D", "KKR$D"), ("TYp", "TY$")],
+        *[("ABC.WS", "ABC.W"), ("ABC-U", "ABC.U"), ("NA", "NA"), ("abc", "abc")],
+    ],
+)
+def test_symbols_are_spelled_as_finra_does(vendor: str, finra: str) -> None:
+    assert consolidated.spelled(pa.array([vendor])).to_pylist() == [finra]
+
+
+VOLUMES = st.decimals(min_value=0, max_value=10**12, places=6, allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(st.sampled_from(["NA", "AAPL", "BRK.B", "ON"]), VOLUMES, min_size=1))
+def test_csv_and_parquet_hold_the_same(volumes: dict[str, Decimal]) -> None:
+    rows = [(symbol, MONDAY, volume) for symbol, volume in volumes.items()]
+    expected = [
+        {"day": MONDAY, "symbol": symbol, "source": "S", "volume": volume} for symbol, volume in volumes.items()
+    ]
+    assert consolidated.read(volume_file(rows).encode(), "S").to_pylist() == expected
+    sink = io.BytesIO()
+    columns = {"Symbol": list(volumes), "date": [MONDAY] * len(rows), "volume": list(volumes.values())}
+    pq.write_table(pa.table(columns), sink)
+    assert consolidated.read(sink.getvalue(), "S").to_pylist() == expected
+
+
+def test_floats_and_timestamps_of_parquet_are_read() -> None:
+    sink = io.BytesIO()
+    days = pa.array([MONDAY], pa.date32()).cast(pa.timestamp("ns"))
+    pq.write_table(pa.table({"symbol": ["AAPL"], "date": days, "volume": [24306145.1234567]}), sink)
+    [row] = consolidated.read(sink.getvalue(), "S").to_pylist()
+    assert (row["day"], row["volume"]) == (MONDAY, Decimal("24306145.123457"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"symbol,date\nA,2025-11-10\n", "It has no column 'volume'"),
+        (b"symbol,date,volume\n,2025-11-10,1\n", "Line 2: symbol '' is empty"),
+        (b"symbol,date,volume\nA,2025-11-10,1\nA,2025-11-10,2\n", "It has two rows of 2025-11-10, A"),
+        (b"symbol,date,volume\nA,2025-11-10,NaN\n", "Line 2: volume 'NaN' is not a number"),
+        (b"PAR1 and nothing else", "It is not a Parquet file"),
+        (b"\xff\xfe\x00", "It is not a text file in UTF-8"),
+    ],
+)
+def test_what_is_not_a_file_of_volumes_is_one_sentence(content: bytes, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        consolidated.read(content, "S")
+
+
+def test_a_generated_year_is_read_whole() -> None:
+    rows = traded(date(2025, 1, 1), date(2025, 12, 31))
+    table, warning = market.read(market_file(rows).encode())
+    assert (table.num_rows, warning) == (3 * len(rows), None)
