@@ -11,6 +11,7 @@ from otcpipe.cli.output import write
 from otcpipe.pipeline import oddities, planning, recovery, synchronization
 from otcpipe.pipeline.recovery import Finding
 from otcpipe.text.counting import counted
+from otcpipe.volumes import imports
 
 
 def reconcile(form: Form, *, stale: bool, is_dry: bool) -> None:
@@ -23,6 +24,8 @@ def reconcile(form: Form, *, stale: bool, is_dry: bool) -> None:
     if not stale:
         _drop_impossible(is_dry=is_dry, form=form)
     count = synchronization.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
+    if not is_dry:
+        imports.restore(resources.database(), resources.store(), prefix, say)
     if count and form is Form.TABLE:
         say(f"{counted(count, 'decision')} {'would be ' if is_dry else ''}copied between S3 and Postgres.")
     found = []

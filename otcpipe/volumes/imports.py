@@ -11,7 +11,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otcpipe.errors import Damaged
+from otcpipe.errors import Damaged, Invalid
 from otcpipe.metrics import definitions
 from otcpipe.storage import arrow, gz
 from otcpipe.storage.keys import sha256
@@ -123,11 +123,14 @@ def restore(database: Database, objects: ObjectStore, prefix: str, warn: Callabl
 
     `warn` receives a sentence for each that cannot be read.
     """
+    with database.transaction() as transaction:
+        known = {row["key"] for name in METRICS for row in transaction.rows("volume_imports", dataset=name)}
+    missing = [one for one in _stored(objects, prefix, warn) if one.key(prefix) not in known]
     weeks: set[date] = set()
-    for one in sorted(_stored(objects, prefix, warn), key=lambda one: (one.observed_at, one.key(prefix))):
+    for one in sorted(missing, key=lambda one: (one.observed_at, one.key(prefix))):
         try:
             rows, _ = read(one.dataset, one.source, _content(objects, prefix, one))
-        except (Damaged, ValueError) as error:
+        except (Invalid, Damaged, ValueError) as error:
             warn(f"The import {one.key(prefix)} cannot be read: {error}")
             continue
         weeks |= {*apply(database, objects, prefix, one, rows)}
@@ -140,7 +143,10 @@ def _stored(objects: ObjectStore, prefix: str, warn: Callable[[str], object]) ->
             continue
         try:
             values = json.loads(objects.get(key))
-            yield Import(**values | {"observed_at": datetime.fromisoformat(values["observed_at"])})
+            one = Import(**values | {"observed_at": datetime.fromisoformat(values["observed_at"])})
+            if one.dataset not in METRICS or one.key(prefix) != key:
+                raise ValueError("its manifest does not belong to its key")
+            yield one
         except (Damaged, ValueError, KeyError, TypeError) as error:
             warn(f"The import {key} cannot be read: {error}")
 

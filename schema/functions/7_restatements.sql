@@ -314,7 +314,9 @@ begin
             ) order by p.week_ending, p.tier, p.scope)
             from before as b
             full join after as a
-                on a.row ->> 'week_ending' = b.row ->> 'week_ending' and a.row ->> 'scope' = b.row ->> 'scope'
+                on a.row ->> 'week_ending' = b.row ->> 'week_ending'
+                and coalesce(a.row ->> 'scope', '') = coalesce(b.row ->> 'scope', '')
+                and coalesce(a.row ->> 'source', '') = coalesce(b.row ->> 'source', '')
                 and coalesce(a.row ->> 'tier', '') = coalesce(b.row ->> 'tier', '')
             cross join lateral jsonb_to_record(coalesce(a.row, b.row)) as p (week_ending date, tier text, scope text)
             where a.row is distinct from b.row
