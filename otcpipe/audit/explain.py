@@ -71,14 +71,17 @@ def explain(
 
 
 def _chosen(transaction: Transaction, metric: str | None) -> list[definitions.Metric]:
-    """Return the metrics that are by symbol, or only the named one."""
+    """Return the metrics that are by symbol and not deferred, which would need a year; or only the named one."""
     names = [one.name for one in definitions.metrics()]
     by_symbol = {row["metric"] for row in transaction.rows("by_symbol", metrics=names)}
     metric = metric and metric.casefold()
     if metric and metric not in by_symbol:
         why = "is by venue, not by symbol" if metric in names else "is not a metric"
         raise Invalid(f"{metric} {why}; choose from {', '.join(sorted(by_symbol))}.")
-    return [one for one in definitions.metrics() if one.name in ({metric} if metric else by_symbol)]
+    metrics = definitions.metrics()
+    return [
+        one for one in metrics if (one.name == metric if metric else one.name in by_symbol and not one.is_deferred)
+    ]
 
 
 def _rows(

@@ -5,6 +5,8 @@ from pathlib import Path
 from otcpipe import report as _report
 from otcpipe import resources, weeks
 from otcpipe.cli.console import say
+from otcpipe.cli.history import complete_if_possible
+from otcpipe.report.gather import UNUSUAL
 from otcpipe.storage import files
 
 
@@ -14,9 +16,11 @@ def report(week: str | None, file: Path | None) -> None:
     now = settings.now()
     if file:
         files.check(file)
-    friday, page = _report.make(
-        resources.database(), weeks.parse_week(week, now) if week else None, now, tiers=settings.tiers
-    )
+    asked = weeks.parse_week(week, now) if week else None
+    chosen = _report.week_of(resources.database(), asked)
+    if chosen:
+        complete_if_possible(UNUSUAL, chosen)
+    friday, page = _report.make(resources.database(), asked, now, tiers=settings.tiers)
     file = file or Path(f"otc-week-{friday}.html")
     files.write(file, page.encode())
     say(f"The week ending {friday} is in {file}, {file.stat().st_size / 1000:,.0f} kB: open it in a browser.")

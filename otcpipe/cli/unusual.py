@@ -5,7 +5,7 @@ from otcpipe.answers import ranking
 from otcpipe.cli.captions import partitions
 from otcpipe.cli.console import print_table, say, say_all, whole
 from otcpipe.cli.form import Form
-from otcpipe.cli.history import complete
+from otcpipe.cli.history import complete_if_possible
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
@@ -34,7 +34,7 @@ def unusual(asked: Row, form: Form) -> None:
     with resources.database().transaction() as transaction:
         friday = ranking.summarized(transaction, asked["week_ending"], asked["tier"], asked["scope"])
     if friday:
-        complete([METRIC], friday, friday)
+        complete_if_possible(METRIC, friday)
     with resources.database().transaction() as transaction:
         rows = transaction.rows("top_unusual", **(asked | {"week_ending": friday}))
         is_incomplete = ranking.is_incomplete(transaction, METRIC, friday) if friday else False
@@ -51,7 +51,7 @@ def unusual(asked: Row, form: Form) -> None:
     say(f"Scope {asked['scope']}, the week against the 13 weeks before: {first if rows else none}.")
     if rows:
         print_table(COLUMNS, [_shown(row) for row in rows])
-    pending = "The metrics that it reads are being computed: the numbers may change." if is_incomplete else None
+    pending = "This week is still to be completed: the numbers may change." if is_incomplete else None
     say_all([pending, ATTRIBUTION])
 
 

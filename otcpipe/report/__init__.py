@@ -7,11 +7,11 @@ from typing import Any
 from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
-from otcpipe.report.gather import gather
+from otcpipe.report.gather import gather, week_of
 from otcpipe.report.rendering import environment
 from otcpipe.storage.postgres import Database
 
-__all__ = ["make", "variables"]
+__all__ = ["make", "variables", "week_of"]
 
 
 def make(

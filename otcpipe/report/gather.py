@@ -12,10 +12,12 @@ from otcpipe.storage import sql
 from otcpipe.storage.postgres import Database, Row, Transaction
 
 LIQUID_TRADES = 1000  # a week: FINRA names a firm from 200 trades a day
+LIQUID_SHARES = 10_000  # a trading day, in the median of 13 weeks
 LIQUID_WEEKS = 4  # of six must have records, for a meaningful mean
 HISTORY_WEEKS = 13
 FEW, MORE, MOST = 10, 15, 100  # rows of the lists
 ALL_TIERS = "ALL_TIERS"
+UNUSUAL = "symbol_unusual"
 
 
 def gather(database: Database, asked: date | None, now: datetime, wanted: Collection[str]) -> dict[str, Any] | None:
@@ -27,6 +29,14 @@ def gather(database: Database, asked: date | None, now: datetime, wanted: Collec
         if asked and not found:
             loaded.require(transaction, asked)
         return _week(transaction, found["week_ending"], states, now, wanted) if found else None
+
+
+def week_of(database: Database, asked: date | None) -> date | None:
+    """Return the week that the page is of, by default the newest with all tiers; None if nothing counts."""
+    with database.transaction() as transaction:
+        found = transaction.row("report_week", week_ending=asked)
+        week: date | None = found["week_ending"] if found else None
+        return week
 
 
 def _week(
@@ -41,7 +51,8 @@ def _week(
     largest = transaction.rows("report_largest", **asked, limit=MOST)
     moves = transaction.rows("report_moves", **liquid, liquid_weeks=LIQUID_WEEKS)
     concentration = transaction.rows("report_concentration", **liquid)
-    symbols = sorted({row["symbol"] for row in [*largest, *moves, *concentration]})
+    unusual = transaction.rows("top_unusual", **asked, tier=None, floor=LIQUID_SHARES, limit=MORE)
+    symbols = sorted({row["symbol"] for row in [*largest, *moves, *concentration, *unusual]})
     return {
         "week": week,
         "monday": week - timedelta(days=4),
@@ -50,6 +61,10 @@ def _week(
         "tier_names": TIERS,
         "liquid_trades": LIQUID_TRADES,
         "liquid_weeks": LIQUID_WEEKS,
+        "liquid_shares": LIQUID_SHARES,
+        "unusual": unusual,
+        "is_unusual_incomplete": UNUSUAL
+        in {row["metric"] for row in transaction.rows("incomplete_metrics", first=week, last=week)},
         "sums": sums,
         "symbol_count": transaction.rows("report_symbol_count", **asked)[0]["symbols"],
         "coverage": coverage.coverage(transaction, states, week, now, wanted),

@@ -129,18 +129,25 @@ def _has_pending_records(database: Database, week: date) -> bool:
 def find_differences(database: Database, week: date) -> tuple[dict[str, list[Row]], set[str]]:
     """Return a few wrong rows of each metric, and the metrics that are due.
 
-    Computes the week as a worker does, then rolls back, so that nothing changes.
+    Computes the week as a worker does, then rolls back, so that nothing changes. A deferred metric that is to be
+    completed is in neither.
     """
     with database.transaction() as transaction:
         transaction.rows("lock_week", week=week, reach=max_lookahead(), space=LOCKS)
         aggregates.build_in(transaction, week)
         found = {}
-        for metric in metrics():
+        incomplete = _incomplete(transaction, week)
+        for metric in (one for one in metrics() if one.name not in incomplete):
             found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)
             if found[metric.name]:  # the next metric must not read wrong rows
                 _store_one(week, transaction, metric.name)
         # read last: records that changed meanwhile have marked the week, and no worker can clear the mark
         waiting = {row["metric"] for row in transaction.rows("due_metrics", week=week)}
+        found = {name: rows for name, rows in found.items() if name not in _incomplete(transaction, week)}
         transaction.connection.rollback()
     database.maintain("vacuum_sums")
     return found, waiting
+
+
+def _incomplete(transaction: Transaction, week: date) -> set[str]:
+    return {row["metric"] for row in transaction.rows("incomplete_metrics", first=week, last=week)}

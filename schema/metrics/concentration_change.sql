@@ -1,4 +1,4 @@
--- concentration_change: why a symbol's concentration differs from the week before, and how far apart its bounds are, all tiers
+-- concentration_change: why a symbol's concentration differs from the week before, and how wide its bounds are, all tiers
 -- together. The change of the index is the sum of three parts: venues that entered, venues that left, and the shares that moved
 -- among those that stayed. A venue is its MPID, else its CRD number, else its name.
 -- The index of the named venues alone is normalized: 0 where all are equal, 1 where one has all. The bounds differ in what the

@@ -78,7 +78,5 @@ limit 5;
 select * from otc_internal.differing_metric(%(metric)s, %(week)s);
 
 -- name: due_metrics
--- Metrics of a week that are due or incomplete.
-select metric from otc_internal.metric_due where week_ending = %(week)s
-union
-select metric from otc.incomplete_week where week_ending = %(week)s;
+-- Metrics of a week that are due.
+select distinct metric from otc_internal.metric_due where week_ending = %(week)s;

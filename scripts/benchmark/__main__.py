@@ -45,6 +45,7 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         yield from _history(asked)
         stages = list(_stages(asked, folder))
         yield from stages
+        yield from _signals(asked, next(line.cost for line in stages if line.name == "compute"))
         yield from _again(asked, next(line.floor for line in stages if line.name == "persist"))
         yield Line("a record with its indexes", room=stagewise.room())
         times = 1 if asked.small else 5
@@ -111,6 +112,12 @@ def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     floors = stagewise.floor(carried, contents, folder)
     for name, cost in costs.items():
         yield Line(name, cost, _rows(contents), floors[name], stagewise.MEANING[name])
+
+
+def _signals(asked: argparse.Namespace, compute: Cost) -> Iterator[Line]:
+    [week] = {one.week_ending for one in weeks.partitions(asked.history)}
+    for name, cost in stagewise.signals(week).items():
+        yield Line(f"{name} of a week", cost, floor=compute, floor_is="compute, all of it")
 
 
 def _again(asked: argparse.Namespace, floor: Cost | None) -> Iterator[Line]:

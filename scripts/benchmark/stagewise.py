@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
 from benchmark import floors, weeks
 from benchmark.measure import Cost, measured
 from otcpipe import resources
+from otcpipe.metrics import completion, definitions
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.execution import StageExecutor
 from otcpipe.pipeline.ledger import Run
@@ -18,6 +19,7 @@ from otcpipe.storage import objects, observations
 from otcpipe.weeks import published_on
 
 Costs = dict[str, Cost]
+SPLITS = "symbol_split"
 OBSERVED = datetime(2025, 1, 6, 12, tzinfo=UTC)
 
 
@@ -85,6 +87,19 @@ MEANING = {
     "persist": "bare COPY with the same indexes",
     "compute": "one GROUP BY of the week's records",
 }
+
+
+def signals(week: date) -> Costs:
+    """Return the cost of splits, which compute includes, and of each deferred metric, which it does not."""
+    costs: Costs = {SPLITS: Cost()}
+    with measured(costs[SPLITS]), resources.database().transaction() as transaction:
+        transaction.rows("plan_for_a_week")
+        lookback = definitions.named(SPLITS).lookahead_weeks
+        transaction.rows("store_metric", metric=SPLITS, week=week, lookback=lookback)
+    for name in (metric.name for metric in definitions.metrics() if metric.is_deferred):
+        with measured(costs.setdefault(name, Cost())):
+            completion.complete(resources.database(), [name], week, week)
+    return costs
 
 
 ROOM = b"""

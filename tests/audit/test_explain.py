@@ -66,7 +66,9 @@ def test_a_real_index_down_to_the_lines_of_finras_file(explain: Explain, sql: Sq
     assert sql("select digest from otc.capture") == [(capture["digest"],)]
 
 
-def test_an_average_is_explained_by_six_weeks_and_every_scope_is_proven(explain: Explain, sql: Sql) -> None:
+def test_an_average_is_explained_by_the_weeks_that_it_reads_and_every_scope_is_proven(
+    explain: Explain, sql: Sql
+) -> None:
     for back in range(7):
         partition = Partition(WEEK - timedelta(days=7 * back), "T1")
         rows: list[dict[str, object]] = [{"totalWeeklyShareQuantity": 100 + back}, FIRM, {"MPID": "BBBB"}]
@@ -76,9 +78,9 @@ def test_an_average_is_explained_by_six_weeks_and_every_scope_is_proven(explain:
     drive(observe(revised, T1, NOON + timedelta(days=1)))
     sql("update otc.capture set request_ids = '{x,y,z}' where source = 'api'")
     (found,) = json.loads(explain("ABC", "--week", WEEK, "--metric", "symbol_rolling_avg", "--json")[1])
-    assert len({record["week_ending"] for record in found["records"]}) == 6
-    assert len(found["records"]) == 18
-    assert [proof["agrees"] for proof in found["proofs"]] == [True] * 18
+    assert len({record["week_ending"] for record in found["records"]}) == 7  # six, and those that would show a split
+    assert len(found["records"]) == 21
+    assert [proof["agrees"] for proof in found["proofs"]] == [True] * 21
     assert [capture["request_ids"] for capture in found["captures"] if capture["source"] == "file"] == [[]]
     out = explain("ABC", "--week", WEEK, "--metric", "symbol_summary")[1]
     assert "from FINRA's API in 3 requests, observed 2025-12-20 12:00:00 UTC, SHA-256" in out
@@ -108,7 +110,7 @@ def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:
             "BRKpB",
             "--metric",
             "beta",
-        ): "beta is not a metric; choose from average_print_price, symbol_concentration, symb",
+        ): "beta is not a metric; choose from average_print_price, concentration_change, symb",
         ("BRKpB", "--metric", "venue_share"): "venue_share is by venue, not by symbol",
     }.items():
         code, out, error = explain(*arguments, "--week", WEEK)

@@ -41,7 +41,7 @@ def test_symbols_are_ranked_by_distance_up_or_down_above_a_floor_of_liquidity(he
 
 def test_it_says_what_the_week_is_compared_with(here: Here) -> None:
     found = here("top", "--by", "unusual", "--floor", 2).stdout
-    assert f"Week ending {WEEKS[13]}: T1 published" in found
+    assert f"Week ending {WEEKS[13]}, published: T1 2025" in found
     assert "against the 13 weeks before: the first 2 symbols, up or down, of those with a median of 2 shares" in found
     assert "may change" not in found
     assert "has 8 weeks with records among the 13 before" in here("top", "--by", "unusual").stdout
@@ -55,7 +55,7 @@ def test_a_week_that_must_wait_is_marked(here: Here) -> None:
         transaction.connection.execute(
             "insert into otc_internal.deferred_week values (%s, 'symbol_unusual')", [WEEKS[13]]
         )
-    assert "are being computed: the numbers may change." in here("top", "--by", "unusual", "--floor", 2).stdout
+    assert "is still to be completed: the numbers may change." in here("top", "--by", "unusual", "--floor", 2).stdout
 
 
 def test_a_floor_of_another_order_is_refused(here: Here) -> None:

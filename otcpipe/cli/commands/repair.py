@@ -174,7 +174,9 @@ def explain(
     metric: Annotated[
         str | None,
         typer.Option(
-            metavar="METRIC", autocompletion=completion.metrics, help="One metric; default: all that are by symbol."
+            metavar="METRIC",
+            autocompletion=completion.metrics,
+            help="One metric; default: all by symbol that are not deferred.",
         ),
     ] = None,
     as_of: AsOf = None,
