@@ -4,7 +4,7 @@
 -- the symbol that was set aside.
 -- Shares of the weeks before a split are multiplied by its ratio, so that a split is no trend: see symbol_split.
 -- formula: avg_6w = sum over six weeks / weeks with records; volume_vs_avg_pct = 100 (current - avg) / avg
--- reaches: 7, over stored rows only
+-- reaches: 8, over stored rows only
 -- reads: symbol_split, symbol_summary
 
 -- name: table

@@ -1,11 +1,11 @@
 -- symbol_split: a split of a symbol's shares, inferred from the feed: the average price of a share jumps by a usual ratio, and
 -- the dollars traded a day stay about the same. A fall of the price with a surge of trading is no split.
--- The jump is from the week before, when prices before it are steady: within a quarter of each other. Or it is from two weeks
--- before, when the split fell within the week between, whose price then lies between. Only prices up to the week itself count, so
+-- The jump is from the week before or, when the split fell within that week, whose price then lies between, from the one before
+-- it. The two weeks up to the jump have prices within a quarter of each other: one that was moving is no sign of a split. Only prices up to the week itself count, so
 -- that a split in the middle of a week is found a week later.
 -- Scope ALL is looked at first, then ATS, then NON_ATS.
 -- formula: ratio = the usual ratio nearest to price_before / price_after, within 8 %
--- reaches: 2, over stored rows only
+-- reaches: 3, over stored rows only
 -- reads: average_print_price, symbol_summary
 
 -- name: table
@@ -28,10 +28,10 @@ create or replace function otc.symbol_split_as_of(
 with price as (
     select week_ending, symbol, scope, average_price
     from otc.average_print_price
-    where at is null and week_ending between first_week - 14 and last_week
+    where at is null and week_ending between first_week - 21 and last_week
     union all
     select week_ending, symbol, scope, average_price
-    from otc.average_print_price_as_of(at, first_week - 14, last_week)
+    from otc.average_print_price_as_of(at, first_week - 21, last_week)
     where at is not null
 ),
 jump as (
@@ -46,19 +46,25 @@ jump as (
     from price as now
     inner join price as before
         on before.week_ending = now.week_ending - 7 and before.symbol = now.symbol and before.scope = now.scope
-    left join price as two_before
+    inner join price as two_before
         on two_before.week_ending = now.week_ending - 14
         and two_before.symbol = now.symbol and two_before.scope = now.scope
+    left join price as three_before
+        on three_before.week_ending = now.week_ending - 21
+        and three_before.symbol = now.symbol and three_before.scope = now.scope
     cross join lateral (
         select false as is_mixed
         where
             greatest(now.average_price, before.average_price) > 1.35 * least(now.average_price, before.average_price)
-            and coalesce(abs(two_before.average_price - before.average_price) <= 0.25 * before.average_price, true)
+            and abs(two_before.average_price - before.average_price) <= 0.25 * before.average_price
         union all
         select true
         where
-            before.average_price > 1.08 * now.average_price and two_before.average_price > 1.08 * before.average_price
-            or now.average_price > 1.08 * before.average_price and before.average_price > 1.08 * two_before.average_price
+            abs(three_before.average_price - two_before.average_price) <= 0.25 * two_before.average_price
+            and (
+                before.average_price > 1.08 * now.average_price and two_before.average_price > 1.08 * before.average_price
+                or now.average_price > 1.08 * before.average_price and before.average_price > 1.08 * two_before.average_price
+            )
     ) as j
     where
         now.week_ending between first_week and last_week
@@ -84,10 +90,10 @@ matched as (
 summary as not materialized (
     select week_ending, symbol, scope, volume_per_day
     from otc.symbol_summary
-    where at is null and week_ending between first_week - 14 and last_week
+    where at is null and week_ending between first_week - 21 and last_week
     union all
     select week_ending, symbol, scope, volume_per_day
-    from otc.symbol_summary_as_of(at, first_week - 14, last_week)
+    from otc.symbol_summary_as_of(at, first_week - 21, last_week)
     where at is not null
 ),
 traded as (

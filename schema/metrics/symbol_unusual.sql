@@ -5,7 +5,7 @@
 -- Shares of the weeks before a split are multiplied by its ratio: see symbol_split.
 -- streak: calendar weeks in a row, up to this one, above (positive) or below (negative) median_13w; at most 53.
 -- formula: ratio = volume a day / median; robust_z = (volume a day - median) / (1.4826 x the median absolute deviation)
--- reaches: 54, over stored rows only, deferred
+-- reaches: 55, over stored rows only, deferred
 -- reads: symbol_split, symbol_summary
 
 -- name: table

@@ -85,17 +85,19 @@ def _weeks(records: list[Record], loaded: Loaded, scope: str) -> dict[tuple[date
 
 def _split(weeks: Mapping[tuple[date, str], Week], week: date, symbol: str) -> Row | None:
     now = weeks[week, symbol]
-    before, two_before = (weeks.get((week - back * WEEK, symbol)) for back in (1, 2))
-    if before is None or not now.price or not before.price:
+    before, two_before, three_before = (weeks.get((week - back * WEEK, symbol)) for back in (1, 2, 3))
+    if before is None or two_before is None or not now.price or not before.price:
         return None
-    past = two_before.price if two_before else before.price
+    past = two_before.price
     is_sudden = max(now.price, before.price) > Fraction("1.35") * min(now.price, before.price)
     if is_sudden and abs(past - before.price) <= STEADY * before.price:
         found = _jump(before, now, None)
         if found:
             return found
     prices = [now.price, before.price, past]
-    if two_before and any(a > NEAR * b and b > NEAR * c for a, b, c in (prices, prices[::-1])):
+    if three_before is None or abs(three_before.price - past) > STEADY * past:
+        return None
+    if any(a > NEAR * b and b > NEAR * c for a, b, c in (prices, prices[::-1])):
         return _jump(two_before, now, before)
     return None
 

@@ -142,9 +142,10 @@ def test_prices_that_move_by_themselves_are_no_split(found: World, symbol: str) 
 @given(ratio=st.sampled_from(splits.RATIOS), price=st.integers(100, 10**6), size=st.integers(10**3, 10**6))
 def test_every_usual_ratio_is_recognized_at_any_price(ratio: Fraction, price: int, size: int) -> None:
     dollars = Decimal(price * size * 5)
-    weeks = [(WEEKS[0], Decimal(size * 5)), (WEEKS[1], rounded(size * 5 * ratio, 6))]
+    old, new = Decimal(size * 5), rounded(size * 5 * ratio, 6)
+    weeks = [(WEEKS[2], old), (WEEKS[3], old), (WEEKS[4], new)]
     records = [ats("A", shares, week_ending=week, notional=dollars) for week, shares in weeks]
     per_day = {week: dollars / trading_days(week) for week, _ in weeks}
     assert max(per_day.values()) < 2 * min(per_day.values())
     (row,) = splits.split_rows(records, {(week, "T1"): "all" for week, _ in weeks})
-    assert (row["week_ending"], row["ratio"]) == (WEEKS[1], rounded(ratio, 12))
+    assert (row["week_ending"], row["ratio"]) == (WEEKS[4], rounded(ratio, 12))
