@@ -139,7 +139,11 @@ begin
         coalesce(string_agg(quote_ident(attname), ', ') filter (
             where attname in ('trend', 'concentration_level', 'concentration_level_2023', 'rank')
         ), ''),
-        case when bool_or(attname = 'symbol') then 'symbol' else 'coalesce(mpid, firm_crd::text, venue_name)' end
+        case
+            when bool_or(attname = 'symbol') then 'symbol'
+            when bool_or(attname = 'mpid') then 'coalesce(mpid, firm_crd::text, venue_name)'
+            else 'null::text'
+        end
     into columns, of_symbols, word, called
     from pg_attribute
     where attrelid = format('otc.%I', metric)::regclass and attnum > 0 and not attisdropped and attname <> 'computed_at';

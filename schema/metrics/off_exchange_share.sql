@@ -79,18 +79,25 @@ share as (
     inner join otc.trading_week as d on d.week_ending = c.week_ending and d.trading_days = c.days
     inner join traded as t on t.week_ending = c.week_ending and t.symbol = c.symbol
 ),
-before as ( -- the week before is read from its stored rows
-    select week_ending, symbol, source, fraction from share
+known as ( -- the week before is read from its stored rows
+    select * from share
     union all
-    select week_ending, symbol, source, off_exchange_volume / nullif(consolidated_volume, 0)
+    select week_ending, symbol, source, null, null, null, off_exchange_volume / nullif(consolidated_volume, 0), null
     from otc.off_exchange_share
     where at is null and week_ending = first_week - 7
 ),
+beside as ( -- no join, so that the records of one symbol are read for it alone
+    select *, lag(week_ending) over by_symbol as week_before, lag(fraction) over by_symbol as fraction_before
+    from known
+    window by_symbol as (partition by symbol, source order by week_ending)
+),
 jump as (
-    select s.*, greatest(s.fraction / nullif(b.fraction, 0), b.fraction / nullif(s.fraction, 0)) as factor
-    from share as s
-    left join before as b on b.week_ending = s.week_ending - 7 and b.symbol = s.symbol and b.source = s.source
-    where s.week_ending between first_week and last_week
+    select *,
+        case when week_before = week_ending - 7 then
+            greatest(fraction / nullif(fraction_before, 0), fraction_before / nullif(fraction, 0))
+        end as factor
+    from beside
+    where week_ending between first_week and last_week
 )
 select
     week_ending,

@@ -128,8 +128,8 @@ def _percent(part: Fraction | None, whole: Fraction, places: int) -> Decimal | N
 def computed() -> None:
     """Compute what the imports made due, as the command does."""
     with resources.database().transaction() as transaction:
-        due = transaction.rows("due_weeks", first=date.min, last=date.max)
-    for row in due:
+        due = transaction.connection.execute("select distinct week_ending from otc_internal.metric_due").fetchall()
+    for row in sorted(due, key=lambda one: one["week_ending"]):
         compute(resources.database(), row["week_ending"])
 
 
