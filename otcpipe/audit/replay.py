@@ -11,7 +11,7 @@ from otcpipe.errors import Damaged, Invalid
 from otcpipe.records import Partition
 from otcpipe.stages import apply, evidence, persist
 from otcpipe.stages.evidence import Evidence
-from otcpipe.storage import keys
+from otcpipe.storage import keys, raw_bytes
 from otcpipe.storage.keys import Key
 from otcpipe.storage.postgres import Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
@@ -73,11 +73,11 @@ def _capture(
     verdict.findings += evidence.check_observation(store, fetched, capture)
     try:
         if capture["normalized_key"] is None:
-            evidence.content(store, raw)
+            raw_bytes.proven(store, raw)
             verdict.notes.append(f"Capture {number} is still being processed: see `otcpipe status`.")
             return None
         if evidence.is_stale(raw, capture["normalized_key"]):
-            evidence.content(store, raw)
+            raw_bytes.proven(store, raw)
             verdict.notes.append(f"Capture {number} was made by older code: `otcpipe reconcile --stale` redoes it.")
             return None
         found = recompute(raw)

@@ -6,8 +6,7 @@ from itertools import groupby
 
 from otcpipe.audit import raw_lines
 from otcpipe.audit.raw_lines import Line
-from otcpipe.stages import evidence
-from otcpipe.storage import keys
+from otcpipe.storage import keys, raw_bytes
 from otcpipe.storage.postgres import Row
 from otcpipe.storage.s3 import ObjectStore
 
@@ -41,7 +40,7 @@ def _by_raw_key(records: Sequence[Row]) -> list[list[Row]]:
 
 def _traced(store: ObjectStore, prefix: str, symbol: str, records: Sequence[Row]) -> list[TracedRecord]:
     """Pair each record with the first line that matches: a later line of the same identity was rejected."""
-    content = evidence.content(store, keys.parse(records[0]["raw_key"], prefix))
+    content = raw_bytes.proven(store, keys.parse(records[0]["raw_key"], prefix))
     found = raw_lines.of_symbol(content, symbol)
     traced = [
         TracedRecord(record, next((line for line in found if line.matches(record)), None)) for record in records

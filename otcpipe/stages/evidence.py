@@ -8,10 +8,10 @@ from itertools import product
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from otcpipe.errors import Damaged, Invalid
+from otcpipe.errors import Damaged
 from otcpipe.quality import reconciliation
 from otcpipe.stages import normalize, parse, versions
-from otcpipe.storage import objects
+from otcpipe.storage import objects, raw_bytes
 from otcpipe.storage.keys import Key
 from otcpipe.storage.postgres import Row
 from otcpipe.storage.s3 import ObjectStore
@@ -44,17 +44,9 @@ def follows(raw: Key, key: str) -> bool:
     return any(key == str(_normalized_key(raw, *pair)) for pair in pairs)
 
 
-def content(store: ObjectStore, raw: Key) -> bytes:
-    """Return the uncompressed bytes of a raw key; raises Damaged if they do not match the key."""
-    try:
-        return objects.raw(store, raw)
-    except Invalid as error:
-        raise Damaged(str(raw), f"cannot be expanded: {error}".removesuffix(".")) from error
-
-
 def recompute(store: ObjectStore, raw: Key) -> Evidence:
     """Run the pure stages on the raw bytes; raises Damaged if the bytes do not match their key."""
-    text = content(store, raw)
+    text = raw_bytes.proven(store, raw)
     table = parse.rows(text)
     rows = normalize.rows(table, raw.partition)
     key = _normalized_key(raw, versions.PARSE, versions.NORMALIZE)
@@ -108,7 +100,7 @@ def _fetched_bytes(store: ObjectStore, key: Key) -> Iterator[str]:
     """Yield what is wrong with the fetched bytes, which may be missing, since the raw object has the same."""
     if store.exists(str(key)):
         try:
-            content(store, key)
+            raw_bytes.proven(store, key)
         except Damaged as damage:
             yield str(damage)
 

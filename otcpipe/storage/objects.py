@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Damaged
 from otcpipe.records import Manifest
-from otcpipe.storage import gz
-from otcpipe.storage.keys import Key, sha256
+from otcpipe.storage import gz, raw_bytes
+from otcpipe.storage.keys import Key
 from otcpipe.storage.s3 import ObjectStore
 from otcpipe.text.tables import REJECT, Normalized
 
@@ -32,20 +32,12 @@ def manifest(content: bytes) -> Manifest:
     return Manifest(**values | {"observed_at": observed_at, "request_ids": tuple(values["request_ids"])})
 
 
-def raw(store: ObjectStore, key: Key) -> bytes:
-    """Return the uncompressed bytes of a raw key; raises Damaged if their SHA-256 is not the one in the key."""
-    content = gz.expand(store.get(str(key)))
-    if sha256(content) != key.digest:
-        raise Damaged(str(key), "does not match the SHA-256 in its key")
-    return content
-
-
 def put_raw(store: ObjectStore, key: Key, content: bytes) -> bool:
     """Store raw bytes unless the key exists, and return whether they were stored; a damaged object is replaced."""
     if store.put_once(str(key), gz.compress(content)):
         return True
     try:
-        raw(store, key)
+        raw_bytes.raw(store, key)
     except Damaged:
         store.discard(str(key))
         return store.put_once(str(key), gz.compress(content))
