@@ -1,7 +1,7 @@
 """A symbol's numbers with the lines of stored files behind them, as one object."""
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 
 from otcpipe.audit.explain import Explanation, explain
 from otcpipe.audit.tracing import TracedRecord
@@ -12,10 +12,18 @@ from otcpipe.storage.s3 import ObjectStore
 OF_CAPTURE = ("capture_id", "source", "observed_at", "raw_key", "digest", "request_ids")
 
 
-def proof(database: Database, store: ObjectStore, prefix: str, symbol: str, week: date, metric: str | None) -> Row:
-    """Explain a symbol's week as one object; raises as `explain` does."""
-    found = explain(database, store, prefix, symbol, week, metric)
-    return as_object(symbol, found) | {"week_ending": week}
+def proof(
+    database: Database,
+    store: ObjectStore,
+    prefix: str,
+    symbol: str,
+    week: date,
+    metric: str | None,
+    at: datetime | None = None,
+) -> Row:
+    """Explain a symbol's week as one object, with `at` as known then; raises as `explain` does."""
+    found = explain(database, store, prefix, symbol, week, metric, at)
+    return as_object(symbol, found) | {"week_ending": week, "as_of": at}
 
 
 def as_object(symbol: str, found: Explanation) -> Row:

@@ -75,13 +75,17 @@ async def all_revisions(answer: Answer, symbol: asked.Text = "", week: asked.Wee
 
 
 @router.get("/explain", response_model=List, tags=["symbols"])
-async def explain(answer: Answer, symbol: asked.Symbol, week: asked.Week, metric: asked.Text = "") -> Response:
+async def explain(
+    answer: Answer, symbol: asked.Symbol, week: asked.Week, metric: asked.Text = "", as_of: asked.AsOf = ""
+) -> Response:
     """Return one object: a symbol's metrics of a week, and the lines of stored files that they follow from."""
     name, friday = asked.text(symbol, "a symbol"), asked.required_week(week)
-    prefix = resources.settings()["S3_PREFIX"]
-    return await answer(
-        lambda database: [proof(database, resources.store(), prefix, name, friday, metric or None)], is_slow=True
-    )
+    prefix, at = resources.settings()["S3_PREFIX"], asked.moment(as_of)
+
+    def find(database: Database) -> list[Row]:
+        return [proof(database, resources.store(), prefix, name, friday, metric or None, at)]
+
+    return await answer(find, at, is_slow=True)
 
 
 @router.get("/top", response_model=List, tags=["weeks"])
@@ -92,16 +96,18 @@ async def top(
     tier: asked.Tier = "",
     scope: asked.Scope = "ATS",
     number: Count = 25,
+    as_of: asked.AsOf = "",
 ) -> Response:
     """Return the first symbols of a week by volume, change, hhi or ats-fraction."""
     of_week, order = asked.week(week), asked.order(by)
     of_tier, of_scope = asked.tier(tier), asked.scope(scope) or "ATS"
+    at = asked.moment(as_of)
 
     def find(database: Database) -> list[Row]:
         with database.transaction() as transaction:
-            return ranking.top(transaction, of_week, order, of_tier, of_scope, number)
+            return ranking.top(transaction, of_week, order, of_tier, of_scope, number, at)
 
-    return await answer(find)
+    return await answer(find, at, is_slow=at is not None)
 
 
 @router.get("/venues", response_model=List, tags=["venues"])

@@ -119,12 +119,13 @@ async def restatements(show: Show, week: asked.Week = "", symbol: asked.Text = "
 
 
 @router.get("/proof/{week}/{name:path}")
-async def proof_of(show: Show, week: str, name: str, metric: asked.Text = "") -> Response:
+async def proof_of(show: Show, week: str, name: str, metric: asked.Text = "", as_of: asked.AsOf = "") -> Response:
     """Show the formulas behind a symbol's numbers, and the lines of stored files that they follow from."""
     friday, ticker = asked.required_week(week), asked.text(name, "a symbol")
-    prefix = resources.settings()["S3_PREFIX"]
+    prefix, at = resources.settings()["S3_PREFIX"], asked.moment(as_of)
 
     def find(database: Database) -> dict[str, object]:
-        return proof(database, resources.store(), prefix, ticker, friday, metric or None)
+        found = proof(database, resources.store(), prefix, ticker, friday, metric or None, at)
+        return found | {"as_of_asked": as_of}
 
-    return await show("proof.html", find, is_slow=True)
+    return await show("proof.html", find, at, is_slow=True)

@@ -1,5 +1,6 @@
 """Bounded reading: few queries at once, each limited in time, by the role that writes nothing."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
@@ -14,6 +15,7 @@ from otcpipe.web.problems import Busy, Missing
 
 QUICK, SLOW = 6, 2  # queries at once
 PATIENCE = 10.0  # seconds that a question waits for its turn
+FRESH_SECONDS = 1.0
 LIMITS = {
     "role": reader.ROLE,
     "default_transaction_read_only": "on",
@@ -37,6 +39,7 @@ class Reading:
     def __init__(self, url: str) -> None:
         self._url = url
         self.database = Database(url, QUICK + SLOW, limits=LIMITS)
+        self._newest: tuple[float, Version | None] = (0.0, None)
         self._quick, self._slow = CapacityLimiter(QUICK), CapacityLimiter(SLOW)
 
     async def run(self, work: Callable[[], Result], *, is_slow: bool = False) -> Result:
@@ -58,10 +61,15 @@ class Reading:
             lane.release_on_behalf_of(borrower)
 
     def version(self) -> Version:
-        """Return the state of the stored data."""
-        with self.database.transaction() as transaction:
-            found = transaction.rows("data_version")[0]
-        return Version(found["version"], found["observed_at"] and found["observed_at"].isoformat())
+        """Return the state of the stored data, as it was at most a second ago."""
+        read_at, known = self._newest
+        if known is None or time.monotonic() - read_at > FRESH_SECONDS:
+            now = time.monotonic()
+            with self.database.transaction() as transaction:
+                found = transaction.rows("data_version")[0]
+            known = Version(found["version"], found["observed_at"] and found["observed_at"].isoformat())
+            self._newest = (now, known)
+        return known
 
     def check(self) -> None:
         """Raise OtcpipeError if the role that reads is missing, whose connections would only wait."""

@@ -16,6 +16,8 @@ from tests.web.conftest import FIRST_SEEN, HOSTILE, WEEK, Site
 COMMANDS = {
     "/api/v1/venues?scope=ALL&exact=1": ("venues", "--scope", "ALL"),
     "/api/v1/top?scope=ALL&exact=1&number=10": ("top", "--scope", "ALL"),
+    "/api/v1/top?scope=ALL&exact=1&number=10&as_of=2025-12-16": ("top", "--scope", "ALL", "--as-of", "2025-12-16"),
+    f"/api/v1/explain?symbol=AAPL&week={WEEK}&exact=1": ("explain", "AAPL", "--week", str(WEEK)),
     "/api/v1/revisions?exact=1": ("revisions",),
     "/api/v1/coverage?exact=1": ("coverage",),
 }

@@ -75,6 +75,9 @@ def test_a_number_leads_to_its_proof_in_stored_bytes(site: Site) -> None:
     assert "AAPL|Apple Inc" in proof
     assert re.search(r"SHA-256 [0-9a-f]{64}", proof)
     assert "sum of share_volume" in proof or "symbol_summary" in proof
+    then = site.get(f"{address}?as_of=2025-12-16").text
+    assert (then.count("2500|AAPL"), proof.count("2500|AAPL")) == (0, 1)
+    assert then.count("1000.5|AAPL") == proof.count("1000.5|AAPL") + 1
 
 
 def test_a_ticker_that_is_typed_leads_to_its_page_in_any_case(site: Site) -> None:
