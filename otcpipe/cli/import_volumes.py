@@ -11,12 +11,12 @@ from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
 from otcpipe.cli.import_checks import read_file
 from otcpipe.errors import Invalid, TooSoon
+from otcpipe.pipeline.volumes import imports
+from otcpipe.pipeline.volumes.imports import Import
 from otcpipe.stages.compute import compute
 from otcpipe.storage import gz
 from otcpipe.storage.keys import sha256
 from otcpipe.text.counting import counted
-from otcpipe.volumes import imports
-from otcpipe.volumes.imports import Import
 
 FIRST_DAY = date(2000, 1, 1)
 

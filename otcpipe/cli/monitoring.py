@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from otcpipe import logs, resources, settings
+from otcpipe import resources, settings
 from otcpipe.cli.console import say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -14,6 +14,7 @@ from otcpipe.errors import Invalid, Unreachable
 from otcpipe.monitoring import doctor, telemetry
 from otcpipe.monitoring.doctor import Finding
 from otcpipe.schedule.stop_signals import stop_signals
+from otcpipe.settings import logs
 
 
 def serve_telemetry() -> None:

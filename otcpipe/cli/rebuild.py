@@ -8,10 +8,10 @@ from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Unready
 from otcpipe.pipeline import planning, recovery, synchronization
+from otcpipe.pipeline.volumes import imports
 from otcpipe.records import Partition
 from otcpipe.storage import keys
 from otcpipe.text.counting import counted
-from otcpipe.volumes import imports
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.pipeline import oddities, planning, recovery, synchronization
 from otcpipe.pipeline.recovery import Finding
+from otcpipe.pipeline.volumes import imports
 from otcpipe.text.counting import counted
-from otcpipe.volumes import imports
 
 
 def reconcile(form: Form, *, stale: bool, is_dry: bool) -> None:

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from otcpipe import logs, resources, schedule
+from otcpipe import resources, schedule
 from otcpipe.broker import actors
 from otcpipe.cli import alert
 from otcpipe.cli.console import print_table, say
@@ -11,6 +11,7 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import OtcpipeError
+from otcpipe.settings import logs
 from otcpipe.weeks import NEW_YORK
 
 COLUMNS = {

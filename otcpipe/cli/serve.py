@@ -4,9 +4,10 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from otcpipe import logs, resources
+from otcpipe import resources
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
+from otcpipe.settings import logs
 
 
 def serve(host: str | None, port: int | None) -> None:

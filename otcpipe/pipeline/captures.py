@@ -3,7 +3,6 @@
 from dataclasses import asdict, replace
 from datetime import date, datetime
 
-from otcpipe import trading_calendar
 from otcpipe.errors import Permanent
 from otcpipe.metrics import loaded
 from otcpipe.records import Manifest, Partition
@@ -11,7 +10,7 @@ from otcpipe.stages import parse
 from otcpipe.storage.keys import Key, of_partition, sha256
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.storage.s3 import ObjectStore
-from otcpipe.weeks import published_on
+from otcpipe.weeks import published_on, trading_calendar
 
 DIGITS = 13  # hexadecimal, so that the id is exact even as a floating-point number
 

@@ -8,7 +8,7 @@ from otcpipe.datasets import WEEKLY
 from otcpipe.quality.gates import FATAL, MIN_COUNT, Finding
 from otcpipe.quality.measures import Measures, Neighbours
 from otcpipe.text.counting import counted
-from otcpipe.trading_calendar import trading_time
+from otcpipe.weeks.trading_calendar import trading_time
 
 USUAL_ROWS = {tier.name: tier.usual_rows for tier in WEEKLY.tiers}
 MIN_WEEKS = 4  # for a median

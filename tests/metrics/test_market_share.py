@@ -15,14 +15,14 @@ from otcpipe import resources
 from otcpipe.export import Request, export
 from otcpipe.metrics import catalog, definitions
 from otcpipe.metrics.history import build
+from otcpipe.pipeline.volumes.imports import CONSOLIDATED, MARKET
 from otcpipe.stages.compute import compute
-from otcpipe.volumes.imports import CONSOLIDATED, MARKET
 from tests.metrics.examples import WEEK, ats, firm, matching, only, told
 from tests.metrics.generate import History, history
 from tests.metrics.load import load, ordered, tables
 from tests.metrics.records import Loaded, Record, Row, groups, matches, of_scope, rounded, trading_days, volume
-from tests.volumes.samples import Traded, market_file, sessions, traded, volume_file
-from tests.volumes.test_imports import moment, put
+from tests.pipeline.volumes.samples import Traded, market_file, sessions, traded, volume_file
+from tests.pipeline.volumes.test_imports import moment, put
 
 pytestmark = pytest.mark.usefixtures("environment")
 TAPES = {"A": "A", "B": "B", "AB": "AB", "C": "C", "ALL": "ABC"}

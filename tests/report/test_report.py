@@ -20,17 +20,17 @@ from otcpipe import report, resources
 from otcpipe.cli import report as cli
 from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
+from otcpipe.pipeline.volumes.imports import MARKET
 from otcpipe.records import ATTRIBUTION, Partition
 from otcpipe.report import charts, formatting
 from otcpipe.stack import Supervisor
-from otcpipe.volumes.imports import MARKET
 from otcpipe.weeks import due_at
 from tests.conftest import place
 from tests.export.test_export import stored
 from tests.metrics.test_market_share import computed
+from tests.pipeline.volumes.samples import market_file, traded
+from tests.pipeline.volumes.test_imports import put
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe
-from tests.volumes.samples import market_file, traded
-from tests.volumes.test_imports import put
 
 ROOT = Path(__file__).parents[2]
 FIRST, WEEKS, WEEKLY = date(2026, 3, 6), 4, timedelta(days=7)

@@ -6,9 +6,10 @@ from contextlib import suppress
 import dramatiq
 from dramatiq.middleware import Middleware
 
-from otcpipe import logs, resources
+from otcpipe import resources
 from otcpipe.errors import Invalid
 from otcpipe.pipeline.ledger import Run
+from otcpipe.settings import logs
 
 
 class LogFields(Middleware):

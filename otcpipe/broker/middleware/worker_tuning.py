@@ -3,8 +3,8 @@
 import dramatiq
 from dramatiq.middleware import Middleware
 
-from otcpipe import trading_calendar
 from otcpipe.broker.patience import Patience
+from otcpipe.weeks import trading_calendar
 
 IDLE_MS = 100
 

@@ -30,7 +30,7 @@ def import_market(
 ) -> None:
     """Import the volume of the whole market by day and tape, from Cboe's yearly files: for market_share."""
     from otcpipe.cli.import_volumes import import_volumes
-    from otcpipe.volumes import imports
+    from otcpipe.pipeline.volumes import imports
 
     import_volumes(files, imports.MARKET, imports.CBOE, observed_at)
 
@@ -53,6 +53,6 @@ def import_volume(
 ) -> None:
     """Import symbols' consolidated volume by day, not adjusted for splits: for off_exchange_share."""
     from otcpipe.cli.import_volumes import import_volumes
-    from otcpipe.volumes import imports
+    from otcpipe.pipeline.volumes import imports
 
     import_volumes(files, imports.CONSOLIDATED, source, observed_at)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from otcpipe import logs, resources
+from otcpipe import resources
 from otcpipe.broker.actors import send
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from otcpipe.settings import load
+from otcpipe.settings import load, logs
 from tests.support.pipeline import WEEK, file_text, observe
 
 STAGES = [stage.name for stage in definition.PIPELINE[1:]]  # of an observation that is stored
@@ -31,7 +31,8 @@ LEAKS = [*SETTINGS.values(), PASSWORD, "http://user:hunter2@proxy.example/path"]
 FORGED = "x\n[2026-01-01 00:00:00] [PID 1] [MainThread] [root] [INFO] all is well\x1b[2J\u202e\r\u2028\udcff"
 SCRIPT = """
 import logging, sys, warnings
-from otcpipe import logs, settings
+from otcpipe import settings
+from otcpipe.settings import logs
 logs.configure(settings.load())
 logs.FIELDS.set({"run": "1", "stage": "cache", "tier": "T1", "week": "2025-11-14", "key": "raw/x"})
 log = logging.getLogger("elsewhere")

@@ -3,10 +3,10 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from otcpipe import trading_calendar
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Invalid
 from otcpipe.text.choices import choose
+from otcpipe.weeks import trading_calendar
 
 NEW_YORK = ZoneInfo("America/New_York")
 PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50

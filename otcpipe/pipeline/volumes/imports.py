@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from otcpipe.errors import Damaged, Invalid
 from otcpipe.metrics import definitions
+from otcpipe.pipeline.volumes import consolidated, market
 from otcpipe.storage import arrow, gz
 from otcpipe.storage.keys import sha256
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
-from otcpipe.volumes import consolidated, market
 
 MARKET, CONSOLIDATED = "market_volume", "consolidated_volume"
 METRICS = {MARKET: "market_share", CONSOLIDATED: "off_exchange_share"}

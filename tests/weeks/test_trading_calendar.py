@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe import trading_calendar
-from otcpipe.weeks import week_ending
+from otcpipe.weeks import trading_calendar, week_ending
 
 WEEKS = {
     "an ordinary week": (date(2025, 11, 14), 5, 0),

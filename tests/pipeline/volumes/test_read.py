@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otcpipe.errors import Invalid
-from otcpipe.volumes import consolidated, market
-from tests.volumes.samples import HEADER, Traded, market_file, traded, volume_file
+from otcpipe.pipeline.volumes import consolidated, market
+from tests.pipeline.volumes.samples import HEADER, Traded, market_file, traded, volume_file
 
 MONDAY = date(2025, 11, 10)
 ROWS = [

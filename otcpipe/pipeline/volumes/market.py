@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.errors import Invalid
-from otcpipe.volumes import columns
+from otcpipe.pipeline.volumes import columns
 
 TAPES = ("A", "B", "C")
 SHARES, NOTIONAL, TRADES = pa.decimal128(26, 6), pa.decimal128(30, 6), pa.int64()

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from otcpipe import resources
+from otcpipe.pipeline.volumes import imports
+from otcpipe.pipeline.volumes.imports import CBOE, CONSOLIDATED, MARKET, Import
 from otcpipe.storage.keys import sha256
-from otcpipe.volumes import imports
-from otcpipe.volumes.imports import CBOE, CONSOLIDATED, MARKET, Import
 from tests.metrics.examples import ats, told
 from tests.metrics.load import load
-from tests.volumes.samples import Traded, market_file, traded, volume_file
+from tests.pipeline.volumes.samples import Traded, market_file, traded, volume_file
 
 MONDAY, FRIDAY = date(2025, 11, 10), date(2025, 11, 14)
 Sql = Callable[..., list[tuple[Any, ...]]]

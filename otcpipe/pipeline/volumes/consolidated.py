@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from otcpipe.errors import Invalid
-from otcpipe.volumes import columns
+from otcpipe.pipeline.volumes import columns
 
 PARQUET = b"PAR1"
 NAMES = ("symbol", "date", "volume")
