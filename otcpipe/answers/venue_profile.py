@@ -11,7 +11,7 @@ from otcpipe.metrics.gains import Comparison, Market, Venue
 from otcpipe.storage.postgres import Database, Row, Transaction
 
 COMPARED_WEEKS = 13  # back; where that week is not loaded, the week before is compared
-MAX_CRD = 2**31 - 1
+CRD_DIGITS = 9  # at most, as in the feed
 
 
 def venue(
@@ -76,7 +76,7 @@ def own_scope(one: Venue) -> str:
 def find(transaction: Transaction, text: str) -> list[Row]:
     """Return the names of a venue, newest first; raises Invalid, which names similar venues, if none is stored."""
     is_number = text.isascii() and text.isdigit()
-    number = int(text) if is_number and int(text) <= MAX_CRD else None
+    number = int(text) if is_number and len(text) <= CRD_DIGITS else None
     names = transaction.rows("find_venue", mpid=None if is_number else text, firm_crd=number)
     if not names:
         near = _similar(transaction, text)

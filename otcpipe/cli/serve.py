@@ -16,8 +16,9 @@ def serve(host: str | None, port: int | None) -> None:
     logs.configure(settings)
     serving = _module("serving", "web")
     host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"])
+    server, listener = serving.prepare(settings, host, port)
     say(f"Pages and the API: {_address(host, port)}. Ctrl-C stops it.")
-    serving.serve(settings, host, port)
+    server.run([listener])
 
 
 def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
@@ -31,8 +32,9 @@ def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
         return
     logs.configure(settings)
     host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"]) + 1
+    server, listener = assistants.prepare(settings, host, port)
     say(f"Tools for assistants: {_address(host, port)}/mcp. Ctrl-C stops it.")
-    assistants.serve(settings, host, port)
+    server.run([listener])
 
 
 def _module(name: str, extra: str) -> Any:

@@ -20,12 +20,6 @@ def talk(settings: Settings) -> None:
     reading.close()
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Answer over HTTP until a stop signal; raises as `prepare` does."""
-    server, listener = prepare(settings, host, port)
-    server.run([listener])
-
-
 def prepare(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, socket.socket]:
     """Return a server of the tools at the path /mcp, and its socket; raises as `serving.prepare` does."""
     require_token(host, settings["WEB_TOKEN"])

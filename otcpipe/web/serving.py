@@ -15,12 +15,6 @@ MAX_CONNECTIONS, KEEP_ALIVE_SECONDS, STOP_SECONDS = 200, 10, 5
 BACKLOG = 128
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve pages and the API until a stop signal; raises as `prepare` does."""
-    server, listener = prepare(settings, host, port)
-    server.run([listener])
-
-
 def prepare(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, socket.socket]:
     """Return the server and the socket that it is to listen on.
 
@@ -62,4 +56,6 @@ def _listen(host: str, port: int) -> socket.socket:
             opened.pop_all()
     except OSError as error:
         raise Invalid(f"The pages cannot be served on {host}:{port}: {error.strerror}.") from None
+    except ValueError:
+        raise Invalid(f"The pages cannot be served on {host}:{port}: that is not the name of a host.") from None
     return listener
