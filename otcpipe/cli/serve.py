@@ -13,10 +13,10 @@ from otcpipe.settings import logs
 def serve(host: str | None, port: int | None) -> None:
     """Serve until a stop signal; raises Invalid if the packages of the extra are missing."""
     settings = resources.settings()
-    logs.configure(settings)
     serving = _module("serving", "web")
     host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"])
     server, listener = serving.prepare(settings, host, port)
+    logs.configure(settings)
     say(f"Pages and the API: {_address(host, port)}. Ctrl-C stops it.")
     server.run([listener])
 
@@ -30,9 +30,9 @@ def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
             raise Invalid("An assistant starts this command and talks to it; `otcpipe mcp --http` serves by address.")
         assistants.talk(settings)
         return
-    logs.configure(settings)
     host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"]) + 1
     server, listener = assistants.prepare(settings, host, port)
+    logs.configure(settings)
     say(f"Tools for assistants: {_address(host, port)}/mcp. Ctrl-C stops it.")
     server.run([listener])
 

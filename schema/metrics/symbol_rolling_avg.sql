@@ -20,7 +20,7 @@ create table if not exists otc.symbol_rolling_avg (
     weeks_in_window int not null, -- weeks with records of the symbol
     weeks_loaded int not null, -- weeks with all three tiers loaded
     is_complete boolean not null,
-    split_factor numeric, -- of shares of the first week; null without a split in the window
+    split_factor numeric(38, 12), -- of shares of the first week; null without a split in the window
     computed_at timestamptz not null default now(),
     primary key (week_ending, symbol, scope)
 );
@@ -67,7 +67,7 @@ split as (
     from otc.symbol_split_as_of(at, first_week - 35, last_week)
     where at is not null
 ),
-factor as ( -- what the shares of an earlier week are multiplied by
+factor as not materialized ( -- what the shares of an earlier week are multiplied by
     select
         target.week_ending,
         s.symbol,
@@ -144,7 +144,7 @@ select
     w.weeks::int as weeks_in_window,
     coalesce(n.weeks, 0) as weeks_loaded,
     coalesce(n.weeks, 0) = 6 as is_complete,
-    trim_scale(f.factor) as split_factor,
+    round(f.factor, 12)::numeric(38, 12) as split_factor,
     now() as computed_at
 from summed as w
 left join factor as f on f.week_ending = w.week_ending and f.symbol = w.symbol and f.back = 5

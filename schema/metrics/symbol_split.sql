@@ -25,7 +25,7 @@ create table if not exists otc.symbol_split (
 create or replace function otc.symbol_split_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_split language sql stable parallel safe as $$
-with price as (
+with price as not materialized ( -- so that one symbol reads only its own
     select week_ending, symbol, scope, average_price
     from otc.average_print_price
     where at is null and week_ending between first_week - 21 and last_week

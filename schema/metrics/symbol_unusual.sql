@@ -27,7 +27,7 @@ create table if not exists otc.symbol_unusual (
     robust_z_52w numeric(38, 2),
     percentile_52w numeric(5, 2),
     streak int,
-    split_factor numeric, -- of shares of 52 weeks before; null without a split
+    split_factor numeric(38, 12), -- of shares of 52 weeks before; null without a split
     computed_at timestamptz not null default now(),
     primary key (week_ending, symbol, scope)
 );
@@ -199,7 +199,7 @@ select
         ])
         when c.median_13 is not null then 0
     end as streak,
-    trim_scale(s.split_factor) as split_factor,
+    case when s.split_factor is not null then round(least(s.split_factor, 1e25), 12)::numeric(38, 12) end as split_factor,
     now() as computed_at
 from centred as c
 inner join otc.trading_week as t on t.week_ending = c.week_ending

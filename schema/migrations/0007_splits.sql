@@ -1,7 +1,7 @@
 -- Metrics over several weeks compare shares as they were after a split, and show its factor. All weeks are computed again.
 
 alter table if exists otc.symbol_rolling_avg
-add split_factor numeric,
+add split_factor numeric(38, 12),
 drop computed_at, -- the last column of every metric
 add computed_at timestamptz not null default now();
 

@@ -110,7 +110,7 @@ def test_what_is_not_there_is_one_sentence(explain: Explain) -> None:
             "BRKpB",
             "--metric",
             "beta",
-        ): "beta is not a metric; choose from average_print_price, concentration_change, symb",
+        ): "beta is not a metric; choose from average_print_price, concentration_change, ",
         ("BRKpB", "--metric", "venue_share"): "venue_share is by venue, not by symbol",
     }.items():
         code, out, error = explain(*arguments, "--week", WEEK)

@@ -19,7 +19,7 @@ from otcpipe.export.target import Folder
 from otcpipe.metrics import history
 from otcpipe.records import Partition
 from tests.audit.test_as_of import random_captures, text
-from tests.export.test_export import STORED, same, stored
+from tests.export.test_export import LONG, STORED, same, stored
 from tests.packaging.documents import example
 from tests.support.pipeline import WEEK, drive, observe
 
@@ -99,6 +99,9 @@ def in_duckdb(root: Path, table: str) -> list[dict[str, Any]]:
 def test_the_lake_read_back_equals_the_tables(read: Any, moments: list[datetime], tmp_path: Path) -> None:
     assert publish(Folder(tmp_path)) > 0
     for table in STORED:
+        if not stored(f"select from otc.{table}_history limit 1"):
+            assert table in LONG
+            continue
         rows = read(tmp_path, table)
         names = list(stored(f"select * from otc.{table}_history limit 1")[0])
         assert same(rows, names) == same(stored(f"select * from otc.{table}_history"), names), table

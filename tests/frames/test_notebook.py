@@ -21,6 +21,7 @@ from tests.conftest import changed_environment
 from tests.frames.conftest import WEEK
 
 TABLES = otcpipe.tables()["table"].tolist()
+EMPTY = {"symbol_split", "market_share", "off_exchange_share"}  # of these weeks
 AS_OF = "2025-12-20"
 WORK: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pct_change": lambda frame: frame["total_volume"].pct_change(),
@@ -66,7 +67,9 @@ def test_polars_and_duckdb_read_the_arrow_table_to_the_last_digit(table: str) ->
     assert pl.from_arrow(rows)[quantity].sum() == total
     with duckdb.connect() as connection:
         connection.register("rows_read", rows)
-        assert connection.execute(f'select sum("{quantity}") from rows_read').fetchone() == (total,)
+        assert connection.execute(f'select sum("{quantity}") from rows_read').fetchone() == (
+            total if len(frame) else None,
+        )
 
 
 def test_polars_shares_the_memory_of_the_arrow_table() -> None:
@@ -106,7 +109,7 @@ def test_a_session_that_can_only_read_gets_the_same_answers(
         session.execute("create temporary table refused ()")
     found = _answers(tmp_path / "reader")
     assert found == owners_answers
-    assert all(found[f"{table} None"] for table in TABLES)
+    assert {table for table in TABLES if not found[f"{table} None"]} <= EMPTY
 
 
 def test_a_server_that_is_down_is_one_sentence(two_real_weeks: dict[str, str]) -> None:

@@ -41,11 +41,11 @@ def test_the_readmes_query_gives_the_rows_that_are_printed_below_it() -> None:
 
 @pytest.mark.parametrize("metric", [metric.name for metric in definitions.metrics()])
 def test_a_metrics_frame_is_its_table(metric: str) -> None:
+    frame = otcpipe.read(metric, exact=True)
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"]) as connection:
         cursor = connection.execute(f"select * from otc.{metric}".encode())
         names = [column.name for column in cursor.description or []]
         rows = {row[:-1] for row in cursor}
-    frame = otcpipe.read(metric, exact=True)
     assert list(frame) == names[:-1]
     found = {tuple(None if pd.isna(cell) else plain(cell) for cell in row) for row in frame.itertuples(index=False)}
     assert found == rows

@@ -67,7 +67,7 @@ def shown(splits: Factors, week: date, weeks: int) -> Decimal | None:
     first = week - weeks * WEEK
     if not any(first < split <= week for split in splits):
         return None
-    return rounded(factor(splits, first, week), 24)
+    return rounded(factor(splits, first, week), 12)
 
 
 def _weeks(records: list[Record], loaded: Loaded, scope: str) -> dict[tuple[date, str], Week]:

@@ -89,4 +89,4 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, h
         file.truncate(1 << 40)
     done = here("import", path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "larger than 128 MiB, which no partition is" in done.stderr
+    assert "larger than 128 MiB, which is too much" in done.stderr
