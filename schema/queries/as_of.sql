@@ -146,6 +146,8 @@ select
     s.share_change_13w_pts,
     s.total_volume,
     s.total_trades,
+    s.avg_trade_size,
+    s.total_notional,
     s.symbol_count,
     (
         select max(c.published_on) from otc.capture_order as c
@@ -156,7 +158,8 @@ select
 from (
     select
         week_ending, tier, scope, rank, rank_change, mpid, firm_crd, venue_name, market_share_pct, share_change_1w_pts,
-        share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, symbol_count
+        share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, avg_trade_size,
+        total_notional, symbol_count
     from otc.venue_share_history
     where
         %(is_built)s and week_ending = %(week_ending)s
@@ -164,7 +167,8 @@ from (
     union all
     select
         week_ending, tier, scope, rank, rank_change, mpid, firm_crd, venue_name, market_share_pct, share_change_1w_pts,
-        share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, symbol_count
+        share_change_4w_pts, share_change_13w_pts, total_volume, total_trades, avg_trade_size,
+        total_notional, symbol_count
     from otc.venue_share_as_of(%(at)s, %(week_ending)s, %(week_ending)s)
     where not %(is_built)s
 ) as s

@@ -410,14 +410,17 @@ def test_a_server_that_has_ended_answers_no_more(dataset: Dataset, http: request
 def test_it_can_be_started_by_hand_and_ends_at_ctrl_c(http: requests.Session) -> None:
     command = [*IGNORING_SIGINT, sys.executable, "-m", "tests.finra_server", "--weeks", "1", "--from", str(WEEK)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
-        assert started.stdout
-        url = started.stdout.readline().strip().removeprefix("OTCPIPE_FINRA_URL=")
-        friday = WEEK + timedelta(days=4)
-        advice = f"otcpipe backfill --from {friday} --to {friday} --wait"
-        assert started.stdout.readline() == f"It serves the weeks ending {friday} to {friday}: {advice}\n"
-        listed = http.get(url + PARTITIONS, timeout=5).json()["availablePartitions"]
-        started.send_signal(signal.SIGINT)
-        assert "1 requests, at most 1 in a second" in started.communicate(timeout=30)[0]
+        try:
+            assert started.stdout
+            url = started.stdout.readline().strip().removeprefix("OTCPIPE_FINRA_URL=")
+            friday = WEEK + timedelta(days=4)
+            advice = f"otcpipe backfill --from {friday} --to {friday} --wait"
+            assert started.stdout.readline() == f"It serves the weeks ending {friday} to {friday}: {advice}\n"
+            listed = http.get(url + PARTITIONS, timeout=5).json()["availablePartitions"]
+            started.send_signal(signal.SIGINT)
+            assert "1 requests, at most 1 in a second" in started.communicate(timeout=30)[0]
+        finally:
+            started.kill()
     assert {"partitions": [str(WEEK), "T1"]} in listed
 
 

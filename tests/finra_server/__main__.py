@@ -29,7 +29,7 @@ def main() -> None:
 
 def _about(dataset: Dataset) -> str:
     """What it serves, and how to fetch it."""
-    fridays = sorted({monday + timedelta(days=4) for monday, _ in dataset.keys(historic=None)})
+    fridays = sorted({monday + timedelta(days=4) for monday, _ in dataset.keys(historic=False)})
     if not fridays:
         return "It serves no week."
     first, last = fridays[0], fridays[-1]
