@@ -6,6 +6,8 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+from otcpipe.datasets import TIERS
+
 from .dataset import Dataset
 from .faults import Faults, Kind, chaos
 from .roster import FULL, SMALL
@@ -29,7 +31,7 @@ def main() -> None:
 
 def _about(dataset: Dataset) -> str:
     """What it serves, and how to fetch it."""
-    fridays = sorted({monday + timedelta(days=4) for monday, _ in dataset.keys(historic=False)})
+    fridays = sorted({monday + timedelta(days=4) for monday, tier in dataset.keys(historic=None) if tier in TIERS})
     if not fridays:
         return "It serves no week."
     first, last = fridays[0], fridays[-1]
