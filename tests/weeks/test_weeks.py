@@ -11,7 +11,7 @@ from otcpipe import weeks
 from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 NOON = datetime(2026, 11, 23, 17, tzinfo=UTC)  # in New York
 WEEK = date(2025, 11, 14)
 DAY = timedelta(days=1)
