@@ -198,7 +198,7 @@ def test_the_table_is_the_reference_row_for_row(world: Callable[..., World], nam
     assert known["symbol_unusual"] == stored["symbol_unusual"]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_more_than_a_year_is_the_reference_row_for_row(loaded: Callable[..., World], seed: int) -> None:
     history, stored, known = loaded(long_history(seed), seed)
     expected = ordered(reference(history.records, history.loaded))
