@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from otcpipe import resources
-from otcpipe.metrics import definitions, history
+from otcpipe.metrics import completion, definitions, history
 from otcpipe.pipeline import ledger
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -66,8 +66,10 @@ STATUS = ("week_ending", "tier", "state", "reason", "grade", *COUNTS, "reconcile
 def read(query: Query, moments: Mapping[str, object]) -> Tables:
     """Return the tables as they are, and what was known at each moment according to them."""
     asked = COMPARED_COLUMNS | {f"known {name}": KNOWN.format(moment) for name, moment in moments.items()}
-    history.build(resources.database())
-    for metric in definitions.metrics():
+    metrics = definitions.metrics()
+    completion.complete(resources.database())
+    history.build(resources.database(), [metric.name for metric in metrics])
+    for metric in metrics:
         asked[metric.name] = f"select to_jsonb(m) - 'computed_at' as row from otc.{metric.name} as m"
         for name, moment in moments.items():
             asked[f"{metric.name} {name}"] = KNOWN_METRIC.format(metric.name, moment)
