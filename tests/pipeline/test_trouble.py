@@ -60,6 +60,16 @@ def put_off(run: Run) -> list[Run]:
     return [run for run, _ in sent]
 
 
+def paused_without_locks(worker: "subprocess.Popen[bytes]", sql: Sql) -> bool:
+    """Pause a worker; let it go on, and return False, where it was amid a transaction."""
+    os.killpg(worker.pid, signal.SIGSTOP)
+    time.sleep(0.05)  # the server ends the statement that it has
+    if sql("select from pg_stat_activity where datname = current_database() and state like 'idle in%%'"):
+        os.killpg(worker.pid, signal.SIGCONT)
+        return False
+    return True
+
+
 def overwrite(key: str, content: bytes) -> None:
     """Put bytes over an object behind the store's back, with the digest of the old ones."""
     store = resources.store()
@@ -208,7 +218,7 @@ def test_after_the_loss_of_all_that_redis_has_reconcile_finishes_the_work(
     assert here("import", *FILES).returncode == 0
     worker = workers(OTCPIPE_LEASE="1")
     wait(lambda: sql("select 1 from otc.stage_run where stage in ('parse', 'normalize')"))
-    os.killpg(worker.pid, signal.SIGSTOP)
+    wait(lambda: paused_without_locks(worker, sql))
     with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
         client.flushall()
     sql("update otc.stage_run set queued_at = queued_at - interval '1 minute', lease_until = now()")
