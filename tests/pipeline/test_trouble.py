@@ -60,11 +60,12 @@ def put_off(run: Run) -> list[Run]:
     return [run for run, _ in sent]
 
 
-def paused_without_locks(worker: "subprocess.Popen[bytes]", sql: Sql) -> bool:
-    """Pause a worker; let it go on, and return False, where it was amid a transaction."""
+def paused_without_locks(worker: "subprocess.Popen[bytes]", sql: Sql, other: int) -> bool:
+    """Pause a worker; let it go on, and return False, where it is amid a transaction and does not wait."""
     os.killpg(worker.pid, signal.SIGSTOP)
     time.sleep(0.05)  # the server ends the statement that it has
-    if sql("select from pg_stat_activity where datname = current_database() and state like 'idle in%%'"):
+    idle = "select from pg_stat_activity where datname = current_database() and state like 'idle in%%' and pid <> %s"
+    if sql(idle, other):
         os.killpg(worker.pid, signal.SIGCONT)
         return False
     return True
@@ -215,16 +216,17 @@ def test_a_table_that_is_locked_for_longer_than_a_lease_is_waited_for(
 def test_after_the_loss_of_all_that_redis_has_reconcile_finishes_the_work(
     environment: dict[str, str], workers: Workers, here: Command, sql: Sql
 ) -> None:
-    assert here("import", *FILES).returncode == 0
-    worker = workers(OTCPIPE_LEASE="1")
-    wait(lambda: sql("select 1 from otc.stage_run where stage in ('parse', 'normalize')"))
-    wait(lambda: paused_without_locks(worker, sql))
-    with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
-        client.flushall()
-    sql("update otc.stage_run set queued_at = queued_at - interval '1 minute', lease_until = now()")
-    left = sql("select count(*) from otc.stage_run where state <> 'done'")[0][0]
-    assert left and f"{left} lost run" in here("reconcile").stdout
-    os.killpg(worker.pid, signal.SIGCONT)
+    with psycopg.connect(environment["OTCPIPE_DATABASE_URL"]) as other:
+        other.execute("lock table otc.capture in share mode")
+        worker = workers(OTCPIPE_LEASE="1")
+        assert here("import", *FILES).returncode == 0
+        wait(lambda: sql("select count(*) from otc.stage_run where state = 'running'") == [(2,)])
+        wait(lambda: paused_without_locks(worker, sql, other.info.backend_pid))
+        with redis.Redis.from_url(environment["OTCPIPE_REDIS_URL"]) as client:
+            client.flushall()
+        sql("update otc.stage_run set queued_at = queued_at - interval '1 minute', lease_until = now()")
+        assert "2 lost run" in here("reconcile").stdout
+        os.killpg(worker.pid, signal.SIGCONT)
     wait(lambda: sql(DONE) == [(2,)])
 
 
