@@ -4,10 +4,9 @@ import base64
 import binascii
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from enum import Enum
-from importlib.metadata import version
 from typing import Annotated
 
 import pyarrow as pa
@@ -15,16 +14,14 @@ import pyarrow.parquet as pq
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from otcpipe import resources
 from otcpipe.answers.listing import csv_lines, json_text
 from otcpipe.storage.postgres import Database, Row
+from otcpipe.web.keeping import Answer, answer
 from otcpipe.web.problems import Changed, Malformed
-from otcpipe.web.reading import Version
+from otcpipe.web.replying import reply
 from otcpipe.web.services import Shared
 
 MAX_ROWS, USUAL_ROWS = 50_000, 1_000
-SETTLED = timedelta(days=1)  # after which what was known at a moment changes only if a capture is withdrawn
-A_DAY = 86_400
 TYPES = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
@@ -56,54 +53,56 @@ class Answering:
         limit: Annotated[int, Query(ge=1, le=MAX_ROWS, description="Number of rows.")] = USUAL_ROWS,
         cursor: Annotated[str, Query(max_length=200, description="From the header Link of the page before.")] = "",
     ) -> None:
-        self._request, self._reading = request, shared.reading
+        self._request, self._shared = request, shared
         self._form, self._is_exact = form, exact
         self._fields = [name for name in (one.strip() for one in fields.split(",")) if name]
         self._limit, self._cursor = limit, cursor
 
-    async def __call__(self, find: Find, at: datetime | None = None, *, is_slow: bool = False) -> Response:
+    async def __call__(
+        self, find: Find, at: datetime | None = None, *, is_slow: bool = False, is_of_work: bool = False
+    ) -> Response:
         """Return the rows that `find` returns, or that nothing changed since the client asked before."""
 
         def some(database: Database, offset: int, limit: int) -> Sequence[Row]:
             return find(database)[offset : offset + limit]
 
-        return await self.some(some, at, is_slow=is_slow)
+        return await self.some(some, at, is_slow=is_slow, is_of_work=is_of_work)
 
-    async def some(self, find: FindSome, at: datetime | None = None, *, is_slow: bool = False) -> Response:
+    async def some(
+        self, find: FindSome, at: datetime | None = None, *, is_slow: bool = False, is_of_work: bool = False
+    ) -> Response:
         """Do the same with a `find` that returns some of the rows."""
-        return await self._reading.run(lambda: self._answer(find, at), is_slow=is_slow)
+        known = await self._shared.reading.known()
+        state = known.work if is_of_work else known.text
+        return await reply(self._request, self._shared, state, lambda: self._answer(find, state), at, is_slow=is_slow)
 
-    def _answer(self, find: FindSome, at: datetime | None) -> Response:
-        known = self._reading.version()
-        mark = etag(self._request.url.path, self._request.query_params.multi_items(), known)
-        headers = {"ETag": mark, "Cache-Control": cache_control(at)}
-        if mark in self._request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        first = self._offset(known)
-        rows = find(self._reading.database, first, self._limit + 1)
+    def _answer(self, find: FindSome, state: str) -> Answer:
+        headers = {}
+        first = self._offset(state)
+        rows = find(self._shared.reading.database, first, self._limit + 1)
         shown = list(rows[: self._limit])
         if len(rows) > self._limit:
-            following = _encode(first + self._limit, known)
+            following = _encode(first + self._limit, state)
             address = self._request.url.include_query_params(cursor=following).remove_query_params("token")
             headers["Link"] = f'<{address.path}?{address.query}>; rel="next"'
         if self._form is not Format.JSON:
             name = self._request.url.path.rpartition("/")[2]
             headers["Content-Disposition"] = f'attachment; filename="{name}.{self._form.value}"'
-        return Response(self._body(shown), headers=headers, media_type=TYPES[self._form.value])
+        return answer(self._body(shown), TYPES[self._form.value], headers)
 
-    def _body(self, rows: list[Row]) -> bytes:
+    def _body(self, rows: list[Row]) -> str | bytes:
         if self._fields and rows:
             missing = [name for name in self._fields if name not in rows[0]]
             if missing:
                 raise Malformed(f"No column {missing[0]!r}; choose from {', '.join(rows[0])}.")
             rows = [{name: row[name] for name in self._fields} for row in rows]
         if self._form is Format.CSV:
-            return "".join(csv_lines(rows, self._fields)).encode()
+            return "".join(csv_lines(rows, self._fields))
         if self._form is Format.PARQUET:
             return parquet(rows)
-        return json_text(rows, is_exact=self._is_exact).encode()
+        return json_text(rows, is_exact=self._is_exact)
 
-    def _offset(self, known: Version) -> int:
+    def _offset(self, state: str) -> int:
         """Return where this page begins; raises Malformed for a wrong cursor, Changed if the data changed."""
         if not self._cursor:
             return 0
@@ -112,7 +111,7 @@ class Answering:
             offset = int(number)
         except (ValueError, binascii.Error):
             raise Malformed("The cursor is not one of this server.") from None
-        if mark != _mark(known):
+        if mark != _mark(state):
             raise Changed("The data changed since the first page: ask for it again.")
         return max(offset, 0)
 
@@ -124,23 +123,9 @@ def parquet(rows: Sequence[Row]) -> bytes:
     return out.getvalue()
 
 
-def etag(path: str, query: Iterable[tuple[str, str]], known: Version) -> str:
-    """Return a mark that changes when the answer may change."""
-    given = sorted((name, text) for name, text in query if name != "token")
-    parts = (version("otcpipe"), path, str(given), known.text)
-    digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
-    return f'W/"{digest[:32]}"'
+def _encode(offset: int, state: str) -> str:
+    return base64.urlsafe_b64encode(f"{offset} {_mark(state)}".encode()).decode()
 
 
-def cache_control(at: datetime | None) -> str:
-    """Return how long an answer may be kept: a day if it is of a moment long past, else until the next question."""
-    is_settled = at is not None and resources.settings().now() - at > SETTLED
-    return f"private, max-age={A_DAY}" if is_settled else "private, no-cache"
-
-
-def _encode(offset: int, known: Version) -> str:
-    return base64.urlsafe_b64encode(f"{offset} {_mark(known)}".encode()).decode()
-
-
-def _mark(known: Version) -> str:
-    return hashlib.sha256(known.text.encode()).hexdigest()[:16]
+def _mark(state: str) -> str:
+    return hashlib.sha256(state.encode()).hexdigest()[:16]

@@ -150,14 +150,16 @@ async def all_coverage(
     """Return the state of each partition, oldest first."""
     begin, end = asked.span(first, last)
     settings = resources.settings()
-    return await answer(lambda database: partition.states(database, settings.now(), settings.since, begin, end))
+    return await answer(
+        lambda database: partition.states(database, settings.now(), settings.since, begin, end), is_of_work=True
+    )
 
 
 @router.get("/captures", response_model=List, tags=["weeks"])
 async def captures(answer: Answer, week: asked.Week = "", tier: asked.Tier = "") -> Response:
     """Return the observations of partitions, oldest first."""
     of_week, of_tier = asked.week(week), asked.tier(tier)
-    return await answer(lambda database: all_captures.listed(database, of_week, of_tier))
+    return await answer(lambda database: all_captures.listed(database, of_week, of_tier), is_of_work=True)
 
 
 @router.get("/tables", response_model=List, tags=["tables"])

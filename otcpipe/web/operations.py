@@ -39,7 +39,7 @@ async def coverage(show: Show) -> Response:
         attention = [cell for cell in cells if cell["state"] in ("late", "failed", "held", "stale")]
         return {"years": dict(sorted(years.items(), reverse=True)), "attention": attention, "count": len(cells)}
 
-    return await show("coverage.html", find)
+    return await show("coverage.html", find, is_of_work=True)
 
 
 @router.get("/partition/{week}/{tier}")
@@ -51,7 +51,7 @@ async def partition(show: Show, week: str, tier: str) -> Response:
         found = partitions.partition(database, Partition(friday, of_tier))
         return found | {"week": friday, "tier": of_tier, "published_on": weeks.published_on(friday, of_tier)}
 
-    return await show("partition.html", find)
+    return await show("partition.html", find, is_of_work=True)
 
 
 @router.get("/operations")

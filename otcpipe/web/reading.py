@@ -1,5 +1,6 @@
 """Bounded reading: few queries at once, each limited in time, by the role that writes nothing."""
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import anyio
 from anyio import CapacityLimiter, to_thread
 
+from otcpipe import resources, weeks
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.storage import postgres_errors, reader
 from otcpipe.storage.postgres import Database
@@ -27,9 +29,10 @@ Result = TypeVar("Result")
 
 
 class Version(NamedTuple):
-    """The state of the stored data: an opaque text, and the moment of the newest observation as ISO text."""
+    """The state of the stored data: opaque texts, and the moment of the newest observation as ISO text."""
 
-    text: str
+    text: str  # changes when a number may change
+    work: str  # changes with each step of the pipeline's work
     moment: str | None
 
 
@@ -38,17 +41,26 @@ class Reading:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.database = Database(url, QUICK + SLOW, limits=LIMITS)
-        self._newest: tuple[float, Version | None] = (0.0, None)
-        self._quick, self._slow = CapacityLimiter(QUICK), CapacityLimiter(SLOW)
+        self.database = Database(url, QUICK + SLOW + 1, limits=LIMITS)
+        self._lock = threading.Lock()
+        self._newest: tuple[float, Version] | None = None
+        self._quick, self._slow, self._watch = map(CapacityLimiter, (QUICK, SLOW, 1))
+
+    async def known(self) -> Version:
+        """Return the state of the stored data, as it was at most a second ago."""
+        if recent := self._recent():
+            return recent
+        return await self._run(self.version, self._watch)
 
     async def run(self, work: Callable[[], Result], *, is_slow: bool = False) -> Result:
-        """Return the result of `work`, in a thread.
+        """Return the result of `work`, in a thread; questions take their turns in the order in which they came.
 
         Raises Busy if its turn does not come in time, Missing for what `work` calls invalid: the request was read
         before, so it is not stored.
         """
-        lane = self._slow if is_slow else self._quick
+        return await self._run(work, self._slow if is_slow else self._quick)
+
+    async def _run(self, work: Callable[[], Result], lane: CapacityLimiter) -> Result:
         borrower = object()
         try:
             with anyio.fail_after(PATIENCE):
@@ -62,14 +74,23 @@ class Reading:
 
     def version(self) -> Version:
         """Return the state of the stored data, as it was at most a second ago."""
-        read_at, known = self._newest
-        if known is None or time.monotonic() - read_at > FRESH_SECONDS:
-            now = time.monotonic()
+        with self._lock:
+            recent = self._recent()
+            if recent:
+                return recent
+            begun, now = time.monotonic(), resources.settings().now()
             with self.database.transaction() as transaction:
                 found = transaction.rows("data_version")[0]
-            known = Version(found["version"], found["observed_at"] and found["observed_at"].isoformat())
-            self._newest = (now, known)
-        return known
+            today = weeks.today(now)  # on which depends what is due, or late
+            moment = found["observed_at"] and found["observed_at"].isoformat()
+            known = Version(f"{found['numbers']} {today}", f"{found['work']} {now:%Y-%m-%dT%H}", moment)
+            self._newest = (begun, known)
+            return known
+
+    def _recent(self) -> Version | None:
+        if self._newest is None or time.monotonic() - self._newest[0] > FRESH_SECONDS:
+            return None
+        return self._newest[1]
 
     def check(self) -> None:
         """Raise OtcpipeError if the role that reads is missing, whose connections would only wait."""

@@ -1,4 +1,4 @@
-"""Pages as answers, with an ETag: each is made once while the stored data are the same."""
+"""Pages as answers."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,12 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otcpipe.storage.postgres import Database
-from otcpipe.web.answering import cache_control, etag
+from otcpipe.web.keeping import answer
 from otcpipe.web.reading import Version
 from otcpipe.web.rendering import render
+from otcpipe.web.replying import reply
 from otcpipe.web.services import Shared
 
 Find = Callable[[Database], dict[str, object]]
+HTML = "text/html"
 
 
 class Showing:
@@ -24,26 +26,30 @@ class Showing:
         self._request, self._shared = request, shared
 
     async def __call__(
-        self, template: str, find: Find, at: datetime | None = None, *, is_slow: bool = False
+        self,
+        template: str,
+        find: Find,
+        at: datetime | None = None,
+        *,
+        is_slow: bool = False,
+        is_of_work: bool = False,
     ) -> Response:
-        """Return a page with what `find` returns, or that nothing changed since the browser asked before."""
-        reading, kept = self._shared.reading, self._shared.kept
-        known = await reading.run(reading.version)
-        mark = etag(self._request.url.path, self._request.query_params.multi_items(), known)
-        headers = {"ETag": mark, "Cache-Control": cache_control(at)}
-        if mark in self._request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        page = kept.get(mark)
-        if page is None:
-            page = await reading.run(lambda: self._made(template, find, known), is_slow=is_slow)
-            kept.put(mark, page)
-        return Response(page, headers=headers, media_type="text/html")
+        """Return a page with what `find` returns, of the market's numbers or of the pipeline's work."""
+        known = await self._shared.reading.known()
+        return await reply(
+            self._request,
+            self._shared,
+            known.work if is_of_work else known.text,
+            lambda: answer(self._made(template, find, known), HTML),
+            at,
+            is_slow=is_slow,
+        )
 
     async def fresh(self, template: str, find: Find, *, is_slow: bool = False) -> Response:
         """Return a page that is made for each request."""
         reading = self._shared.reading
         page = await reading.run(lambda: self._made(template, find, reading.version()), is_slow=is_slow)
-        return Response(page, headers={"Cache-Control": "no-store"}, media_type="text/html")
+        return Response(page, headers={"Cache-Control": "no-store"}, media_type=HTML)
 
     def _made(self, template: str, find: Find, known: Version) -> str:
         return render(template, **find(self._shared.reading.database), here=self._request.url.path, known=known)

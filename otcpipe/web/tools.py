@@ -111,7 +111,7 @@ class Tools:
     async def _answer(self, find: Callable[[Database], Sequence[Row]], limit: int, as_of: str) -> Answer:
         at = asked.moment(as_of)
         rows = await self._reading.run(lambda: find(self._reading.database), is_slow=True)
-        known = await self._reading.run(self._reading.version)
+        known = await self._reading.known()
         plain = json.loads(json_text(list(rows[:limit])))
         how = (
             "as known at that moment; records whose values then are lost are left out" if at else "the newest capture"

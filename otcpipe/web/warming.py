@@ -7,9 +7,11 @@ import anyio
 
 from otcpipe import report, resources
 from otcpipe.errors import OtcpipeError
-from otcpipe.web.answering import etag
+from otcpipe.web.keeping import answer
 from otcpipe.web.rendering import render
+from otcpipe.web.replying import etag
 from otcpipe.web.services import Services
+from otcpipe.web.showing import HTML
 
 SECONDS = 20.0
 
@@ -30,5 +32,6 @@ def _warm(services: Services, seen: str) -> str:
         return seen
     services.search.find("A")
     found = report.variables(services.reading.database, None, resources.settings().now())
-    services.kept.put(etag("/", (), known), render("home.html", **found, here="/", known=known))
+    page = render("home.html", **found, here="/", known=known)
+    services.kept.put(etag("/", (), known.text), answer(page, HTML))
     return known.text

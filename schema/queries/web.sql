@@ -1,15 +1,32 @@
 -- name: data_version
--- What changes when an answer may change: the newest work, and the captures that are withdrawn; and when the newest was observed.
+-- What changes when a number may change: captures, decisions, imports, failures, and the newest computation; what changes with each step
+-- of the work; and when the newest capture was observed.
+with run as (
+    select
+        max(finished_at) filter (where stage in ('persist', 'compute')) as changed_at,
+        count(*) filter (where state in ('failed', 'held')) as failed,
+        max(greatest(finished_at, started_at, queued_at)) as worked_at
+    from otc.stage_run
+),
+capture as (
+    select
+        count(persisted_at) as persisted,
+        count(*) filter (where is_withdrawn) as withdrawn,
+        max(observed_at) filter (where persisted_at is not null) as observed_at
+    from otc.capture
+),
+other as (
+    select
+        (select count(*) from otc.quality_override) as overrides,
+        (select count(*) from otc.volume_import) as imports,
+        (select count(*) from otc_internal.metric_due) as due,
+        (select count(*) from otc.incomplete_week) as incomplete
+)
 select
-    concat_ws(
-        ' ',
-        (select max(finished_at) from otc.stage_run),
-        count(*),
-        count(*) filter (where is_withdrawn),
-        (select count(*) from otc.quality_override)
-    ) as version,
-    max(observed_at) filter (where persisted_at is not null) as observed_at
-from otc.capture;
+    concat_ws(' ', r.changed_at, r.failed, c.persisted, c.withdrawn, o.overrides, o.imports, o.due, o.incomplete) as numbers,
+    concat_ws(' ', r.changed_at, r.worked_at, c.persisted, c.withdrawn, o.overrides, o.imports) as work,
+    c.observed_at
+from run as r, capture as c, other as o;
 
 -- name: listed_symbols
 -- The symbols of the newest week of each tier, with the name of their largest record.

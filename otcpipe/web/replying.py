@@ -1,0 +1,57 @@
+"""Answer a request from what is kept, with an ETag: each answer is made once while the stored data are the same."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.metadata import version
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otcpipe import resources
+from otcpipe.web.keeping import Answer
+from otcpipe.web.services import Services
+
+SETTLED = timedelta(days=1)  # after which what was known at a moment changes only if a capture is withdrawn
+A_DAY = 86_400
+
+
+async def reply(
+    request: Request,
+    services: Services,
+    state: str,
+    make: Callable[[], Answer],
+    at: datetime | None = None,
+    *,
+    is_slow: bool = False,
+) -> Response:
+    """Return what `make` returns of this `state` of the data, or that nothing changed since the client asked before.
+
+    With `at`, the answer is of that moment of knowledge. `make` is called in a thread.
+    """
+    mark = etag(request.url.path, request.query_params.multi_items(), state)
+    headers = {"ETag": mark, "Cache-Control": cache_control(at)}
+    if mark in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    found = await services.kept.get_or_make(mark, lambda: services.reading.run(make, is_slow=is_slow))
+    return found.response(request.headers.get("accept-encoding", ""), headers)
+
+
+def etag(path: str, query: Iterable[tuple[str, str]], state: str) -> str:
+    """Return a mark that changes when the answer may change."""
+    given = sorted((name, text) for name, text in query if name != "token")
+    parts = (_release(), path, str(given), state)
+    digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
+    return f'W/"{digest[:32]}"'
+
+
+def cache_control(at: datetime | None) -> str:
+    """Return how long an answer may be kept: a day if it is of a moment long past, else until the next question."""
+    is_settled = at is not None and resources.settings().now() - at > SETTLED
+    return f"private, max-age={A_DAY}" if is_settled else "private, no-cache"
+
+
+@cache
+def _release() -> str:
+    return version("otcpipe")
