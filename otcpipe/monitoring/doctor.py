@@ -40,8 +40,12 @@ def examine(settings: Settings, checks: Iterable[Check] = CHECKS) -> Iterator[Fi
         yield found
 
 
-def consumer(settings: Settings, queue: str) -> Finding:
-    """Check that a worker of this machine consumes a queue: a health check for worker containers."""
-    if this_host() in Queues(settings["REDIS_URL"]).all()[named(queue).name].consumers:
-        return Finding("queues", "ok", f"A worker of this machine consumes {queue}.")
-    return Finding("queues", "fail", f"No worker of this machine consumes {queue}.", "Start it again.")
+def consumer(settings: Settings, queues: str) -> Finding:
+    """Check that workers of this machine consume queues, separated by spaces: a health check for containers."""
+    chosen, found = [named(name).name for name in queues.split() or [queues]], Queues(settings["REDIS_URL"]).all()
+    missing = [name for name in chosen if this_host() not in found[name].consumers]
+    if missing:
+        return Finding(
+            "queues", "fail", f"No worker of this machine consumes {', '.join(missing)}.", "Start it again."
+        )
+    return Finding("queues", "ok", f"A worker of this machine consumes {', '.join(chosen)}.")

@@ -66,7 +66,8 @@ def test_a_stack_with_a_worker_is_well_and_nothing_is_left_in_the_bucket(
     found = {row["check"]: row["verdict"] for row in json.loads(done.stdout)}
     assert found == dict.fromkeys(NAMES, "ok")
     assert (done.returncode, done.stderr) == (0, "")
-    assert otcpipe("doctor", "--queue", "compute").returncode == 0
+    assert otcpipe("doctor", "--queue", "persist compute").returncode == 0
+    assert otcpipe("doctor", "--queue", " ").returncode == 2
     assert list(resources.store().keys(environment["OTCPIPE_S3_PREFIX"])) == []
 
 

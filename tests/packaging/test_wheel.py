@@ -2,24 +2,20 @@
 
 import os
 import subprocess
-import sys
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from otcpipe.pipeline.definition import PIPELINE
+from tests.support import image
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return next(out.glob("*.whl"))
+    return image.build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_carries_actors_sql_and_the_reports_page(wheel: Path) -> None:
@@ -36,23 +32,17 @@ def test_the_wheel_carries_actors_sql_and_the_reports_page(wheel: Path) -> None:
 
 
 def test_an_installed_wheel_works(wheel: Path, tmp_path: Path, environment: dict[str, str]) -> None:
-    """In an environment of its own, whose libraries are this one's."""
-    home = tmp_path / "venv"
-    venv.create(home)
-    packages = next(home.glob("lib/python*/site-packages"))
-    zipfile.ZipFile(wheel).extractall(packages)
-    ours = next(Path(path) for path in sys.path if path.endswith("site-packages"))
-    for library in ours.iterdir():
-        if "otcpipe" not in library.name and library.suffix != ".pth":
-            (packages / library.name).symlink_to(library)
-    program = "from otcpipe.cli import app; app()"
+    """In an environment of its own, with the libraries of the image."""
+    programs = image.make(wheel, tmp_path / "venv")
+    packages = next((tmp_path / "venv").glob("lib/python*/site-packages"))
     environ = {name: text for name, text in os.environ.items() if not name.startswith("OTCPIPE")} | environment
-    python = [str(home / "bin" / "python"), "-c"]
     migrated = subprocess.run(
-        [*python, program, "migrate"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        [programs / "otcpipe", "migrate"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
     )
     assert migrated.stdout == "The schema is up to date.\n", migrated.stderr
     listed = "import actors, otcpipe; print(otcpipe.__file__, sorted(actors.broker().get_declared_queues()))"
-    shown = subprocess.run([*python, listed], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [programs / "python", "-c", listed], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
     assert str(packages) in shown.stdout
     assert str(sorted(stage.name for stage in PIPELINE)) in shown.stdout

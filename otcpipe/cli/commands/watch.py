@@ -68,7 +68,7 @@ def doctor(
         typer.Option(
             metavar="STAGE",
             autocompletion=completion.stages,
-            help="Only check that a worker on this machine consumes this queue.",
+            help="Only check that a worker on this machine consumes a queue, or each of several: 'persist compute'.",
         ),
     ] = None,
     as_json: Json = False,
