@@ -1,4 +1,4 @@
-"""Where a lake is written to: a folder, or a bucket of the object store."""
+"""Where a lake or a copy is written to: a folder, or a bucket of an object store."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -33,8 +33,11 @@ class Target(Protocol):
         """Remove a file; a missing one is no error."""
 
 
-def of(text: str, settings: Settings) -> Target:
-    """Return the target `s3://BUCKET/PREFIX` or a folder; raises Invalid for anything else."""
+def of(text: str, settings: Settings, *, is_elsewhere: bool = False) -> Target:
+    """Return the target `s3://BUCKET/PREFIX` or a folder; raises Invalid for anything else.
+
+    `is_elsewhere` says that the settings name another server than the one where otcpipe keeps what it captured.
+    """
     if not text.startswith(S3):
         if "://" in text or not text:
             raise Invalid(f"{text!r} is neither a folder nor s3://BUCKET/PREFIX.")
@@ -44,7 +47,7 @@ def of(text: str, settings: Settings) -> Target:
     own = settings["S3_PREFIX"]
     if not bucket or not prefix or ".." in prefix.split("/"):
         raise Invalid(f"{text!r} lacks a bucket or a prefix: give s3://BUCKET/PREFIX.")
-    if bucket == settings["S3_BUCKET"] and f"{prefix}/".startswith(f"{own}/"):
+    if not is_elsewhere and bucket == settings["S3_BUCKET"] and f"{prefix}/".startswith(f"{own}/"):
         raise Invalid(f"{text!r} is where otcpipe keeps what it captured: choose another prefix.")
     store = ObjectStore(replace(settings, values={**settings.values, "S3_BUCKET": bucket}))
     if not store.has_bucket():
@@ -81,8 +84,9 @@ class Folder:
             part.replace(file)
 
     def paths(self) -> Iterator[str]:
-        for file in sorted(self.root.rglob("*.parquet")):
-            yield str(file.relative_to(self.root))
+        for file in sorted(self.root.rglob("*")):
+            if not file.name.startswith(".") and file.is_file():
+                yield str(file.relative_to(self.root))
 
     def remove(self, path: str) -> None:
         (self.root / path).unlink(missing_ok=True)

@@ -29,7 +29,7 @@ def synchronize(
     for name in sorted(stored.keys() - rows.keys()):
         try:
             key = keys.parse(stored[name], prefix)
-            decision = _decode(key, store.get(str(key)))
+            decision = decode(key, store.get(str(key)))
         except (Damaged, ValueError, KeyError, TypeError) as error:
             warn(f"The decision {stored[name]} cannot be read: {error}")
             continue
@@ -45,7 +45,8 @@ def synchronize(
     return count
 
 
-def _decode(key: Key, content: bytes) -> Decision:
+def decode(key: Key, content: bytes) -> Decision:
+    """Return the decision of an object; raises ValueError, KeyError or TypeError if it is not one."""
     values = json.loads(content)
     moment = datetime.fromisoformat(values["decided_at"])
     return Decision(**values | {"partition": key.partition, "decided_at": moment})

@@ -11,6 +11,7 @@ SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres"),
     "REDIS_URL": ("redis", "rediss"),
     "S3_ENDPOINT": ("http", "https"),
+    "BACKUP_S3_ENDPOINT": ("http", "https"),
     "FINRA_URL": ("http", "https"),
     "FINRA_TOKEN_URL": ("http", "https"),
     "FINRA_PROXY": ("http", "https"),
@@ -74,6 +75,7 @@ def requirement(name: str, text: str) -> str | None:
 def _form(name: str, text: str) -> str | None:
     if name in CHOICES:
         return None if text in CHOICES[name] else " or ".join(CHOICES[name])
+    name = name.removeprefix("BACKUP_")  # what is demanded of the store is demanded of that of the copy
     if name in PATTERNS and not re.fullmatch(PATTERNS[name][0], text):
         return PATTERNS[name][1]
     is_right, must_be = FORMS.get(name, (bool, ""))

@@ -2,6 +2,16 @@
 -- All decisions, oldest first.
 select * from otc_internal.decision order by decided_at, decision_id;
 
+-- name: kept_keys
+-- Keys of all objects that must be in S3: observations, their raw bytes, decisions and imports.
+select fetched_key as key from otc.capture where starts_with(fetched_key, %(prefix)s || '/')
+union
+select raw_key from otc.capture where starts_with(raw_key, %(prefix)s || '/')
+union
+select concat_ws('/', %(prefix)s, 'decision', tier, week_ending, decision_id || '.json') from otc_internal.decision
+union
+select key from otc.volume_import where starts_with(key, %(prefix)s || '/');
+
 -- name: add_decision
 -- Add a decision, once.
 insert into otc_internal.decision (decision_id, kind, week_ending, tier, subject, reason, grade, score, decided_at)

@@ -12,7 +12,10 @@ import pytest
 
 from tests.packaging.test_compose import checkout
 
-BLANK = {"finra_client_id", "finra_client_secret", "finra_proxy", "alert_urls"}  # for the user to fill in
+BLANK = {  # for the user to fill in
+    *("backup_s3_access_key", "backup_s3_secret_key"),
+    *("finra_client_id", "finra_client_secret", "finra_proxy", "alert_urls"),
+}
 
 
 def run(script: Path, limit: Callable[[], None] | None = None, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from otcpipe.cli.commands.command import Commands
+from otcpipe.cli.commands.options import Json
 
 commands = Commands("Operate")
 
@@ -72,6 +73,28 @@ def migrate(
     from otcpipe.cli import stack
 
     stack.migrate(password_file, with_reader=reader)
+
+
+@commands.command(
+    examples=(
+        "otcpipe backup --to s3://copies/otcpipe",
+        "otcpipe backup --check --to DIR",
+    ),
+)
+def backup(
+    *,
+    place: Annotated[
+        str | None, typer.Option("--to", metavar="PLACE", help="DIR or s3://BUCKET/PREFIX; default: OTCPIPE_BACKUP.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Copy nothing: read the bucket, and the copy if any.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy observations, imports and decisions elsewhere, verified; only what is new is copied."""
+    from otcpipe.cli import backup as implementation
+
+    implementation.backup(place, only_check=check, as_json=as_json)
 
 
 @commands.command(

@@ -78,14 +78,23 @@ def withdraw(
 @commands.command(
     examples=(
         "otcpipe rebuild --dry-run",
-        "otcpipe rebuild",
+        "otcpipe rebuild --from s3://copies/otcpipe",
     ),
 )
-def rebuild(*, dry_run: DryRun = False) -> None:
-    """Restore every table from S3 alone, as after a loss of PostgreSQL."""
+def rebuild(
+    *,
+    place: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="PLACE", help="Take what the bucket lacks from a copy: DIR or s3://BUCKET/PREFIX."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Restore every table from S3 alone, as after a loss of PostgreSQL; or S3 too, from a copy."""
     from otcpipe.cli import rebuild
 
-    rebuild.rebuild(is_dry=dry_run)
+    rebuild.rebuild(place, is_dry=dry_run)
 
 
 @commands.command(

@@ -142,13 +142,18 @@ def _stored(objects: ObjectStore, prefix: str, warn: Callable[[str], object]) ->
         if not key.endswith(".json"):
             continue
         try:
-            values = json.loads(objects.get(key))
-            one = Import(**values | {"observed_at": datetime.fromisoformat(values["observed_at"])})
+            one = decode(objects.get(key))
             if one.dataset not in METRICS or one.key(prefix) != key:
                 raise ValueError("its manifest does not belong to its key")
             yield one
         except (Damaged, ValueError, KeyError, TypeError) as error:
             warn(f"The import {key} cannot be read: {error}")
+
+
+def decode(content: bytes) -> Import:
+    """Return the import of a manifest; raises ValueError, KeyError or TypeError if it is not one."""
+    values = json.loads(content)
+    return Import(**values | {"observed_at": datetime.fromisoformat(values["observed_at"])})
 
 
 def _content(objects: ObjectStore, prefix: str, one: Import) -> bytes:
