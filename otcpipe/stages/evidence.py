@@ -44,6 +44,16 @@ def follows(raw: Key, key: str) -> bool:
     return any(key == str(_normalized_key(raw, *pair)) for pair in pairs)
 
 
+def derive(store: ObjectStore, raw: Key) -> Normalized:
+    """Run the pure stages on the raw bytes; raises Damaged or Invalid if they cannot be read."""
+    return normalize.rows(parse.rows(raw_bytes.proven(store, raw)), raw.partition)
+
+
+def normalized_key(raw: Key) -> Key:
+    """Return the normalized key of a raw key by the current code."""
+    return _normalized_key(raw, versions.PARSE, versions.NORMALIZE)
+
+
 def recompute(store: ObjectStore, raw: Key) -> Evidence:
     """Run the pure stages on the raw bytes; raises Damaged if the bytes do not match their key."""
     text = raw_bytes.proven(store, raw)

@@ -6,7 +6,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.rows import dict_row
 
-from otcpipe.storage import copy_format, sql
+from otcpipe.storage import copy_format
 from otcpipe.storage.selection import Selection
 from otcpipe.storage.transaction import Transaction
 
@@ -15,7 +15,7 @@ Query = str | Selection  # the name of a statement, or a selection
 
 def copy(transaction: Transaction, name: str, rows: pa.Table) -> None:
     """COPY a table into the columns of a statement, whose types must equal those of the table."""
-    with transaction.connection.cursor() as cursor, cursor.copy(sql.statements()[name]) as stream:
+    with transaction.connection.cursor() as cursor, cursor.copy(transaction.text(name)) as stream:
         for block in copy_format.encode(rows):
             stream.write(block)
 
@@ -28,7 +28,7 @@ def columns(
     With `is_float`, decimals are float64: the nearest to the decimal, which a cast in Arrow does not always return.
     """
     with psycopg.ClientCursor(transaction.connection) as cursor:
-        described = cursor.execute(_wrap("columns_of", query), values).description or []
+        described = cursor.execute(_wrap(transaction, "columns_of", query), values).description or []
     types = {column.name: copy_format.arrow_type(column.type_display) for column in described}
     return {name: pa.float64() if is_float and pa.types.is_decimal(kind) else kind for name, kind in types.items()}
 
@@ -55,7 +55,7 @@ def table(transaction: Transaction, query: Query, /, *, is_float: bool = False, 
 def count(transaction: Transaction, query: Query, /, **values: object) -> int:
     """Return the number of rows of a query."""
     with psycopg.ClientCursor(transaction.connection, row_factory=dict_row) as cursor:
-        counted = cursor.execute(_wrap("count_of", query), values).fetchall()
+        counted = cursor.execute(_wrap(transaction, "count_of", query), values).fetchall()
     return int(counted[0]["rows"])
 
 
@@ -63,11 +63,11 @@ def _batches(
     transaction: Transaction, query: Query, described: dict[str, pa.DataType], values: dict[str, object]
 ) -> Generator[pa.RecordBatch, None, None]:
     cursor = psycopg.ClientCursor(transaction.connection)  # COPY takes no parameters on the server
-    with cursor, cursor.copy(_wrap("copy_out", query), values) as rows:
+    with cursor, cursor.copy(_wrap(transaction, "copy_out", query), values) as rows:
         yield from copy_format.batches(map(bytes, rows), described)
 
 
-def _wrap(outer: str, query: Query) -> bytes:
+def _wrap(transaction: Transaction, outer: str, query: Query) -> bytes:
     """Return the statement `outer` with the query in place of its `{query}`."""
-    text = query.text() if isinstance(query, Selection) else sql.statements()[query]
-    return sql.statements()[outer].replace("{query}", text.removesuffix(";")).encode()
+    text = query.text() if isinstance(query, Selection) else transaction.text(query)
+    return transaction.text(outer).replace("{query}", text.removesuffix(";")).encode()

@@ -31,7 +31,7 @@ SESSION_LIMITS = {
 
 
 class Database:
-    """A pool of connections to one database, opened by the first transaction."""
+    """A pool of connections to one schema of a database, opened by the first transaction."""
 
     def __init__(
         self,
@@ -39,9 +39,10 @@ class Database:
         connections: int = 16,
         seconds: float = CONNECT_SECONDS,
         limits: Mapping[str, str] = MappingProxyType({}),  # of a session, beside or instead of the usual ones
+        schema: str = sql.LIVE,  # in place of the one that the SQL files name
     ) -> None:
         postgres_errors.check(url)
-        self._url = url
+        self._url, self._schema = url, schema
         self._threads = ThreadPoolExecutor(PARALLEL_TRANSACTIONS, "transaction")
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
             url,
@@ -78,7 +79,7 @@ class Database:
             with (
                 self._pool.connection() as connection,
                 _cancellable(connection),
-                closing(Transaction(connection)) as transaction,
+                closing(Transaction(connection, self._schema)) as transaction,
             ):
                 yield transaction
 
@@ -118,7 +119,7 @@ class Database:
             psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection,
             _cancellable(connection),
         ):
-            connection.execute(sql.statements()[name].encode())
+            connection.execute(sql.statements(self._schema)[name].encode())
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; return the names of the migrations that were applied.

@@ -21,8 +21,13 @@ class Selection:
         base, *conditions = (sql.statements()[name].removesuffix(";") for name in (self.statement, *self.conditions))
         text = base.replace("{conditions}", "\n".join(conditions))
         for place, names in (("{table}", (self.table,)), ("{columns}", self.columns), ("{keys}", self.keys)):
-            text = text.replace(place, ", ".join(map(_quote, names)))
+            text = text.replace(place, quoted(names))
         return text
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Return the names as a list of columns."""
+    return ", ".join(map(_quote, names))
 
 
 def _quote(name: str) -> str:

@@ -9,6 +9,8 @@ HERE = Path(__file__).parents[1]
 SCHEMA = HERE / "schema" if (HERE / "schema").is_dir() else HERE.parent / "schema"  # a wheel, or a checkout
 _READS = re.compile(r"^-- reads: (.+)$", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_SCHEMA_NAME = re.compile(r"\botc(?=\b|_internal\b)")
+LIVE = "otc"  # the schema that the files name
 
 
 @cache
@@ -19,12 +21,19 @@ def named(file: str) -> dict[str, str]:
 
 
 @cache
-def statements() -> dict[str, str]:
-    """Return all statements of `schema/queries` by name; no two files use the same name."""
+def statements(schema: str = LIVE) -> dict[str, str]:
+    """Return all statements of `schema/queries` by name, for a schema; no two files use the same name."""
     found: dict[str, str] = {}
     for path in sorted((SCHEMA / "queries").glob("*.sql")):
         found |= named(f"queries/{path.name}")
-    return found
+    return {name: in_schema(text, schema) for name, text in found.items()}
+
+
+def in_schema(text: str, schema: str) -> str:
+    """Return a file's text or a statement with another schema in place of `otc`, and with locks of its own."""
+    if schema == LIVE:
+        return text
+    return _SCHEMA_NAME.sub(schema, text).replace("%(space)s", f"(%(space)s # hashtext('{schema}'))")
 
 
 def migrations() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from otcpipe.storage import sql
+from otcpipe.storage.comparison import Comparison
 
 Row = dict[str, Any]
 
@@ -14,8 +15,9 @@ Row = dict[str, Any]
 class Transaction:
     """Runs statements by their names in `schema/queries`; `Database.transaction` opens, commits and rolls back."""
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], schema: str = sql.LIVE) -> None:
         self.connection = connection
+        self.schema = schema  # in which all statements run
         self._callbacks = ExitStack()
 
     @contextmanager
@@ -24,9 +26,18 @@ class Transaction:
         with self.connection.transaction():
             yield
 
+    def text(self, name: str) -> str:
+        """Return the text of a statement."""
+        return sql.statements(self.schema)[name]
+
     def rows(self, name: str, /, **values: object) -> list[Row]:
         """Run a statement and return all its rows as dicts by column name; raises for a statement without rows."""
-        return self.connection.execute(sql.statements()[name], values or None).fetchall()
+        return self.connection.execute(self.text(name), values or None).fetchall()
+
+    def compare(self, comparison: Comparison, /, **values: object) -> Row:
+        """Return the row that a comparison of two schemas results in."""
+        [found] = self.connection.execute(comparison.text().encode(), values).fetchall()
+        return found
 
     def row(self, name: str, /, **values: object) -> Row | None:
         """Run a statement and return its first row, None if it has none."""
@@ -35,12 +46,12 @@ class Transaction:
 
     def run(self, name: str, /, **values: object) -> int:
         """Run a statement and return the number of rows that it affected."""
-        return self.connection.execute(sql.statements()[name], values or None).rowcount
+        return self.connection.execute(self.text(name), values or None).rowcount
 
     def script(self, text: str, /, **values: object) -> None:
         """Run the text of an SQL file; the client binds the values, since utility statements take no parameters."""
         with psycopg.ClientCursor(self.connection) as cursor:
-            cursor.execute(text, values or None)
+            cursor.execute(sql.in_schema(text, self.schema), values or None)
 
     def on_end(self, callback: Callable[[], None]) -> None:
         """Call this before the transaction ends."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.commands import collect, dlq, files, inspect, operate, read, repair, venues, volumes, watch
+from otcpipe.cli.commands import check, collect, dlq, files, inspect, operate, read, repair, venues, volumes, watch
 from otcpipe.cli.commands.groups import Group
 
 typer_app = typer.Typer(
@@ -23,6 +23,7 @@ for group in (
     venues.commands,
     files.commands,
     repair.commands,
+    check.commands,
 ):
     typer_app.add_typer(group)
 typer_app.add_typer(dlq.commands, name="dlq", rich_help_panel="Repair")

@@ -6,7 +6,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, RequiredWeek, Symbol, Wait, Week, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, RequiredWeek, Symbol, Wait, limit_of
 from otcpipe.cli.form import chosen
 from otcpipe.errors import Invalid
 
@@ -148,25 +148,6 @@ def reprocess(
         reprocess.reprocess(key, stage, only=only, is_dry=dry_run)
     elif prefix is not None:
         reprocess.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
-
-
-@commands.command(
-    examples=(
-        "otcpipe verify --week 2025-11-14",
-        "otcpipe verify --all --json",
-    ),
-)
-def verify(
-    *,
-    week: Week = None,
-    every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
-    as_json: Json = False,
-    as_csv: Csv = False,
-) -> None:
-    """Recompute what is stored from its raw bytes, and report what differs; changes nothing."""
-    from otcpipe.cli import verify as _verify
-
-    _verify.verify(week, chosen(as_json=as_json, as_csv=as_csv), every=every)
 
 
 @commands.listing(
