@@ -2,7 +2,6 @@
 
 from otcpipe import resources
 from otcpipe.broker.actors import stage
-from otcpipe.metrics import definitions
 from otcpipe.pipeline import ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.quality import grading
@@ -16,6 +15,6 @@ def compute_metrics(run: Run) -> StageResult:
     partition, database = run.key.partition, resources.database()
     compute.require_no_pending(database, partition)
     counts = compute.compute(database, partition.week_ending)
-    ledger.complete_waiting_computes(database, definitions.max_lookahead())
+    ledger.complete_waiting_computes(database)
     grading.require(database, partition)
     return StageResult(str(run.key), counts=counts)

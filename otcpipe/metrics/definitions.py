@@ -93,6 +93,21 @@ def read_over_weeks() -> set[str]:
     } & over_stored
 
 
+@cache
+def settling() -> dict[str, list[object]]:
+    """Return the metrics that a computation stores over rows of several weeks: names, reaches, and what they read.
+
+    They are the parameters of `settled_metrics`; of what is read, only metrics over stored rows matter.
+    """
+    over_stored = [metric for metric in metrics() if metric.reads_stored_weeks and not metric.is_deferred]
+    names = {metric.name for metric in over_stored}
+    return {
+        "metrics": [metric.name for metric in over_stored],
+        "reaches": [metric.lookahead_weeks for metric in over_stored],
+        "reads": [",".join(sorted(metric.reads & names - {metric.name})) for metric in over_stored],
+    }
+
+
 def mark_due(transaction: Transaction, week: date) -> None:
     """Mark as due all that a change of the week affects. Must run in the transaction that makes the change."""
     names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)

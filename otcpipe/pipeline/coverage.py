@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from otcpipe import weeks
 from otcpipe.datasets import TIERS
+from otcpipe.metrics.definitions import max_lookahead
 from otcpipe.pipeline import ledger, planning
 from otcpipe.records import Partition
 from otcpipe.stages import versions
@@ -50,7 +51,10 @@ def cells(
     that is expected of every tier; None means what requests decided (`planning.expected_partitions`).
     """
     with database.transaction() as transaction:
-        more = {_partition(row): row for row in transaction.rows("coverage", code_version=versions.COMPUTE)}
+        more = {
+            _partition(row): row
+            for row in transaction.rows("coverage", code_version=versions.COMPUTE, reach=max_lookahead())
+        }
     rows = [row for row in ledger.partitions(database) if row["tier"] in tiers]
     known = {_partition(row): row | more.get(_partition(row), {}) for row in rows}
     expected = set(planning.expected_partitions(database, now, first or since, tiers))

@@ -12,6 +12,7 @@ from otcpipe.storage.keys import Key, parse
 from otcpipe.storage.postgres import Database, Row, Transaction
 
 MAX_CRASHED_CLAIMS = 3  # in a row: a run is not claimed a fourth time
+DUE = "due "  # begins the request of a compute run for what is due already
 
 
 @dataclass(frozen=True)
@@ -76,24 +77,30 @@ def request(database: Database, run: Run) -> Run:
 def make_due(transaction: Transaction, run: Run) -> bool:
     """Record that a run is due; return False if it is due or done already.
 
-    A repeated request for compute marks all of the week's metrics as due, once. If each attempt marked them, two runs
-    that wait for each other would create work for each other without end.
+    A repeated request for compute marks all of the week's metrics as due, once, unless it is for what is due already.
+    If each attempt marked them, two runs that wait for each other would create work for each other without end.
     """
     is_new = bool(transaction.run("request_run", **run.entry()))
-    if is_new and run.request and run.stage.name == "compute":
+    if is_new and run.request and not run.request.startswith(DUE) and run.stage.name == "compute":
         definitions.mark_due(transaction, run.key.partition.week_ending)
     return is_new
 
 
-def complete_waiting_computes(database: Database, reach: int) -> None:
-    """Complete waiting compute runs whose week, and the `reach` weeks after it, another run has computed.
+def complete_waiting_computes(database: Database) -> None:
+    """Complete waiting compute runs whose week, and what follows from it for later weeks, another run has computed.
 
     The stage after compute, if the pipeline has one, becomes due for each: recovery sends it if no message does.
     """
     following = definition.after(definition.named("compute"))
     stages, versions = ([following.name], [following.code_version]) if following else ([], [])
     with database.transaction() as transaction:
-        transaction.run("settle_computed", reach=reach, next_stages=stages, next_versions=versions)
+        transaction.run(
+            "settle_computed",
+            reach=definitions.max_lookahead(),
+            next_stages=stages,
+            next_versions=versions,
+            **definitions.settling(),
+        )
 
 
 def producer(database: Database, key: str) -> Row | None:

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from otcpipe import weeks
 from otcpipe.errors import Invalid
 from otcpipe.metrics import definitions
-from otcpipe.pipeline import definition
+from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.storage.s3 import ObjectStore
 
 log = logging.getLogger(__name__)
+METRICS_DUE = "its metrics are due"
 RETRY_ABSENT = timedelta(hours=1)
 FIRST_RUN = {"generation": 0, "request": None, "is_last": False}
 
@@ -46,11 +47,12 @@ def unsettled(database: Database, prefix: str) -> Iterator[tuple[Run, str]]:
         found = {
             "whether it counts was changed, but not applied": transaction.rows("misapplied"),
             "it is no longer held": transaction.rows("freed"),
-            "its metrics are due": transaction.rows("uncomputed", reach=definitions.max_lookahead()),
+            METRICS_DUE: transaction.rows("uncomputed", reach=definitions.max_lookahead()),
         }
     for why, rows in found.items():
         for row in rows:
-            run = run_of(row | {"request": f"unsettled {uuid.uuid4()}", "is_last": False}, prefix)
+            begin = ledger.DUE if why == METRICS_DUE else "unsettled "
+            run = run_of(row | {"request": f"{begin}{uuid.uuid4()}", "is_last": False}, prefix)
             if run:
                 yield run, why
 

@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 
 from otcpipe.errors import TooSoon
 from otcpipe.metrics import aggregates, definitions
-from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics, read_over_weeks
+from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics, read_over_weeks, settling
 from otcpipe.metrics.parallel import LOCKS, WeekComputation, begin
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row, Transaction
@@ -45,7 +45,7 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
         if row["over_stored"]:
             if found < week and not row["is_read"]:
                 continue  # this week's metrics do not read it
-            if _compute_stored(database, found, changed):
+            if _compute_stored(database, found, row["reach"], changed):
                 return False
         elif found != week and _has_pending_records(database, found):
             if found > week:
@@ -63,7 +63,7 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
 
 
 def _due_weeks(transaction: Transaction, first: date, last: date) -> list[Row]:
-    return transaction.rows("due_weeks", first=first, last=last, read=[*read_over_weeks()])
+    return transaction.rows("due_weeks", first=first, last=last, read=[*read_over_weeks()], **settling())
 
 
 def _compute_records(database: Database, week: date, changed: dict[str, int]) -> bool:
@@ -75,7 +75,7 @@ def _compute_records(database: Database, week: date, changed: dict[str, int]) ->
     with database.transaction() as transaction:
         if not transaction.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
             return False
-        due = transaction.rows("take_due", week=week, over_stored=False)
+        due = transaction.rows("take_due", week=week, over_stored=False, metrics=None)
         if not due:
             return True
         computation = begin(database, transaction, week)
@@ -86,21 +86,30 @@ def _compute_records(database: Database, week: date, changed: dict[str, int]) ->
     return True
 
 
-def _compute_stored(database: Database, week: date, changed: dict[str, int]) -> bool:
-    """Recompute the metrics that read stored rows; return False while those of this or an earlier week are due."""
+def _compute_stored(database: Database, week: date, reach: int, changed: dict[str, int]) -> bool:
+    """Recompute the due metrics over stored rows whose weeks, up to `reach` weeks back, have settled.
+
+    Returns False while another worker has one of these weeks, or if one was changed meanwhile.
+    """
     with database.transaction() as transaction:
-        if not transaction.rows("try_stored", week=week, reach=max_lookahead(), space=LOCKS)[0]["is_locked"]:
+        if not transaction.rows("try_stored", week=week, reach=reach, space=LOCKS)[0]["is_locked"]:
             return False
-        due = transaction.rows("take_due", week=week, over_stored=True)
-        # read after take_due: records that change later must wait for the locked marks
-        read = _due_weeks(transaction, week - max_lookahead() * WEEK, week)
-        if any(not row["over_stored"] or (row["is_read"] and row["week_ending"] < week) for row in read):
+        settled = _settled_metrics(transaction, week, reach)
+        due = transaction.rows("take_due", week=week, over_stored=True, metrics=[*settled])
+        if not due:
+            return True
+        # read again after take_due: records that change later must wait for the locked marks
+        if not {row["metric"] for row in due} <= _settled_metrics(transaction, week, reach):
             transaction.connection.rollback()
             return False
         computation = begin(database, transaction, week)
         computation.in_parallel(aggregates.delete, [week])  # leftovers of a killed worker must not be read
         _store(computation, due, changed)
     return True
+
+
+def _settled_metrics(transaction: Transaction, week: date, reach: int) -> set[str]:
+    return {row["metric"] for row in transaction.rows("settled_metrics", week=week, reach=reach, **settling())}
 
 
 def _store(computation: WeekComputation, due: list[Row], changed: dict[str, int]) -> None:

@@ -1,3 +1,37 @@
+-- Whether a run is on its way to change records. One that failed three times, or was queued hours ago, is not waited for.
+create or replace function otc_internal.is_awaited(run otc.stage_run) returns boolean language sql stable parallel safe as $$
+select
+    run.state in ('queued', 'running') and run.stage in ('fetch', 'cache', 'parse', 'normalize', 'persist')
+    and run.attempts <= 3 and greatest(run.queued_at, run.started_at) > now() - interval '6 hours'
+$$;
+
+-- Which of some metrics can be computed over stored rows, by week: no run is to change the records of the week, and of the
+-- `reaches` weeks before it, nothing of these is due, nor is a metric of the weeks before it that is read (`reads`, by comma).
+create or replace function otc_internal.settled_metrics(
+    first_week date, last_week date, metrics text[], reaches int[], reads text[]
+) returns table (week_ending date, metric text, reach int) language sql stable as $$
+with unsettled as materialized (
+    select r.week_ending
+    from otc.stage_run as r
+    where
+        r.week_ending between first_week - 7 * (select max(m) from unnest(reaches) as m) and last_week
+        and otc_internal.is_awaited(r)
+    union
+    select d.week_ending from otc_internal.metric_due as d where not d.over_stored and d.week_ending <= last_week
+)
+select week.ending, m.metric, m.reach
+from (select first_week + 7 * number as ending from generate_series(0, (last_week - first_week) / 7) as number) as week
+cross join unnest(metrics, reaches, reads) as m (metric, reach, reads)
+where
+    not exists (select from unsettled as u where u.week_ending between week.ending - 7 * m.reach and week.ending)
+    and not exists (
+        select from otc_internal.metric_due as d
+        where
+            d.over_stored and d.metric = any(string_to_array(m.reads, ','))
+            and d.week_ending between week.ending - 7 * m.reach and week.ending - 7
+    )
+$$;
+
 -- Store a week of a metric, as its own function returns it from the week's sums; returns the number of rows that changed.
 -- A row with the same values stays untouched, so that its computed_at changes only with a value. `lookback` is the number of
 -- weeks that the metric reads before its own.

@@ -18,9 +18,14 @@ old as (
     having max(code_version) < %(code_version)s
 ),
 waiting as (
-    select week_ending from otc_internal.metric_due
-    except
-    select week_ending from otc.stage_run where state in ('queued', 'running', 'held')
+    select d.week_ending
+    from otc_internal.metric_due as d
+    where not exists (
+        select from otc.stage_run as r
+        where
+            (r.state in ('queued', 'running') and r.week_ending between d.week_ending - 7 * %(reach)s::int and d.week_ending)
+            or (r.state = 'held' and r.week_ending = d.week_ending)
+    )
 )
 select
     week_ending,

@@ -67,16 +67,37 @@ where stage = %(stage)s and key = %(key)s and generation = %(generation)s and wo
 returning is_last;
 
 -- name: settle_computed
--- Complete the runs that wait to compute weeks of which nothing is due any more, nor of the weeks after them: another run
--- computed for them. The stage that follows, if the pipeline has one, becomes due.
-with settled as (
+-- Complete the runs that wait to compute weeks of which nothing is due any more, nor can be computed of the weeks after them:
+-- another run computed for them. The stage that follows, if the pipeline has one, becomes due.
+with waiting as (
+    select stage, key, generation, week_ending, tier
+    from otc.stage_run
+    where stage = 'compute' and state = 'queued' and request is null
+),
+span as (
+    select min(week_ending) as first_week, max(week_ending) + 7 * %(reach)s as last_week from waiting
+),
+computable as materialized (
+    select d.week_ending, d.over_stored
+    from span
+    cross join otc_internal.metric_due as d
+    where not d.over_stored and d.week_ending between span.first_week and span.last_week
+    union
+    select d.week_ending, d.over_stored
+    from span
+    cross join otc_internal.settled_metrics(span.first_week, span.last_week, %(metrics)s, %(reaches)s, %(reads)s) as s
+    inner join otc_internal.metric_due as d on d.week_ending = s.week_ending and d.metric = s.metric and d.over_stored
+    where span.first_week is not null
+),
+settled as (
     update otc.stage_run as r set
         state = 'done', output_key = r.key, counts = '{}', finished_at = now(), reason = null
+    from waiting as w
     where
-        r.stage = 'compute' and r.state = 'queued' and r.request is null
+        r.stage = w.stage and r.key = w.key and r.generation = w.generation and r.state = 'queued' and r.request is null
         and not exists (
-            select from otc_internal.metric_due as d
-            where d.week_ending between r.week_ending and r.week_ending + 7 * %(reach)s
+            select from computable as c
+            where c.week_ending between r.week_ending and r.week_ending + case when c.over_stored then 7 * %(reach)s else 0 end
         )
         and (r.week_ending, r.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
     returning r.stage, r.key, r.generation, r.week_ending, r.tier, r.is_last

@@ -22,12 +22,21 @@ where
     );
 
 -- name: due_weeks
--- Weeks with metrics that are due, and whether metrics of later weeks read one of these.
-select week_ending, over_stored, bool_or(over_stored and metric = any(%(read)s::text[])) as is_read
-from otc_internal.metric_due
-where week_ending between %(first)s and %(last)s
-group by week_ending, over_stored
-order by week_ending, over_stored;
+-- Weeks with metrics that are due, and whether metrics of later weeks read one of these. Those over stored rows only where the
+-- weeks that they read have settled, `reach` weeks back.
+select
+    d.week_ending, d.over_stored, bool_or(d.over_stored and d.metric = any(%(read)s::text[])) as is_read,
+    coalesce(max(s.reach), 0) as reach
+from otc_internal.metric_due as d
+left join otc_internal.settled_metrics(%(first)s, %(last)s, %(metrics)s, %(reaches)s, %(reads)s) as s
+    on d.over_stored and s.week_ending = d.week_ending and s.metric = d.metric
+where d.week_ending between %(first)s and %(last)s and (s.metric is not null or not d.over_stored)
+group by d.week_ending, d.over_stored
+order by d.week_ending, d.over_stored;
+
+-- name: settled_metrics
+-- Metrics over stored rows of which all that they read for a week has settled.
+select metric from otc_internal.settled_metrics(%(week)s, %(week)s, %(metrics)s, %(reaches)s, %(reads)s) where reach <= %(reach)s;
 
 -- name: try_records
 -- Lock the metrics of a week's records, if no other transaction has them.
@@ -51,11 +60,13 @@ select
 from generate_series(%(reach)s::int, -1, -1) as back;
 
 -- name: take_due
--- Delete what is due of a week, and return it. Rows are locked in the order in which they are marked.
+-- Delete what is due of a week, all or some metrics, and return it. Rows are locked in the order in which they are marked.
 with taken as (
     select metric
     from otc_internal.metric_due
-    where week_ending = %(week)s and over_stored = %(over_stored)s
+    where
+        week_ending = %(week)s and over_stored = %(over_stored)s
+        and (%(metrics)s::text[] is null or metric = any(%(metrics)s))
     order by metric
     for update
 )

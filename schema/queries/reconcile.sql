@@ -55,7 +55,10 @@ inner join otc.capture as c on c.week_ending = d.week_ending and c.normalized_ke
 where not exists (
     select from otc.stage_run as r
     where
-        (r.state in ('queued', 'running') or (r.state = 'failed' and r.key = c.normalized_key))
+        (
+            (r.stage = 'compute' and r.state in ('queued', 'running')) or otc_internal.is_awaited(r)
+            or (r.state = 'failed' and r.key = c.normalized_key)
+        )
         and r.week_ending between d.week_ending - 7 * %(reach)s and d.week_ending
 )
 order by c.week_ending, c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc;
