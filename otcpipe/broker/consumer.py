@@ -62,7 +62,9 @@ class FailClosedConsumer(_RedisConsumer):
         Only one consumer of the process takes messages at a time.
         """
         with self.broker.taking:
-            if self._yields():
+            if self.broker.is_outdated:
+                self._give_back()
+            if self.broker.is_outdated or self._yields():
                 return None
             room = self.prefetch - self.outstanding_message_count
             if not self.message_cache and room > 0:
@@ -74,6 +76,13 @@ class FailClosedConsumer(_RedisConsumer):
                     self.in_hand.add(message.options["redis_message_id"])
                     return message
         return None
+
+    def _give_back(self) -> None:
+        """Requeue what was taken and no thread has in hand."""
+        names = [name for name, _ in self.message_cache]
+        self.message_cache = []
+        if names:
+            self.broker.do_requeue(self.queue_name, *names)
 
     def _admit(self, name: bytes, body: bytes | None) -> dramatiq.MessageProxy | None:
         """Return the message of an id; None if it has no body (it is requeued) or is invalid (it dies)."""
@@ -141,7 +150,8 @@ class FailClosedConsumer(_RedisConsumer):
         Dramatiq's own heartbeats do not show consumers: a process that only enqueues has one too.
         """
         broker, client = self.broker, self.broker.client
-        activity.report(client, self.queue_name, has_moved=self.has_moved)
+        if not broker.is_outdated:
+            activity.report(client, self.queue_name, has_moved=self.has_moved)
         self.has_moved = False
         unacked = client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
         orphans = unacked - {name.encode() for name in self.in_hand.copy()} - {name for name, _ in self.message_cache}

@@ -13,9 +13,10 @@ from otcpipe import resources
 from otcpipe.broker import dead_messages, in_flight, key_types
 from otcpipe.broker.messages import message_of, read
 from otcpipe.broker.redis_broker import FailClosedBroker
-from otcpipe.errors import Unreachable
+from otcpipe.errors import Outdated, Unreachable
 from otcpipe.pipeline import dead_letters, definition, recovery
 from otcpipe.pipeline.ledger import Run
+from otcpipe.storage import migrations
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -35,6 +36,7 @@ def message_ids(broker: FailClosedBroker) -> set[str]:
 
 def send_lost_runs(broker: FailClosedBroker) -> list[recovery.Finding]:
     """Send every run that is due but has neither a message nor a live worker, and return what was sent."""
+    _require_current(broker)
     settings = resources.settings()
     return recovery.send_lost_runs(
         resources.database(),
@@ -49,6 +51,7 @@ def send_lost_runs(broker: FailClosedBroker) -> list[recovery.Finding]:
 
 def record_dead_messages(broker: FailClosedBroker) -> None:
     """Move dead messages from Redis to PostgreSQL; one that cannot be recorded does not hold up the others."""
+    _require_current(broker)
     _declare_queues(broker)
     _translate_errors(broker, lambda: _record_dead_messages(broker))
 
@@ -64,6 +67,17 @@ def _record_dead_messages(broker: FailClosedBroker) -> None:
             continue
         if is_recorded:
             dead_messages.forget(broker, dead)
+
+
+def _require_current(broker: FailClosedBroker) -> None:
+    """Let the broker take no message while the database is of a newer release, and raise Outdated then."""
+    try:
+        with resources.database().transaction() as transaction:
+            migrations.require_current(transaction)
+    except Outdated:
+        broker.is_outdated = True
+        raise
+    broker.is_outdated = False
 
 
 def _declare_queues(broker: FailClosedBroker) -> None:

@@ -41,6 +41,7 @@ class FailClosedBroker(RedisBroker):
         self.refused = refused
         self.taking = threading.Lock()
         self.freed = threading.Condition()  # notified when a thread has finished its message
+        self.is_outdated = False  # a newer release migrated the database: no message is taken
         self.in_hand: dict[str, set[str]] = {}  # ids by queue; outlives the consumers, which are replaced
         super().__init__(
             client=client,

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from otcpipe.monitoring.context import CheckContext, Verdict
 from otcpipe.storage import sql
+from otcpipe.storage.migrations import newer
 
 OLDEST_POSTGRES = 15  # the first with `nulls not distinct`
 SKEW, LARGE_SKEW = timedelta(seconds=2), timedelta(minutes=1)
@@ -63,8 +64,9 @@ def migrations(context: CheckContext) -> Verdict:
     known = {name for name, _ in sql.migrations()}
     if known - applied:
         return "fail", f"Not applied: {', '.join(sorted(known - applied))}.", MIGRATE
-    if applied - known:
-        return "fail", f"The database is newer: {', '.join(sorted(applied - known))}.", "Update otcpipe here."
+    unknown = newer(applied)
+    if unknown:
+        return "fail", f"The database is newer: {', '.join(unknown)}.", "Update otcpipe here."
     return "ok", "The schema is the newest.", ""
 
 

@@ -9,6 +9,7 @@ from otcpipe.errors import Poisonous
 from otcpipe.pipeline import ledger
 from otcpipe.pipeline.ledger import MAX_CRASHED_CLAIMS, Run
 from otcpipe.records import StageResult
+from otcpipe.storage import migrations
 from otcpipe.storage.postgres import Database
 
 LEASE = timedelta(seconds=15)
@@ -34,10 +35,12 @@ def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | Sta
     """Claim a run. Return the claim, or the output if the run is done, or the claim of another worker.
 
     The claimed run is the one in the ledger, which may have another request and other following stages than the
-    message. Raises Poisonous if too many workers in a row crashed in the run.
+    message. Raises Poisonous if too many workers in a row crashed in the run, Outdated if a newer release migrated
+    the database, and Unready if migrations are missing.
     """
     worker, values = uuid.uuid4(), {"most": MAX_CRASHED_CLAIMS, "ours": run.previous_claim}
     with database.transaction() as transaction:
+        migrations.require_current(transaction)
         claimed = transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease)
         if claimed:
             return Claim(replace(run, **claimed), worker, lease)

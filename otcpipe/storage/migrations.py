@@ -1,9 +1,9 @@
 """Bring the schema of a database up to date, whatever release made it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-from otcpipe.errors import Unready
+from otcpipe.errors import Outdated, Unready
 from otcpipe.storage import dictionary, sql
 from otcpipe.storage.transaction import Transaction
 
@@ -21,12 +21,13 @@ def migrate(begin: Begin) -> list[str]:
     """Create or upgrade all tables, views and functions; return the names of the migrations that were applied.
 
     Each migration has its own transaction; functions, metrics and descriptions are renewed each time. Raises Unready
-    if the database was made by a release before 0.1.0.
+    if the database was made by a release before 0.1.0, and Outdated if a newer release migrated it.
     """
     first, others = sql.functions()
     with begin() as transaction:
         transaction.rows("lock_migrations")  # two would collide even at `create ... if not exists`
         transaction.script(sql.statements()["create_migrations"])
+        _refuse_newer(_applied(transaction))
         applied = _upgrade(transaction)
         transaction.script(first)
     applied += [name for name, text in sql.migrations() if _apply(begin, name, text)]
@@ -43,6 +44,30 @@ def migrate(begin: Begin) -> list[str]:
         transaction.rows("create_history", metrics=[*sql.metric_files()])
         transaction.rows("describe", **_comments())
     return applied
+
+
+def require_current(transaction: Transaction) -> None:
+    """Raise Outdated if a newer release migrated the database, and Unready if migrations of this one are missing."""
+    applied = _applied(transaction)
+    _refuse_newer(applied)
+    missing = [name for name, _ in sql.migrations() if name not in applied]
+    if missing:
+        raise Unready(f"The database lacks {', '.join(missing)}: run `otcpipe migrate`.")
+
+
+def newer(applied: Iterable[str]) -> list[str]:
+    """Return the applied migrations that this release does not know, none for a database of release 0.1.0."""
+    known = {name for name, _ in (*sql.migrations(), *sql.upgrades())}
+    return [] if FIRST_OF_0_1_0 in applied else sorted({*applied} - known)
+
+
+def _refuse_newer(applied: Iterable[str]) -> None:
+    unknown = newer(applied)
+    if unknown:
+        raise Outdated(
+            f"A newer release of otcpipe migrated the database ({', '.join(unknown)}): install that release here;"
+            " this one changes nothing."
+        )
 
 
 def _comments() -> dict[str, list[str | None]]:

@@ -51,7 +51,7 @@ class Database:
             timeout=seconds,
             open=False,
             check=ConnectionPool.check_connection,
-            configure=partial(_set_limits, {**SESSION_LIMITS, **limits}),
+            configure=partial(_set_limits, {**SESSION_LIMITS, **limits, "otcpipe.release": sql.release()}),
             kwargs={
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_SECONDS,

@@ -41,6 +41,12 @@ def migrations() -> list[tuple[str, str]]:
     return _scripts("migrations")
 
 
+@cache
+def release() -> str:
+    """Return the name of the newest migration of this release, by which workers of several releases differ."""
+    return max(path.stem for path in (SCHEMA / "migrations").glob("*.sql"))
+
+
 def upgrades() -> list[tuple[str, str]]:
     """Return name and text of each step from the tables of release 0.1.0 to the first migration, in order."""
     return _scripts("upgrades")

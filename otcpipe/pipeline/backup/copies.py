@@ -75,7 +75,7 @@ def check(store: ObjectStore, prefix: str, copies: Target, name: str, report: Pr
 
 
 def restore(store: ObjectStore, prefix: str, copies: Target, name: str, report: Progress | None = None) -> Summary:
-    """Store in the bucket what it lacks, and what is damaged there; objects that are right stay as they are."""
+    """Store in the bucket what it lacks, and what is damaged in it; objects that are right stay as they are."""
     sums = _own_sums(copies, prefix, name)
     summary = Summary(f"bucket {store.bucket}", len(sums))
 

@@ -1,0 +1,140 @@
+"""Workers of two releases side by side: the one that is older than the schema waits, says so and loses nothing."""
+
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otcpipe import resources
+from otcpipe.audit.verify import verify
+from otcpipe.broker.queues import Queues
+from otcpipe.errors import Outdated, Unready
+from otcpipe.pipeline import claims, execution
+from otcpipe.records import Partition, StageResult
+from otcpipe.storage import sql as sql_files
+from tests.conftest import DATA, kill
+from tests.support.pipeline import WEEK, carrier, file_text, observe
+from tests.support.warm import WarmProcess
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+Here = Callable[..., "subprocess.CompletedProcess[str]"]
+OLD_RELEASE = DATA / "otcpipe-0.1.0-py3-none-any.whl"
+FILES = sorted(DATA.glob("finra_otc_weekly_otc_*.csv.gz"))
+LATER = "insert into otc.migration (name) values ('9999_of_a_later_release')"
+BACK = "delete from otc.migration where name = '9999_of_a_later_release'"
+
+
+@pytest.fixture
+def old_worker(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Path]]:
+    """Starts a worker of release 0.1.0, and gives its log."""
+    zipfile.ZipFile(OLD_RELEASE).extractall(tmp_path / "old")
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> Path:
+        log = tmp_path / "old.log"
+        known = {name: text for name, text in (os.environ | environment).items() if "BACKUP" not in name}
+        command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "2"]
+        with log.open("wb") as stream:
+            running.append(
+                subprocess.Popen(
+                    command,
+                    cwd=tmp_path / "old",
+                    env=known | {"PYTHONPATH": str(tmp_path / "old"), "PYTHONWARNINGS": "ignore"},
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+        return log
+
+    yield start
+    for process in running:
+        kill(process)
+
+
+def wait_for(is_so: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def states(sql: Sql) -> set[tuple[str, str]]:
+    return {*sql("select stage, state from otc.stage_run")}
+
+
+def is_done(sql: Sql) -> bool:
+    return sql("select count(*) from otc.stage_run where stage = 'compute' and state = 'done'") == [(2,)]
+
+
+def test_a_worker_of_release_0_1_0_beside_the_new_schema_waits_and_a_new_worker_does_its_work(
+    old_worker: Callable[[], Path], workers: Callable[..., WarmProcess], here: Here, sql: Sql
+) -> None:
+    log = old_worker()
+    for file in FILES:
+        assert here("import", file).returncode == 0
+    wait_for(lambda: log.read_text().count("a newer release of otcpipe migrated the database") > 3)
+    assert states(sql) == {("cache", "queued")}
+    workers()
+    wait_for(lambda: is_done(sql))
+    assert {state for _, state in states(sql)} == {"done"}
+    assert sql("select count(*) from otc.dead_letter") == [(0,)]
+    verdicts = list(verify(resources.database(), resources.store(), resources.settings()["S3_PREFIX"], None))
+    assert [finding for verdict in verdicts for finding in verdict.findings] == []
+
+
+def test_a_worker_takes_no_message_while_a_later_release_s_schema_is_applied(
+    workers: Callable[..., WarmProcess], here: Here, sql: Sql, environment: dict[str, str], tmp_path: Path
+) -> None:
+    workers()
+    queues = Queues(environment["OTCPIPE_REDIS_URL"])
+    wait_for(lambda: all(queue.consumers for queue in queues.all().values()))
+    sql(LATER)
+    log = tmp_path / "worker0.log"
+    wait_for(lambda: "A newer release of otcpipe migrated the database (9999_of_a_later_release)" in log.read_text())
+    assert here("import", FILES[0]).returncode == 0
+    time.sleep(2)
+    assert queues.all()["cache"].waiting == 1
+    assert states(sql) == {("cache", "queued")}
+    sql(BACK)
+    wait_for(lambda: sql("select 1 from otc.stage_run where stage = 'compute' and state = 'done'"))
+    assert sql("select max(attempts) from otc.stage_run") == [(1,)]
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_worker_that_has_a_message_when_a_later_release_migrates_leaves_it_to_others(sql: Sql) -> None:
+    run = observe(file_text([("ABC", "AAAA", 100, 1)]), Partition(WEEK, "OTCE"))
+    sql(LATER)
+    sent: list[float] = []
+    with pytest.raises(Outdated):
+        claims.claim(resources.database(), run)
+    carrier(lambda run, seconds: sent.append(seconds)).execute(run, lambda run: StageResult(None))
+    assert sent == [execution.OUTAGE_SECONDS]
+    assert states(sql) == {("cache", "queued")}
+
+
+def test_an_older_release_neither_migrates_nor_rebuilds_and_says_why(here: Here, sql: Sql) -> None:
+    sql(LATER)
+    sql("create or replace function otc_internal.create_quarter(week date) returns void language sql as 'select'")
+    before = sql("select prosrc from pg_proc where proname = 'create_quarter'")
+    for command in (["migrate"], ["rebuild"]):
+        refused = here(*command)
+        assert refused.returncode == 2
+        assert "A newer release of otcpipe migrated the database (9999_of_a_later_release)" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    assert sql("select prosrc from pg_proc where proname = 'create_quarter'") == before
+    assert "9999_of_a_later_release" in here("doctor").stdout
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_worker_that_is_newer_than_the_schema_waits_until_it_is_migrated(sql: Sql) -> None:
+    run = observe(file_text([("ABC", "AAAA", 100, 1)]), Partition(WEEK, "OTCE"))
+    sql("delete from otc.migration where name = %s", sql_files.release())
+    with pytest.raises(Unready, match=r"The database lacks 00.*: run `otcpipe migrate`"):
+        claims.claim(resources.database(), run)
