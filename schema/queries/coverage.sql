@@ -20,7 +20,7 @@ old as (
 waiting as (
     select week_ending from otc_internal.metric_due
     except
-    select week_ending from otc.stage_run where state in ('queued', 'running', 'held')
+    select week_ending from otc_internal.table_run where state in ('queued', 'running', 'held')
 )
 select
     week_ending,
