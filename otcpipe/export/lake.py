@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +36,10 @@ States = dict[Week, str | None]
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A file of the lake; `state` is what its week follows from, so that an unchanged week is not read again."""
+    """A file of the lake; `state` is what its week follows from, so that an unchanged week is not read again.
+
+    A week without rows has an entry without a path.
+    """
 
     table: str
     week_ending: str
@@ -68,7 +70,7 @@ def publish(
         new, written = [], 0
         for number, (key, state) in enumerate(due, 1):
             for path, content, rows in _files(transaction, *key):
-                written += target.put(path, content)
+                written += bool(path) and target.put(path, content)
                 new.append(Entry(*key, path, rows, state))
             if report:
                 report(number, len(due))
@@ -136,6 +138,7 @@ def _files(transaction: Transaction, table: str, week: str) -> Iterator[tuple[st
     request = Request(table, "parquet", Path(), friday, friday, is_history=True)
     batches = list(Rows(transaction, request).of(friday))
     if not batches:
+        yield "", b"", 0
         return
     rows = pa.Table.from_batches(batches)
     folder = _folder(table, week)
@@ -154,10 +157,11 @@ def _parquet(rows: pa.Table, about: dict[str, str]) -> bytes:
 
 def _read(target: Target) -> list[Entry]:
     content = target.read(MANIFEST)
-    return [Entry(**one) for one in json.loads(content)["files"]] if content else []
+    read = json.loads(content) if content else {"files": []}
+    return sorted(Entry(**one) for one in read["files"] + read.get("empty", []))
 
 
 def _encode(entries: list[Entry]) -> bytes:
     """Return the manifest; equal entries have equal bytes."""
-    values: dict[str, Any] = {"attribution": ATTRIBUTION, "files": [vars(one) for one in entries]}
-    return json.dumps(values, indent=1).encode()
+    files, empty = ([vars(one) for one in entries if bool(one.path) is is_file] for is_file in (True, False))
+    return json.dumps({"attribution": ATTRIBUTION, "files": files, "empty": empty}, indent=1).encode()
