@@ -12,5 +12,14 @@ from actors.fetch import fetch_week  # noqa: E402
 from actors.normalize import normalize_rows  # noqa: E402
 from actors.parse import parse_file  # noqa: E402
 from actors.persist import persist_records  # noqa: E402
+from actors.publish import publish_week  # noqa: E402
 
-__all__ = ["cache_file", "compute_metrics", "fetch_week", "normalize_rows", "parse_file", "persist_records"]
+__all__ = [
+    "cache_file",
+    "compute_metrics",
+    "fetch_week",
+    "normalize_rows",
+    "parse_file",
+    "persist_records",
+    "publish_week",
+]

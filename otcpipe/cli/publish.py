@@ -29,6 +29,6 @@ def publish(tables: list[str], place: str | None, first: str | None) -> None:
             chosen,
             names,
             begin,
-            lambda done, of: progress.update(task, completed=done, total=of),
+            report=lambda done, of: progress.update(task, completed=done, total=of),
         )
     say(f"{counted(written, 'file')} written to {place}." if written else f"{place} is up to date.", ATTRIBUTION)

@@ -21,7 +21,7 @@ INTERVAL_SECONDS = 0.1
 LOOK_SECONDS = 2  # between looks at why partitions wait
 MILLION = 1_000_000
 FEW = 12  # partitions with a bar of their own; more share one
-STEPS = [stage.name for stage in definition.PIPELINE]
+STEPS = [stage.name for stage in definition.PIPELINE if not stage.setting]
 ENDS = {"failed": "failed at", "held": "is held before"}
 DOING = TextColumn("{task.fields[doing]}", markup=False)
 OVER = ("done", "failed", "absent", "held")

@@ -6,31 +6,40 @@ files that belong together. It is replaced last and at once, so that a reader of
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from otcpipe.errors import Invalid
+from otcpipe.errors import TooSoon
 from otcpipe.export.query import Request, Rows
 from otcpipe.export.target import Target
 from otcpipe.records import ATTRIBUTION
+from otcpipe.stages import versions
 from otcpipe.storage.keys import sha256
 from otcpipe.storage.postgres import Database, Transaction
 
 MANIFEST = "manifest.json"
 TIER = "tier"
+BUSY_SECONDS = 2  # until the next attempt
 Progress = Callable[[int, int], object]  # weeks of tables published so far, and all
+
+
+Week = tuple[str, str]  # a table and one of its weeks
+States = dict[Week, str | None]
 
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A file of the lake; `state` is what its week follows from, so that an unchanged week is not read again."""
+    """A file of the lake; `state` is what its week follows from, so that an unchanged week is not read again.
+
+    A week without rows has an entry without a path.
+    """
 
     table: str
     week_ending: str
@@ -44,53 +53,83 @@ def publish(
     target: Target,
     tables: Iterable[str],
     first: date | None = None,
+    weeks: Collection[date] | None = None,
     report: Progress | None = None,
 ) -> int:
     """Write the weeks that changed, then the manifest, then remove what neither it nor the one before names.
 
-    Weeks before `first` and tables not named stay as they are, as do weeks whose history is not built. Returns how
-    many files are new. Raises Invalid while another publication runs, and for a folder that cannot be written to.
+    Weeks before `first`, or not of `weeks`, and tables not named stay as they are, as do weeks whose history is not
+    built. Returns how many files are new. Raises TooSoon while another publication runs, and Invalid for a folder
+    that cannot be written to.
     """
-    with database.snapshot() as transaction:
-        if not transaction.rows("try_publish")[0]["is_locked"]:
-            raise Invalid("Another publication is running: wait for it.")
-        return _publish(transaction, target, set(tables), first, report)
-
-
-def _publish(
-    transaction: Transaction, target: Target, tables: set[str], first: date | None, report: Progress | None
-) -> int:
-    old, states = _read(target), _states(transaction, sorted(tables), first)
-    kept = [one for one in old if _is_kept(one, states, tables)]
-    known = {(one.table, one.week_ending) for one in kept}
-    due = [(key, state) for key, state in sorted(states.items()) if state is not None and key not in known]
-    new, written = [], 0
-    for number, (key, state) in enumerate(due, 1):
-        for path, content, rows in _files(transaction, *key):
-            written += target.put(path, content)
-            new.append(Entry(*key, path, rows, state))
-        if report:
-            report(number, len(due))
+    names = set(tables)
+    with _locked(database), database.snapshot() as transaction:
+        old, states = _read(target), _states(transaction, names, first, weeks)
+        kept = [one for one in old if one.table not in names or _is_kept(one, states)]
+        due = _due(kept, states)
+        new, written = [], 0
+        for number, (key, state) in enumerate(due, 1):
+            for path, content, rows in _files(transaction, *key):
+                written += bool(path) and target.put(path, content)
+                new.append(Entry(*key, path, rows, state))
+            if report:
+                report(number, len(due))
     entries = sorted([*kept, *new])
     if entries != old:
         target.replace(MANIFEST, _encode(entries))
-    named = {one.path for one in (*old, *entries)}
-    for path in target.paths():
-        if path.endswith(".parquet") and path not in named:
-            target.remove(path)
+    folders = [""] if weeks is None else [f"{_folder(*key)}/" for key, _ in due]
+    _clean(target, folders, {one.path for one in (*old, *entries)})
     return written
 
 
-def _is_kept(one: Entry, states: dict[tuple[str, str], str | None], tables: set[str]) -> bool:
+def unpublished(database: Database, target: Target, tables: Iterable[str]) -> list[date]:
+    """Return the weeks of which something built is not in the lake, in order."""
+    with database.snapshot() as transaction:
+        states = _states(transaction, tables, None, None)
+    kept = [one for one in _read(target) if _is_kept(one, states)]
+    return sorted({date.fromisoformat(week) for (_, week), _ in _due(kept, states)})
+
+
+@contextmanager
+def _locked(database: Database) -> Iterator[None]:
+    """Exclude other publications; the snapshot of what is published must be taken after that."""
+    with database.transaction() as transaction:
+        if not transaction.rows("try_publish")[0]["is_locked"]:
+            raise TooSoon("Another publication is running: wait for it.", BUSY_SECONDS)
+        yield
+
+
+def _is_kept(one: Entry, states: States) -> bool:
     """Return whether a file stays: its week is unchanged, not to be published now, or not built yet."""
-    state = states.get((one.table, one.week_ending), "")
-    return one.table not in tables or state in (None, one.state)
+    return states.get((one.table, one.week_ending), "") in (None, one.state)
 
 
-def _states(transaction: Transaction, tables: list[str], first: date | None) -> dict[tuple[str, str], str | None]:
-    """Return what each week of each table follows from; None if it is not to be published now."""
-    rows = transaction.rows("publishable", tables=tables, first=first or date.min)
-    return {(row["name"], str(row["week_ending"])): row["state"] for row in rows}
+def _due(kept: list[Entry], states: States) -> list[tuple[Week, str]]:
+    """Return the weeks of tables to be written, each with its state."""
+    known = {(one.table, one.week_ending) for one in kept}
+    return [(key, state) for key, state in sorted(states.items()) if state is not None and key not in known]
+
+
+def _clean(target: Target, folders: Iterable[str], named: set[str]) -> None:
+    """Remove the Parquet files of some folders that no manifest names any more."""
+    for path in [path for folder in folders for path in target.paths(folder)]:
+        if path.endswith(".parquet") and path not in named:
+            target.remove(path)
+
+
+def _states(
+    transaction: Transaction, tables: Iterable[str], first: date | None, weeks: Collection[date] | None
+) -> States:
+    """Return what each week of each table follows from, the code too; None if it is not to be published now."""
+    chosen = {"first": first or date.min, "weeks": None if weeks is None else [*weeks]}
+    rows = transaction.rows("publishable", tables=sorted(tables), **chosen)
+    return {
+        (row["name"], str(row["week_ending"])): row["state"] and f"{row['state']} {versions.PUBLISH}" for row in rows
+    }
+
+
+def _folder(table: str, week: str) -> str:
+    return f"{table}_history/week_ending={week}"
 
 
 def _files(transaction: Transaction, table: str, week: str) -> Iterator[tuple[str, bytes, int]]:
@@ -99,9 +138,10 @@ def _files(transaction: Transaction, table: str, week: str) -> Iterator[tuple[st
     request = Request(table, "parquet", Path(), friday, friday, is_history=True)
     batches = list(Rows(transaction, request).of(friday))
     if not batches:
+        yield "", b"", 0
         return
     rows = pa.Table.from_batches(batches)
-    folder = f"{request.name}/week_ending={week}"
+    folder = _folder(table, week)
     for tier in sorted(rows[TIER].unique().to_pylist()) if TIER in rows.column_names else [None]:
         own = rows if tier is None else rows.filter(pc.equal(rows[TIER], tier)).drop_columns([TIER])
         content = _parquet(own, request.about([friday]))
@@ -117,10 +157,11 @@ def _parquet(rows: pa.Table, about: dict[str, str]) -> bytes:
 
 def _read(target: Target) -> list[Entry]:
     content = target.read(MANIFEST)
-    return [Entry(**one) for one in json.loads(content)["files"]] if content else []
+    read = json.loads(content) if content else {"files": []}
+    return sorted(Entry(**one) for one in read["files"] + read.get("empty", []))
 
 
 def _encode(entries: list[Entry]) -> bytes:
     """Return the manifest; equal entries have equal bytes."""
-    values: dict[str, Any] = {"attribution": ATTRIBUTION, "files": [vars(one) for one in entries]}
-    return json.dumps(values, indent=1).encode()
+    files, empty = ([vars(one) for one in entries if bool(one.path) is is_file] for is_file in (True, False))
+    return json.dumps({"attribution": ATTRIBUTION, "files": files, "empty": empty}, indent=1).encode()

@@ -26,8 +26,8 @@ class Target(Protocol):
     def replace(self, path: str, content: bytes) -> None:
         """Write a file whole, in place of an older one."""
 
-    def paths(self) -> Iterator[str]:
-        """Yield the paths of all files."""
+    def paths(self, folder: str = "") -> Iterator[str]:
+        """Yield the paths of all files, or of those in a folder, whose path ends with a slash."""
 
     def remove(self, path: str) -> None:
         """Remove a file; a missing one is no error."""
@@ -83,8 +83,8 @@ class Folder:
                 flush(written.fileno())
             part.replace(file)
 
-    def paths(self) -> Iterator[str]:
-        for file in sorted(self.root.rglob("*")):
+    def paths(self, folder: str = "") -> Iterator[str]:
+        for file in sorted((self.root / folder).rglob("*")):
             if not file.name.startswith(".") and file.is_file():
                 yield str(file.relative_to(self.root))
 
@@ -110,8 +110,8 @@ class Bucket:
     def replace(self, path: str, content: bytes) -> None:
         self.store.replace(self._key(path), content)
 
-    def paths(self) -> Iterator[str]:
-        for key in self.store.keys(f"{self.prefix}/"):
+    def paths(self, folder: str = "") -> Iterator[str]:
+        for key in self.store.keys(f"{self.prefix}/{folder}"):
             yield key.removeprefix(f"{self.prefix}/")
 
     def remove(self, path: str) -> None:

@@ -24,7 +24,8 @@ def queues(context: CheckContext) -> Verdict:
 
 
 def _unconsumed(found: dict[str, Queue]) -> Verdict | None:
-    names = [name for name, queue in found.items() if not queue.consumers]
+    optional = {stage.name for stage in definition.PIPELINE if stage.setting}
+    names = [name for name, queue in found.items() if not queue.consumers and (queue.waiting or name not in optional)]
     names += [f"{name}.DQ" for name, queue in found.items() if queue.delayed and not queue.delay_consumers]
     if not names:
         return None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from otcpipe import resources
 from otcpipe.errors import Invalid
 from otcpipe.stages import versions
 from otcpipe.storage import keys
@@ -12,7 +13,10 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage. `name` is also its queue's name; `reads` is the kind of key that its messages carry."""
+    """One stage. `name` is also its queue's name; `reads` is the kind of key that its messages carry.
+
+    A stage with a `setting` runs only where that is set. A partition is done without it.
+    """
 
     name: str
     actor: str
@@ -22,6 +26,7 @@ class Stage:
     min_backoff: timedelta
     max_backoff: timedelta
     time_limit: timedelta
+    setting: str = ""
 
 
 PIPELINE = (
@@ -31,6 +36,9 @@ PIPELINE = (
     Stage("normalize", "normalize_rows", "parsed", versions.NORMALIZE, 2, 2 * SECOND, MINUTE, 10 * MINUTE),
     Stage("persist", "persist_records", "normalized", versions.PERSIST, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
     Stage("compute", "compute_metrics", "normalized", versions.COMPUTE, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE),
+    Stage(
+        "publish", "publish_week", "normalized", versions.PUBLISH, 10, 2 * SECOND, 5 * MINUTE, 30 * MINUTE, "PUBLISH"
+    ),
 )
 
 
@@ -42,10 +50,20 @@ def named(name: str) -> Stage:
     raise Invalid(f"{name!r} is not a stage; choose from {', '.join(stage.name for stage in PIPELINE)}.")
 
 
+def running() -> list[Stage]:
+    """Return the stages that run with these settings, in order."""
+    return [stage for stage in PIPELINE if not stage.setting or resources.settings()[stage.setting]]
+
+
 def after(stage: Stage) -> Stage | None:
-    """Return the stage that follows; None after the last."""
-    at = PIPELINE.index(stage) + 1
-    return PIPELINE[at] if at < len(PIPELINE) else None
+    """Return the stage that follows with these settings; None after the last."""
+    at = PIPELINE.index(stage)
+    return next((one for one in running() if PIPELINE.index(one) > at), None)
+
+
+def last() -> Stage:
+    """Return the last stage that every partition passes: then it is done."""
+    return [stage for stage in PIPELINE if not stage.setting][-1]
 
 
 def reading(key: keys.Key, name: str | None = None) -> Stage:

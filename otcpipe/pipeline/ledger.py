@@ -112,7 +112,7 @@ def producer(database: Database, key: str) -> Row | None:
 def partitions(database: Database, week_ending: date | None = None) -> list[Row]:
     """Return one row for each partition that was ever requested, oldest week first."""
     with database.transaction() as transaction:
-        return transaction.rows("partitions", week_ending=week_ending, last_stage=definition.PIPELINE[-1].name)
+        return transaction.rows("partitions", week_ending=week_ending, last_stage=definition.last().name)
 
 
 def generation_of(database: Database, key: Key) -> int:

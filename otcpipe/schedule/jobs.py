@@ -16,6 +16,7 @@ from otcpipe.records import Partition
 from otcpipe.schedule.job import Job, JobContext
 from otcpipe.stages import versions
 from otcpipe.storage import keys
+from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
 
 REFRESH_REQUESTS = 500  # of one weekly refresh; a partition that does not fit is more urgent a week later
@@ -40,10 +41,7 @@ def recompute_stale(context: JobContext) -> str:
     """Enqueue a compute run for each week that is still due or whose metrics are of older code."""
     with context.database.transaction() as transaction:
         rows = transaction.rows("stale_weeks", code_version=versions.COMPUTE)
-    for row in rows:
-        key = keys.parse(row["key"], context.settings["S3_PREFIX"])
-        run = Run(definition.named("compute"), key, row["generation"], request=f"stale {uuid.uuid4()}")
-        planning.enqueue(context.database, run, context.send)
+    _enqueue_runs(context, rows, "stale")
     return f"{counted(len(rows), 'week')} had stale metrics."
 
 
@@ -63,13 +61,20 @@ def refresh(context: JobContext) -> str:
     return f"{len(chosen):,} of {counted(len(known), 'partition')} requested again."
 
 
+def _enqueue_runs(context: JobContext, rows: Sequence[Row], why: str) -> None:
+    for row in rows:
+        key = keys.parse(row["key"], context.settings["S3_PREFIX"])
+        run = Run(definition.named(row["stage"]), key, row["generation"], request=f"{why} {uuid.uuid4()}")
+        planning.enqueue(context.database, run, context.send)
+
+
 def _enqueue(context: JobContext, partitions: Sequence[Partition]) -> None:
     prefix = context.settings["S3_PREFIX"]
     planning.enqueue_fetches(context.database, context.store, prefix, partitions, context.send, context.now)
 
 
 def build_histories(context: JobContext) -> str:
-    """Complete weeks and build stale histories for a short time, then publish, if OTCPIPE_PUBLISH says where to.
+    """Complete weeks and build stale histories for a short time, then enqueue the weeks to be published, if any are.
 
     What is left is done at the next times, so that no other job waits long.
     """
@@ -82,11 +87,19 @@ def build_histories(context: JobContext) -> str:
         f"{completed:,} of {counted(len(found), 'incomplete week')} were completed;"
         f" {done:,} of {counted(len(stale), 'stale week')} of metrics were built."
     )
+    return f"{built} {_publish_rest(context)}".rstrip()
+
+
+def _publish_rest(context: JobContext) -> str:
+    """Enqueue the weeks of which the lake lacks something: completed later, or computed before there was a lake."""
     place = context.settings["PUBLISH"]
     if not place:
-        return built
-    written = lake.publish(context.database, target.of(place, context.settings), catalog.stored())
-    return f"{built} {written:,} files were published to {place}."
+        return ""
+    behind = lake.unpublished(context.database, target.of(place, context.settings), catalog.stored())
+    with context.database.transaction() as transaction:
+        rows = transaction.rows("unpublished", weeks=behind)
+    _enqueue_runs(context, rows, "unpublished")
+    return f"{counted(len(rows), 'week is', 'weeks are')} to be published."
 
 
 def check(context: JobContext) -> str:

@@ -49,6 +49,7 @@ PATTERNS = {
         r"(?!.*\.\.)(?!(?:[0-9]+\.){3}[0-9]+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
     ),
+    "PUBLISH": (r"/.*|s3://.+", "an absolute path or s3://BUCKET/PREFIX"),
     "S3_REGION": (r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "a region such as us-east-1"),
     "S3_PREFIX": (
         r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9!_.*'()/=+@,:&$-]{1,500}",

@@ -21,7 +21,7 @@ waiting as (
     select d.week_ending
     from otc_internal.metric_due as d
     where not exists (
-        select from otc.stage_run as r
+        select from otc_internal.table_run as r
         where
             (r.state in ('queued', 'running') and r.week_ending between d.week_ending - 7 * %(reach)s::int and d.week_ending)
             or (r.state = 'held' and r.week_ending = d.week_ending)

@@ -49,7 +49,7 @@ from otc.capture as c
 where
     c.normalized_key is not null
     and not exists (
-        select from otc.stage_run as r
+        select from otc_internal.table_run as r
         where r.generation = c.capture_id and r.state in ('queued', 'running', 'failed')
     )
     and case

@@ -34,7 +34,7 @@ where
     and (
         not %(settled)s
         or not exists (
-            select from otc.stage_run as r
+            select from otc_internal.table_run as r
             where
                 r.state in ('queued', 'running')
                 and r.week_ending between d.week_ending - 7 * m.reach and d.week_ending

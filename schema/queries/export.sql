@@ -19,12 +19,13 @@ order by week_ending;
 order by tier, symbol, mpid, firm_crd, issue_name, product_type, venue_type, venue_name
 
 -- name: publishable
--- What the history of each week of some tables follows from: null where it is not to be published, or not built yet.
+-- What the history of each week of some tables follows from: null where it is not to be published, or not built yet. Without
+-- weeks, of all from the first one on.
 select
     t.name,
     w.week_ending,
     case
-        when w.week_ending < %(first)s then null
+        when w.week_ending < %(first)s or w.week_ending <> all(%(weeks)s::date[]) then null
         when t.name = 'venue_volume' then md5(array_to_string(otc_internal.captures_of(w.week_ending, w.week_ending), ','))
         when h.metric is null then null
         else md5(concat_ws(' ', h.is_complete, array_to_string(h.captures, ',')))
@@ -33,6 +34,33 @@ from unnest(%(tables)s::text[]) as t (name)
 cross join (select distinct week_ending from otc.capture where persisted_at is not null) as w
 left join otc_internal.history_week as h on h.metric = t.name and h.week_ending = w.week_ending
 order by t.name, w.week_ending;
+
+-- name: settled_weeks
+-- Captured weeks that no run of a stage before publish is to change, nor any week that they read.
+select distinct c.week_ending
+from otc.capture as c
+where
+    c.persisted_at is not null and c.week_ending between %(first)s and %(last)s
+    and not exists (
+        select from otc_internal.table_run as r
+        where
+            r.state in ('queued', 'running')
+            and r.week_ending between c.week_ending - 7 * %(reach)s and c.week_ending
+    )
+order by c.week_ending;
+
+-- name: unpublished
+-- The newest capture of each of these weeks, except where a run that publishes it is under way or has failed.
+select distinct on (c.week_ending) 'publish' as stage, c.normalized_key as key, c.capture_id as generation
+from otc.capture as c
+where
+    c.week_ending = any(%(weeks)s::date[]) and c.persisted_at is not null and c.normalized_key is not null
+    and not exists (
+        select from otc.stage_run as r
+        where
+            r.stage = 'publish' and r.week_ending = c.week_ending and r.state in ('queued', 'running', 'failed')
+    )
+order by c.week_ending, c.observed_at desc, c.fetched_key desc;
 
 -- name: try_publish
 -- Lock publishing, if no other transaction publishes.

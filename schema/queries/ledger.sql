@@ -155,7 +155,7 @@ run as (
         case when state = 'running' and lease_until < now() then 'queued' else state end as state,
         reason,
         attempts
-    from otc.stage_run
+    from otc_internal.table_run
     where (%(week_ending)s::date is null or week_ending = %(week_ending)s) and otc.is_partition(week_ending, tier)
     order by
         week_ending, tier, (state in ('running', 'queued')) desc, state = 'running' desc,

@@ -53,12 +53,12 @@ with stale as (
     group by week_ending
     having max(code_version) < %(code_version)s
 )
-select distinct on (c.week_ending) c.week_ending, c.normalized_key as key, c.capture_id as generation
+select distinct on (c.week_ending) 'compute' as stage, c.normalized_key as key, c.capture_id as generation
 from stale as s
 inner join otc.capture as c on c.week_ending = s.week_ending and c.persisted_at is not null
 where
     not exists (
-        select from otc.stage_run as r
+        select from otc_internal.table_run as r
         where r.week_ending = s.week_ending and r.state in ('queued', 'running')
     )
     and (c.week_ending, c.tier) not in (select h.week_ending, h.tier from otc.held_partition as h)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
 from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage.postgres import Database
-from tests.conftest import READY, place
+from tests.conftest import READY, changed_environment, place
 
 Contents = dict[Any, bytes]
 BACKFILL = 12  # weeks
@@ -108,8 +109,12 @@ def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
 def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     costs = stagewise.Costs()
     carried = stagewise.execute(_stored(asked, asked.history), costs)
+    lake = folder / "lake"
+    with changed_environment({"OTCPIPE_PUBLISH": str(lake)}):
+        carried += stagewise.execute([stagewise.publishing(carried[-1])], costs)
     contents = _contents(asked, asked.history)
-    floors = stagewise.floor(carried, contents, folder)
+    floors = stagewise.floor(carried, contents, folder, lake)
+    shutil.rmtree(lake)
     for name, cost in costs.items():
         yield Line(name, cost, _rows(contents), floors[name], stagewise.MEANING[name])
 

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmark.measure import Cost, measured
 from otcpipe import resources
@@ -49,6 +50,14 @@ def persist(incoming: pa.Table, cost: Cost) -> None:
         transaction.connection.cursor().copy(statement) as copy,
     ):
         copy.write(encoded)
+
+
+def publish(lake: Path, cost: Cost) -> None:
+    """Write the rows of each file of a lake as Parquet."""
+    tables = [pq.ParquetFile(path).read() for path in sorted(lake.rglob("*.parquet"))]
+    with measured(cost):
+        for rows in tables:
+            pq.write_table(rows, pa.BufferOutputStream(), compression="zstd")
 
 
 def compute(week: date, cost: Cost) -> None:

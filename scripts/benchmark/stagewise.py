@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -59,7 +60,12 @@ def execute(runs: list[Run], costs: Costs) -> list[Run]:
     return carried
 
 
-def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) -> Costs:
+def publishing(run: Run) -> Run:
+    """Return the run of the publish stage, which is off without a lake, on the key of a run of compute."""
+    return replace(run, stage=definition.named("publish"))
+
+
+def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path, lake: Path) -> Costs:
     """Return the floor of each stage, for the bytes and rows of these runs."""
     costs: Costs = {stage.name: Cost() for stage in definition.PIPELINE[1:]}
     for run in carried:
@@ -77,6 +83,7 @@ def floor(carried: list[Run], contents: dict[Partition, bytes], folder: Path) ->
                 incoming = apply.to_columns(apply.load_names(transaction), capture, rows.records)
             floors.persist(incoming, costs["persist"])
     floors.compute(carried[0].key.partition.week_ending, costs["compute"])
+    floors.publish(lake, costs["publish"])
     return costs
 
 
@@ -86,6 +93,7 @@ MEANING = {
     "normalize": "the typed rows written as Parquet",
     "persist": "bare COPY with the same indexes",
     "compute": "one GROUP BY of the week's records",
+    "publish": "the rows of all histories written as Parquet",
 }
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from otcpipe import resources
-from otcpipe.errors import Invalid
+from otcpipe.errors import Invalid, TooSoon
 from otcpipe.export import lake, target
 from otcpipe.export.target import Folder
 from otcpipe.metrics import history
@@ -187,7 +187,7 @@ def test_what_was_captured_is_never_a_target(environment: dict[str, str]) -> Non
 
 
 def test_two_publications_at_once_are_refused(moments: list[datetime], tmp_path: Path) -> None:
-    with resources.database().snapshot() as transaction:
+    with resources.database().transaction() as transaction:
         assert transaction.rows("try_publish")[0]["is_locked"]
-        with pytest.raises(Invalid, match="Another publication"):
+        with pytest.raises(TooSoon, match="Another publication"):
             publish(Folder(tmp_path))

@@ -24,7 +24,7 @@ NOW = datetime(
     2025, 12, 15, 12, tzinfo=UTC
 )  # the Monday on which T2 and OTCE of that week, and T1 of 28 November, are due
 WEEK = timedelta(days=7)
-LAST = definition.PIPELINE[-1].name
+LAST = definition.last().name
 
 
 def cells(first: date = FRIDAY, last: date = FRIDAY + 3 * WEEK, since: date | None = None) -> dict[Partition, Cell]:

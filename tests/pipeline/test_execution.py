@@ -22,7 +22,7 @@ from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, 
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 OTCE = Partition(WEEK, "OTCE")
-NAMES = [stage.name for stage in definition.PIPELINE]
+NAMES = [stage.name for stage in definition.PIPELINE if not stage.setting]
 CONTENT = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 2, 1)])
 EVERYTHING = """
     select 'record', r::text, r.xmin::text from otc_internal.volume_record r

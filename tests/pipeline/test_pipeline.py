@@ -49,6 +49,7 @@ def test_the_actors_and_their_queues_are_these(environment: dict[str, str]) -> N
         "normalize_rows": "normalize",
         "persist_records": "persist",
         "compute_metrics": "compute",
+        "publish_week": "publish",
     }
     assert [stage.name for stage in definition.PIPELINE] == [
         "fetch",
@@ -57,6 +58,7 @@ def test_the_actors_and_their_queues_are_these(environment: dict[str, str]) -> N
         "normalize",
         "persist",
         "compute",
+        "publish",
     ]
 
 

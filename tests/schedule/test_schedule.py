@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +20,16 @@ from hypothesis import strategies as st
 from otcpipe import resources, schedule
 from otcpipe.cli import schedule as shown
 from otcpipe.errors import Invalid, Unreachable
+from otcpipe.pipeline import ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.schedule import JOBS, Job, JobContext, plan
 from otcpipe.settings import DEFAULTS
 from otcpipe.stages import versions
 from otcpipe.weeks import NEW_YORK
+from tests.conftest import changed_environment
 from tests.support.interrupts import IGNORING_SIGINT
-from tests.support.pipeline import WEEK, drive, file_text, observe
+from tests.support.pipeline import WEEK, drive, fail, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Otcpipe = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -206,6 +209,31 @@ def test_weeks_with_stale_metrics_are_computed_again_and_others_are_not(
     assert recompute() == ["compute"]
     assert recompute() == []
     assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
+
+
+def test_what_the_lake_lacks_is_published_by_the_stage_once(environment: dict[str, str], tmp_path: Path) -> None:
+    """A week computed before there was a lake; and one whose run failed, which waits for a replay."""
+
+    def build() -> list[Run]:
+        sent: list[Run] = []
+        context = JobContext(
+            WEDNESDAY, resources.database(), resources.store(), resources.settings(), sent.append, list
+        )
+        said = schedule.jobs.build_histories(context)
+        assert ("published" in said) is bool(resources.settings()["PUBLISH"])
+        return sent
+
+    drive(observe(file_text([("A", "AAAA", 1, 1)]), Partition(WEEK, "OTCE")))
+    assert build() == []
+    with changed_environment({"OTCPIPE_PUBLISH": str(tmp_path / "lake")}):
+        (run,) = build()
+        assert run.stage.name == "publish"
+        assert build() == [], "its run is under way"
+        fail(run, "the disk is full")
+        assert build() == []
+        drive(ledger.request(resources.database(), run))
+        assert (tmp_path / "lake/manifest.json").exists()
+        assert build() == []
 
 
 def test_lost_runs_are_sent_again_every_few_minutes(environment: dict[str, str]) -> None:
