@@ -1,14 +1,16 @@
 """The lines of raw bytes about a symbol, read independently of parse and normalize: a check on those stages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from otcpipe.text import dialect, escapes, quoted
+from otcpipe.text import dialect, escapes
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import CRD_DIGITS, DECIMALS, SHARE_DIGITS, TRADE_DIGITS
-from otcpipe.text.values import respell
+from otcpipe.text.lines import values_at
+from otcpipe.text.numbers import respell
 
+Row = tuple[int, str, Sequence[str]]  # its number, its text and its values
 FIRM_ROWS = {"ATS_W_SMBL_FIRM": "ATS", "OTC_W_SMBL_FIRM": "NON_ATS"}
 NAMES = {
     "issueName": "issue_name",
@@ -58,28 +60,44 @@ class Line:
 def of_symbol(content: bytes, symbol: str) -> list[Line]:
     """Return the readable lines of a symbol, in order."""
     source = dialect.detect(content)
-    lines = source.text.split(b"\n")
-    header = lines[0].decode("utf-8", "replace").removesuffix("\r")
+    header = source.text.partition(b"\n")[0].decode("utf-8", "replace").removesuffix("\r")
     sought, found = (escapes.escape(symbol) if source.is_escaped else symbol).encode(), []
+    rows = _quoted_rows(source, sought) if source.is_quoted else _plain_rows(source, sought)
+    for number, text, values in rows:
+        if len(values) == len(source.columns):
+            fields = dict(zip(source.columns, values, strict=True))
+            found.append(Line(number + source.lines_above, text, header, fields))
+    return [line for line in found if line.fields["issueSymbolIdentifier"] == symbol and line.is_readable]
+
+
+def lines_with(text: bytes, sought: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines below the first that hold a text, with their numbers; the first line is 1."""
+    start = text.find(b"\n") + 1
+    number, at = 2, text.find(sought, start) if start else -1
+    while at >= 0:
+        begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        number += text.count(b"\n", start, begin)
+        yield number, text[begin:end]
+        start, number, at = end + 1, number + 1, text.find(sought, end)
+
+
+def _plain_rows(source: Dialect, sought: bytes) -> Iterator[Row]:
+    unescape = escapes.unescape if source.is_escaped else str
+    for number, line in lines_with(source.text, sought):
+        text = line.decode("utf-8", "replace").removesuffix("\r")
+        yield number, text, [unescape(value) for value in text.split(source.delimiter)]
+
+
+def _quoted_rows(source: Dialect, sought: bytes) -> Iterator[Row]:
+    """Yield rows whose values may hold line breaks; one without values where no row begins."""
+    lines = source.text.split(b"\n")
     for at, line in enumerate(lines):
         if at and sought in line:
-            text, values = _values(lines, at, source)
-            if len(values) == len(source.columns):
-                fields = dict(zip(source.columns, values, strict=True))
-                found.append(Line(at + 1 + source.lines_above, text, header, fields))
-    return [line for line in found if line.fields["issueSymbolIdentifier"] == symbol and line.is_readable]
+            values, count = values_at(lines, at, source)
+            text = b"\n".join(lines[at : at + count]).decode("utf-8", "replace")
+            yield at + 1, text, () if isinstance(values, str) else values
 
 
 def _text(number: object) -> str | None:
     return None if number is None else str(number)
-
-
-def _values(lines: Sequence[bytes], at: int, source: Dialect) -> tuple[str, Sequence[str]]:
-    """Return text and values of the row that begins on a line; no values if no row does."""
-    if not source.is_quoted:
-        text = lines[at].decode("utf-8", "replace").removesuffix("\r")
-        unescape = escapes.unescape if source.is_escaped else str
-        return text, [unescape(value) for value in text.split(source.delimiter)]
-    values, count = quoted.values_at(lines, at, source)
-    text = b"\n".join(lines[at : at + count]).decode("utf-8", "replace")
-    return text, () if isinstance(values, str) else values

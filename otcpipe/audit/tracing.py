@@ -1,7 +1,9 @@
 """Trace records back to the lines of stored objects that they came from."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from otcpipe.audit import raw_lines
@@ -9,6 +11,8 @@ from otcpipe.audit.raw_lines import Line
 from otcpipe.storage import keys, raw_bytes
 from otcpipe.storage.postgres import Row
 from otcpipe.storage.s3 import ObjectStore
+
+AT_ONCE = 2  # raw objects, of some 40 MB each
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ def trace(store: ObjectStore, prefix: str, symbol: str, records: Sequence[Row]) 
 
     Raises Damaged for damaged raw bytes.
     """
-    return [one for of_raw in _by_raw_key(records) for one in _traced(store, prefix, symbol, of_raw)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        traced = threads.map(partial(_traced, store, prefix, symbol), _by_raw_key(records))
+        return [one for of_raw in traced for one in of_raw]
 
 
 def _by_raw_key(records: Sequence[Row]) -> list[list[Row]]:

@@ -1,5 +1,6 @@
 """The command line: `app` runs a command, `typer_app` holds them all. Both are imported on first use."""
 
+import gc
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ INTERRUPTED = 130  # as shells count SIGINT
 
 def app() -> None:
     """Run a command and exit the process with its code, 130 after Ctrl-C."""
+    gc.set_threshold(50_000, 20, 20)  # imports create many objects that stay: no use to look for garbage so often
     try:
         code = import_module("otcpipe.cli.boundary").run()  # takes a while: Ctrl-C is caught here too
     except KeyboardInterrupt:

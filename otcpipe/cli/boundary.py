@@ -16,7 +16,8 @@ from typing import Any
 import typer
 
 from otcpipe import settings
-from otcpipe.cli import INTERRUPTED, stale_environment
+from otcpipe.cli import INTERRUPTED
+from otcpipe.cli.overrides import overrides
 from otcpipe.errors import OtcpipeError, Unreachable
 from otcpipe.text.printable import Redaction, sentence
 
@@ -32,15 +33,16 @@ def run() -> int:
 
 
 def _command() -> int:
-    code = _program().main(standalone_mode=False)
+    code = _program(sys.argv[1] if len(sys.argv) > 1 else "").main(standalone_mode=False)
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 
 @cache
-def _program() -> Any:
-    return typer.main.get_command(import_module("otcpipe.cli.commands").typer_app)
+def _program(name: str) -> Any:
+    """Return the program with the one command of a name, which is quicker to make; whole if it has none."""
+    return typer.main.get_command(import_module("otcpipe.cli.commands").program(name))
 
 
 def _code_of(work: Callable[[], int | None]) -> int:
@@ -101,7 +103,7 @@ def _redaction() -> Redaction:
 def _overrides() -> list[str]:
     """Return what the environment overrides, which may be why a server does not answer."""
     try:
-        return stale_environment.overrides(os.environ)
+        return overrides(os.environ)
     except OtcpipeError:
         return []
 

@@ -22,8 +22,8 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_
 
 def say(*lines: str) -> None:
     """Print lines. A line break inside one comes from outside data and is printed as U+FFFD."""
-    for line in lines:
-        console.print(Text(printable(line)), soft_wrap=True)
+    if lines:
+        console.print(Text("\n".join(map(printable, lines))), soft_wrap=True)
 
 
 def print_table(columns: Mapping[str, Column], rows: Sequence[Row], *, is_mixed: bool = False) -> None:

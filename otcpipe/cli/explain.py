@@ -1,6 +1,6 @@
 """Show a symbol's numbers and the lines of stored files behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -75,18 +75,17 @@ def _say_lines(records: Sequence[TracedRecord]) -> None:
         say(f"from {source}{requests}, observed {_moment(capture['observed_at'])}, SHA-256 {capture['digest']}")
         for header in dict.fromkeys(one.line.header for one in lines if one.line):
             say(f"{'':>7} {header}")
-        for one in lines:
-            _say_line(one)
+        say(*(text for one in lines for text in _texts(one)))
     say("")
 
 
-def _say_line(one: TracedRecord) -> None:
+def _texts(one: TracedRecord) -> Iterator[str]:
     if one.line is None:
-        say(f"        no line has {_record(one.record)}")
+        yield f"        no line has {_record(one.record)}"
         return
-    say(f"{one.line.number:>7} {one.line.text}")
+    yield f"{one.line.number:>7} {one.line.text}"
     if not one.is_proven:
-        say(f"        but the record has {_record(one.record)}")
+        yield f"        but the record has {_record(one.record)}"
 
 
 def _moment(at: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from otcpipe import settings
 from otcpipe.errors import Unreachable
 from otcpipe.stack import EXTERNAL
 
@@ -22,12 +21,3 @@ def check(environ: Mapping[str, str], ready: Ready) -> None:
         " not answer or refuses the credentials, and `otcpipe up` starts only what the environment does not name:"
         f" run `unset {left}`, or start what {'it names' if len(wrong) == 1 else 'they name'}."
     )
-
-
-def overrides(environ: Mapping[str, str]) -> list[str]:
-    """Return a sentence that names what the environment overrides of the stack that runs in this home, if any."""
-    found = settings.load(environ)
-    if not found.overridden:
-        return []
-    names = " ".join(found.overridden)
-    return [f"The environment overrides values of the stack in {found.home}: `unset {names}` removes them."]

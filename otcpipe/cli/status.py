@@ -1,10 +1,11 @@
 """Show the state of each partition."""
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 
 from otcpipe import resources, weeks
-from otcpipe.broker.queues import Queues
-from otcpipe.cli import waiting
+from otcpipe.cli.attempts import at_time, next_attempt
 from otcpipe.cli.console import limited, print_table, say, say_all
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -14,6 +15,7 @@ from otcpipe.errors import Unreachable
 from otcpipe.pipeline import ledger, oddities
 from otcpipe.storage.postgres import Row
 
+Attempts = Callable[[str], Mapping[str, datetime]]
 COLUMNS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
@@ -29,8 +31,11 @@ COLUMNS = {
 }
 
 
-def status(week: str | None, limit: int | None, form: Form) -> None:
-    """Print every partition that was ever requested, or those of one week, and oddities of the ledger."""
+def status(week: str | None, limit: int | None, form: Form, find_attempts: Attempts) -> None:
+    """Print every partition that was ever requested, or those of one week, and oddities of the ledger.
+
+    `find_attempts` returns when the next attempt of each key begins, from Redis at an address.
+    """
     settings = resources.settings()
     now = settings.now()
     friday = weeks.parse_week(week, now) if week else None
@@ -46,7 +51,7 @@ def status(week: str | None, limit: int | None, form: Form) -> None:
             if tier in known or tier in settings.tiers
         ]
     rows, left_out = limited([row | {"next_attempt_at": None} for row in rows], limit, from_end=True)
-    _add_next_attempts(rows)
+    _add_next_attempts(rows, find_attempts)
     if write(form, rows, COLUMNS):
         return
     if rows:
@@ -57,17 +62,17 @@ def status(week: str | None, limit: int | None, form: Form) -> None:
     say_all([left_out, *oddities.find(resources.database(), now)])
 
 
-def _add_next_attempts(rows: list[Row]) -> None:
+def _add_next_attempts(rows: list[Row], find_attempts: Attempts) -> None:
     """Note when partitions that wait are tried again; what Redis would say is left out if it does not answer."""
     if any(row["state"] == "queued" for row in rows):
         with suppress(Unreachable):
-            attempts = Queues(resources.settings()["REDIS_URL"]).next_attempts()
+            attempts = find_attempts(resources.settings()["REDIS_URL"])
             for row in rows:
-                row["next_attempt_at"] = waiting.next_attempt(attempts, row)
+                row["next_attempt_at"] = next_attempt(attempts, row)
 
 
 def _shown(row: Row) -> Row:
-    reason = f"{row['reason'] or ''}{waiting.at_time(row['next_attempt_at'])}".strip()
+    reason = f"{row['reason'] or ''}{at_time(row['next_attempt_at'])}".strip()
     return row | {"reason": reason or None}
 
 

@@ -16,6 +16,7 @@ from otcpipe import settings
 from otcpipe.broker import actors
 from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
+from otcpipe.cli.overrides import overrides
 from otcpipe.errors import Unreachable, Unready
 from otcpipe.schedule.stop_signals import stop_signals
 from otcpipe.settings.exposure import require_token
@@ -123,7 +124,7 @@ def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: fl
     _say_at(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
     found = settings.load(environ)
     where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"
-    for sentence in stale_environment.overrides(os.environ):
+    for sentence in overrides(os.environ):
         _say_at(sentence)
     _say_at(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
     if workers and _has_pages():

@@ -1,28 +1,14 @@
 """Why partitions wait: no worker, the rate limit, or a retry."""
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 from otcpipe.broker.queues import Queues
+from otcpipe.cli.attempts import at_time, next_attempt
 from otcpipe.errors import Unreachable
 from otcpipe.storage.postgres import Row
 from otcpipe.text.printable import sentence
 
 SHORTEST_SECONDS = 1  # of a wait for the rate limit that is worth a word
-
-
-def next_attempt(attempts: Mapping[str, datetime], row: Row) -> datetime | None:
-    """Return when the next attempt of a partition that waits for one begins; None if it does not wait."""
-    if row["state"] != "queued":
-        return None
-    place = re.compile(rf"/{row['tier']}/{row['week_ending']}(/|$)")
-    return min((at for key, at in attempts.items() if place.search(key)), default=None)
-
-
-def at_time(moment: datetime | None) -> str:
-    """Return " Next attempt at 14:03:20 UTC.", or nothing."""
-    return f" Next attempt at {moment.astimezone(UTC):%H:%M:%S} UTC." if moment else ""
 
 
 def reason(queues: Queues, rows: Sequence[Row]) -> str | None:

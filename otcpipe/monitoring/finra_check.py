@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from otcpipe.errors import Defective, Permanent
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.finra.rate_limit import RateLimit
 from otcpipe.monitoring.context import TIMEOUT_SECONDS, CheckContext, Verdict
 

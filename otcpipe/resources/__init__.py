@@ -10,9 +10,11 @@ from otcpipe.settings import Settings
 from otcpipe.storage.postgres import Database
 
 if TYPE_CHECKING:
-    from otcpipe.resources.clients import finra, store
+    from otcpipe.resources.api_client import finra
+    from otcpipe.resources.object_store import store
 
 __all__ = ["database", "finra", "lease", "settings", "store"]
+SLOW = {"store": "object_store", "finra": "api_client"}
 
 
 @cache
@@ -34,6 +36,6 @@ def lease() -> timedelta:
 
 def __getattr__(name: str) -> Any:
     """Import the clients of S3 and of FINRA on first use: it takes longer than most commands take to run."""
-    if name in {"store", "finra"}:
-        return getattr(import_module("otcpipe.resources.clients"), name)
+    if name in SLOW:
+        return getattr(import_module(f"otcpipe.resources.{SLOW[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,8 @@ from otcpipe.errors import Permanent
 from otcpipe.records import Page, Partition
 from otcpipe.stages import parse
 from otcpipe.text import escapes
-from otcpipe.text.tables import REASON, decode_dictionaries
+from otcpipe.text.columns import REASON
+from otcpipe.text.tables import decode_dictionaries
 
 
 class PartitionChanged(Exception):

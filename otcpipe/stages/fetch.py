@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from otcpipe.errors import Defective, Permanent
-from otcpipe.finra import HISTORIC, Finra
+from otcpipe.finra.client import HISTORIC, Finra
 from otcpipe.finra.threads import threads
 from otcpipe.records import CompletePartition, Manifest, Page, Partition, StageResult
 from otcpipe.stages import paging

@@ -6,9 +6,10 @@ import pyarrow.compute as pc
 
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.records import Partition
+from otcpipe.text.columns import LINE
 from otcpipe.text.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHARE_DIGITS, TRADE_DIGITS
 from otcpipe.text.rows import Rows, differs, distinct_texts
-from otcpipe.text.tables import LINE, RECORD, Normalized, decode_dictionaries
+from otcpipe.text.tables import RECORD, Normalized, decode_dictionaries
 from otcpipe.text.values import Day, Number, without_midnight
 
 SHARES, NOTIONAL = Number(SHARE_DIGITS, pa.decimal128(20, 6)), Number(NOTIONAL_DIGITS, pa.decimal128(24, 6))

@@ -7,9 +7,10 @@ import pyarrow.compute as pc
 
 from otcpipe.datasets import TIERS
 from otcpipe.text import dialect, quoted, unquoted
+from otcpipe.text.columns import LINE, REASON, SYMBOL, TEXT
 from otcpipe.text.dialect import Dialect
-from otcpipe.text.quoted import Malformed
-from otcpipe.text.tables import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
+from otcpipe.text.lines import Malformed
+from otcpipe.text.tables import decode_dictionaries
 
 TIER_NAMES = {*TIERS, *TIERS.values()}
 added_columns = dialect.added_columns

@@ -12,7 +12,8 @@ from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.records import Partition
 from otcpipe.stages import normalize, parse
-from otcpipe.text.tables import REASON, Normalized
+from otcpipe.text.columns import REASON
+from otcpipe.text.tables import Normalized
 from otcpipe.weeks import parse_tier, published_on, week_published_on
 
 MAX_EARLY = timedelta(days=4)  # rows may be dated one business day before publication, over a long weekend

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Invalid
 from otcpipe.text import escapes
+from otcpipe.text.columns import LINE, REASON, SYMBOL, TEXT
 from otcpipe.text.limits import MAX_BYTES, MAX_COLUMNS, MAX_LINES, MEBIBYTE
-from otcpipe.text.tables import LINE, REASON, SYMBOL, TEXT
 
 BOM = b"\xef\xbb\xbf"
 UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}

@@ -8,9 +8,6 @@ line, and a `|` still ends a value. Text without the mark is literal: a backslas
 import re
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 MARK = rb"\u005c"
 NUL = rb"\u0000"
 SURROGATE = re.compile(rb"\\ud[89a-f][0-9a-f]{2}")
@@ -51,12 +48,3 @@ def unstorable(line: bytes) -> str | None:
     if NUL in line:
         return "a NUL character inside a value"
     return "an unpaired surrogate inside a value" if SURROGATE.search(line) else None
-
-
-def unescape_column(column: pa.Array) -> pa.Array:
-    """Return the unescaped values of a column of strings or of a dictionary."""
-    if pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(column.indices, unescape_column(column.dictionary))
-    for written, plain in (*SPECIAL.items(), BACKSLASH):
-        column = pc.replace_substring(column, written, plain)
-    return column

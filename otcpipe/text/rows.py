@@ -6,8 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
+from otcpipe.text.columns import LINE, REASON, SYMBOL, TEXT
 from otcpipe.text.limits import MAX_REJECTS
-from otcpipe.text.tables import LINE, REASON, REJECT, SYMBOL, TEXT, decode_dictionaries
+from otcpipe.text.tables import REJECT, decode_dictionaries
 from otcpipe.text.values import Day, Number
 
 _ADDED = (LINE, REASON, TEXT, SYMBOL)  # by parse

@@ -8,9 +8,6 @@ import pyarrow.compute as pc
 
 from otcpipe.datasets import WEEKLY
 
-# The columns that parse adds to those of FINRA's header.
-LINE, REASON, TEXT, SYMBOL = "_line", "_reason", "_text", "_symbol"
-
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 ARROW_TYPES = {

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.text import escapes, quoted
+from otcpipe.text import escapes
+from otcpipe.text.columns import LINE
 from otcpipe.text.dialect import Dialect
 from otcpipe.text.limits import MAX_LINE_BYTES, MAX_REJECTS
-from otcpipe.text.quoted import Malformed
-from otcpipe.text.tables import DICTIONARY, LINE
+from otcpipe.text.lines import Malformed, add_malformed, fault
+from otcpipe.text.tables import DICTIONARY
 
 CHUNK = 1 << 20  # bytes
 
@@ -36,13 +37,13 @@ def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
     columns = tuple(map(escapes.escape, source.columns)) if source.is_escaped else source.columns
     table = _read(text, columns, skip)
     if source.is_escaped:
-        values = [escapes.unescape_column(column.combine_chunks()) for column in table.columns]
+        values = [unescape_column(column.combine_chunks()) for column in table.columns]
         table = pa.table(values, names=source.columns)
     table = table.add_column(0, LINE, _line_numbers(table.num_rows, [one.line for one in malformed]))
     blank = set(_empty_lines(table)) - {one.line for one in unreadable}
     lines, empty = text.split(b"\n") if blank else [], list[Malformed]()
     for line in sorted(blank):
-        quoted.add_malformed(empty, line, "an empty line", lines[line - 1])
+        add_malformed(empty, line, "an empty line", lines[line - 1])
     return table, sorted(unreadable + malformed + empty)
 
 
@@ -79,9 +80,9 @@ def _blank_unreadable(text: bytes, *, is_escaped: bool) -> tuple[bytes, list[Mal
         return text, []
     lines, unreadable = text.split(b"\n"), list[Malformed]()
     for at, line in enumerate(lines):
-        reason = quoted.fault(line) or (escapes.unstorable(line) if is_unstorable else None)
+        reason = fault(line) or (escapes.unstorable(line) if is_unstorable else None)
         if reason:
-            quoted.add_malformed(unreadable, at + 1, reason, line)
+            add_malformed(unreadable, at + 1, reason, line)
             lines[at] = b""
     return b"\n".join(lines), unreadable
 
@@ -116,3 +117,12 @@ def _empty_lines(table: pa.Table) -> list[int]:
         is_empty = pc.and_(is_empty, table[name].is_null())
     lines: list[int] = table[LINE].filter(is_empty).to_pylist()
     return lines
+
+
+def unescape_column(column: pa.Array) -> pa.Array:
+    """Return the unescaped values of a column of strings or of a dictionary."""
+    if pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(column.indices, unescape_column(column.dictionary))
+    for written, plain in (*escapes.SPECIAL.items(), escapes.BACKSLASH):
+        column = pc.replace_substring(column, written, plain)
+    return column

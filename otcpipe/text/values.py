@@ -1,14 +1,12 @@
 """Read numbers and dates as FINRA and spreadsheets write them, exactly and without floats."""
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_LONGEST = 100  # characters of a number
+from otcpipe.text.numbers import respell
+
 _DATE = r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 _MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0{1,9})?)?Z?$"
 
@@ -62,25 +60,3 @@ class Day:
 def without_midnight(texts: pa.Array) -> pa.Array:
     """Return the texts without a time of midnight after a date; other texts as they are."""
     return pc.replace_substring_regex(texts, _MIDNIGHT, r"\1")
-
-
-def respell(text: str, digits: int, decimals: int) -> str | None:
-    """Return a number such as `9.763E9`, `100.00000000` or `12.0` in plain decimal notation.
-
-    Returns None for a text that is not a number, is negative, has more than `digits` digits before the point, or
-    more than `decimals` significant decimals.
-    """
-    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
-        return None
-    is_negative, figures, exponent = Decimal(text).as_tuple()
-    number = int("".join(map(str, figures)))
-    if not number:
-        return "0"
-    if not isinstance(exponent, int) or is_negative or len(str(number)) + exponent > digits:
-        return None
-    if exponent < -decimals:
-        number, rest = divmod(number, 10 ** (-decimals - exponent))
-        if rest:
-            return None
-        exponent = -decimals
-    return f"{Decimal((0, tuple(map(int, str(number))), exponent)):f}"

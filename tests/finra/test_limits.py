@@ -16,7 +16,7 @@ from dramatiq.middleware import TimeLimitExceeded
 
 from otcpipe.broker.interrupts import raise_in_thread
 from otcpipe.errors import Defective
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.finra.transport import expand
 from otcpipe.settings import Settings
 from otcpipe.stages import fetch, paging

@@ -8,7 +8,7 @@ import pytest
 
 from otcpipe import settings
 from otcpipe.errors import Defective, Invalid
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.monitoring.context import CheckContext
 from otcpipe.monitoring.finra_check import finra
 from tests.finra_server import Dataset, FinraServer, Tokens

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from otcpipe.errors import Defective, OtcpipeError, Permanent
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.settings import Settings
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Kind, Tokens
 from tests.support.finra_client import KEY, LINES, T1, client, held, read, rows_of

@@ -48,9 +48,9 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
     assert sql(COMPUTED) == []
     with pytest.raises(OtcpipeError, match="1 of 1 partitions failed or are held"):
         watch.until_done([OTCE])
-    status.status(None, None, Form.TABLE)
+    status.status(None, None, Form.TABLE, lambda _: {})
     cli.accept("2025-11-14", "OTCE", " FINRA says so ")
-    status.status(None, None, Form.TABLE)
+    status.status(None, None, Form.TABLE, lambda _: {})
     printed = capsys.readouterr().out
     assert "OTCE 2025-11-14 is held before compute: grade F: 11 of 101 rows were set aside" in printed
     assert "OTCE 2025-11-14: accepted as it is (11 of 101 rows were set aside)." in printed

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otcpipe import settings
-from otcpipe.cli import stale_environment
+from otcpipe.cli.overrides import overrides
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.settings import syntax
 
@@ -118,10 +118,10 @@ def test_what_the_environment_overrides_of_a_stack_is_named(tmp_path: Path) -> N
     home = stack(tmp_path, DATABASE_URL=URL, S3_BUCKET="of-the-stack", S3_REGION="same")
     found = load(home, DATABASE_URL=f"{URL}2", S3_REGION="same", LOG="json")
     assert found.overridden == ("OTCPIPE_DATABASE_URL",)
-    assert stale_environment.overrides({"OTCPIPE_HOME": str(home), "OTCPIPE_S3_BUCKET": "another"}) == [
+    assert overrides({"OTCPIPE_HOME": str(home), "OTCPIPE_S3_BUCKET": "another"}) == [
         f"The environment overrides values of the stack in {home}: `unset OTCPIPE_S3_BUCKET` removes them."
     ]
-    assert stale_environment.overrides({"OTCPIPE_HOME": str(home)}) == []
+    assert overrides({"OTCPIPE_HOME": str(home)}) == []
 
 
 @pytest.mark.parametrize("name", settings.SERVERS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.records import Partition
 from otcpipe.settings import Settings
 from otcpipe.stages import normalize, paging, parse

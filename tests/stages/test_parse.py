@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.stages import parse, versions
-from otcpipe.text.tables import LINE, REASON, SYMBOL, TEXT, decode_dictionaries
+from otcpipe.text.columns import LINE, REASON, SYMBOL, TEXT
+from otcpipe.text.tables import decode_dictionaries
 from tests.support.lines import FIELDS, OTCE, files, joined, lines_below_header
 from tests.support.pipeline import api_text, file_text
 

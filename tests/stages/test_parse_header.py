@@ -8,7 +8,7 @@ import pytest
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Invalid
 from otcpipe.stages import parse
-from otcpipe.text.tables import LINE, REASON, SYMBOL, TEXT
+from otcpipe.text.columns import LINE, REASON, SYMBOL, TEXT
 from tests.support.lines import OTCE, joined
 from tests.support.pipeline import api_text, file_text
 

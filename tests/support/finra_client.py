@@ -4,7 +4,7 @@ from datetime import date
 from functools import partial
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.records import CompletePartition, Partition
 from otcpipe.settings import Settings
 from otcpipe.stages import paging

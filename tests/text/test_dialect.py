@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.stages import parse
-from otcpipe.text.tables import LINE, REASON
+from otcpipe.text.columns import LINE, REASON
 from tests.support.lines import OTCE, joined, normalized, numbers, rejects
 from tests.support.pipeline import api_text, file_text
 

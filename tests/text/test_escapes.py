@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from otcpipe.audit import raw_lines
 from otcpipe.datasets import WEEKLY
 from otcpipe.stages import parse
-from otcpipe.text import escapes
-from otcpipe.text.tables import LINE, REASON, TEXT, decode_dictionaries
+from otcpipe.text import escapes, unquoted
+from otcpipe.text.columns import LINE, REASON, TEXT
+from otcpipe.text.tables import decode_dictionaries
 from tests.support.lines import OTCE, joined
 from tests.support.pipeline import api_text
 
@@ -32,8 +33,8 @@ def test_an_escaped_value_is_one_field_of_one_line_and_is_restored(value: str) -
     assert not set("|\n\r\0") & set(escapes.escape(value))
     assert escapes.unescape(escapes.escape(value)) == value
     column = pa.array([escapes.escape(value), None])
-    assert escapes.unescape_column(column).to_pylist() == [value, None]
-    assert escapes.unescape_column(column.dictionary_encode()).to_pylist() == [value, None]
+    assert unquoted.unescape_column(column).to_pylist() == [value, None]
+    assert unquoted.unescape_column(column.dictionary_encode()).to_pylist() == [value, None]
 
 
 @settings(deadline=None)

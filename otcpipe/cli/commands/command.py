@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand
-from typer.main import get_command
+from typer.main import get_command, get_command_name
 
 from otcpipe.cli.commands.options import NoPager
 
@@ -84,6 +84,13 @@ class Commands(typer.Typer):
         kind = type("Example", (more.pop("cls", Command),), {"examples": examples})
         return super().command(name, cls=kind, **({"rich_help_panel": self._heading} | more))
 
+    def only(self, name: str) -> "Commands | None":
+        """Return a group of the command of this name alone; None if it has no such command."""
+        found = [one for one in self.registered_commands if _name(one) == name]
+        alone = Commands(self._heading or "")
+        alone.registered_commands = found
+        return alone if found else None
+
     def listing(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
         """Declare a command that prints a listing."""
         return self.command(name, cls=Listing, **more)
@@ -99,6 +106,10 @@ def _no_pager() -> Any:
         """Have the option."""
 
     return next(option for option in get_command(shared).params if option.name == "no_pager")
+
+
+def _name(one: typer.models.CommandInfo) -> str:
+    return one.name or get_command_name(one.callback.__name__ if one.callback else "")
 
 
 def _texts(typed: object) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Commands that show what was collected: partitions, captures and changes."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -22,7 +24,14 @@ def status(*, week: Week = None, limit: Limit = None, as_json: Json = False, as_
     """Show the state of each partition."""
     from otcpipe.cli import status as implementation
 
-    implementation.status(week, limit, chosen(as_json=as_json, as_csv=as_csv))
+    implementation.status(week, limit, chosen(as_json=as_json, as_csv=as_csv), _next_attempts)
+
+
+def _next_attempts(url: str) -> Mapping[str, datetime]:
+    """Ask Redis, whose library is slow to import, when what waits is tried again."""
+    from otcpipe.broker.queues import Queues
+
+    return Queues(url).next_attempts()
 
 
 @commands.listing(

@@ -1,17 +1,10 @@
-"""The clients whose libraries are slow to import: S3 and FINRA's API."""
+"""The client of FINRA's API, whose libraries are slow to import."""
 
 from functools import cache
 
 from otcpipe import resources
-from otcpipe.finra import Finra
+from otcpipe.finra.client import Finra
 from otcpipe.finra.rate_limit import RateLimit
-from otcpipe.storage.s3 import ObjectStore
-
-
-@cache
-def store() -> ObjectStore:
-    """Return the object store; it connects on the first request."""
-    return ObjectStore(resources.settings())
 
 
 @cache
