@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.commands import check, collect, dlq, files, inspect, operate, read, repair, venues, volumes, watch
+from otcpipe.cli.commands import (
+    capacity,
+    check,
+    collect,
+    dlq,
+    files,
+    inspect,
+    operate,
+    read,
+    repair,
+    venues,
+    volumes,
+    watch,
+)
 from otcpipe.cli.commands.groups import Group
 
 typer_app = typer.Typer(
@@ -28,6 +41,7 @@ for group in (
     typer_app.add_typer(group)
 typer_app.add_typer(dlq.commands, name="dlq", rich_help_panel="Repair")
 typer_app.add_typer(operate.commands)
+typer_app.add_typer(capacity.commands)
 typer_app.add_typer(watch.commands)
 
 
