@@ -11,11 +11,10 @@ from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import planning
+from otcpipe.pipeline.capacity import usual_requests
 from otcpipe.pipeline.refresh import most_urgent, quiet_reason, refreshable
 from otcpipe.records import Partition
 from otcpipe.text.counting import counted
-
-PAGES = {"T1": 16, "T2": 35, "OTCE": 6}  # of an ordinary week; the first page is read twice
 
 
 def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> None:
@@ -48,7 +47,7 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     missing = planning.missing(partitions, planning.states(resources.database(), partitions), now)
     span = f"{counted(len(partitions), 'partition')} from {begin} to {end}"
     if missing:
-        pages, rate = sum(PAGES[one.tier] for one in missing), int(resources.settings()["FINRA_RATE"])
+        pages, rate = sum(map(usual_requests, missing)), int(resources.settings()["FINRA_RATE"])
         seconds = max(1, ceil(pages / rate))
         some = f"some {counted(pages, 'page')}, at least {seconds:,} s at {rate} requests a second"
         say(f"{span}: {len(missing):,} to fetch, {some}.")

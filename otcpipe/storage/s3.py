@@ -120,9 +120,14 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield all keys that begin with the prefix, in the order of the server (S3: by their UTF-8 bytes)."""
+        for name, _ in self.sizes(prefix):
+            yield name
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield all keys that begin with the prefix, in the same order, each with its size in bytes."""
         with _translate_errors(self.address):
             for entry in self._client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True):
-                yield entry.object_name
+                yield entry.object_name, entry.size
 
 
 def _client(setting: Callable[[str], str], http: urllib3.PoolManager) -> Minio:

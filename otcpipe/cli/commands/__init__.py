@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.commands import check, collect, dlq, files, inspect, operate, read, repair, venues, volumes, watch
+from otcpipe.cli.commands import (
+    capacity,
+    check,
+    collect,
+    dlq,
+    files,
+    inspect,
+    operate,
+    read,
+    repair,
+    venues,
+    volumes,
+    watch,
+)
 from otcpipe.cli.commands.command import Commands
 from otcpipe.cli.commands.groups import Group
 
@@ -21,6 +34,7 @@ GROUPS = (
     check.commands,
     dlq.commands,
     operate.commands,
+    capacity.commands,
     watch.commands,
 )
 NAMED = {dlq.commands: ("dlq", "Repair")}  # groups whose commands follow a name, and their heading
