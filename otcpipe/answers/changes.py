@@ -1,6 +1,6 @@
 """Restatements of a symbol or of a week."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from otcpipe.audit import revisions
@@ -9,14 +9,18 @@ from otcpipe.metrics import symbols
 from otcpipe.storage.postgres import Database, Row
 
 
-def changes(database: Database, week: date | None, symbol: str | None) -> list[Row]:
-    """Return what changed after the first capture, oldest week first; raises Invalid for an unknown symbol."""
+def changes(database: Database, week: date | None, symbol: str | None, at: datetime | None = None) -> list[Row]:
+    """Return what changed after the first capture, with `at` as far as it was observed then; oldest week first.
+
+    Raises Invalid for an unknown symbol.
+    """
     if symbol is not None:
         with database.transaction() as transaction:
             unknown = symbols.unknown(transaction, [symbol])
         if unknown:
             raise Invalid(symbols.sentence(symbol, unknown[symbol]))
-    return revisions.revisions(database, week, symbol)
+    found = revisions.revisions(database, week, symbol)
+    return [row for row in found if at is None or row["observed_at"] <= at]
 
 
 def size(change: Row) -> Decimal:

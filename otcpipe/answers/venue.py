@@ -24,6 +24,17 @@ def venue(database: Database, name: str, tier: str, scope: str, last: date | Non
         return transaction.rows("venue_weeks", venue=name, tier=tier, scope=scope, last=last, limit=count)
 
 
+def weeks_of(database: Database, name: str, tier: str, scope: str, last: date | None, count: int) -> list[Row]:
+    """Return the weeks of a venue as `venue` does; raises Invalid if there are none."""
+    rows = venue(database, name, tier, scope, last, count)
+    if rows:
+        return rows
+    _, used = first_with_weeks(database, name, tier, scope, 1)
+    until = f" up to the one ending {last}" if last else ""
+    other = "" if used == {"tier": tier, "scope": scope} else f": it has some of tier {used['tier']}, {used['scope']}"
+    raise Invalid(f"{name!r} has no weeks of tier {tier} and scope {scope}{until}{other}.")
+
+
 def first_with_weeks(database: Database, name: str, tier: str, scope: str, count: int) -> tuple[list[Row], Row]:
     """Return the newest weeks of a venue, and the tier and scope that have them: those asked for, else others.
 

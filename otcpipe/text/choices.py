@@ -1,7 +1,8 @@
 """One of several names, as people type it: in any case, with a hyphen, a space or an underscore."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 
 from otcpipe.errors import Invalid
 
@@ -15,6 +16,15 @@ def choose(text: str, among: Sequence[str], what: str, more: Mapping[str, str] |
         article = "an" if what[0] in "aeiou" else "a"
         raise Invalid(f"{text!r} is not {article} {what}; choose from {', '.join(among)}.")
     return names[_plain(text)]
+
+
+def require_known(name: str, known: Collection[str], what: str) -> None:
+    """Raise Invalid for a name that is not known: the sentence has the nearest name, else all of them."""
+    if name in known:
+        return
+    near = get_close_matches(_plain(name), known, n=1)
+    choice = f": did you mean {near[0]}?" if near else f"; choose from {', '.join(known)}." if known else "."
+    raise Invalid(f"No {what} {name!r}{choice}")
 
 
 def _plain(text: str) -> str:

@@ -68,10 +68,13 @@ async def symbol_venues(
 
 
 @router.get("/revisions", response_model=List, tags=["symbols"])
-async def all_revisions(answer: Answer, symbol: asked.Text = "", week: asked.Week = "") -> Response:
+async def all_revisions(
+    answer: Answer, symbol: asked.Text = "", week: asked.Week = "", as_of: asked.AsOf = ""
+) -> Response:
     """Return what changed after its first capture, of a symbol or of a week."""
     name, friday = asked.text(symbol, "a symbol") if symbol else None, asked.week(week)
-    return await answer(lambda database: changes.changes(database, friday, name), is_slow=not name)
+    at = asked.moment(as_of)
+    return await answer(lambda database: changes.changes(database, friday, name, at), at, is_slow=not name)
 
 
 @router.get("/explain", response_model=List, tags=["symbols"])
@@ -133,12 +136,13 @@ async def venue_weeks(
     week: asked.Week = "",
     weeks: asked.Weeks = 13,
     tier: asked.VenueTier = "ALL_TIERS",
-    scope: asked.Scope = "ATS",
+    scope: asked.Scope = "",
 ) -> Response:
-    """Return a venue's weeks, newest first: share, rank, and their changes."""
+    """Return a venue's weeks, newest first: share, rank, and their changes; by default in the venue's own scope."""
     name, of_week = asked.text(venue_, "a venue"), asked.week(week)
-    of_tier, of_scope = asked.venue_tier(tier) or "ALL_TIERS", asked.scope(scope) or "ATS"
-    return await answer(lambda database: venue.venue(database, name, of_tier, of_scope, of_week, weeks))
+    of_tier = asked.venue_tier(tier) or "ALL_TIERS"
+    of_scope = asked.scope(scope) or ("NON_ATS" if name.startswith("CRD ") else "ATS")
+    return await answer(lambda database: venue.weeks_of(database, name, of_tier, of_scope, of_week, weeks))
 
 
 @router.get("/coverage", response_model=List, tags=["weeks"])

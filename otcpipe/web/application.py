@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import anyio
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from otcpipe.errors import OtcpipeError
 from otcpipe.records import ATTRIBUTION
 from otcpipe.settings import Settings
-from otcpipe.web import api, operations, pages, problems, widgets
+from otcpipe.web import api, operations, pages, parameters, problems, widgets
 from otcpipe.web.access import Access
 from otcpipe.web.keeping import Kept
 from otcpipe.web.reading import Reading
@@ -45,6 +45,7 @@ def create(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(parameters.only_known)],
         middleware=[
             Middleware(Access, token=settings["WEB_TOKEN"], origins=origins),
             Middleware(GZipMiddleware, minimum_size=2000, compresslevel=5),

@@ -100,22 +100,26 @@ async def one_venue(
 
 
 @router.get("/restatements")
-async def restatements(show: Show, week: asked.Week = "", symbol: asked.Text = "") -> Response:
+async def restatements(
+    show: Show, week: asked.Week = "", symbol: asked.Text = "", as_of: asked.AsOf = ""
+) -> Response:
     """Show what changed after its first capture: of a week, or of a symbol."""
-    friday, ticker = asked.week(week), symbol or None
+    friday, ticker, at = asked.week(week), symbol or None, asked.moment(as_of)
 
     def find(database: Database) -> dict[str, object]:
         of_week = friday if friday or ticker else series.newest_week(database)
-        rows = changes.changes(database, of_week, ticker) if of_week or ticker else []
+        rows = changes.changes(database, of_week, ticker, at) if of_week or ticker else []
         return {
             "week": of_week,
             "symbol": symbol,
+            "as_of": at,
+            "as_of_asked": as_of,
             "kinds": Counter(row["change"] for row in rows),
             "count": len(rows),
             "rows": sorted(rows, key=changes.size)[:MAX_REVISIONS],
         }
 
-    return await show("restatements.html", find, is_slow=True)
+    return await show("restatements.html", find, at, is_slow=True)
 
 
 @router.get("/proof/{week}/{name:path}")

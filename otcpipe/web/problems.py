@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from otcpipe.errors import Invalid, OtcpipeError, TooSoon, Unreachable
+from otcpipe.web.parameters import wrong_values
 from otcpipe.web.rendering import render
 
 PROGRAMS = ("/api/", "/widgets.json", "/apps.json", "/openapi.json")
@@ -104,8 +105,7 @@ def _status(error: Exception) -> int:
 async def of_request(request: Request, error: Exception) -> Response:
     """Answer a request whose parameters have the wrong form."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for these alone
-    found = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
-    return response(request.scope, 400, f"{found}.")
+    return response(request.scope, 400, wrong_values(error.errors()))
 
 
 async def of_http(request: Request, error: Exception) -> Response:

@@ -46,8 +46,9 @@ def test_answers_equal_those_of_the_command_line(
 
 def test_a_symbols_weeks_and_venues_equal_show(site: Site, command: Callable[..., CompletedProcess[str]]) -> None:
     shown = json.loads(command("show", "AAPL", "--as-of", "2025-12-16", "--json").stdout)[0]
-    for name, key in (("symbol-weeks", "history"), ("symbol-venues", "venues")):
-        assert site.get(f"/api/v1/{name}?symbol=AAPL&as_of=2025-12-16&exact=1&weeks=12").json() == shown[key]
+    asked = "symbol=AAPL&as_of=2025-12-16&exact=1"
+    assert site.get(f"/api/v1/symbol-weeks?{asked}&weeks=12").json() == shown["history"]
+    assert site.get(f"/api/v1/symbol-venues?{asked}").json() == shown["venues"]
 
 
 def test_a_metric_equals_what_notebooks_read(site: Site) -> None:
@@ -104,14 +105,27 @@ def test_what_did_not_change_is_not_sent_again_and_what_is_past_may_be_kept(site
     ("path", "status", "words"),
     [
         ("/api/v1/symbol-weeks?symbol=APPL", 404, "did you mean AAPL?"),
-        ("/api/v1/symbol-weeks", 400, "symbol"),
+        ("/api/v1/symbol-weeks", 400, "Give symbol."),
+        ("/api/v1/symbol-weeks?symbol=AAPL&weeks=x", 400, "weeks must be a whole number, not 'x'."),
+        ("/api/v1/symbol-weeks?symbol=AAPL&weeks=-1", 400, "weeks must be at least 1, not '-1'."),
+        ("/api/v1/symbol-weeks?symbol=AAPL&weeks=9999", 400, "weeks must be at most 1040, not '9999'."),
+        ("/api/v1/venues?format=xml", 400, "format must be json, csv or parquet, not 'xml'."),
+        ("/api/v1/venues?exact=perhaps", 400, "exact must be true or false, not 'perhaps'."),
+        (f"/api/v1/symbols?q={'x' * 201}", 400, "q must be a text of at most 200 characters, not 'xxx"),
+        ("/api/v1/venues?asof=2025-12-16", 400, "No parameter 'asof': did you mean as_of?"),
+        ("/api/v1/symbol-weeks?symbl=AAPL", 400, "No parameter 'symbl': did you mean symbol?"),
+        ("/api/v1/tables?zzz=1", 400, "No parameter 'zzz'; choose from format, exact,"),
+        ("/api/v1/coverage?as_of=2025-12-16", 400, "what is known now, and takes no as_of"),
+        ("/api/v1/venue-weeks?venue=XXXX", 404, "No venue 'XXXX' is stored"),
+        ("/api/v1/venue-weeks?venue=AAAA&scope=NON_ATS", 404, "no weeks of tier ALL_TIERS and scope NON_ATS: it has"),
+        ("/api/v1/venue-weeks?venue=AAAA&week=2015-01-02", 404, "up to the one ending 2015-01-02."),
         ("/api/v1/venues?week=tomorrow", 400, "is not a date"),
         ("/api/v1/venues?scope=DARK", 400, "is not a scope"),
         ("/api/v1/symbol-weeks?symbol=%00", 400, "Give a symbol as text"),
         ("/api/v1/tables/pg_authid", 400, "cannot be read"),
         ("/api/v1/venues?fields=password", 400, "No column 'password'"),
         ("/api/v1/venues?cursor=x", 400, "cursor"),
-        ("/api/v1/venues?limit=1000000", 400, "limit"),
+        ("/api/v1/venues?limit=1000000", 400, "limit must be at most 50000"),
         ("/api/v1/none", 404, "No such page"),
     ],
 )
@@ -120,3 +134,13 @@ def test_errors_are_problem_details(site: Site, path: str, status: int, words: s
     assert (found.status_code, found.headers["Content-Type"]) == (status, "application/problem+json")
     assert words in found.json()["detail"]
     assert found.json()["status"] == status
+
+
+def test_restatements_as_of_a_moment_are_those_observed_by_then(site: Site) -> None:
+    before, after = (site.get(f"/api/v1/revisions?as_of={day}").json() for day in ("2025-12-16", "2025-12-21"))
+    assert (before, after) == ([], site.get("/api/v1/revisions").json())
+    assert after
+
+
+def test_a_firm_without_an_mpid_has_its_weeks_without_naming_a_scope(site: Site) -> None:
+    assert {row["scope"] for row in site.get("/api/v1/venue-weeks?venue=CRD 7691").json()} == {"NON_ATS"}

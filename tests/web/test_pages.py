@@ -25,6 +25,7 @@ PAGES = [
     "/restatements",
     f"/restatements?week={WEEK}",
     "/restatements?symbol=AAPL",
+    "/restatements?symbol=AAPL&as_of=2025-12-16",
     "/coverage",
     f"/partition/{WEEK}/T1",
     f"/proof/{WEEK}/AAPL",
@@ -106,3 +107,31 @@ def test_the_venues_known_at_a_moment_are_the_same_once_histories_are_built(site
     after = [site.get(f"{address}{day}&limit=999").json() for day in days]
     assert before == after
     assert before[0] != before[1]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/operations", "/venue/AAAA", "/coverage", f"/partition/{WEEK}/T1", "/programs"]
+)
+def test_a_page_that_shows_only_what_is_known_now_refuses_a_moment(path: str, site: Site) -> None:
+    found = site.get(f"{path}?as_of=2025-12-16")
+    assert (found.status_code, "takes no as_of" in found.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/?wek=2025-11-14", "No parameter &#39;wek&#39;: did you mean week?"),
+        ("/venues?as_of=nonsense", "&#39;nonsense&#39;"),
+        ("/restatements?as_of=nonsense", "&#39;nonsense&#39;"),
+        ("/static/style.css?zzz=1", "No parameter &#39;zzz&#39;."),
+        ("/venue/AAAA?weeks=0", "weeks must be at least 1, not &#39;0&#39;."),
+    ],
+)
+def test_a_wrong_parameter_of_a_page_is_one_sentence(path: str, words: str, site: Site) -> None:
+    found = site.get(path)
+    assert (found.status_code, words in found.text) == (400, True), found.text
+
+
+def test_restatements_known_at_a_moment_are_those_observed_by_then(site: Site) -> None:
+    pages = (site.get(f"/restatements?week={WEEK}&as_of={day}").text for day in ("2025-12-16", "2025-12-21"))
+    assert ["No record has changed" in page for page in pages] == [True, False]
