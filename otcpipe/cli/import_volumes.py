@@ -1,6 +1,6 @@
-"""Import files of the volume of all trading, and compute what follows from them."""
+"""Import files of the volume of all trading, or of splits, and compute what follows from them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,8 @@ from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
 from otcpipe.cli.import_checks import read_file
 from otcpipe.errors import Invalid, TooSoon
-from otcpipe.pipeline.volumes import imports
+from otcpipe.metrics import definitions
+from otcpipe.pipeline.volumes import imports, splits
 from otcpipe.pipeline.volumes.imports import Import
 from otcpipe.stages.compute import compute
 from otcpipe.storage import gz
@@ -19,34 +20,47 @@ from otcpipe.storage.keys import sha256
 from otcpipe.text.counting import counted
 
 FIRST_DAY = date(2000, 1, 1)
+ANNOUNCED = timedelta(days=366)  # how long before its first day a split may be imported
 
 
 def import_volumes(paths: list[Path], dataset: str, source: str, observed_at: str | None) -> None:
     """Check all files, then store and apply each that is new. Raises Invalid before anything has changed."""
     now = resources.settings().now()
     moment = weeks.parse_moment(observed_at, now) if observed_at else None
-    files = [(path, *_check(path, dataset, source, now)) for path in paths]
+    files = [(path, *_check(path, dataset, source, moment or now)) for path in paths]
     due = {
         week
         for path, content, rows, warning in files
         for week in _import(path, content, rows, warning, dataset, source, moment, now)
     }
     if due:
-        _compute(sorted(due), imports.METRICS[dataset])
+        _compute(sorted(due), dataset)
 
 
-def _check(path: Path, dataset: str, source: str, now: datetime) -> tuple[bytes, pa.Table, str | None]:
+def _check(path: Path, dataset: str, source: str, observed_at: datetime) -> tuple[bytes, pa.Table, str | None]:
     try:
         content = gz.expand(read_file(path))
         rows, warning = imports.read(dataset, source, content)
-        last, first = pc.max(rows["day"]).as_py(), pc.min(rows["day"]).as_py()
-        if not FIRST_DAY <= first <= last <= weeks.today(now):
-            raise Invalid(f"It has days from {first} to {last}; they must be in {FIRST_DAY.year} or later, and past.")
+        _require_days(rows, dataset, observed_at)
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}.") from None
     except Invalid as error:
         raise Invalid(f"{path}: {error}") from None
     return content, rows, warning
+
+
+def _require_days(rows: pa.Table, dataset: str, observed_at: datetime) -> None:
+    """Raise Invalid for days that are too early, or after the observation; a split is announced before its day."""
+    span, today = pc.min_max(rows["day"]).as_py(), weeks.today(observed_at)
+    earliest, latest, words = FIRST_DAY, today, "past"
+    if dataset == imports.SPLITS:
+        earliest, latest, words = splits.FIRST_DAY, today + ANNOUNCED, "at most a year ahead"
+        newest = pc.max(rows["known_from"]).as_py()
+        if newest and newest > observed_at:
+            raise Invalid(f"It has a known_from of {newest:%Y-%m-%d %H:%M} UTC, which is after the import.")
+    if not earliest <= span["min"] <= span["max"] <= latest:
+        found = f"It has days from {span['min']} to {span['max']}"
+        raise Invalid(f"{found}; they must be in {earliest.year} or later, and {words}.")
 
 
 def _import(
@@ -62,7 +76,8 @@ def _import(
     """Store a file and apply it; return the weeks whose metric is due."""
     database, objects, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
     span = pc.min_max(rows["day"]).as_py()
-    what = f"{path.name}: {counted(rows.num_rows, 'row')}, days from {span['min']} to {span['max']}, of {source}"
+    name, days = ("split", "ex-dates") if dataset == imports.SPLITS else ("row", "days")
+    what = f"{path.name}: {counted(rows.num_rows, name)}, {days} from {span['min']} to {span['max']}, of {source}"
     digest = sha256(content)
     known = imports.known(database, dataset, source, digest, moment)
     if known:
@@ -77,8 +92,9 @@ def _import(
     return due
 
 
-def _compute(due: list[date], metric: str) -> None:
+def _compute(due: list[date], dataset: str) -> None:
     """Compute the weeks, or leave those that are busy to the workers."""
+    metric = " and ".join(one.name for one in definitions.readers_of(dataset) if not one.is_deferred)
     left = 0
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for week in progress.track(due, description=metric):

@@ -26,7 +26,7 @@ class Moments:
     def __init__(self, transaction: Transaction, choice: Choice, lookback: timedelta, dataset: str | None) -> None:
         self._transaction = transaction
         self._lookback = lookback
-        self._dataset = dataset  # imported volumes that the metric reads too
+        self._dataset = dataset  # that was imported, and the metric reads too
         self._at = choice.at
         self._symbols = None if choice.symbols is None else list(choice.symbols)
         self._names: Names = tuple(name for name in ("tier", "symbol") if name in choice.table.names)
@@ -60,7 +60,14 @@ class Moments:
         return newest_of_both.cast(moments[0].type)
 
     def _read(self, week: date) -> pa.Table:
-        return arrow.table(self._transaction, "record_moments", week_ending=week, at=self._at, symbols=self._symbols)
+        return arrow.table(
+            self._transaction,
+            "record_moments",
+            week_ending=week,
+            at=self._at,
+            symbols=self._symbols,
+            dataset=self._dataset,
+        )
 
 
 def newest(changes: pa.Table, groupings: list[Names]) -> pa.Table:

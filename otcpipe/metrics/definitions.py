@@ -10,7 +10,8 @@ from otcpipe.storage.postgres import Transaction
 
 WEEK = timedelta(days=7)
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?(, deferred)?$", re.MULTILINE)
-_DATASET = re.compile(r"otc\.(market_volume|consolidated_volume)_as_of\(")
+DATASETS = ("market_volume", "consolidated_volume", "stock_split")  # imported from files of users
+_DATASET = re.compile(rf"otc\.({'|'.join(DATASETS)})_as_of\(")
 _FORMULA = re.compile(r"^-- formula: (.+)$", re.MULTILINE)
 
 
@@ -75,9 +76,28 @@ def lookback_weeks(table: str) -> int | None:
 
 
 def dataset_of(table: str) -> str | None:
-    """Return the imported volumes that a metric reads, market_volume or consolidated_volume; None for others."""
+    """Return which of the imported datasets a metric reads; None for most."""
     found = _DATASET.search(sql.metric_files().get(table, ""))
     return found[1] if found else None
+
+
+def readers_of(dataset: str) -> list[Metric]:
+    """Return the metrics that read an imported dataset."""
+    return [metric for metric in metrics() if dataset_of(metric.name) == dataset]
+
+
+def mark_readers_due(transaction: Transaction, dataset: str, weeks: list[date]) -> list[date]:
+    """Mark as due what a change of an imported dataset in some weeks affects; return the weeks to compute.
+
+    Weeks of deferred metrics become incomplete, and are not among them.
+    """
+    readers = readers_of(dataset)
+    now = {metric.name: metric.lookahead_weeks for metric in readers if not metric.is_deferred}
+    rows = transaction.rows("mark_readers_due", metrics=[*now], reaches=[*now.values()], weeks=weeks)
+    deferred = {metric.name: metric.lookahead_weeks for metric in readers if metric.is_deferred}
+    for week in weeks if deferred else []:
+        transaction.run("note_deferred_change", week=week, metrics=[*deferred], reaches=[*deferred.values()])
+    return sorted({row["week_ending"] for row in rows})
 
 
 def max_lookahead() -> int:

@@ -26,3 +26,28 @@ inner join otc.volume_import as i on i.import_id = v.opened_by
 left join otc.volume_import as c on c.import_id = v.closed_by
 where at is not null and i.observed_at <= at and (c.observed_at > at or v.closed_by is null)
 $$;
+
+-- The imported splits as known at a moment; at null: now.
+create or replace function otc.stock_split_as_of(at timestamptz)
+returns setof otc.stock_split language sql stable parallel safe as $$
+select * from otc.stock_split where at is null
+union all
+select v.symbol, v.ex_date, v.ratio, v.week_ending, v.mixed_ratio, v.known_from, i.source, i.observed_at
+from otc_internal.stock_split as v
+inner join otc.volume_import as i on i.import_id = v.opened_by
+left join otc.volume_import as c on c.import_id = v.closed_by
+where at is not null and v.known_from <= at and (c.observed_at > at or v.closed_by is null)
+$$;
+
+-- What the shares of an earlier week are multiplied by because of one split, to compare them with those of a later week.
+-- `new_week` is the first week with the new shares only; `mixed_ratio`, if the week before it had both, applies to that week.
+create or replace function otc_internal.split_factor(
+    ratio numeric, mixed_ratio numeric, new_week date, earlier date, later date
+) returns numeric language sql immutable parallel safe as $$
+select case
+    when mixed_ratio is null then ratio
+    when earlier = new_week - 7 then mixed_ratio
+    when later = new_week - 7 then round(ratio / mixed_ratio, 9)
+    else ratio
+end
+$$;

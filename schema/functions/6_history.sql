@@ -51,14 +51,14 @@ select capture_id, observed_at from otc.capture
 union all
 select import_id, observed_at from otc.volume_import;
 
--- The imported volumes that a metric reads; null for most.
+-- The imported dataset that a metric reads; null for most.
 create or replace function otc_internal.dataset_of(metric text) returns text language sql stable as $$
 select d.dataset
-from unnest(array['market_volume', 'consolidated_volume']) as d (dataset)
+from unnest(array['market_volume', 'consolidated_volume', 'stock_split']) as d (dataset)
 where strpos(pg_get_functiondef(format('otc.%I', metric || '_as_of')::regproc), 'otc.' || d.dataset || '_as_of(') > 0
 $$;
 
--- What changed the imported volumes of some weeks: a row for each moment, week and import, and symbol where it has one.
+-- What changed an imported dataset of some weeks: a row for each moment, week and import, and symbol where it has one.
 create or replace function otc_internal.import_moments(first_week date, last_week date, dataset text)
 returns table (at timestamptz, week_ending date, import_id bigint, symbol text) language sql stable as $$
 select distinct i.observed_at, otc_internal.week_of(v.day), i.import_id, v.symbol
@@ -69,6 +69,12 @@ from (
 ) as v
 inner join otc.volume_import as i on i.import_id in (v.opened_by, v.closed_by)
 where v.day between first_week - 4 and last_week + 2
+union
+select m.at, v.week_ending, m.import_id, v.symbol
+from otc_internal.stock_split as v
+left join otc.volume_import as c on c.import_id = v.closed_by
+cross join lateral (values (v.known_from, v.opened_by), (c.observed_at, c.import_id)) as m (at, import_id)
+where import_moments.dataset = 'stock_split' and v.week_ending between first_week and last_week and m.at is not null
 $$;
 
 -- Create a metric's table of former rows and the view of its history; both again if the metric's columns changed. The table
@@ -248,7 +254,13 @@ select otc_internal.captures_of(first_week, last_week) || array(
     from otc.volume_import as i
     where
         i.dataset = otc_internal.dataset_of(metric)
-        and i.first_day <= last_week + 2 and i.last_day >= first_week - 4
+        and case
+            when i.dataset = 'stock_split' then exists (
+                select from otc_internal.stock_split as v
+                where v.week_ending between first_week and last_week and i.import_id in (v.opened_by, v.closed_by)
+            )
+            else i.first_day <= last_week + 2 and i.last_day >= first_week - 4
+        end
     order by i.observed_at, i.key
 )
 $$;

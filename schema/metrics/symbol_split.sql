@@ -1,5 +1,6 @@
--- symbol_split: a split of a symbol's shares, inferred from the feed: the average price of a share jumps by a usual ratio, and
--- the dollars traded a day stay about the same. A fall of the price with a surge of trading is no split.
+-- symbol_split: a split of a symbol's shares, given by a file that a user imported, or else inferred from the feed: the average
+-- price of a share jumps by a usual ratio, and the dollars traded a day stay about the same. A fall of the price with a surge of
+-- trading is no split. Where a split is given, none is inferred in its week and the next; with a ratio of 1 there was none.
 -- The jump is from the week before or, when the split fell within that week, whose price then lies between, from the one before
 -- it. The two weeks up to the jump have prices within a quarter of each other: one that was moving is no sign of a split. Only prices up to the week itself count, so
 -- that a split in the middle of a week is found a week later.
@@ -10,13 +11,14 @@
 
 -- name: table
 create table if not exists otc.symbol_split (
-    week_ending date not null, -- the first week with the new shares only
+    week_ending date not null, -- the first week with new shares; of an inferred split, with these only
     symbol text collate "C" not null,
     ratio numeric(24, 12) not null, -- new shares for an old one: 4 of a 4:1 split, 0.1 of a 1:10 reverse split
-    mixed_ratio numeric(24, 12), -- new shares for one of the week before, if that had both; else null
-    price_before numeric(38, 6) not null, -- dollars a share
-    price_after numeric(38, 6) not null,
-    source text not null, -- inferred
+    mixed_ratio numeric(24, 12), -- new shares for one of the week that had both, or null: the week, if given, else the one before
+    price_before numeric(38, 6), -- dollars a share; null where given
+    price_after numeric(38, 6),
+    source text not null, -- given or inferred
+    ex_date date, -- the first day with the new shares; null where inferred
     computed_at timestamptz not null default now(),
     primary key (week_ending, symbol)
 );
@@ -96,6 +98,11 @@ summary as not materialized (
     from otc.symbol_summary_as_of(at, first_week - 21, last_week)
     where at is not null
 ),
+given as (
+    select week_ending, symbol, ratio, mixed_ratio, ex_date
+    from otc.stock_split_as_of(at)
+    where week_ending between first_week - 7 and last_week
+),
 traded as (
     select
         m.week_ending, m.symbol, m.scope, m.ratio, m.price_before, m.price_after, m.price_mixed, m.days,
@@ -106,16 +113,27 @@ traded as (
         on s.symbol = m.symbol and s.scope = m.scope and s.week_ending in (m.week_ending, m.week_ending - m.days)
     group by m.week_ending, m.symbol, m.scope, m.ratio, m.price_before, m.price_after, m.price_mixed, m.days
 )
-select distinct on (week_ending, symbol)
-    week_ending,
-    symbol,
-    ratio,
-    round(price_mixed / price_after, 12) as mixed_ratio,
-    price_before,
-    price_after,
-    'inferred' as source,
-    now() as computed_at
-from traded
-where dollars_after <= 2 * dollars_before and dollars_before <= 2 * dollars_after
-order by week_ending, symbol, array_position(array['ALL', 'ATS', 'NON_ATS'], scope), days
+(
+    select distinct on (week_ending, symbol)
+        week_ending,
+        symbol,
+        ratio,
+        round(price_mixed / price_after, 12) as mixed_ratio,
+        price_before,
+        price_after,
+        'inferred' as source,
+        null::date as ex_date,
+        now() as computed_at
+    from traded as t
+    where
+        dollars_after <= 2 * dollars_before and dollars_before <= 2 * dollars_after
+        and not exists (
+            select from given as g where g.symbol = t.symbol and t.week_ending between g.week_ending and g.week_ending + 7
+        )
+    order by week_ending, symbol, array_position(array['ALL', 'ATS', 'NON_ATS'], scope), days
+)
+union all
+select g.week_ending, g.symbol, g.ratio, g.mixed_ratio, null, null, 'given', g.ex_date, now()
+from given as g
+where g.ratio <> 1 and g.week_ending >= first_week and g.week_ending in (select l.week_ending from otc.loaded_as_of(at) as l)
 $$;

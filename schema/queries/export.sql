@@ -67,7 +67,7 @@ order by c.week_ending, c.observed_at desc, c.fetched_key desc;
 select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 
 -- name: record_moments
--- When the newest change of each symbol of a week was known: a record that appeared, or one that disappeared.
+-- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared, or an import.
 select
     tier,
     symbol,
@@ -78,10 +78,17 @@ where
     week_ending = %(week_ending)s
     and available_at <= coalesce(%(at)s::timestamptz, 'infinity')
     and (%(symbols)s::text[] is null or symbol = any(%(symbols)s::text[]))
-group by tier, symbol;
+group by tier, symbol
+union all
+select null, m.symbol, max(m.at)
+from otc_internal.import_moments(%(week_ending)s::date, %(week_ending)s::date, %(dataset)s) as m
+where
+    m.symbol is not null and m.at <= coalesce(%(at)s::timestamptz, 'infinity')
+    and (%(symbols)s::text[] is null or m.symbol = any(%(symbols)s::text[]))
+group by m.symbol;
 
 -- name: partition_moments
--- When the partitions of some weeks were first known, and first with both venue types; and when volumes were imported.
+-- When the partitions of some weeks were first known, and first with both venue types; and when what has no symbol was imported.
 select tier, max(available_at) as available_at
 from (
     select tier, least(observed_at, otc.published_at(published_on)) as available_at
@@ -90,6 +97,7 @@ from (
     union all
     select null, m.at
     from otc_internal.import_moments(%(first)s::date, %(week_ending)s::date, %(dataset)s) as m
+    where m.symbol is null
 ) as known
 where available_at <= coalesce(%(at)s::timestamptz, 'infinity')
 group by tier;

@@ -30,7 +30,7 @@ alter role otcpipe_reader set search_path to otc;
 grant usage on schema otc, otc_internal to otcpipe_reader;
 grant select on all tables in schema otc to otcpipe_reader;
 grant select on otc_internal.volume_record, otc_internal.name, otc_internal.symbol_sum, otc_internal.venue_sum,
-    otc_internal.market_volume, otc_internal.consolidated_volume
+    otc_internal.market_volume, otc_internal.consolidated_volume, otc_internal.stock_split
 to otcpipe_reader;
 -- What the pages about the work show, and whether histories are built.
 grant select on otc_internal.metric_due, otc_internal.decision, otc_internal.schedule_fire, otc_internal.history_week

@@ -25,6 +25,10 @@ delete from otc_internal.market_volume;
 -- Delete all versions, to make them again from all imports.
 delete from otc_internal.consolidated_volume;
 
+-- name: forget_stock_split
+-- Delete all versions, to make them again from all imports.
+delete from otc_internal.stock_split;
+
 -- name: create_incoming_market_volume
 -- Hold the rows of a file.
 create temporary table if not exists incoming (
@@ -38,6 +42,13 @@ create temporary table if not exists incoming (
     day date, symbol text collate "C", source text collate "C", volume numeric(26, 6)
 ) on commit drop;
 
+-- name: create_incoming_stock_split
+-- Hold the rows of a file.
+create temporary table if not exists incoming (
+    symbol text collate "C", ex_date date, ratio numeric(24, 12), week_ending date, mixed_ratio numeric(24, 12),
+    known_from timestamptz
+) on commit drop;
+
 -- name: clear_incoming
 -- Make room for the rows of another file.
 truncate incoming;
@@ -49,6 +60,10 @@ copy incoming (day, participant_code, participant, tape, shares, notional, trade
 -- name: copy_consolidated_volume
 -- The rows of a file.
 copy incoming (day, symbol, source, volume) from stdin (format binary);
+
+-- name: copy_stock_split
+-- The rows of a file.
+copy incoming (symbol, ex_date, ratio, week_ending, mixed_ratio, known_from) from stdin (format binary);
 
 -- name: apply_market_volume
 -- Replace the days of a file: close what it lacks or has otherwise, and open what is new. Returns the weeks that changed.
@@ -98,18 +113,54 @@ opened as (
 )
 select distinct otc_internal.week_of(c.day) as week_ending from (select day from closed union select day from opened) as c;
 
--- name: mark_volumes_due
--- Mark a metric of the loaded weeks among some, and of the weeks after them that it reaches, as due; return these weeks.
-with due as (
-    insert into otc_internal.metric_due (week_ending, metric, over_stored)
-    select c.week_ending, %(metric)s, true
-    from (select distinct week_ending from otc.capture where persisted_at is not null) as c
-    where exists (
-        select from unnest(%(weeks)s::date[]) as w (week_ending)
-        where c.week_ending between w.week_ending and w.week_ending + 7 * %(reach)s::int
+-- name: apply_stock_split
+-- Replace the splits of a file's symbols; other symbols stay. A split is known from the time that the file says, or from the
+-- import; one of a symbol of which something was changed or withdrawn, not before that. Returns the weeks that changed.
+with closed as (
+    update otc_internal.stock_split as v set closed_by = %(import_id)s
+    where
+        v.closed_by is null and v.symbol in (select i.symbol from incoming as i)
+        and not exists (
+            select from incoming as i where (i.symbol, i.ex_date, i.ratio, i.week_ending) = (v.symbol, v.ex_date, v.ratio, v.week_ending)
+        )
+    returning v.symbol, v.week_ending
+),
+opened as (
+    insert into otc_internal.stock_split (symbol, ex_date, ratio, week_ending, mixed_ratio, known_from, opened_by)
+    select
+        i.symbol, i.ex_date, i.ratio, i.week_ending, i.mixed_ratio,
+        case
+            when i.symbol in (select c.symbol from closed as c) then own.observed_at
+            else greatest(least(i.known_from, own.observed_at), (
+                select max(o.observed_at)
+                from otc_internal.stock_split as v
+                inner join otc.volume_import as o on o.import_id = v.closed_by
+                where v.symbol = i.symbol
+            ))
+        end,
+        own.import_id
+    from incoming as i
+    inner join otc.volume_import as own on own.import_id = %(import_id)s
+    where not exists (
+        select from otc_internal.stock_split as v
+        where
+            v.closed_by is null
+            and (i.symbol, i.ex_date, i.ratio, i.week_ending) = (v.symbol, v.ex_date, v.ratio, v.week_ending)
     )
-    order by c.week_ending
-    on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric
     returning week_ending
 )
-select week_ending from due order by week_ending;
+select week_ending from closed union select week_ending from opened;
+
+-- name: mark_readers_due
+-- Mark metrics of the loaded weeks among some, and of the weeks after them that each reaches, as due; return these weeks.
+insert into otc_internal.metric_due (week_ending, metric, over_stored)
+select c.week_ending, m.metric, true
+from unnest(%(metrics)s::text[], %(reaches)s::int[]) as m (metric, reach)
+cross join (select distinct week_ending from otc.capture where persisted_at is not null) as c
+where exists (
+    select from unnest(%(weeks)s::date[]) as w (week_ending)
+    where c.week_ending between w.week_ending and w.week_ending + 7 * m.reach
+)
+order by c.week_ending, m.metric
+on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric
+returning week_ending;

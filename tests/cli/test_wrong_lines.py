@@ -40,6 +40,7 @@ NEEDED = {
     "export": {"--table": "venue_volume"},
     "import": {"": REAL},
     "import-market": {"": REAL},
+    "import-splits": {"": REAL},
     "import-volume": {"": REAL, "--source": "a vendor"},
     "reprocess": {"": KEY},
     "run": {"--week": "2024-01-05"},

@@ -36,13 +36,14 @@ def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
     return tables()
 
 
-def tables(at: datetime | None = None) -> dict[str, list[Row]]:
-    """The rows of each metric and derived table, without computed_at, in one order; with a moment, as known then."""
+def tables(at: datetime | None = None, names: Iterable[str] | None = None) -> dict[str, list[Row]]:
+    """The rows of all metrics and derived tables, or of some, in one order; as known at a moment, or now."""
     completion.complete(resources.database())
     stored, known = sql.SQL("select * from otc.{}"), sql.SQL("select * from otc.{}_as_of(%(at)s)")
     sources = dict.fromkeys(catalog.tables(), stored if at is None else known)
     del sources[catalog.RECORDS]
     sources |= {name: known for name, table in catalog.tables().items() if table.is_derived}
+    sources = {name: source for name, source in sources.items() if names is None or name in set(names)}
     with psycopg.connect(os.environ["OTCPIPE_DATABASE_URL"], row_factory=dict_row) as connection:
         return {
             name: ordered(connection.execute(source.format(sql.SQL(name)), {"at": at}).fetchall())

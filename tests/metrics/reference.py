@@ -1,6 +1,6 @@
 """The analysts' numbers in plain Python, from the definitions of the design and not from the SQL. All exact."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -86,12 +86,15 @@ def venue_share(records: list[Record], loaded: Loaded) -> Iterator[Row]:
 
 
 def symbol_rolling_avg(
-    records: list[Record], loaded: Loaded, set_aside: Collection[tuple[date, str]] = ()
+    records: list[Record],
+    loaded: Loaded,
+    set_aside: Collection[tuple[date, str]] = (),
+    given: Sequence[splits.Given] = (),
 ) -> Iterator[Row]:
     """Of a symbol with a row that was set aside in a week, no records are not zero."""
     traded = {key: members for key, members in groups(records, "week_ending", "symbol") if key[1] is not None}
     symbols = {symbol for _, symbol in traded}
-    found = splits.factors(records, loaded)
+    found = splits.factors(records, loaded, given)
     for week in sorted({week for week, _ in loaded}):
         window = [week - back * WEEK for back in range(6)]
         for symbol in sorted(symbols):
@@ -107,7 +110,7 @@ def symbol_rolling_avg(
                 is_absence = all((week, tier) in loaded and matches(loaded[week, tier], scope) for tier in tiers)
                 is_absence = is_absence and (week, symbol) not in set_aside
                 if known and (week in known or is_absence):
-                    own = found.get(symbol, {})
+                    own = found.get(symbol, ())
                     yield _rolling(week, symbol, scope, known, own) | _completeness(loaded, window, scope)
 
 

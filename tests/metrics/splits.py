@@ -1,12 +1,14 @@
-"""The splits that plain Python infers from records, and what they make of earlier weeks."""
+"""The splits that are given, or that plain Python infers from records, and what they make of earlier weeks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 
 from tests.metrics.records import (
+    CLOSED,
     WEEK,
     Loaded,
     Record,
@@ -32,42 +34,111 @@ class Week:
     dollars: Fraction
 
 
-Factors = Mapping[date, tuple[Fraction, Fraction]]  # by week of a split: of earlier weeks, and of the week before
+@dataclass(frozen=True)
+class Given:
+    """A split of a file; with a ratio of 1, there was none."""
+
+    symbol: str
+    ex_date: date
+    ratio: Fraction
+
+    @property
+    def week(self) -> date:
+        """The week of the first trading day with the new shares."""
+        week = self.ex_date + timedelta(days=4 - self.ex_date.weekday())
+        return week if any(day >= self.ex_date for day in _sessions(week)) else week + WEEK
+
+    @property
+    def mixed_ratio(self) -> Decimal | None:
+        """What the shares of that week are multiplied by, where some traded before."""
+        days = _sessions(self.week)
+        old = sum(day < self.ex_date for day in days)
+        ratio = Fraction(rounded(self.ratio, 12))
+        return rounded(len(days) / (old / ratio + len(days) - old), 12) if old else None
 
 
-def split_rows(records: list[Record], loaded: Loaded) -> Iterator[Row]:
+@dataclass(frozen=True)
+class Split:
+    """What a split makes of shares: of weeks before `new_week`, as seen from `week` or later."""
+
+    week: date
+    new_week: date
+    ratio: Fraction
+    mixed: Fraction | None
+
+    def factor(self, earlier: date, later: date) -> Fraction:
+        """What the shares of an earlier week are multiplied by, to compare them with those of a later one."""
+        mixed_week = self.new_week - WEEK
+        if earlier >= min(self.new_week, later) or later < self.week:
+            return Fraction(1)
+        if self.mixed is None:
+            return self.ratio
+        if later == mixed_week:
+            return Fraction(rounded(self.ratio / self.mixed, 9))
+        return self.mixed if earlier == mixed_week else self.ratio
+
+
+Factors = Sequence[Split]  # of one symbol
+
+
+def split_rows(records: list[Record], loaded: Loaded, given: Sequence[Given] = ()) -> Iterator[Row]:
+    certain = {(one.symbol, week) for one in given for week in (one.week, one.week + WEEK)}
+    yield from (row for row in _inferred(records, loaded) if (row["symbol"], row["week_ending"]) not in certain)
+    for one in given:
+        if one.ratio != 1 and one.week in {week for week, _ in loaded}:
+            yield {
+                "week_ending": one.week,
+                "symbol": one.symbol,
+                "ratio": rounded(one.ratio, 12),
+                "mixed_ratio": one.mixed_ratio,
+                "price_before": None,
+                "price_after": None,
+                "source": "given",
+                "ex_date": one.ex_date,
+            }
+
+
+def _inferred(records: list[Record], loaded: Loaded) -> Iterator[Row]:
     by_scope = {scope: _weeks(records, loaded, scope) for scope in ("ALL", "ATS", "NON_ATS")}
     for week, symbol in sorted({key for weeks in by_scope.values() for key in weeks}):
         found = (_split(weeks, week, symbol) for weeks in by_scope.values() if (week, symbol) in weeks)
         first = next((row for row in found if row), None)
         if first:
-            yield {"week_ending": week, "symbol": symbol} | first | {"source": "inferred"}
+            yield {"week_ending": week, "symbol": symbol} | first | {"source": "inferred", "ex_date": None}
 
 
-def factors(records: list[Record], loaded: Loaded) -> Mapping[str, Factors]:
-    """The splits by symbol: what shares of earlier weeks are multiplied by."""
-    found: dict[str, dict[date, tuple[Fraction, Fraction]]] = {}
-    for row in split_rows(records, loaded):
-        mixed = Fraction(row["ratio"] if row["mixed_ratio"] is None else row["mixed_ratio"])
-        found.setdefault(row["symbol"], {})[row["week_ending"]] = (Fraction(row["ratio"]), mixed)
+def factors(records: list[Record], loaded: Loaded, given: Sequence[Given] = ()) -> Mapping[str, Factors]:
+    """The splits by symbol."""
+    found: dict[str, list[Split]] = {}
+    for row in split_rows(records, loaded, given):
+        if row["source"] == "inferred":
+            mixed = None if row["mixed_ratio"] is None else Fraction(row["mixed_ratio"])
+            week = row["week_ending"]
+            found.setdefault(row["symbol"], []).append(Split(week, week, Fraction(row["ratio"]), mixed))
+    for one in (one for one in given if one.ratio != 1):
+        mixed = None if one.mixed_ratio is None else Fraction(one.mixed_ratio)
+        new_week = one.week if mixed is None else one.week + WEEK
+        split = Split(one.week, new_week, Fraction(rounded(one.ratio, 12)), mixed)
+        found.setdefault(one.symbol, []).append(split)
     return found
 
 
 def factor(splits: Factors, earlier: date, week: date) -> Fraction:
     """What shares of an earlier week are multiplied by, to compare them with those of a week."""
-    product = Fraction(1)
-    for split, (ratio, mixed) in splits.items():
-        if earlier < split <= week:
-            product *= mixed if earlier == split - WEEK else ratio
-    return product
+    return prod((split.factor(earlier, week) for split in splits), start=Fraction(1))
 
 
 def shown(splits: Factors, week: date, weeks: int) -> Decimal | None:
     """The factor of the first of some weeks before a week; None where no split is among them."""
     first = week - weeks * WEEK
-    if not any(first < split <= week for split in splits):
+    if not any(first < split.new_week and split.week <= week for split in splits):
         return None
     return rounded(factor(splits, first, week), 12)
+
+
+def _sessions(week: date) -> list[date]:
+    days = [week - timedelta(days=back) for back in reversed(range(5))]
+    return [day for day in days if str(day) not in CLOSED]
 
 
 def _weeks(records: list[Record], loaded: Loaded, scope: str) -> dict[tuple[date, str], Week]:

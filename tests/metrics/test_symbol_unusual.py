@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -40,10 +40,10 @@ VALUES = ("median", "ratio", "robust_z", "percentile")
 Weekly = dict[date, Fraction]
 
 
-def reference(records: list[Record], loaded: Loaded) -> Iterator[Row]:
-    found = splits.factors(records, loaded)
+def reference(records: list[Record], loaded: Loaded, given: Sequence[splits.Given] = ()) -> Iterator[Row]:
+    found = splits.factors(records, loaded, given)
     for (symbol, scope), own in _weeks(records, loaded).items():
-        of_symbol = found.get(symbol, {})
+        of_symbol = found.get(symbol, ())
         for week, members in own.items():
             adjusted = {day: splits.factor(of_symbol, day, week) for day in own if day <= week}
             daily = {day: _per_day(own[day], day) * by for day, by in adjusted.items()}

@@ -1,4 +1,4 @@
-"""Commands that import the volume of all trading."""
+"""Commands that import what FINRA does not publish: the volume of all trading, and splits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -56,3 +56,31 @@ def import_volume(
     from otcpipe.pipeline.volumes import imports
 
     import_volumes(files, imports.CONSOLIDATED, source, observed_at)
+
+
+@commands.command(
+    "import-splits",
+    examples=(
+        "otcpipe import-splits splits.csv",
+        "otcpipe import-splits --source 'a vendor' splits.csv",
+    ),
+)
+def import_splits(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="CSV, plain or .gz, with symbol, ex_date, ratio and, if wanted, known_from."
+        ),
+    ],
+    *,
+    source: Annotated[str, typer.Option(metavar="NAME", help="Who made the data; stored with it.")] = "user",
+    observed_at: ObservedAt = None,
+) -> None:
+    """Import splits of shares, such as `NVDA,2024-06-10,10:1,2024-05-22`, in place of those inferred from prices.
+
+    A file replaces all splits of its symbols. A ratio of 1 says that there was none.
+    """
+    from otcpipe.cli.import_volumes import import_volumes
+    from otcpipe.pipeline.volumes import imports
+
+    import_volumes(files, imports.SPLITS, source, observed_at)

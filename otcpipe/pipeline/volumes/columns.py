@@ -1,5 +1,6 @@
 """Read columns of an imported file: texts to exact numbers and days. One bad value refuses the whole file."""
 
+import re
 from collections.abc import Mapping
 from io import BytesIO
 
@@ -14,8 +15,11 @@ MAX_ROWS = 5_000_000
 _AMERICAN = r"^(\d{1,2})/(\d{1,2})/(\d{4})$"
 
 
-def read_csv(content: bytes, names: tuple[str, ...]) -> pa.Table:
-    """Return the columns `names`, in any case and order in the file, as texts; raises Invalid if one is missing."""
+def read_csv(content: bytes, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> pa.Table:
+    """Return the columns `names`, in any case and order in the file, as texts; raises Invalid if one is missing.
+
+    Those that are `optional` are null where the file lacks them.
+    """
     try:
         table = pa.csv.read_csv(
             BytesIO(content),
@@ -30,18 +34,22 @@ def read_csv(content: bytes, names: tuple[str, ...]) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         raise Invalid(f"It is not a CSV file with a header: {_first_line(str(error))}.") from None
-    return choose(table, names)
+    return choose(table, names, optional)
 
 
-def choose(table: pa.Table, names: tuple[str, ...]) -> pa.Table:
+def choose(table: pa.Table, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> pa.Table:
     """Return the columns `names`, whatever their case; raises Invalid if one is missing or there are no rows."""
-    known = {name.strip().casefold(): name for name in table.column_names}
-    missing = [name for name in names if name.casefold() not in known]
+    known = {_plain(name): name for name in table.column_names}
+    missing = [name for name in names if _plain(name) not in known]
     if missing:
         raise Invalid(f"It has no column {missing[0]!r}; it needs {', '.join(names)}.")
     if not 0 < table.num_rows <= MAX_ROWS:
         raise Invalid("It has no rows." if not table.num_rows else f"It has more than {MAX_ROWS:,} rows: split it.")
-    return table.select([known[name.casefold()] for name in names]).rename_columns(list(names))
+    found = [name for name in (*names, *optional) if _plain(name) in known]
+    chosen = table.select([known[_plain(name)] for name in found]).rename_columns(found)
+    for name in (one for one in optional if one not in found):
+        chosen = chosen.append_column(name, pa.nulls(table.num_rows, pa.string()))
+    return chosen
 
 
 def numbers(texts: pa.ChunkedArray, name: str, kind: pa.DataType, digits: int) -> pa.Array:
@@ -75,6 +83,11 @@ def require_unique(table: pa.Table, keys: tuple[str, ...]) -> None:
     if repeated.num_rows:
         what: Mapping[str, object] = repeated.slice(0, 1).select(list(keys)).to_pylist()[0]
         raise Invalid(f"It has two rows of {', '.join(map(str, what.values()))}.")
+
+
+def _plain(name: str) -> str:
+    """Return a column's name without the differences that do not count: case, and what separates words."""
+    return re.sub(r"[\s_-]+", " ", name.strip()).casefold()
 
 
 def _text(texts: pa.ChunkedArray) -> pa.Array:

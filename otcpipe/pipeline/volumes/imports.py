@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 
 from otcpipe.errors import Damaged, Invalid
 from otcpipe.metrics import definitions
-from otcpipe.pipeline.volumes import consolidated, market
+from otcpipe.pipeline.volumes import consolidated, market, splits
 from otcpipe.storage import arrow, gz
 from otcpipe.storage.keys import sha256
 from otcpipe.storage.postgres import Database, Row, Transaction
 from otcpipe.storage.s3 import ObjectStore
 
-MARKET, CONSOLIDATED = "market_volume", "consolidated_volume"
-METRICS = {MARKET: "market_share", CONSOLIDATED: "off_exchange_share"}
+MARKET, CONSOLIDATED, SPLITS = DATASETS = definitions.DATASETS
 CBOE = "Cboe Exchange, Inc."  # which asks to be cited as the source
 DIGITS = 13  # hexadecimal, of an import's number
 
@@ -46,13 +45,16 @@ class Import:
 
 def read(dataset: str, source: str, content: bytes) -> tuple[pa.Table, str | None]:
     """Return the rows of a file, and a warning or None; raises Invalid if it is not such a file."""
-    return market.read(content) if dataset == MARKET else (consolidated.read(content, source), None)
+    if dataset == MARKET:
+        return market.read(content)
+    return (splits.read(content) if dataset == SPLITS else consolidated.read(content, source)), None
 
 
 def known(database: Database, dataset: str, source: str, digest: str, moment: datetime | None) -> Row | None:
     """Return the import of a content, or the one observed at exactly `moment`; None if there is none.
 
     Without a moment, a content that a newer import of the same source and days followed is not known: it came back.
+    So is one of splits that any newer import followed, because that may have withdrawn some on other days.
     """
     with database.transaction() as transaction:
         rows = transaction.rows("volume_imports", dataset=dataset)
@@ -65,7 +67,7 @@ def known(database: Database, dataset: str, source: str, digest: str, moment: da
 def _replaces(other: Row, one: Row) -> bool:
     is_newer: bool = other["source"] == one["source"] and other["observed_at"] > one["observed_at"]
     is_of_same_days: bool = other["first_day"] <= one["last_day"] and one["first_day"] <= other["last_day"]
-    return is_newer and is_of_same_days
+    return is_newer and (is_of_same_days or one["dataset"] == SPLITS)
 
 
 def store(objects: ObjectStore, prefix: str, one: Import, content: bytes) -> None:
@@ -76,7 +78,7 @@ def store(objects: ObjectStore, prefix: str, one: Import, content: bytes) -> Non
 
 
 def apply(database: Database, objects: ObjectStore, prefix: str, one: Import, rows: pa.Table) -> list[date]:
-    """Insert an import and its versions, and return the weeks whose metric is due; none if it was known.
+    """Insert an import and its versions, and return the weeks with metrics that are due; none if it was known.
 
     All imports of the dataset are applied again if this one was observed before another.
     """
@@ -90,9 +92,7 @@ def apply(database: Database, objects: ObjectStore, prefix: str, one: Import, ro
             weeks = _apply_all(transaction, objects, prefix, one.dataset)
         else:
             weeks = _apply_rows(transaction, one, prefix, rows)
-        metric = definitions.named(METRICS[one.dataset])
-        due = transaction.rows("mark_volumes_due", metric=metric.name, weeks=weeks, reach=metric.lookahead_weeks)
-        return sorted(row["week_ending"] for row in due)
+        return definitions.mark_readers_due(transaction, one.dataset, weeks)
 
 
 def _apply_all(transaction: Transaction, objects: ObjectStore, prefix: str, dataset: str) -> list[date]:
@@ -124,7 +124,7 @@ def restore(database: Database, objects: ObjectStore, prefix: str, warn: Callabl
     `warn` receives a sentence for each that cannot be read.
     """
     with database.transaction() as transaction:
-        known = {row["key"] for name in METRICS for row in transaction.rows("volume_imports", dataset=name)}
+        known = {row["key"] for name in DATASETS for row in transaction.rows("volume_imports", dataset=name)}
     missing = [one for one in _stored(objects, prefix, warn) if one.key(prefix) not in known]
     weeks: set[date] = set()
     for one in sorted(missing, key=lambda one: (one.observed_at, one.key(prefix))):
@@ -143,7 +143,7 @@ def _stored(objects: ObjectStore, prefix: str, warn: Callable[[str], object]) ->
             continue
         try:
             one = decode(objects.get(key))
-            if one.dataset not in METRICS or one.key(prefix) != key:
+            if one.dataset not in DATASETS or one.key(prefix) != key:
                 raise ValueError("its manifest does not belong to its key")
             yield one
         except (Damaged, ValueError, KeyError, TypeError) as error:

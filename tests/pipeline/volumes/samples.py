@@ -74,3 +74,9 @@ def market_file(rows: Iterable[Traded]) -> str:
 def volume_file(rows: Iterable[tuple[str, date, object]]) -> str:
     """The text of a file of consolidated volume."""
     return "symbol,date,volume\n" + "".join(f"{symbol},{day},{volume}\n" for symbol, day, volume in rows)
+
+
+def split_file(rows: Iterable[tuple[object, ...]]) -> str:
+    """The text of a file of splits: symbol, ex-date, ratio, and since when it was known, if given."""
+    lines = (",".join(str(cell) for cell in (*row, "")[:4]) for row in rows)
+    return "\n".join(["symbol,ex_date,ratio,known_from", *lines]) + "\n"

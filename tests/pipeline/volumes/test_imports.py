@@ -9,18 +9,23 @@ from typing import Any
 
 from otcpipe import resources
 from otcpipe.pipeline.volumes import imports
-from otcpipe.pipeline.volumes.imports import CBOE, CONSOLIDATED, MARKET, Import
+from otcpipe.pipeline.volumes.imports import CBOE, CONSOLIDATED, MARKET, SPLITS, Import
 from otcpipe.storage.keys import sha256
 from tests.metrics.examples import ats, told
 from tests.metrics.load import load
-from tests.pipeline.volumes.samples import Traded, market_file, traded, volume_file
+from tests.pipeline.volumes.samples import Traded, market_file, split_file, traded, volume_file
 
 MONDAY, FRIDAY = date(2025, 11, 10), date(2025, 11, 14)
 Sql = Callable[..., list[tuple[Any, ...]]]
+KEYS = {MARKET: "day, participant_code, tape", CONSOLIDATED: "day, symbol, source", SPLITS: "symbol, ex_date"}
 VERSIONS = {
-    dataset: f"select * from otc_internal.{dataset} order by day, {keys}, opened_by"
-    for dataset, keys in {MARKET: "participant_code, tape", CONSOLIDATED: "symbol, source"}.items()
+    dataset: f"select * from otc_internal.{dataset} order by {keys}, opened_by" for dataset, keys in KEYS.items()
 }
+SPLIT_FILES = [
+    split_file([("A", MONDAY, "4:1", "2025-11-01"), ("A", "2025-06-04", 2), ("B", FRIDAY, 3)]),
+    split_file([("A", "2025-06-04", 2, "2025-06-01"), ("C", FRIDAY, "1-for-10", "2025-06-01")]),
+    split_file([("A", MONDAY, "4:1", "2025-11-01"), ("C", FRIDAY, "1:10")]),
+]
 
 
 def moment(number: int) -> datetime:
@@ -48,16 +53,18 @@ def files() -> list[str]:
 def test_versions_depend_on_the_set_of_imports_only(environment: dict[str, str], sql: Sql) -> None:
     results = []
     for order in permutations(range(3)):
-        for name in ("market_volume", "consolidated_volume"):
+        for name in VERSIONS:
             sql(f"delete from otc_internal.{name}")
         sql("delete from otc.volume_import")
         for number in order:
             put(MARKET, files()[number], number)
             put(CONSOLIDATED, volume_file([("A", MONDAY, number % 2), ("B", FRIDAY, 1)]), number, "S")
+            put(SPLITS, SPLIT_FILES[number], number, "S")
         results.append([sql(text) for text in VERSIONS.values()])
     assert all(result == results[0] for result in results)
     assert len(results[0][0]) == 5 * 5 * 3 + 3 + 6  # what the second file changed, and what came back
     assert len(results[0][1]) == 4
+    assert len(results[0][2]) == 5  # A came back, which had been withdrawn
 
 
 def test_the_volume_at_a_moment_is_that_of_the_newest_import(environment: dict[str, str], sql: Sql) -> None:
@@ -76,8 +83,10 @@ def test_s3_alone_restores_all_versions(environment: dict[str, str], sql: Sql) -
     for number, text in enumerate(files()):
         put(MARKET, text, number)
     put(CONSOLIDATED, volume_file([("A", MONDAY, 1)]), 0, "S")
+    for number, text in enumerate(SPLIT_FILES):
+        put(SPLITS, text, number)
     stored = [sql(text) for text in (*VERSIONS.values(), "select * from otc.volume_import order by key")]
-    for name in ("otc_internal.market_volume", "otc_internal.consolidated_volume", "otc.volume_import"):
+    for name in (*(f"otc_internal.{name}" for name in VERSIONS), "otc.volume_import"):
         sql(f"delete from {name}")
     warnings: list[str] = []
     place = resources.store(), resources.settings()["S3_PREFIX"]
@@ -117,3 +126,36 @@ def test_an_import_computes_the_share_of_loaded_weeks(
     shown = otcpipe("show", "ABC")
     assert "Share of all trading:" in shown.stdout
     assert otcpipe("show", "ABC", "--as-of", "2025-12-19").returncode == 0
+
+
+def test_imported_splits_are_computed_at_once_and_bad_ones_refused(
+    environment: dict[str, str], sql: Sql, otcpipe: Callable[..., Any], tmp_path: Path
+) -> None:
+    before = date(2025, 11, 7)
+    load(told([ats("ABC", 10, week_ending=before), ats("ABC", 40)]))
+    path = tmp_path / "splits.csv"
+    path.write_text(split_file([("ABC", MONDAY, "4:1", "2025-11-01"), ("XYZ", "2020-01-02", "1:10")]))
+    done = otcpipe("import-splits", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "splits.csv: 2 splits, ex-dates from 2020-01-02 to 2025-11-10, of user: imported.",
+        "Computed symbol_split and symbol_rolling_avg of 1 week.",
+    ]
+    (row,) = sql(
+        "select trend, split_factor from otc.symbol_rolling_avg where week_ending = %s and scope = 'ALL'", FRIDAY
+    )
+    assert row == ("stable", 4)
+    assert "already imported" in otcpipe("import-splits", path).stdout
+    versions = sql(VERSIONS[SPLITS])
+    for line, words in {
+        "ABC,2025-11-10,0,": "ratio '0' is not new shares",
+        "ABC,2025-11-10,2,2030-01-01": "is after the import",
+        "ABC,2035-11-10,2,": "at most a year ahead",
+    }.items():
+        path.write_text(f"symbol,ex_date,ratio,known_from\n{line}\n")
+        refused = otcpipe("import-splits", path)
+        assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+    assert sql(VERSIONS[SPLITS]) == versions
+    path.write_text(split_file([("ABC", MONDAY, 1)]))
+    assert otcpipe("import-splits", path).returncode == 0
+    assert sql("select count(*) from otc.symbol_split") == [(0,)]

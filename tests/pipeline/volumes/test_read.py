@@ -1,8 +1,9 @@
 """Files of all trading are read exactly, and refused whole, with a line, for one bad value."""
 
 import io
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otcpipe.errors import Invalid
-from otcpipe.pipeline.volumes import consolidated, market
+from otcpipe.pipeline.volumes import consolidated, market, splits
+from tests.metrics.splits import Given
 from tests.pipeline.volumes.samples import HEADER, Traded, market_file, traded, volume_file
 
 MONDAY = date(2025, 11, 10)
@@ -122,3 +124,57 @@ def test_a_generated_year_is_read_whole() -> None:
     rows = traded(date(2025, 1, 1), date(2025, 12, 31))
     table, warning = market.read(market_file(rows).encode())
     assert (table.num_rows, warning) == (3 * len(rows), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"),
+    [
+        ("4:1", "4"),
+        ("1:10", "0.1"),
+        ("3/2", "1.5"),
+        ("3 for 2", "1.5"),
+        ("1-for-3", "0.333333333333"),
+        ("2.5", "2.5"),
+    ],
+)
+def test_ratios_are_read_as_people_write_them(text: str, ratio: str) -> None:
+    [row] = splits.read(f"Symbol,Ex-Date,Ratio\nBRK/B,11/10/2025,{text}\n".encode()).to_pylist()
+    assert row == {
+        "symbol": "BRK.B",
+        "day": MONDAY,
+        "ratio": Decimal(ratio),
+        "week_ending": date(2025, 11, 14),
+        "mixed_ratio": None,
+        "known_from": None,
+    }
+
+
+@given(old=st.integers(1, 100), new=st.integers(1, 100), day=st.dates(date(2025, 1, 1), date(2025, 12, 26)))
+def test_a_split_belongs_to_the_week_of_the_first_trading_day_with_new_shares(old: int, new: int, day: date) -> None:
+    known = "2025-01-01T09:30:00-05:00"
+    [row] = splits.read(f"symbol,ex_date,ratio,known from\nA,{day},{new}:{old},{known}\n".encode()).to_pylist()
+    expected = Given("A", day, Fraction(new, old))
+    assert (row["week_ending"], row["mixed_ratio"]) == (expected.week, expected.mixed_ratio)
+    assert row["known_from"] == datetime.fromisoformat(known)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("A,2025-11-10", "It is not a CSV file"),
+        ("A,2025-11-10,,", "Line 2: ratio '' is not new shares for old ones"),
+        ("A,2025-11-10,4:0,", "Line 2: ratio '4:0' is not"),
+        ("A,2025-11-10,-4,", "Line 2: ratio '-4' is not"),
+        ("A,2025-11-10,1e9,", "Line 2: ratio '1e9' is not"),
+        ("A,2025-11-10,1:999999999,", "Line 2: ratio '1:999999999' is not"),
+        ("A,2025-11-31,4,", "Line 2: ex_date '2025-11-31' is not a date"),
+        (",2025-11-10,4,", "Line 2: symbol '' is empty"),
+        ("A,2025-11-10,4,soon", "Line 2: known_from 'soon' is not a date"),
+        ("A,2025-11-10,4,2025-11-01T10:00:00", "Line 2: known_from '2025-11-01T10:00:00' is not a date"),
+        ("A,2025-11-10,4,0001-01-01T00:00:00+14:00", "Line 2: known_from '0001"),
+        ("A,2025-11-10,4,\nA,2025-11-11,2,", "It has two rows of A, 2025-11-14"),
+    ],
+)
+def test_what_is_not_a_file_of_splits_is_one_sentence(lines: str, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        splits.read(f"symbol,ex_date,ratio,known_from\n{lines}\n".encode())
