@@ -3,7 +3,7 @@
 import sys
 
 from otcpipe import resources
-from otcpipe.answers import arguments
+from otcpipe.answers import arguments, signals
 from otcpipe.answers.moments import new_york
 from otcpipe.answers.symbol import symbol as find
 from otcpipe.cli.form import Form
@@ -24,9 +24,11 @@ def show(
     found = find(resources.database(), symbol, friday, count, scope, moment)
     if moment and form is Form.CSV:  # which JSON says itself
         print(f"As known on {new_york(moment)}.", file=sys.stderr)  # noqa: T201 - beside the rows
+    if form is Form.CSV:
+        print_csv(found["history"], ("week_ending", "scope"))
+        return
+    found |= signals.of_symbol(resources.database(), found, count)
     if form is Form.JSON:
         print_json([found])
-    elif form is Form.CSV:
-        print_csv(found["history"], ("week_ending", "scope"))
     else:
         print_symbol(found, limit)

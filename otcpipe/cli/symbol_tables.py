@@ -49,6 +49,34 @@ CONCENTRATION = {
     "concentration_level": Column("DOJ 2010"),
     "concentration_level_2023": Column("DOJ 2023", 2),
 }
+UNUSUAL = {
+    "week_ending": key("Week ending"),
+    "volume_per_day": key("Volume a day"),
+    "median_13w": Column("Median, 13 weeks"),
+    "ratio_13w": Column("Ratio", 0, is_number=True),
+    "robust_z_13w": key("Robust z"),
+    "percentile_13w": Column("Percentile", 2),
+    "streak": Column("Weeks in a row", 2),
+    "robust_z_52w": Column("Robust z, 52 weeks", 3),
+    "split_factor": Column("Split factor", 1, is_number=True),
+}
+CHANGES = {
+    "week_ending": key("Week ending"),
+    "hhi_change": key("HHI change"),
+    "from_entry": Column("From entry"),
+    "from_exit": Column("From exit"),
+    "from_reallocation": Column("From reallocation"),
+    "entries": Column("Entries", 2),
+    "exits": Column("Exits", 2),
+}
+SPLITS = {
+    "week_ending": key("Week ending"),
+    "ratio": key("New for old"),
+    "source": key("Source"),
+    "ex_date": Column("Ex-date", 1),
+    "price_before": Column("Price before $", 2, is_number=True),
+    "price_after": Column("Price after $", 2, is_number=True),
+}
 OFF_EXCHANGE = {
     "week_ending": key("Week ending"),
     "source": Column("Source", 2),
@@ -90,6 +118,14 @@ def print_symbol(found: Row, limit: int) -> None:
     of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
     _section(title, CONCENTRATION, [_formatted(row) for row in of_week])
+    weeks = found["signals"]
+    compared = [_unusual(row) for row in weeks if row["robust_z_13w"] is not None or row["split_factor"] is not None]
+    _section("Against the 13 weeks before:", UNUSUAL, compared)
+    changed = [row for row in weeks if row["hhi_change"] is not None]
+    _section("Why the concentration changed from the week before:", CHANGES, changed)
+    _section(
+        "Splits, which the comparisons above are adjusted for:", SPLITS, [_split(row) for row in found["splits"]]
+    )
     _section("Share of all trading:", OFF_EXCHANGE, [_of_all_trading(row) for row in found["off_exchange"]])
     _section("Revisions in these weeks:", REVISIONS, found["revisions"])
     say_all([updated([*shown, *history]), ATTRIBUTION])
@@ -103,6 +139,21 @@ def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None
 
 def _venue(row: Row) -> Row:
     return row | {"firm_crd": number(row), "avg_trade_size": two_decimals(row["avg_trade_size"])}
+
+
+def _unusual(row: Row) -> Row:
+    """Return the row for people: whole shares, and a factor without zeros at its end."""
+    wholes = {name: whole(row[name]) for name in ("volume_per_day", "median_13w") if row[name] is not None}
+    return row | wholes | {"split_factor": _short(row["split_factor"])}
+
+
+def _split(row: Row) -> Row:
+    prices = {name: two_decimals(row[name]) for name in ("price_before", "price_after")}
+    return row | prices | {"ratio": _short(row["ratio"])}
+
+
+def _short(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number.normalize():f}"
 
 
 def _of_all_trading(row: Row) -> Row:

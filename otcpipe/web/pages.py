@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
 
 from otcpipe import report, resources
-from otcpipe.answers import changes, series, venue
+from otcpipe.answers import changes, series, signals, venue
 from otcpipe.answers.proof import proof
 from otcpipe.answers.symbol import symbol as find_symbol
 from otcpipe.storage.postgres import Database
@@ -47,12 +47,13 @@ async def symbol(
     scope: asked.Scope = "",
     as_of: asked.AsOf = "",
 ) -> Response:
-    """Show a symbol's weeks, venues, concentration and revisions, also as known at a moment."""
+    """Show a symbol's weeks, venues, concentration, signals and revisions, also as known at a moment."""
     ticker, friday, chosen = asked.text(name, "a symbol"), asked.week(week), asked.scope(scope)
     at = asked.moment(as_of)
 
     def find(database: Database) -> dict[str, object]:
         found = find_symbol(database, ticker, friday, weeks, chosen, at)
+        found |= signals.of_symbol(database, found, weeks)
         shape = {"week": week, "weeks": weeks, "scope_asked": chosen or "", "as_of_asked": as_of}
         return found | shape | series.of_symbol(found, weeks) | {"issue": shared.search.name_of(ticker)}
 

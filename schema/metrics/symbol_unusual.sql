@@ -73,18 +73,25 @@ split as ( -- the first week that it concerns, and the first with the new shares
     from otc.stock_split_as_of(at)
     where ratio <> 1 and week_ending between first_week - 364 and last_week
 ),
-factor as ( -- what the shares of an earlier week are multiplied by
-    select
-        target.week_ending,
-        s.symbol,
-        back.weeks as back,
-        otc_internal.product(otc_internal.split_factor(
-            s.ratio, s.mixed_ratio, s.new_week, target.week_ending - 7 * back.weeks, target.week_ending
-        )) as factor
-    from (select distinct week_ending from loaded where week_ending >= first_week) as target
-    inner join split as s on s.new_week > target.week_ending - 364 and s.week_ending <= target.week_ending
-    inner join generate_series(1, 52) as back (weeks) on target.week_ending - 7 * back.weeks < s.new_week
-    group by target.week_ending, s.symbol, back.weeks
+factor as ( -- what the shares of each earlier week are multiplied by, from the week before to 52 weeks before
+    select week_ending, symbol, array_agg(factor order by back) as factors
+    from (
+        select
+            target.week_ending,
+            s.symbol,
+            back.weeks as back,
+            otc_internal.product(case
+                when target.week_ending - 7 * back.weeks < s.new_week then otc_internal.split_factor(
+                    s.ratio, s.mixed_ratio, s.new_week, target.week_ending - 7 * back.weeks, target.week_ending
+                )
+                else 1
+            end) as factor
+        from (select distinct week_ending from loaded where week_ending >= first_week) as target
+        inner join split as s on s.new_week > target.week_ending - 364 and s.week_ending <= target.week_ending
+        cross join generate_series(1, 52) as back (weeks)
+        group by target.week_ending, s.symbol, back.weeks
+    ) as one
+    group by week_ending, symbol
 ),
 uncovered as ( -- symbols with a tier that covers ATSs only
     select distinct s.symbol, s.week_ending
@@ -112,10 +119,11 @@ own as (
         case when bool_and(total_notional is not null) filter (where back = 0) then
             sum(total_notional) filter (where back = 0)
         end as notional,
-        sum(case when f.factor is null then total_volume else total_volume * f.factor end) filter (where back > 0) as volume_5w,
-        count(distinct back) filter (where back > 0) as weeks_5w
-    from traded as t
-    left join factor as f using (week_ending, symbol, back)
+        sum(total_volume) filter (where back > 0) as volume_5w,
+        count(distinct back) filter (where back > 0) as weeks_5w,
+        array_agg(total_volume) filter (where back > 0) as volumes_5w,
+        array_agg(back) filter (where back > 0) as backs_5w
+    from traded
     where back <= 5 and traded_week >= first_week - 35
     group by week_ending, symbol, scope
     having bool_or(back = 0)
@@ -133,44 +141,35 @@ past as ( -- sorted by volume, in one sort for all
     where back > 0
     group by symbol, scope, week_ending -- sorted in this order, which is quicker
 ),
-split_symbol as (
-    select week_ending, symbol, factor as split_factor from factor where back = 52
-),
-summed as ( -- one volume a week, also of the few symbols that were on several tiers in a week or had a split
-    select p.week_ending, p.symbol, p.scope, p.past_13, p.past_52, p.backs
-    from past as p
-    left join split_symbol as s on s.week_ending = p.week_ending and s.symbol = p.symbol
-    where not p.is_on_several_tiers and s.symbol is null
-    union all
-    select p.week_ending, p.symbol, p.scope, w.past_13, w.past_52, w.backs
-    from past as p
-    cross join lateral (
-        select
-            array_agg(one.volume order by one.volume) filter (where one.back <= 13) as past_13,
-            array_agg(one.volume order by one.volume) as past_52,
-            array_agg(one.back order by one.volume) as backs
-        from (
-            select sum(u.volume) * coalesce(max(f.factor), 1) as volume, u.back
-            from unnest(p.past_52, p.backs) as u (volume, back)
-            left join factor as f on f.week_ending = p.week_ending and f.symbol = p.symbol and f.back = u.back
-            group by u.back
-        ) as one
-    ) as w
-    where p.is_on_several_tiers or (p.week_ending, p.symbol) in (select s.week_ending, s.symbol from split_symbol as s)
-),
 compared as (
     select
-        o.*, s.past_13, s.past_52, s.backs,
-        coalesce(cardinality(s.past_13), 0) as n_13, coalesce(cardinality(s.past_52), 0) as n_52
+        o.week_ending, o.symbol, o.scope, o.x, o.volume, o.notional, o.weeks_5w, f.factors[52] as split_factor,
+        coalesce(adjusted.volume_5w, o.volume_5w) as volume_5w,
+        coalesce(one.past_13, p.past_13) as past_13,
+        coalesce(one.past_52, p.past_52) as past_52,
+        coalesce(one.backs, p.backs) as backs,
+        coalesce(cardinality(coalesce(one.past_13, p.past_13)), 0) as n_13,
+        coalesce(cardinality(coalesce(one.past_52, p.past_52)), 0) as n_52
     from own as o
-    left join summed as s on s.week_ending = o.week_ending and s.symbol = o.symbol and s.scope = o.scope
-),
-centred as materialized ( -- the medians: exact, as all that follows until it is divided
-    select
-        *,
-        case when n_13 >= 8 then (past_13[(n_13 + 1) / 2] + past_13[n_13 / 2 + 1]) * 0.5 end as median_13,
-        case when n_52 >= 8 then (past_52[(n_52 + 1) / 2] + past_52[n_52 / 2 + 1]) * 0.5 end as median_52
-    from compared
+    left join past as p on p.week_ending = o.week_ending and p.symbol = o.symbol and p.scope = o.scope
+    left join factor as f on f.week_ending = o.week_ending and f.symbol = o.symbol
+    cross join lateral (
+        select sum(u.volume * f.factors[u.back]) as volume_5w
+        from unnest(o.volumes_5w, o.backs_5w) as u (volume, back)
+        where f.symbol is not null
+    ) as adjusted
+    cross join lateral ( -- one volume a week, also of the few symbols that were on several tiers in a week or had a split
+        select
+            array_agg(w.volume order by w.volume) filter (where w.back <= 13) as past_13,
+            array_agg(w.volume order by w.volume) as past_52,
+            array_agg(w.back order by w.volume) as backs
+        from (
+            select sum(u.volume) * coalesce(f.factors[u.back], 1) as volume, u.back
+            from unnest(p.past_52, p.backs) as u (volume, back)
+            where p.is_on_several_tiers or f.symbol is not null
+            group by u.back
+        ) as w
+    ) as one
 )
 -- The k values nearest to the median are neighbours in the sorted array: the k-th smallest deviation is the least, over all k
 -- neighbours, of their largest. The median deviation is the mean of two of them, which are one where the number of weeks is
@@ -183,50 +182,55 @@ select
     round(c.notional / t.trading_days, 6) as notional_per_day,
     round((c.volume * c.weeks_5w - c.volume_5w) * 100 / nullif(c.volume_5w, 0), 2) as vs_prior_5w_pct,
     c.n_13 as weeks_13w,
-    round(c.median_13, 6) as median_13w,
-    round(c.x / nullif(c.median_13, 0), 4) as ratio_13w,
-    round((c.x - c.median_13) / nullif(1.4826 * off_13.deviation, 0), 2) as robust_z_13w,
+    round(m.median_13, 6) as median_13w,
+    round(c.x / nullif(m.median_13, 0), 4) as ratio_13w,
+    round((c.x - m.median_13) / nullif(1.4826 * off_13.deviation, 0), 2) as robust_z_13w,
     case when c.n_13 >= 8 then
         round((width_bucket(c.x, c.past_13) - cardinality(array_positions(c.past_13, c.x)) * 0.5) * 100 / c.n_13, 2)
     end as percentile_13w,
     c.n_52 as weeks_52w,
-    round(c.median_52, 6) as median_52w,
-    round(c.x / nullif(c.median_52, 0), 4) as ratio_52w,
-    round((c.x - c.median_52) / nullif(1.4826 * off_52.deviation, 0), 2) as robust_z_52w,
+    round(m.median_52, 6) as median_52w,
+    round(c.x / nullif(m.median_52, 0), 4) as ratio_52w,
+    round((c.x - m.median_52) / nullif(1.4826 * off_52.deviation, 0), 2) as robust_z_52w,
     case when c.n_52 >= 8 then
         round((width_bucket(c.x, c.past_52) - cardinality(array_positions(c.past_52, c.x)) * 0.5) * 100 / c.n_52, 2)
     end as percentile_52w,
     case
-        when c.x > c.median_13 then otc_internal.streak(c.backs[width_bucket(c.median_13, c.past_52) + 1:])
-        when c.x < c.median_13 then -otc_internal.streak(c.backs[
-            :width_bucket(c.median_13, c.past_52) - cardinality(array_positions(c.past_52, c.median_13))
+        when c.x > m.median_13 then otc_internal.streak(c.backs[width_bucket(m.median_13, c.past_52) + 1:])
+        when c.x < m.median_13 then -otc_internal.streak(c.backs[
+            :width_bucket(m.median_13, c.past_52) - cardinality(array_positions(c.past_52, m.median_13))
         ])
-        when c.median_13 is not null then 0
+        when m.median_13 is not null then 0
     end as streak,
-    case when s.split_factor is not null then round(least(s.split_factor, 1e25), 12)::numeric(38, 12) end as split_factor,
+    case when c.split_factor is not null then round(least(c.split_factor, 1e25), 12)::numeric(38, 12) end as split_factor,
     now() as computed_at
-from centred as c
+from compared as c
 inner join otc.trading_week as t on t.week_ending = c.week_ending
-left join split_symbol as s on s.week_ending = c.week_ending and s.symbol = c.symbol
+cross join lateral ( -- the medians: exact, as all that follows until it is divided
+    select
+        case when c.n_13 >= 8 then (c.past_13[(c.n_13 + 1) / 2] + c.past_13[c.n_13 / 2 + 1]) * 0.5 end as median_13,
+        case when c.n_52 >= 8 then (c.past_52[(c.n_52 + 1) / 2] + c.past_52[c.n_52 / 2 + 1]) * 0.5 end as median_52
+    offset 0 -- computed once, where a materialized part would be of all symbols
+) as m
 cross join lateral (
     select (
-        min(greatest(c.median_13 - one.low, one.high - c.median_13))
-        + min(greatest(c.median_13 - one.low, one.higher - c.median_13)) filter (where one.higher is not null)
+        min(greatest(m.median_13 - one.low, one.high - m.median_13))
+        + min(greatest(m.median_13 - one.low, one.higher - m.median_13)) filter (where one.higher is not null)
     ) * 0.5 as deviation
     from unnest(
         c.past_13[:c.n_13 / 2 + 1], c.past_13[(c.n_13 + 1) / 2:], c.past_13[c.n_13 / 2 + 1:]
     ) as one (low, high, higher)
-    where c.median_13 is not null
+    where m.median_13 is not null
 ) as off_13
 cross join lateral (
     select (
-        min(greatest(c.median_52 - one.low, one.high - c.median_52))
-        + min(greatest(c.median_52 - one.low, one.higher - c.median_52)) filter (where one.higher is not null)
+        min(greatest(m.median_52 - one.low, one.high - m.median_52))
+        + min(greatest(m.median_52 - one.low, one.higher - m.median_52)) filter (where one.higher is not null)
     ) * 0.5 as deviation
     from unnest(
         c.past_52[:c.n_52 / 2 + 1], c.past_52[(c.n_52 + 1) / 2:], c.past_52[c.n_52 / 2 + 1:]
     ) as one (low, high, higher)
-    where c.median_52 is not null
+    where m.median_52 is not null
 ) as off_52
 where c.week_ending between first_week and last_week
 $$;

@@ -242,3 +242,59 @@ select
     jump_factor
 from share
 order by week_ending desc, source;
+
+-- name: symbol_signals
+-- A symbol's weeks of a scope against its own past, and why its concentration changed, newest first; without a moment as stored.
+with week as (
+    select d::date as week_ending from generate_series(%(first)s::date, %(last)s::date, '7 days') as d
+),
+unusual as (
+    select u.* from week as w
+    inner join otc.symbol_unusual as u on u.week_ending = w.week_ending and u.symbol = %(symbol)s and u.scope = %(scope)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.symbol_unusual_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and scope = %(scope)s and %(at)s::timestamptz is not null
+),
+change as (
+    select c.* from week as w
+    inner join otc.concentration_change as c on c.week_ending = w.week_ending and c.symbol = %(symbol)s and c.scope = %(scope)s
+    where %(at)s::timestamptz is null
+    union all
+    select * from otc.concentration_change_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and scope = %(scope)s and %(at)s::timestamptz is not null
+)
+select
+    week_ending,
+    u.volume_per_day,
+    u.median_13w,
+    u.ratio_13w,
+    u.robust_z_13w,
+    u.percentile_13w,
+    u.streak,
+    u.weeks_13w,
+    u.ratio_52w,
+    u.robust_z_52w,
+    u.split_factor,
+    c.hhi_change,
+    c.from_entry,
+    c.from_exit,
+    c.from_reallocation,
+    c.entries,
+    c.exits
+from unusual as u
+full join change as c using (week_ending)
+order by week_ending desc;
+
+-- name: symbol_splits
+-- A symbol's splits, given and inferred, newest first; without a moment as stored.
+with split as (
+    select * from otc.symbol_split
+    where symbol = %(symbol)s and week_ending between %(first)s and %(last)s and %(at)s::timestamptz is null
+    union all
+    select * from otc.symbol_split_as_of(%(at)s, %(first)s, %(last)s)
+    where symbol = %(symbol)s and %(at)s::timestamptz is not null
+)
+select week_ending, ratio, mixed_ratio, source, ex_date, price_before, price_after
+from split
+order by week_ending desc;

@@ -22,7 +22,6 @@ Rows = dict[tuple[str, str], tuple[int, date]]  # symbol and venue: shares, and 
 WEEK = date(2026, 3, 6)
 T1 = Partition(WEEK, "T1")
 PUBLISHED = published_on(WEEK, "T1")
-SORTED = "symbol_unusual"  # it sorts the past of all symbols at once
 METRICS = [metric.name for metric in definitions.metrics()]
 
 
@@ -226,9 +225,7 @@ def tables(sql: Sql, metric: str) -> dict[tuple[Any, ...], str]:
     return {row[:-1]: row[-1] for row in rows}
 
 
-@pytest.mark.parametrize(
-    "metric", [name for name in METRICS if "symbol" in catalog.table(name).keys and name != SORTED]
-)
+@pytest.mark.parametrize("metric", [name for name in METRICS if "symbol" in catalog.table(name).keys])
 def test_a_metric_of_one_symbol_as_of_a_moment_reads_no_other_symbols_records(sql: Sql, metric: str) -> None:
     """With millions of records all others would take seconds, and once did."""
     drive(observe(text(T1, {("ABC", "AAAA"): (1, PUBLISHED)}), T1, covers="all"))

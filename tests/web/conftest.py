@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -64,9 +66,9 @@ def load() -> None:
     drive(observe(api_text(rows("2500"), Partition(WEEK, "T1")), Partition(WEEK, "T1"), SEEN_AGAIN, "all"))
 
 
-@pytest.fixture(scope="package")
-def site(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    home = tmp_path_factory.mktemp("home")
+@contextmanager
+def running(servers: Supervisor, home: Path, load: Callable[[], object]) -> Iterator[Site]:
+    """A server in a place of its own, after something was loaded."""
     with place(servers, home, OTCPIPE_WEB_TOKEN=TOKEN, OTCPIPE_NOW="2026-01-10T12:00:00Z") as variables:
         load()
         with resources.database().transaction() as transaction:
@@ -86,3 +88,9 @@ def site(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Itera
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@pytest.fixture(scope="package")
+def site(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(servers, tmp_path_factory.mktemp("home"), load) as found:
+        yield found
