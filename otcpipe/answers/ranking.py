@@ -30,6 +30,7 @@ def top(
     asked["among"] = among(by, limit)
     if at:
         asked["week_ending"] = week or transaction.rows("newest_week_as_of", tier=tier, at=at)[0]["week_ending"]
+        transaction.rows("plan_for_a_week")
         return _known(transaction.rows("top_symbols_as_of", **asked, at=at), week, at)
     found = transaction.rows("top_symbols", **asked)
     if week and not found:
@@ -79,6 +80,7 @@ def venues(
 
 def _venues_as_of(transaction: Transaction, place: Row, at: datetime) -> list[Row]:
     is_built = transaction.rows("has_history", week_ending=place["week_ending"])[0]["is_built"]
+    transaction.rows("plan_for_a_week")
     return transaction.rows("venues_as_of", **place, at=at, is_built=is_built)
 
 

@@ -27,51 +27,70 @@ create table if not exists otc.symbol_split (
 create or replace function otc.symbol_split_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_split language sql stable parallel safe as $$
-with price as not materialized ( -- so that one symbol reads only its own
-    select week_ending, symbol, scope, average_price
+with source as not materialized ( -- read once, however the rest is planned; of one symbol only its own
+    select week_ending, symbol, scope, average_price, null::numeric as volume_per_day
     from otc.average_print_price
     where at is null and week_ending between first_week - 21 and last_week
     union all
-    select week_ending, symbol, scope, average_price
+    select week_ending, symbol, scope, null, volume_per_day
+    from otc.symbol_summary
+    where at is null and week_ending between first_week - 21 and last_week
+    union all
+    select week_ending, symbol, scope, average_price, null
     from otc.average_print_price_as_of(at, first_week - 21, last_week)
     where at is not null
+    union all
+    select week_ending, symbol, scope, null, volume_per_day
+    from otc.symbol_summary_as_of(at, first_week - 21, last_week)
+    where at is not null
+),
+week as (
+    select week_ending, symbol, scope, max(average_price) as price, sum(volume_per_day) as volume
+    from source
+    group by symbol, scope, week_ending
+),
+compared as ( -- with one, two and three weeks before, of which each frame has one at most
+    select
+        week_ending, symbol, scope, price, volume,
+        max(price) over one as price_1, max(volume) over one as volume_1,
+        max(price) over two as price_2, max(volume) over two as volume_2,
+        max(price) over three as price_3
+    from week
+    window
+        one as (partition by symbol, scope order by week_ending range between '7 days' preceding and '7 days' preceding),
+        two as (partition by symbol, scope order by week_ending range between '14 days' preceding and '14 days' preceding),
+        three as (partition by symbol, scope order by week_ending range between '21 days' preceding and '21 days' preceding)
 ),
 jump as (
     select
-        now.week_ending,
-        now.symbol,
-        now.scope,
-        now.average_price as price_after,
-        case when j.is_mixed then two_before.average_price else before.average_price end as price_before,
-        case when j.is_mixed then before.average_price end as price_mixed,
+        c.week_ending,
+        c.symbol,
+        c.scope,
+        c.price as price_after,
+        c.volume as volume_after,
+        case when j.is_mixed then c.price_2 else c.price_1 end as price_before,
+        case when j.is_mixed then c.volume_2 else c.volume_1 end as volume_before,
+        case when j.is_mixed then c.price_1 end as price_mixed,
         case when j.is_mixed then 14 else 7 end as days
-    from price as now
-    inner join price as before
-        on before.week_ending = now.week_ending - 7 and before.symbol = now.symbol and before.scope = now.scope
-    inner join price as two_before
-        on two_before.week_ending = now.week_ending - 14
-        and two_before.symbol = now.symbol and two_before.scope = now.scope
-    left join price as three_before
-        on three_before.week_ending = now.week_ending - 21
-        and three_before.symbol = now.symbol and three_before.scope = now.scope
+    from compared as c
     cross join lateral (
         select false as is_mixed
         where
-            greatest(now.average_price, before.average_price) > 1.35 * least(now.average_price, before.average_price)
-            and abs(two_before.average_price - before.average_price) <= 0.25 * before.average_price
+            greatest(c.price, c.price_1) > 1.35 * least(c.price, c.price_1)
+            and abs(c.price_2 - c.price_1) <= 0.25 * c.price_1
         union all
         select true
         where
-            abs(three_before.average_price - two_before.average_price) <= 0.25 * two_before.average_price
+            abs(c.price_3 - c.price_2) <= 0.25 * c.price_2
             and (
-                before.average_price > 1.08 * now.average_price and two_before.average_price > 1.08 * before.average_price
-                or now.average_price > 1.08 * before.average_price and before.average_price > 1.08 * two_before.average_price
+                c.price_1 > 1.08 * c.price and c.price_2 > 1.08 * c.price_1
+                or c.price > 1.08 * c.price_1 and c.price_1 > 1.08 * c.price_2
             )
     ) as j
     where
-        now.week_ending between first_week and last_week
-        and least(now.average_price, before.average_price) > 0
-        and (before.average_price > 1.08 * now.average_price or now.average_price > 1.08 * before.average_price)
+        c.week_ending between first_week and last_week
+        and c.price > 0 and c.price_1 > 0 and c.price_2 is not null
+        and (c.price_1 > 1.08 * c.price or c.price > 1.08 * c.price_1)
 ),
 matched as (
     select j.*, usual.ratio
@@ -89,29 +108,10 @@ matched as (
     ) as usual
     where greatest(j.price_before, j.price_after) >= 1 -- below a dollar, prices jump by themselves
 ),
-summary as not materialized (
-    select week_ending, symbol, scope, volume_per_day
-    from otc.symbol_summary
-    where at is null and week_ending between first_week - 21 and last_week
-    union all
-    select week_ending, symbol, scope, volume_per_day
-    from otc.symbol_summary_as_of(at, first_week - 21, last_week)
-    where at is not null
-),
 given as (
     select week_ending, symbol, ratio, mixed_ratio, ex_date
     from otc.stock_split_as_of(at)
     where week_ending between first_week - 7 and last_week
-),
-traded as (
-    select
-        m.week_ending, m.symbol, m.scope, m.ratio, m.price_before, m.price_after, m.price_mixed, m.days,
-        m.price_after * sum(s.volume_per_day) filter (where s.week_ending = m.week_ending) as dollars_after,
-        m.price_before * sum(s.volume_per_day) filter (where s.week_ending < m.week_ending) as dollars_before
-    from matched as m
-    inner join summary as s
-        on s.symbol = m.symbol and s.scope = m.scope and s.week_ending in (m.week_ending, m.week_ending - m.days)
-    group by m.week_ending, m.symbol, m.scope, m.ratio, m.price_before, m.price_after, m.price_mixed, m.days
 )
 (
     select distinct on (week_ending, symbol)
@@ -124,9 +124,10 @@ traded as (
         'inferred' as source,
         null::date as ex_date,
         now() as computed_at
-    from traded as t
+    from matched as t
     where
-        dollars_after <= 2 * dollars_before and dollars_before <= 2 * dollars_after
+        price_after * volume_after <= 2 * price_before * volume_before
+        and price_before * volume_before <= 2 * price_after * volume_after
         and not exists (
             select from given as g where g.symbol = t.symbol and t.week_ending between g.week_ending and g.week_ending + 7
         )
