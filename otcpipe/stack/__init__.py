@@ -49,7 +49,7 @@ def start_servers(
     with ExitStack() as undo:
         undo.callback(supervisor.stop, quick=True)
         _rotate_logs(home)
-        started = _add_servers(supervisor, home, durable, environ)
+        started = _add_servers(supervisor, home, durable, environ, warn)
         supervisor.wait_until_ready(
             {server.name: partial(ready[server.name], supervisor.environment) for server in started}
         )
@@ -62,11 +62,13 @@ def start_servers(
     return supervisor
 
 
-def _add_servers(supervisor: Supervisor, home: Path, durable: bool, environ: Mapping[str, str]) -> list[Server]:
+def _add_servers(
+    supervisor: Supervisor, home: Path, durable: bool, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> list[Server]:
     """Start each server that is not external, the slowest first: it becomes ready while the next is prepared."""
     prepare: dict[str, Callable[[], Server]] = {
         "seaweedfs": partial(seaweed.prepare, home),
-        "postgres": partial(postgres.prepare, home, durable),
+        "postgres": partial(postgres.prepare, home, durable, warn),
         "valkey": partial(valkey.prepare, home),
     }
     started = []

@@ -1,17 +1,21 @@
 """PostgreSQL: one database, `otcpipe`, owned by a role that is not a superuser."""
 
-import re
+import logging
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
 from otcpipe.errors import StackFailed
 from otcpipe.stack import account, binaries, ports, private
 from otcpipe.stack.account import Account
+from otcpipe.stack.postgres_upgrade import COMPLETE, Upgrade, major_of
 from otcpipe.stack.program import Server, environment
 
+LOGGER = logging.getLogger(__name__)
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # No socket: it would need a short path, and a killed supervisor would leave it behind.
@@ -34,15 +38,24 @@ MAY_CREATE_ROLES = "may_create_roles"  # a file beside the cluster
 BUILTIN_SINCE = 17  # the first release with a built-in locale provider
 
 
-def prepare(home: Path, durable: bool = True) -> Server:
-    """Create the cluster on the first start, and return the server. The caller must hold the lock of the home."""
+def prepare(home: Path, durable: bool = True, inform: Callable[[str], None] = LOGGER.info) -> Server:
+    """Create the cluster on the first start, and return the server. The caller must hold the lock of the home.
+
+    A cluster of an older major release is copied to a new one; `inform` receives a sentence before that and after.
+    """
     programs = binaries.postgres()
     directory = private.make_private(home / "postgres")
     owner = account.choose(programs / "postgres", directory)
     password = private.secret(directory / "password")
     cluster = directory / "cluster"
-    if not cluster.exists():
-        _create(programs, owner, cluster, password)
+    for incomplete in directory.glob("new-*"):
+        shutil.rmtree(incomplete)
+    if cluster.exists() or (directory / COMPLETE).exists():
+        if cluster.exists():
+            _clear_stale_pid(cluster)
+        Upgrade(programs, owner, directory, partial(_create, programs, owner, password), inform).run()
+    else:
+        _create(programs, owner, password, cluster)
     _clear_stale_pid(cluster)
     _allow_roles(programs, owner, cluster)
     port = ports.keep(home, "postgres")
@@ -68,10 +81,8 @@ def prepare(home: Path, durable: bool = True) -> Server:
     )
 
 
-def _create(programs: Path, owner: Account, cluster: Path, password: str) -> None:
+def _create(programs: Path, owner: Account, password: str, cluster: Path) -> None:
     """Create the cluster in a temporary directory and rename it when complete, so that no half is ever started."""
-    for incomplete in cluster.parent.glob("new-*"):
-        shutil.rmtree(incomplete)
     draft = Path(tempfile.mkdtemp(prefix="new-", dir=cluster.parent))
     superuser = draft / "superuser"
     private.write(superuser, secrets.token_hex(20))  # never used again: roles are created below, offline
@@ -105,8 +116,7 @@ def _allow_roles(programs: Path, owner: Account, cluster: Path) -> None:
 
 def _initdb_options(programs: Path, owner: Account, superuser: Path) -> list[str]:
     """Return options for the same sort order on every system; before version 17 that of the C library's "C"."""
-    version = _run(owner, programs / "postgres", "--version")
-    major = int(re.findall(r"\d+", version)[0])
+    major = major_of(owner, programs)
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= BUILTIN_SINCE else []
     access = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={superuser}"]
     return [*access, "-E", "UTF8", "--no-locale", *builtin, "--no-instructions"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
@@ -71,6 +72,21 @@ def test_the_dashboard_is_one_that_grafana_imports_on_any_server() -> None:
     ]
     assert len(cells) == len({*cells})
     assert max(x for x, _ in cells) < 24
+
+
+def test_prometheus_accepts_the_rules_and_every_formula() -> None:
+    [group] = YAML(typ="safe").load((FOLDER / "alerts.yml").read_text())["groups"]
+    assert {*group} == {"name", "rules"}
+    assert len({rule["alert"] for rule in ALERTS}) == len(ALERTS)
+    for rule in ALERTS:
+        assert {*rule} <= {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+        assert re.fullmatch(r"\d+[smhdw]", rule.get("for", "1m"))
+        for template in re.findall(r"\{\{ *(.*?) *\}\}", " ".join(rule["annotations"].values())):
+            assert re.fullmatch(r"(\$value|\$labels\.\w+)( \| humanize\w*)?", template), template
+    for formula in FORMULAS:
+        promql_parser.parse(formula.replace("$__rate_interval", "5m"))
+    with pytest.raises(ValueError, match="invalid promql query"):
+        promql_parser.parse("otcpipe_up == ")
 
 
 def test_an_alert_says_what_happened_and_what_to_do() -> None:
