@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import NamedTuple
@@ -64,25 +65,32 @@ def load() -> None:
     drive(observe(api_text(rows("2500"), Partition(WEEK, "T1")), Partition(WEEK, "T1"), SEEN_AGAIN, "all"))
 
 
+@contextmanager
+def running() -> Iterator[tuple[str, Callable[..., requests.Response]]]:
+    """Serve the current settings' database; yields the origin, and what asks it for an address."""
+    with resources.database().transaction() as transaction:
+        reader.make(transaction)
+    server, listener = serving.prepare(resources.settings(), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get(path: str, **more: object) -> requests.Response:
+        return session.get(origin + path, timeout=30, **more)  # type: ignore[arg-type]
+
+    yield origin, get
+    session.close()
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
 @pytest.fixture(scope="package")
 def site(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("home")
     with place(servers, home, OTCPIPE_WEB_TOKEN=TOKEN, OTCPIPE_NOW="2026-01-10T12:00:00Z") as variables:
         load()
-        with resources.database().transaction() as transaction:
-            reader.make(transaction)
-        server, listener = serving.prepare(resources.settings(), "127.0.0.1", 0)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        session = requests.Session()
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-        def get(path: str, **more: object) -> requests.Response:
-            return session.get(origin + path, timeout=30, **more)  # type: ignore[arg-type]
-
-        yield Site(origin, variables, get)
-        session.close()
-        server.should_exit = True
-        thread.join()
-        listener.close()
+        with running() as (origin, get):
+            yield Site(origin, variables, get)
