@@ -8,8 +8,9 @@ from otcpipe.errors import Invalid
 from otcpipe.metrics import loaded
 from otcpipe.storage.postgres import Row, Transaction
 
-UNUSUAL = "unusual"
+UNUSUAL, METRIC = "unusual", "symbol_unusual"
 BY = ("volume", "change", "hhi", "ats-fraction", UNUSUAL)
+FLOOR = 10_000  # shares a trading day: of what is traded less, every other week is unusual
 AMONG = 1000  # symbols that are hardly traded are always extreme
 
 
@@ -37,6 +38,35 @@ def top(
         loaded.require(transaction, week, tier)
         raise Invalid(f"The week ending {week} has no metrics of scope {scope}.")
     return found
+
+
+def floors(by: str, at: datetime | None, shares: int | None, dollars: int | None) -> Row:
+    """Return the floors of the ranking of unusual symbols; raises Invalid for what does not go with the order."""
+    if by == UNUSUAL and at:
+        raise Invalid("A past moment does not go with the order unusual: read otc.symbol_unusual_as_of.")
+    if by != UNUSUAL and (shares is not None or dollars is not None):
+        raise Invalid("A floor goes with the order unusual only.")
+    return {"floor": FLOOR if shares is None else shares, "floor_notional": dollars}
+
+
+def unusual(transaction: Transaction, week: date | None, tier: str | None, scope: str, limit: int, least: Row) -> Row:
+    """Return a week's symbols that are farthest from their own past, of those above the floors `least`.
+
+    `rows` has them, `week_ending` their week, by default the newest; `is_incomplete` says that it is still to be
+    completed. Raises Invalid for a week that is not loaded.
+    """
+    friday = summarized(transaction, week, tier, scope)
+    asked = {"week_ending": friday, "tier": tier, "scope": scope, "limit": limit}
+    rows = transaction.rows("top_unusual", **asked, **least) if friday else []
+    is_early = is_incomplete(transaction, METRIC, friday) if friday else False
+    return {"week_ending": friday, "rows": rows, "is_incomplete": is_early}
+
+
+def floor_sentence(least: Row) -> str:
+    """Return what the symbols of the ranking trade at least."""
+    shares = f"a median of {least['floor']:,} shares a trading day or more"
+    dollars = least["floor_notional"]
+    return shares if dollars is None else f"{shares} and ${dollars:,} a trading day or more"
 
 
 def summarized(transaction: Transaction, week: date | None, tier: str | None, scope: str) -> date | None:

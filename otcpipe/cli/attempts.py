@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from otcpipe.storage.postgres import Row
+from otcpipe.text.printable import sentence
 
 
 def next_attempt(attempts: Mapping[str, datetime], row: Row) -> datetime | None:
@@ -15,6 +16,9 @@ def next_attempt(attempts: Mapping[str, datetime], row: Row) -> datetime | None:
     return min((at for key, at in attempts.items() if place.search(key)), default=None)
 
 
-def at_time(moment: datetime | None) -> str:
-    """Return " Next attempt at 14:03:20 UTC.", or nothing."""
-    return f" Next attempt at {moment.astimezone(UTC):%H:%M:%S} UTC." if moment else ""
+def with_time(reason: str | None, moment: datetime | None) -> str:
+    """Return a reason as a sentence of its own before that of the next attempt; alone, it is unchanged."""
+    reason = sentence(reason or "")
+    following = f" Next attempt at {moment.astimezone(UTC):%H:%M:%S} UTC." if moment else ""
+    is_open = moment and reason and not reason.endswith((".", "!", "?", "…"))
+    return f"{reason}{'.' if is_open else ''}{following}".strip()

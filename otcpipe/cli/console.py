@@ -29,9 +29,13 @@ def say(*lines: str) -> None:
 def print_table(columns: Mapping[str, Column], rows: Sequence[Row], *, is_mixed: bool = False) -> None:
     """Print rows as a table that fits the terminal; `columns` maps names of a row to its columns.
 
-    Quantities of a column have as many decimals as its longest, unless it is a mixture of units.
+    Quantities of a column, and of its column before and after, have as many decimals as the longest, unless it is a
+    mixture of units.
     """
-    places = {name: None if is_mixed else _decimals(row[name] for row in rows) for name in columns}
+    stems: dict[str, list[object]] = {}
+    for name in columns:
+        stems.setdefault(_stem(name), []).extend(row[name] for row in rows)
+    places = {name: None if is_mixed else _decimals(stems[_stem(name)]) for name in columns}
     cells = [
         {name: _cell(row[name], places[name], is_prose=column.is_prose) for name, column in columns.items()}
         for row in rows
@@ -89,6 +93,11 @@ def bar(value: Decimal, most: Decimal) -> str:
 def interval(low: Decimal | None, high: Decimal | None) -> str | None:
     """Return one number, "low..high" if they differ, or None."""
     return None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
+
+
+def _stem(name: str) -> str:
+    """Return the name without whether it is of before or after."""
+    return name.removesuffix("_before").removesuffix("_after")
 
 
 def _decimals(values: Iterable[object]) -> int:

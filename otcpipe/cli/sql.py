@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from otcpipe import resources
 from otcpipe.errors import OtcpipeError
@@ -13,8 +14,11 @@ from otcpipe.storage import reader
 OPTIONS = f"-c role={reader.ROLE} -c default_transaction_read_only=on -c statement_timeout=5min -c search_path=otc"
 
 
-def sql(statement: str | None) -> None:
-    """Run psql, with its exit code; the password is in its environment, where other users cannot see it."""
+def sql(statements: Sequence[str]) -> None:
+    """Run psql, with its exit code: on the statements in their order, else as a terminal.
+
+    The password is in its environment, where other users cannot see it.
+    """
     database = resources.database()
     program = binaries.psql()
     variables = database.client_environment()
@@ -27,7 +31,7 @@ def sql(statement: str | None) -> None:
     with database.transaction() as transaction:
         if not reader.exists(transaction):
             raise OtcpipeError(f"The database has no role {reader.ROLE}: run `otcpipe migrate --reader`.")
-    command = [str(program), "--no-psqlrc", *(["--command", statement] if statement else [])]
+    command = [str(program), "--no-psqlrc", *(f"--command={one}" for one in statements)]
     given = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "OTCPIPE_"))}
     options = f"{variables.get('PGOPTIONS', '')} {OPTIONS}".strip()
     sys.stdout.flush()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from otcpipe import resources, weeks
-from otcpipe.cli.attempts import at_time, next_attempt
+from otcpipe.cli.attempts import next_attempt, with_time
 from otcpipe.cli.console import limited, print_table, say, say_all
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -72,8 +72,7 @@ def _add_next_attempts(rows: list[Row], find_attempts: Attempts) -> None:
 
 
 def _shown(row: Row) -> Row:
-    reason = f"{row['reason'] or ''}{at_time(row['next_attempt_at'])}".strip()
-    return row | {"reason": reason or None}
+    return row | {"reason": with_time(row["reason"], row["next_attempt_at"]) or None}
 
 
 def _never_requested(tier: str, friday: object, state: str) -> Row:

@@ -8,13 +8,11 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.cli.unusual import unusual
-from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.choices import choose
 from otcpipe.text.counting import counted
 
-FLOOR = 10_000  # shares a trading day: of what is traded less, every other week is unusual
 COLUMNS = {
     "symbol": key("Symbol"),
     "volume": key("Volume"),
@@ -37,6 +35,7 @@ def top(
     scope: str,
     limit: int,
     floor: int | None,
+    floor_notional: int | None,
     as_of: str | None,
     form: Form,
 ) -> None:
@@ -47,15 +46,10 @@ def top(
     at = arguments.moment(as_of)
     friday, scope = arguments.week(week), arguments.scope(scope)
     by, tier = choose(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
+    least = ranking.floors(by, at, floor, floor_notional)
     if by == ranking.UNUSUAL:
-        if at:
-            raise Invalid("--as-of does not go with --by unusual: read otc.symbol_unusual_as_of.")
-        least = FLOOR if floor is None else floor
-        asked = {"week_ending": friday, "tier": tier, "scope": scope, "limit": limit, "floor": least}
-        unusual(asked, form)
+        unusual(friday, tier, scope, limit, least, form)
         return
-    if floor is not None:
-        raise Invalid("--floor goes with --by unusual only.")
     with resources.database().transaction() as transaction:
         rows = ranking.top(transaction, friday, by, tier, scope, limit, at)
         published = partitions(transaction, rows[0]["week_ending"], at) if rows else ""

@@ -1,5 +1,7 @@
 """Rank the symbols of a week by how far they are from their own past."""
 
+from datetime import date
+
 from otcpipe import resources
 from otcpipe.answers import ranking
 from otcpipe.cli.captions import partitions
@@ -12,7 +14,6 @@ from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
 
-METRIC = "symbol_unusual"
 COLUMNS = {
     "symbol": key("Symbol"),
     "volume_per_day": key("Volume a day"),
@@ -29,29 +30,29 @@ COLUMNS = {
 }
 
 
-def unusual(asked: Row, form: Form) -> None:
+def unusual(week: date | None, tier: str | None, scope: str, limit: int, least: Row, form: Form) -> None:
     """Print the symbols of a week that are farthest from their own past; the week is completed first."""
     with resources.database().transaction() as transaction:
-        friday = ranking.summarized(transaction, asked["week_ending"], asked["tier"], asked["scope"])
+        friday = ranking.summarized(transaction, week, tier, scope)
     if friday:
-        complete_if_possible(METRIC, friday)
+        complete_if_possible(ranking.METRIC, friday)
     with resources.database().transaction() as transaction:
-        rows = transaction.rows("top_unusual", **(asked | {"week_ending": friday}))
-        is_incomplete = ranking.is_incomplete(transaction, METRIC, friday) if friday else False
+        found = ranking.unusual(transaction, friday, tier, scope, limit, least)
         published = partitions(transaction, friday) if friday else ""
+    rows = found["rows"]
     if write(form, rows, COLUMNS):
         return
     if not friday:
-        say(f"No metrics of scope {asked['scope']} are stored.")
+        say(f"No metrics of scope {scope} are stored.")
         return
-    floor = f"a median of {asked['floor']:,} shares a trading day or more"
+    floor = ranking.floor_sentence(least)
     first = f"the first {counted(len(rows), 'symbol')}, up or down, of those with {floor}"
     none = f"no symbol with {floor} has 8 weeks with records among the 13 before, whose median could be compared"
     say(published)
-    say(f"Scope {asked['scope']}, the week against the 13 weeks before: {first if rows else none}.")
+    say(f"Scope {scope}, the week against the 13 weeks before: {first if rows else none}.")
     if rows:
         print_table(COLUMNS, [_shown(row) for row in rows])
-    pending = "This week is still to be completed: the numbers may change." if is_incomplete else None
+    pending = "This week is still to be completed: the numbers may change." if found["is_incomplete"] else None
     say_all([pending, ATTRIBUTION])
 
 

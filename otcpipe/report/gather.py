@@ -51,7 +51,9 @@ def _week(
     largest = transaction.rows("report_largest", **asked, limit=MOST)
     moves = transaction.rows("report_moves", **liquid, liquid_weeks=LIQUID_WEEKS)
     concentration = transaction.rows("report_concentration", **liquid)
-    unusual = transaction.rows("top_unusual", **asked, tier=None, floor=LIQUID_SHARES, limit=MORE)
+    unusual = transaction.rows(
+        "top_unusual", **asked, tier=None, floor=LIQUID_SHARES, floor_notional=None, limit=MORE
+    )
     symbols = sorted({row["symbol"] for row in [*largest, *moves, *concentration, *unusual]})
     return {
         "week": week,

@@ -25,8 +25,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check(path: Path) -> None:
-    """Raise Invalid unless the path is free or a regular file: not a device, FIFO, directory or symbolic link."""
+    """Raise Invalid unless the path is free or a regular file: not a device, FIFO, directory or symbolic link.
+
+    Its folder must exist: a misspelled one is not made.
+    """
     with writing(path):
+        if not path.parent.is_dir():
+            raise Invalid(f"There is no folder {path.parent}: create it, or choose another path with -o.")
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
@@ -36,14 +41,13 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file atomically, and its folder if there is none; on an error its previous content stays.
+    """Write a file atomically; on an error its previous content stays.
 
     Raises as `check` and `writing` do.
     """
     check(path)
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("xb")
         try:
             with file:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from otcpipe import resources
-from otcpipe.answers import changes, partition, ranking, tables, venue
+from otcpipe.answers import changes, partition, tables, venue
 from otcpipe.answers.proof import proof
 from otcpipe.answers.symbol import symbol as find_symbol
 from otcpipe.metrics import catalog
@@ -15,6 +15,7 @@ from otcpipe.storage.postgres import Database, Row
 from otcpipe.web import asked
 from otcpipe.web.answering import Answering
 from otcpipe.web.problems import PROBLEMS
+from otcpipe.web.ranked import Ranked
 from otcpipe.web.services import Shared
 
 PREFIX = "/api/v1"
@@ -24,7 +25,6 @@ OTHER_FORMS: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix=PREFIX, responses=OTHER_FORMS | PROBLEMS)
 Answer = Annotated[Answering, Depends()]
 List = list[dict[str, Any]]
-Count = Annotated[int, Query(ge=1, le=1000, description="Number of symbols.")]
 
 
 @router.get("/symbols", response_model=List, tags=["symbols"])
@@ -92,25 +92,9 @@ async def explain(
 
 
 @router.get("/top", response_model=List, tags=["weeks"])
-async def top(
-    answer: Answer,
-    week: asked.Week = "",
-    by: asked.Text = "volume",
-    tier: asked.Tier = "",
-    scope: asked.Scope = "ATS",
-    number: Count = 25,
-    as_of: asked.AsOf = "",
-) -> Response:
-    """Return the first symbols of a week by volume, change, hhi or ats-fraction."""
-    of_week, order = asked.week(week), asked.order(by)
-    of_tier, of_scope = asked.tier(tier), asked.scope(scope) or "ATS"
-    at = asked.moment(as_of)
-
-    def find(database: Database) -> list[Row]:
-        with database.transaction() as transaction:
-            return ranking.top(transaction, of_week, order, of_tier, of_scope, number, at)
-
-    return await answer(find, at, is_slow=at is not None)
+async def top(answer: Answer, ranked: Ranked) -> Response:
+    """Return the first symbols of a week by volume, change, hhi or ats-fraction, or the most unusual ones."""
+    return await answer(ranked.find, ranked.at, is_slow=ranked.at is not None)
 
 
 @router.get("/venues", response_model=List, tags=["venues"])

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
 
 from otcpipe import report, resources
-from otcpipe.answers import changes, series, signals, venue
+from otcpipe.answers import changes, ranking, series, signals, venue
 from otcpipe.answers.proof import proof
 from otcpipe.answers.symbol import symbol as find_symbol
 from otcpipe.storage.postgres import Database
 from otcpipe.web import asked
+from otcpipe.web.ranked import Ranked
 from otcpipe.web.rendering import address
 from otcpipe.web.services import Shared
 from otcpipe.web.showing import Show
@@ -58,6 +59,21 @@ async def symbol(
         return found | shape | series.of_symbol(found, weeks) | {"issue": shared.search.name_of(ticker)}
 
     return await show("symbol.html", find, at, is_slow=at is not None)
+
+
+@router.get("/top")
+async def top(show: Show, ranked: Ranked) -> Response:
+    """Show the first symbols of a week in some order, or the most unusual ones."""
+
+    def find(database: Database) -> dict[str, object]:
+        rows, shape = ranked.find(database), ranked.shape
+        floor = ranking.floor_sentence(ranked.least)
+        return {"rows": rows, "asked": shape, "as_of": ranked.at, "least": ranked.least, "floor_sentence": floor} | {
+            "among": ranking.among(ranked.by, ranked.number),
+            "asked_elsewhere": {name: value for name, value in shape.items() if name != "as_of"},
+        }
+
+    return await show("top.html", find, ranked.at, is_slow=ranked.at is not None)
 
 
 @router.get("/venues")

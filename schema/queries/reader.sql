@@ -33,6 +33,7 @@ grant select on otc_internal.volume_record, otc_internal.name, otc_internal.symb
     otc_internal.market_volume, otc_internal.consolidated_volume, otc_internal.stock_split
 to otcpipe_reader;
 -- What the pages about the work show, and whether histories are built.
-grant select on otc_internal.metric_due, otc_internal.decision, otc_internal.schedule_fire, otc_internal.history_week
+grant select on otc_internal.metric_due, otc_internal.decision, otc_internal.schedule_fire, otc_internal.history_week,
+    otc_internal.table_run
 to otcpipe_reader;
 alter default privileges in schema otc grant select on tables to otcpipe_reader;

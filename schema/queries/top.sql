@@ -111,6 +111,7 @@ with ranked as (
     where
         u.week_ending = %(week_ending)s and u.scope = %(scope)s
         and u.robust_z_13w is not null and u.median_13w >= %(floor)s
+        and (%(floor_notional)s::numeric is null or u.notional_per_day >= %(floor_notional)s)
         and (
             %(tier)s::text is null
             or exists (

@@ -3,12 +3,15 @@
 import struct
 import subprocess
 from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from otcpipe.records import Partition
+from otcpipe.report.picture import picture
 from tests.support.pipeline import NOON, WEEK, api_text, drive, observe
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -50,3 +53,24 @@ def test_another_ending_is_one_clear_sentence_and_no_file(name: str, here: Run, 
     assert (done.returncode, done.stdout) == (2, "")
     assert "ends neither in .svg nor in .png" in done.stderr
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_folder_that_does_not_exist_is_refused_and_not_made(here: Run, tmp_path: Path) -> None:
+    for command in (("chart", "ABC"), ("report",)):
+        done = here(*command, "-o", tmp_path / "mistyped" / "one.svg")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "There is no folder" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_the_label_of_the_last_week_ends_at_the_edge() -> None:
+    """In the middle of its column, it would be cut there."""
+    last = date(2025, 11, 14)
+    for weeks in (7, 13, 26, 104):
+        dates = [last - timedelta(weeks=back) for back in range(weeks)][::-1]
+        values = {"volumes": [Decimal(5)] * weeks, "ats_volumes": [], "lows": [], "highs": [], "dates": dates}
+        drawn = ET.fromstring(picture({"symbol": "A", "scope": "ATS", "as_of": None} | values))
+        labels = [text for text in drawn.iter(f"{SVG}text") if "day" in text.get("class", "").split()]
+        assert [text.get("x") for text in labels if "edge" in text.get("class", "")] == ["100%"]
+        assert "edge" in str(labels[-1].get("class"))

@@ -1,11 +1,14 @@
 """Tables keep their key columns at any width, wrap prose, and say how many columns they leave out."""
 
 import io
+from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from otcpipe.cli.console import print_table
 from otcpipe.cli.tables import GAP, LEAST, Column, layout, render
 
 COLUMNS = {
@@ -67,3 +70,11 @@ def test_every_character_of_a_cell_is_printed(cells: list[dict[str, str]], width
     expected = sorted("".join(row[name] for row in cells for name in names))
     headings = "".join(COLUMNS[name].heading for name in names)
     assert sorted(printed.replace(" ", "").replace("\n", "")) == sorted([*expected, *headings.replace(" ", "")])
+
+
+def test_shares_before_and_after_have_as_many_decimals(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = {name: Column(name, 0) for name in ("volume_before", "volume_after")}
+    pairs = [("166738.000000", "161084.000000"), ("1.000000", "0.250000")]
+    print_table(columns, [dict(zip(columns, map(Decimal, pair), strict=True)) for pair in pairs])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[-2:] == [["166,738.00", "161,084.00"], ["1.00", "0.25"]]

@@ -60,4 +60,4 @@ def test_a_week_that_must_wait_is_marked(here: Here) -> None:
 
 def test_a_floor_of_another_order_is_refused(here: Here) -> None:
     found = here("top", "--floor", 5)
-    assert (found.returncode, found.stderr.strip()) == (2, "otcpipe: --floor goes with --by unusual only.")
+    assert (found.returncode, found.stderr.strip()) == (2, "otcpipe: A floor goes with the order unusual only.")

@@ -108,6 +108,8 @@ def test_a_file_without_one_line_is_refused_and_changes_nothing(here: Run, tmp_p
 def test_the_command_opens_psql_as_the_reader(otcpipe: Run, environment: dict[str, str]) -> None:
     done = otcpipe("sql", "-c", "select current_user, count(*) from venue_volume")
     assert (done.returncode, "otcpipe_reader |     2" in done.stdout) == (0, True), done.stderr
+    several = otcpipe("sql", "-c", "select 'first' as one", "-c", "select 'second' as two")
+    assert ("first" in several.stdout, "second" in several.stdout) == (True, True), several.stderr
     wrong = otcpipe("sql", "-c", "delete from symbol_summary")
     assert (wrong.returncode, "read-only" in wrong.stderr) == (1, True)
 

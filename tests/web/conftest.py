@@ -67,27 +67,34 @@ def load() -> None:
 
 
 @contextmanager
+def serving_here() -> Iterator[tuple[str, Callable[..., requests.Response]]]:
+    """Serve the current settings' database; yields the origin, and what asks it for an address."""
+    with resources.database().transaction() as transaction:
+        reader.make(transaction)
+    server, listener = serving.prepare(resources.settings(), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get(path: str, **more: object) -> requests.Response:
+        return session.get(origin + path, timeout=30, **more)  # type: ignore[arg-type]
+
+    yield origin, get
+    session.close()
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@contextmanager
 def running(servers: Supervisor, home: Path, load: Callable[[], object]) -> Iterator[Site]:
     """A server in a place of its own, after something was loaded."""
     with place(servers, home, OTCPIPE_WEB_TOKEN=TOKEN, OTCPIPE_NOW="2026-01-10T12:00:00Z") as variables:
         load()
-        with resources.database().transaction() as transaction:
-            reader.make(transaction)
-        server, listener = serving.prepare(resources.settings(), "127.0.0.1", 0)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        session = requests.Session()
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-        def get(path: str, **more: object) -> requests.Response:
-            return session.get(origin + path, timeout=30, **more)  # type: ignore[arg-type]
-
-        yield Site(origin, variables, get)
-        session.close()
-        server.should_exit = True
-        thread.join()
-        listener.close()
+        with serving_here() as (origin, get):
+            yield Site(origin, variables, get)
 
 
 @pytest.fixture(scope="package")

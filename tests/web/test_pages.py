@@ -18,6 +18,8 @@ PAGES = [
     "/symbol/AAPL?weeks=1040&scope=ATS&as_of=2025-12-16",
     "/symbol/A%2FB%20%3Ci%3E",
     "/symbol/AAPL?scope=NON_ATS",
+    "/top",
+    "/top?by=change&scope=ALL&as_of=2025-12-16",
     "/venues",
     "/venues?scope=ALL&as_of=2025-12-16&tier=T1",
     "/venue/AAAA",
@@ -135,3 +137,11 @@ def test_a_wrong_parameter_of_a_page_is_one_sentence(path: str, words: str, site
 def test_restatements_known_at_a_moment_are_those_observed_by_then(site: Site) -> None:
     pages = (site.get(f"/restatements?week={WEEK}&as_of={day}").text for day in ("2025-12-16", "2025-12-21"))
     assert ["No record has changed" in page for page in pages] == [True, False]
+
+
+def test_a_ranking_that_is_still_to_be_completed_says_what_completes_it(site: Site) -> None:
+    found = site.get("/top?by=unusual&floor=0")
+    assert (found.status_code, "still to be completed: `otcpipe top --by unusual` does it" in found.text) == (
+        404,
+        True,
+    )

@@ -105,12 +105,14 @@ def backup(
 )
 def sql(
     *,
-    statement: Annotated[str | None, typer.Option("-c", "--command", metavar="SQL", help="Run it and exit.")] = None,
+    statements: Annotated[
+        list[str] | None, typer.Option("-c", "--command", metavar="SQL", help="Run it and exit; may be repeated.")
+    ] = None,
 ) -> None:
     """Open psql on the database, as a role that only reads."""
     from otcpipe.cli import sql as implementation
 
-    implementation.sql(statement)
+    implementation.sql(statements or [])
 
 
 @commands.command(

@@ -11,6 +11,7 @@ from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
 ORDERS = "volume, change, hhi, ats-fraction, or unusual: far from the symbol's 13 weeks before."
+NOTIONAL_HELP = "With --by unusual, the least dollars a trading day of the week; default: none."
 FLOOR_HELP = "With --by unusual, the least median volume a trading day of these weeks; default: 10000."
 
 
@@ -64,7 +65,7 @@ def show(
     examples=(
         "otcpipe top",
         "otcpipe top --by change --tier T1 --limit 25",
-        "otcpipe top --by unusual --floor 100000",
+        "otcpipe top --by unusual --floor 100000 --floor-notional 5000000",
     ),
 )
 def top(
@@ -78,6 +79,7 @@ def top(
     scope: Scope = "ATS",
     limit: Annotated[int, limit_of("Number of symbols.")] = 10,
     floor: Annotated[int | None, typer.Option(min=0, metavar="SHARES", help=FLOOR_HELP)] = None,
+    floor_notional: Annotated[int | None, typer.Option(min=0, metavar="DOLLARS", help=NOTIONAL_HELP)] = None,
     as_of: AsOf = None,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -85,7 +87,7 @@ def top(
     """Rank the symbols of a week, by default the newest that is computed. With --tier, its volume and ATS share."""
     from otcpipe.cli.top import top
 
-    top(week, by, tier, scope, limit, floor, as_of, chosen(as_json=as_json, as_csv=as_csv))
+    top(week, by, tier, scope, limit, floor, floor_notional, as_of, chosen(as_json=as_json, as_csv=as_csv))
 
 
 @commands.listing(
