@@ -1,10 +1,13 @@
 """The restatements: what changed after its publication, and the effect on the metrics."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 
 from otcpipe.metrics import definitions, history, loaded
+from otcpipe.metrics.history import StaleWeek
 from otcpipe.storage.postgres import Database, Row
+
+Moment = tuple[date, datetime]  # a week, and when a capture of it was observed
 
 
 def revisions(database: Database, week: date | None = None, symbol: str | None = None) -> list[Row]:
@@ -20,25 +23,36 @@ def revisions(database: Database, week: date | None = None, symbol: str | None =
     return found
 
 
-def affected(changes: Sequence[Row]) -> tuple[date, date]:
-    """Return the first and the last week whose metrics may have changed."""
-    weeks = [row["week_ending"] for row in changes]
-    return min(weeks), max(weeks) + definitions.max_lookahead() * definitions.WEEK
+def stale(database: Database, changes: Sequence[Row]) -> list[StaleWeek]:
+    """Return the stale histories of the weeks and metrics that these changes may have affected."""
+    restated = {row["week_ending"] for row in changes}
+    if not restated:
+        return []
+    last = max(restated) + definitions.max_lookahead() * definitions.WEEK
+    return [
+        one
+        for one in history.stale(database, None, min(restated), last)
+        if any(week <= one.week <= week + one.metric.lookahead_weeks * definitions.WEEK for week in restated)
+    ]
 
 
-def effects(database: Database, changes: Sequence[Row]) -> list[Row]:
+def moments(changes: Sequence[Row]) -> list[Moment]:
+    """Return each restated week with each moment at which it was restated, in order."""
+    return sorted({(row["week_ending"], row["observed_at"]) for row in changes})
+
+
+def effects(database: Database, changes: Sequence[Row], asked: Iterable[Moment] | None = None) -> list[Row]:
     """Return a row for each capture, metric and week: how many rows of the metric the capture changed.
 
     `words` counts those whose trend, concentration level or rank changed; `names` lists the symbols or venues.
-    Captures of the same moment count as one.
+    Captures of the same moment count as one. Builds what is stale first. `asked` are the moments of the changes, by
+    default all.
     """
-    if not changes:
-        return []
     found = []
-    history.build(database, None, *affected(changes))
-    moments = sorted({(row["week_ending"], row["observed_at"]) for row in changes})
+    for one in stale(database, changes):
+        history.build_week(database, one)
     with database.transaction() as transaction:
-        for week, moment in moments:
+        for week, moment in moments(changes) if asked is None else asked:
             of_moment = [row for row in changes if (row["week_ending"], row["observed_at"]) == (week, moment)]
             symbols = sorted({row["symbol"] for row in of_moment if row["symbol"] is not None})
             for metric in definitions.metrics():

@@ -1,5 +1,6 @@
 """Complete the deferred metrics, and build the histories of the metrics."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 
@@ -41,6 +42,10 @@ def complete_if_possible(name: str, week: date) -> None:
 def build_histories(names: list[str] | None, first: date | None, last: date | None) -> int:
     """Build what is stale of some metrics, or of all, and show the progress; return how many weeks were built."""
     complete(names, first, last)
-    stale = _history.stale(resources.database(), names, first or date.min, last or date.max)
+    return build_weeks(_history.stale(resources.database(), names, first or date.min, last or date.max))
+
+
+def build_weeks(stale: Sequence[_history.StaleWeek]) -> int:
+    """Build these weeks of metrics and show the progress; return how many were built."""
     shown = track(stale, "building histories", console=console, transient=True, disable=not console.is_terminal)
     return sum(_history.build_week(resources.database(), one) for one in shown)

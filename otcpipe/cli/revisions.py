@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from rich.progress import track
+
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
-from otcpipe.cli.console import limited, print_table, say, say_all
+from otcpipe.cli.console import console, limited, print_table, say, say_all
 from otcpipe.cli.form import Form
-from otcpipe.cli.history import build_histories
+from otcpipe.cli.history import build_weeks
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
@@ -46,9 +48,7 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     if symbol:
         _check(symbol)
     changes = _revisions.revisions(resources.database(), friday, symbol)
-    if with_effect and changes:
-        build_histories(None, *_revisions.affected(changes))
-    effects = _revisions.effects(resources.database(), changes) if with_effect else []
+    effects = _effects(changes) if with_effect else []
     rows, left_out = limited(effects if with_effect else changes, limit, from_end=True)
     if write(form, rows, EFFECTS if with_effect else COLUMNS):
         return
@@ -63,6 +63,14 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
         say("Rows of the metrics that differ from the moment before each observation:")
         print_table(EFFECTS, [row | {"names": _named(row["names"])} for row in rows])
     say_all([left_out])
+
+
+def _effects(changes: Sequence[Row]) -> list[Row]:
+    """Return what the changes did to the metrics, and show the progress."""
+    build_weeks(_revisions.stale(resources.database(), changes))
+    moments = _revisions.moments(changes)
+    shown = track(moments, "comparing metrics", console=console, transient=True, disable=not console.is_terminal)
+    return _revisions.effects(resources.database(), changes, shown)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -63,22 +63,24 @@ def publish(
     that cannot be written to.
     """
     names = set(tables)
-    with _locked(database), database.snapshot() as transaction:
+    with _locked(database) as lock, database.snapshot() as transaction:
         old, states = _read(target), _states(transaction, names, first, weeks)
         kept = [one for one in old if one.table not in names or _is_kept(one, states)]
         due = _due(kept, states)
         new, written = [], 0
         for number, (key, state) in enumerate(due, 1):
+            lock.rows("try_publish")  # keeps the connection from being closed as idle
             for path, content, rows in _files(transaction, *key):
                 written += bool(path) and target.put(path, content)
                 new.append(Entry(*key, path, rows, state))
             if report:
                 report(number, len(due))
-    entries = sorted([*kept, *new])
-    if entries != old:
-        target.replace(MANIFEST, _encode(entries))
-    folders = [""] if weeks is None else [f"{_folder(*key)}/" for key, _ in due]
-    _clean(target, folders, {one.path for one in (*old, *entries)})
+        entries = sorted([*kept, *new])
+        lock.rows("try_publish")  # fails if the connection, and with it the lock, was lost
+        if entries != old:
+            target.replace(MANIFEST, _encode(entries))
+        folders = [""] if weeks is None else [f"{_folder(*key)}/" for key, _ in due]
+        _clean(target, folders, {one.path for one in (*old, *entries)})
     return written
 
 
@@ -91,12 +93,12 @@ def unpublished(database: Database, target: Target, tables: Iterable[str]) -> li
 
 
 @contextmanager
-def _locked(database: Database) -> Iterator[None]:
+def _locked(database: Database) -> Iterator[Transaction]:
     """Exclude other publications; the snapshot of what is published must be taken after that."""
     with database.transaction() as transaction:
         if not transaction.rows("try_publish")[0]["is_locked"]:
             raise TooSoon("Another publication is running: wait for it.", BUSY_SECONDS)
-        yield
+        yield transaction
 
 
 def _is_kept(one: Entry, states: States) -> bool:

@@ -157,6 +157,25 @@ begin
 end
 $$;
 
+-- The weeks of a metric whose history has rows that begin or end at a moment.
+create or replace function otc_internal.weeks_changed_at(metric text, moment timestamptz, first_week date, last_week date)
+returns date[] language plpgsql stable as $$
+declare
+    weeks date[];
+begin
+    execute format(
+        'select array(
+            select o.week_ending from otc_internal.history_opening as o
+            where o.metric = $1 and o.known_from = $2 and o.week_ending between $3 and $4
+            union
+            select h.week_ending from otc_internal.%I as h
+            where (h.known_from = $2 or h.known_until = $2) and h.week_ending between $3 and $4
+        )', metric || '_history'
+    ) into weeks using metric, moment, first_week, last_week;
+    return weeks;
+end
+$$;
+
 -- By week: the number of rows of a metric that an observation changed, compared with the moment just before it, and how many
 -- of them changed in a word or rank that people act on: by the histories of these weeks.
 create or replace function otc_internal.effect(metric text, moment timestamptz, first_week date, last_week date, symbols text[])
@@ -167,9 +186,13 @@ declare
     of_symbols text;
     word text;
     called text;
+    weeks date[] := otc_internal.weeks_changed_at(metric, moment, first_week, last_week);
 begin
+    if weeks = '{}' then
+        return;
+    end if;
     select string_agg(quote_ident(attname), ', ' order by attnum),
-        case when bool_or(attname = 'symbol') then 'and symbol = any ($4)' else '' end,
+        case when bool_or(attname = 'symbol') then 'and symbol = any ($3)' else '' end,
         coalesce(string_agg(quote_ident(attname), ', ') filter (
             where attname in ('trend', 'concentration_level', 'concentration_level_2023', 'rank')
         ), ''),
@@ -189,10 +212,10 @@ begin
 
     return query execute format(
         'with after as (
-            select %1$s from otc.%2$I where known_from = $1 and week_ending between $2 and $3 %4$s
+            select %1$s from otc.%2$I where known_from = $1 and week_ending = any ($2) %4$s
         ),
         before as (
-            select %1$s from otc.%2$I where known_until = $1 and week_ending between $2 and $3 %4$s
+            select %1$s from otc.%2$I where known_until = $1 and week_ending = any ($2) %4$s
         ),
         differing as (
             select %3$s, %8$s as called, concat_ws(chr(32), %5$s) as word
@@ -209,6 +232,6 @@ begin
             array_agg(distinct k.called) filter (where k.is_word)
         from keyed as k group by k.week_ending',
         columns, metric || '_history', keys, of_symbols, coalesce(nullif(word, ''), 'null'), metric, word <> '', called
-    ) using moment, first_week, last_week, symbols;
+    ) using moment, weeks, symbols;
 end
 $$;

@@ -286,6 +286,7 @@ create or replace function otc_internal.effect_on(of_symbol text, moment timesta
 returns jsonb language plpgsql stable as $$
 declare
     metric text;
+    weeks date[];
     part jsonb;
     effects jsonb := '[]';
 begin
@@ -294,15 +295,17 @@ begin
         inner join pg_attribute as a on a.attrelid = format('otc.%I', w.metric)::regclass and a.attname = 'symbol'
         order by 1
     loop
+        weeks := otc_internal.weeks_changed_at(metric, moment, first_week, 'infinity');
+        continue when weeks = '{}';
         execute format(
             $query$
             with before as (
                 select to_jsonb(h) - $4 as row from otc.%1$I as h
-                where symbol = $1 and known_until = $2 and week_ending >= $3
+                where symbol = $1 and known_until = $2 and week_ending = any ($3)
             ),
             after as (
                 select to_jsonb(h) - $4 as row from otc.%1$I as h
-                where symbol = $1 and known_from = $2 and week_ending >= $3
+                where symbol = $1 and known_from = $2 and week_ending = any ($3)
             )
             select jsonb_agg(jsonb_build_object(
                 'metric', %2$L, 'week_ending', p.week_ending, 'tier', p.tier, 'scope', p.scope, 'changes',
@@ -322,7 +325,7 @@ begin
             where a.row is distinct from b.row
             $query$,
             metric || '_history', metric
-        ) into part using of_symbol, moment, first_week,
+        ) into part using of_symbol, moment, weeks,
             array['known_from', 'known_until', 'certainty', 'opened_by', 'closed_by', 'symbol'];
         effects := effects || coalesce(part, '[]');
     end loop;
@@ -330,10 +333,11 @@ begin
 end
 $$;
 
--- The ledger of restatements. `effect` is computed for the rows that are read, and only if it is selected.
+-- The ledger of restatements: only the weeks that are asked for are compared, of those with several captures of a tier.
+-- `effect` is computed for the rows that are read, and only if it is selected.
 create or replace view otc.restatement as
 select
-    r.week_ending,
+    w.week_ending,
     r.tier,
     r.symbol,
     coalesce(r.mpid, r.firm_crd::text, r.venue_name) as venue,
@@ -351,5 +355,11 @@ select
     r.observed_at,
     r.days_late,
     r.capture_id,
-    otc_internal.effect_on(r.symbol, r.observed_at, r.week_ending) as effect
-from otc_internal.revisions(null, null) as r;
+    otc_internal.effect_on(r.symbol, r.observed_at, w.week_ending) as effect
+from (
+    select c.week_ending
+    from otc.capture as c
+    group by c.week_ending
+    having count(*) > count(distinct c.tier)
+) as w
+cross join lateral otc_internal.revisions(w.week_ending, null) as r;

@@ -67,17 +67,28 @@ order by c.week_ending, c.observed_at desc, c.fetched_key desc;
 select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 
 -- name: record_moments
--- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared, or an import.
+-- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared,
+-- or an import. Left out are records that are known since their partition is, nearly all: for these `partition_moments` says it.
+with later as materialized ( -- their moments, which take long, are computed after that
+    select v.tier, v.symbol, v.closed_at, v.available_at
+    from otc.version as v
+    inner join otc.capture as o on o.capture_id = v.opened_by
+    where
+        v.week_ending = %(week_ending)s
+        and not (
+            v.is_first and v.closed_by is null
+            and v.first_published_on is not distinct from o.published_on
+            and v.updated_on is not distinct from o.published_on
+        )
+        and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
+)
 select
     tier,
     symbol,
     max(case when closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(available_at, closed_at) else available_at end)
         as available_at
-from otc.version
-where
-    week_ending = %(week_ending)s
-    and available_at <= coalesce(%(at)s::timestamptz, 'infinity')
-    and (%(symbols)s::text[] is null or symbol = any(%(symbols)s::text[]))
+from later
+where available_at <= coalesce(%(at)s::timestamptz, 'infinity')
 group by tier, symbol
 union all
 select null, m.symbol, max(m.at)

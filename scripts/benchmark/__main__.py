@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark import fetching, latency, stagewise, usual, weeks, whole
+from benchmark import fetching, histories, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
@@ -21,6 +21,7 @@ from tests.conftest import READY, changed_environment, place
 
 Contents = dict[Any, bytes]
 BACKFILL = 12  # weeks
+RESTATED = 500  # one row in so many is one symbol in thirty
 
 
 def main() -> int:
@@ -48,6 +49,7 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         yield from stages
         yield from _signals(asked, next(line.cost for line in stages if line.name == "compute"))
         yield from _again(asked, next(line.floor for line in stages if line.name == "persist"))
+        yield from _histories(asked, folder)
         yield Line("a record with its indexes", room=stagewise.room())
         times = 1 if asked.small else 5
         floor = latency.nothing(times)
@@ -133,6 +135,15 @@ def _again(asked: argparse.Namespace, floor: Cost | None) -> Iterator[Line]:
         yield Line(
             name, costs["persist"], _rows(_contents(asked, asked.history)), floor, stagewise.MEANING["persist"]
         )
+
+
+def _histories(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
+    """Restate about 3 % of the week's symbols, then time the histories."""
+    changed = max(_rows(_contents(asked, asked.history)) // RESTATED, 5)
+    stagewise.execute(_stored(asked, asked.history, changed, 3), stagewise.Costs())
+    [week] = {one.week_ending for one in weeks.partitions(asked.history)}
+    yield from histories.lines(week, folder / "exported")
+    shutil.rmtree(folder / "exported")
 
 
 def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range) -> Line:

@@ -48,6 +48,13 @@ TARGETS = {
     "otcpipe top": [Target("seconds", 0.35, "s")],
     "otcpipe venues": [Target("seconds", 0.35, "s")],
     "otcpipe status": [Target("seconds", 0.35, "s")],
+    "history of 100 bytes of a metric": [Target("room", 5, "bytes")],
+    "export, a metric's week": [Target("seconds", 0.3, "s")],
+    "export, a week's records": [Target("seconds", 1, "s")],
+    "export, a metric's history, each week": [
+        Target("seconds", 0.36, "s"),
+        Target("megabytes", 500, "MB"),
+    ],  # 249: 90 s
     "a record with its indexes": [Target("room", 333, "bytes")],  # 16 GB for 48 million
 }
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 from otcpipe import resources
 from otcpipe.audit import verify as verify_
@@ -17,9 +16,8 @@ from otcpipe.errors import Unreachable
 from otcpipe.pipeline import dead_letters as letters
 from otcpipe.stack import Supervisor
 from otcpipe.storage.postgres import Row
-from tests.chaos import databases, operations, scenario, tables
+from tests.chaos import databases, operations, publishing, scenario, tables
 from tests.chaos.disturb import Plan, disturb
-from tests.chaos.publishing import Publisher
 from tests.chaos.tables import Tables
 from tests.chaos.world import World, run_query, running
 
@@ -57,7 +55,6 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
     """Run the scenario's phases; each is disturbed by its plan, healed and completed."""
     dataset, began, started = scenario.dataset(), list[datetime](), time.monotonic()
     story, operator = Story(), operations.Operator()
-    publisher = Publisher(folder / "lake", Random(folder.name))
     with running(victims, dataset, folder, workers, threads) as world:
         try:
             for number, phase in enumerate(scenario.PHASES):
@@ -68,10 +65,9 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                 phase.ask(operator, dataset, began)
                 restored = world.restored
                 if plans:
-                    with publisher.running():
-                        disturb(world, plans[number], story.log)
-                    story.findings += publisher.faults()
+                    disturb(world, plans[number], story.log)
                 world.heal()
+                story.findings += publishing.faults()
                 if world.restored > restored:
                     operator.fetch(phase.fetched)  # the request may be lost with the database
                 settle(world, story.log)
@@ -79,11 +75,13 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                     databases.keep_dump(world)
             story.tables = tables.read(run_query, {f"in phase {number}": at for number, at in enumerate(began)})
             assert world.wait(SETTLED_SECONDS, lambda: verified(story)), story.log[-1]
-            story.findings += publisher.publish()
+            story.log.append(publishing.publish_rest())
+            settle(world, story.log)
+            story.findings += publishing.differences()
             story.letters = letters.find(resources.database())
         finally:
             world.heal()
-            story.deeds = [*world.deeds, *["kill a publication"] * publisher.kills]
+            story.deeds = world.deeds
             story.seconds = time.monotonic() - started
             story.log += ["", *map(str, run_query(HISTORY)), "", *map(str, run_query(LEDGER))]
             databases.drop_dumps(world)

@@ -1,6 +1,7 @@
 """Everything that a seed can disturb: servers, workers, the proxies between them, FINRA; and how it is healed."""
 
 import os
+import secrets
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from threading import Timer
 from urllib.parse import urlsplit
 
 from otcpipe import resources
+from otcpipe.settings import DEFAULTS
 from otcpipe.stack import Program, Supervisor, kernel
 from otcpipe.stack.child import Child
 from otcpipe.stack.program import Server
@@ -103,6 +105,7 @@ def running(victims: Supervisor, dataset: Dataset, home: Path, workers: int = 2,
     with ExitStack() as stack:
         finra = stack.enter_context(FinraServer(dataset, most_bytes=4000))
         more = {"OTCPIPE_FINRA_URL": finra.url, "OTCPIPE_FINRA_RATE": "1000", "OTCPIPE_LEASE": str(LEASE_SECONDS)}
+        more["OTCPIPE_PUBLISH"] = f"s3://{DEFAULTS['S3_BUCKET']}/lake/{home.name}-{secrets.token_hex(4)}"
         variables = stack.enter_context(place(victims, home, **more))
         wires = [_wires(stack, variables) for _ in range(workers)]
         programs = [_worker(number, threads, home, variables, wires[number]) for number in range(workers)]

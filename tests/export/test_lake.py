@@ -16,7 +16,7 @@ from otcpipe import resources
 from otcpipe.errors import Invalid, TooSoon
 from otcpipe.export import lake, target
 from otcpipe.export.target import Folder
-from otcpipe.metrics import history
+from otcpipe.metrics import catalog, history
 from otcpipe.records import Partition
 from tests.audit.test_as_of import random_captures, text
 from tests.export.test_export import LONG, STORED, same, stored
@@ -167,7 +167,7 @@ def test_the_command_publishes_to_the_object_store(
     again = here("publish", OTCPIPE_PUBLISH=place)
     assert again.returncode == 0
     assert "is up to date" in here("publish", OTCPIPE_PUBLISH=place).stdout
-    publish(Folder(tmp_path / "folder"))
+    lake.publish(resources.database(), Folder(tmp_path / "folder"), catalog.stored())
     bucket = target.of(place, resources.settings())
     assert {path: bucket.read(path) for path in bucket.paths()} == files(tmp_path / "folder")
 

@@ -1,6 +1,7 @@
 """The history of each table against its definition: the rows as known at any moment."""
 
 import random
+import re
 import subprocess
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -108,6 +109,18 @@ def assert_without_overlap(sql: Sql) -> None:
         assert wrong == [], metric
 
 
+def assert_only_what_is_asked_is_compared(sql: Sql) -> None:
+    """Each restated week is a call of the function that compares captures."""
+
+    def calls(condition: str) -> list[str]:
+        plan = sql(f"explain (analyze, timing off, costs off) select tier from otc.restatement {condition}")
+        return [loops for (line,) in plan for loops in re.findall(r"Function Scan on revisions .*loops=(\d+)", line)]
+
+    weeks = sql("select distinct week_ending from otc.restatement")
+    assert len(weeks) > 1 and int(*calls("")) >= len(weeks)
+    assert calls(f"where week_ending = '{weeks[0][0]}'") == ["1"]
+
+
 def assert_ledger(sql: Sql) -> None:
     """What the ledger's rows add up to is what was known after an observation less what was known before it."""
     ledger = sql(
@@ -188,6 +201,7 @@ def test_at_every_moment_the_history_is_the_answer_as_of_it(seed: int, sql: Sql)
     assert build() > 0
     assert_without_overlap(sql)
     assert_ledger(sql)
+    assert_only_what_is_asked_is_compared(sql)
     assert_effects(sql)
     assert_defined(sql, rng.sample(sorted(moments([*arrivals, (held, wrong)])), 10))
     assert build() == 0
