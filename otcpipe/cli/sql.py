@@ -12,12 +12,14 @@ from otcpipe.stack import binaries
 from otcpipe.storage import reader
 
 OPTIONS = f"-c role={reader.ROLE} -c default_transaction_read_only=on -c statement_timeout=5min -c search_path=otc"
+SIGNALLED = 128  # as shells count an end by a signal
 
 
 def sql(statements: Sequence[str]) -> None:
     """Run psql, with its exit code: on the statements in their order, else as a terminal.
 
-    The password is in its environment, where other users cannot see it.
+    The password is in its environment, where other users cannot see it. Ctrl-C cancels a query, and raises
+    KeyboardInterrupt if that was all; at psql's prompt it ends nothing else.
     """
     database = resources.database()
     program = binaries.psql()
@@ -35,6 +37,9 @@ def sql(statements: Sequence[str]) -> None:
     given = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "OTCPIPE_"))}
     options = f"{variables.get('PGOPTIONS', '')} {OPTIONS}".strip()
     sys.stdout.flush()
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's: it cancels a query
+    interrupts: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))  # Ctrl-C is psql's: it cancels a query
     done = subprocess.run(command, env=given | variables | {"PGOPTIONS": options}, check=False)  # noqa: S603 - of the wheel, or on PATH
-    sys.exit(done.returncode)
+    if done.returncode == -signal.SIGINT or (statements and interrupts):
+        raise KeyboardInterrupt
+    sys.exit(done.returncode if done.returncode >= 0 else SIGNALLED - done.returncode)

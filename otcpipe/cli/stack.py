@@ -6,11 +6,12 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from otcpipe import settings
 from otcpipe.cli.console import say
-from otcpipe.errors import Invalid, StackFailed
+from otcpipe.errors import Invalid, StackFailed, Unready
 from otcpipe.stack import state
 from otcpipe.storage import postgres, reader, s3
 from otcpipe.text.printable import printable
@@ -45,7 +46,7 @@ def env() -> None:
 
 
 def migrate(password_file: Path | None, *, with_reader: bool) -> None:
-    """Apply missing migrations, create the bucket, and on demand the role that reads, with a new password."""
+    """Apply missing migrations, create the bucket and the role that reads, on demand with a new password."""
     found = settings.load()
     password = _password(password_file) if password_file else secrets.token_urlsafe(24)
     database = postgres.Database(found["DATABASE_URL"])
@@ -53,6 +54,7 @@ def migrate(password_file: Path | None, *, with_reader: bool) -> None:
     s3.ObjectStore(found).create_bucket()
     say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
     if not with_reader and not password_file:
+        _make_reader(database)
         return
     with database.transaction() as transaction:
         reader.make(transaction, password)
@@ -60,6 +62,14 @@ def migrate(password_file: Path | None, *, with_reader: bool) -> None:
     say(f"Role {reader.ROLE} reads schema otc: postgresql://{reader.ROLE}@{database.address}/{name}")
     if not password_file:
         say(f"Its new password, shown only now: {password}")
+
+
+def _make_reader(database: postgres.Database) -> None:
+    """Create the role that the pages read as, which cannot log in, if it is missing and the session may create it."""
+    with database.transaction() as transaction:
+        if not reader.exists(transaction):
+            with suppress(Unready):
+                reader.make(transaction)
 
 
 def _password(file: Path) -> str:

@@ -18,9 +18,9 @@ WEEKS = {
     "rank": key("Rank"),
     "rank_change": Column("±"),
     "market_share_pct": key("Share %"),
-    "share_change_1w_pts": Column("1 week, points", 2),
-    "share_change_4w_pts": Column("4 weeks, points", 3),
-    "share_change_13w_pts": Column("13 weeks, points", 3),
+    "share_change_1w_pts": Column("1 week, bp", 2),
+    "share_change_4w_pts": Column("4 weeks, bp", 3),
+    "share_change_13w_pts": Column("13 weeks, bp", 3),
     "total_volume": key("Volume"),
     "total_trades": Column("Trades", 2),
     "avg_trade_size": Column("Shares per trade"),
@@ -34,8 +34,8 @@ SYMBOLS = {
     "of_venue_pct": Column("% of the venue"),
     "share_pct": key("Share of symbol %"),
     "rank": Column("Rank"),
-    "share_change_1w_pts": Column("1 week, points", 2),
-    "share_change_13w_pts": Column("13 weeks, points", 2),
+    "share_change_1w_pts": Column("1 week, bp", 2),
+    "share_change_13w_pts": Column("13 weeks, bp", 2),
     "total_trades": Column("Trades", 3),
     "avg_trade_size": Column("Shares per trade", 2),
 }
@@ -71,7 +71,7 @@ def _print(found: Row) -> None:
     if not found["weeks"]:
         say(f"No week of scope {found['scope']} is stored of it for this week and tier.")
         return
-    say("", f"Scope {found['scope']}, {found['tier']}, newest week first:")
+    say("", f"Scope {found['scope']}, {found['tier']}, newest week first; changes of share in basis points (bp):")
     print_table(WEEKS, [rounded(row) for row in found["weeks"]])
     if found["symbols"]:
         say("", f"Its {counted(len(found['symbols']), 'largest symbol')} in the week ending {found['week_ending']}:")

@@ -18,9 +18,9 @@ COLUMNS = {
     "firm_crd": Column("CRD", 2),
     "venue_name": Column("Venue", is_prose=True),
     "market_share_pct": key("Share %"),
-    "share_change_1w_pts": Column("1 week, points", 2),
-    "share_change_4w_pts": Column("4 weeks, points", 3),
-    "share_change_13w_pts": Column("13 weeks, points", 3),
+    "share_change_1w_pts": Column("1 week, bp", 2),
+    "share_change_4w_pts": Column("4 weeks, bp", 3),
+    "share_change_13w_pts": Column("13 weeks, bp", 3),
     "total_volume": key("Volume"),
     "total_trades": Column("Trades", 2),
     "avg_trade_size": Column("Shares per trade", 3),
@@ -29,7 +29,8 @@ COLUMNS = {
     "updated_records": Column("Updated records", 4),
     "updated_on": Column("Last updated", 4),
 }
-WHOLES, AVERAGES = ("total_volume", "total_notional"), ("avg_trade_size", "average_price")
+WHOLES, ROUNDED = ("total_volume", "total_notional"), ("market_share_pct", "avg_trade_size", "average_price")
+CHANGES = ("share_change_1w_pts", "share_change_4w_pts", "share_change_13w_pts")
 
 
 def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as_of: str | None, form: Form) -> None:
@@ -49,7 +50,10 @@ def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as
     if not rows:
         say(f"No venue shares of scope {scope}{f' and tier {chosen}' if chosen else ''} are stored.")
         return
-    say(published, f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in points.")
+    say(
+        published,
+        f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in basis points (bp).",
+    )
     print_table(COLUMNS, [rounded(row) | {"firm_crd": number(row)} for row in rows])
     say_all([left_out, updated(rows), ATTRIBUTION])
 
@@ -60,6 +64,11 @@ def tier_of(text: str | None) -> str | None:
 
 
 def rounded(row: Row) -> Row:
-    """Return the row with whole shares and dollars, and averages with two decimals, for the terminal."""
+    """Return the row for the terminal: whole shares and dollars, shares of volume and averages with two decimals.
+
+    Changes of share are in basis points, hundredths of a percentage point, of which no digit is lost.
+    """
     wholes = {name: whole(row[name]) for name in WHOLES if row.get(name) is not None}
-    return row | wholes | {name: two_decimals(row[name]) for name in AVERAGES if name in row}
+    points = {name: 100 * row[name] for name in CHANGES if row.get(name) is not None}
+    shown = row | wholes | points
+    return shown | {name: two_decimals(shown[name]) for name in (*ROUNDED, *points) if name in row}

@@ -13,6 +13,7 @@ from otcpipe.broker.queues import Queue, Queues
 from otcpipe.datasets import TIERS
 from otcpipe.errors import Unreachable
 from otcpipe.monitoring import doctor
+from otcpipe.pipeline import definition
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.web import asked
@@ -62,7 +63,7 @@ async def operations(show: Show, checks: bool = False) -> Response:
     def find(database: Database) -> dict[str, object]:
         return {
             "queues": _queues(settings["REDIS_URL"]),
-            "runs": _rows(database, "run_figures"),
+            "runs": sorted(_rows(database, "run_figures"), key=_place),
             "letters": _rows(database, "letters", **EVERY_LETTER),
             "jobs": schedule.upcoming(database, settings, settings.now()),
             "findings": list(doctor.examine(settings)) if checks else None,
@@ -86,6 +87,12 @@ async def programs(request: Request, show: Show) -> Response:
     ]
     origin = str(request.base_url).rstrip("/")
     return await show("programs.html", lambda _: {"operations": rows, "origin": origin})
+
+
+def _place(run: Row) -> tuple[int, str]:
+    """Return what sorts runs as the stages follow each other."""
+    names = [stage.name for stage in definition.PIPELINE]
+    return names.index(run["stage"]) if run["stage"] in names else len(names), run["state"]
 
 
 def _queues(url: str) -> dict[str, Queue] | None:

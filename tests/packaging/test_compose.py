@@ -243,6 +243,14 @@ def test_the_settings_of_our_services_are_settings_and_name_the_other_services(n
     assert found["FINRA_CLIENT_SECRET"] == ""
 
 
+def test_pages_need_the_token_that_only_their_service_has(secrets: Path) -> None:
+    given = {name: text.replace("/run/secrets", str(secrets)) for name, text in OURS["web"]["environment"].items()}
+    found = settings.load({"OTCPIPE_HOME": "/nowhere"} | given)
+    assert (found["WEB_HOST"], found["WEB_TOKEN"]) == ("0.0.0.0", (secrets / "web_token").read_text())
+    assert [name for name, service in SERVICES.items() if "web_token" in secrets_of(service)] == ["web"]
+    assert resolved(WEB_PORT="80")["services"]["web"]["ports"] == [f"127.0.0.1:80:{found['WEB_PORT']}"]
+
+
 def test_profile_local_has_the_three_servers_and_no_service_of_ours_but_the_commands_has_one() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["local"]} == {*LOCAL}
     assert {name for name, service in OURS.items() if "profiles" in service} == {"cli"}

@@ -297,7 +297,7 @@ def test_the_command_writes_one_file(
 ) -> None:
     drive(observe(file_text([("ABC", "AAAA", 10, 1)]), Partition(WEEK, "OTCE"), NOON))
     monkeypatch.chdir(tmp_path)
-    cli.report("2025-11-12", None)
+    cli.report("2025-11-12", None, None)
     assert "The week ending 2025-11-14 is in otc-week-2025-11-14.html" in capsys.readouterr().out
     assert [path.name for path in tmp_path.glob("*.html")] == ["otc-week-2025-11-14.html"]
     assert not list(tmp_path.glob(".*.part"))

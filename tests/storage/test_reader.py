@@ -1,6 +1,10 @@
 """The role that only reads: what it can do, tested as that role."""
 
+import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +116,26 @@ def test_the_command_opens_psql_as_the_reader(otcpipe: Run, environment: dict[st
     assert ("first" in several.stdout, "second" in several.stdout) == (True, True), several.stderr
     wrong = otcpipe("sql", "-c", "delete from symbol_summary")
     assert (wrong.returncode, "read-only" in wrong.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("reader")
+def test_ctrl_c_cancels_the_query_and_ends_the_command_as_it_ends_others(sql: Sql) -> None:
+    sleeps = "select pg_sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "otcpipe", "sql", "-c", sleeps],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    running = f"select count(*) from pg_stat_activity where query = '{sleeps}' and state = 'active'"
+    while process.poll() is None and sql(running) == [(0,)]:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to psql
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1]) == (130, "otcpipe: Interrupted."), said
+    assert "canceling statement due to user request" in said
+    assert sql(running) == [(0,)]
 
 
 def test_without_psql_the_command_says_what_to_connect_to(

@@ -1,11 +1,14 @@
 """The pages show the numbers, link each to its proof, and stay whole HTML whatever a name holds."""
 
 import re
+from pathlib import Path
 
 import html5lib
 import pytest
 
-from otcpipe import resources
+from otcpipe import report, resources
+from otcpipe.cli.report import report as write_report
+from otcpipe.errors import Invalid
 from otcpipe.metrics import history
 from tests.web.conftest import HOSTILE, WEEK, Site
 
@@ -145,3 +148,20 @@ def test_a_ranking_that_is_still_to_be_completed_says_what_completes_it(site: Si
         404,
         True,
     )
+
+
+def test_a_report_that_names_the_server_leads_to_its_pages(site: Site) -> None:
+    _, text = report.make(resources.database(), WEEK, resources.settings().now(), site.origin)
+    paths = {found.replace("&amp;", "&") for found in re.findall(rf' href="{site.origin}([^"]+)"', text)}
+    assert {"/symbol/AAPL", "/symbol/A%2FB%20%3Ci%3E", "/venue/AAAA"} <= paths
+    assert {path: site.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+    assert HOSTILE not in text
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "127.0.0.1:8421", "http://", "http://user@host", "ftp://a"]
+)
+def test_what_is_no_address_of_pages_is_refused(address: str, site: Site, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="such as http"):
+        write_report(None, tmp_path / "report.html", address)
+    assert list(tmp_path.iterdir()) == []

@@ -105,17 +105,22 @@ def export(
     examples=(
         "otcpipe report",
         "otcpipe report --week 2025-11-14 -o week.html",
+        "otcpipe report --server http://127.0.0.1:8421",
     ),
 )
 def report(
     *,
     week: Week = None,
     file: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file.")] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Link symbols and venues to the pages of `otcpipe serve` at this address."),
+    ] = None,
 ) -> None:
     """Write a week as one page of HTML, by default the newest with all three tiers."""
     from otcpipe.cli import report as implementation
 
-    implementation.report(week, file)
+    implementation.report(week, file, server)
 
 
 @commands.command(
