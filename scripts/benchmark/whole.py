@@ -50,7 +50,12 @@ def cost(cached: list[Run], processes: Processes) -> Cost:
         planning.enqueue(resources.database(), Run(definition.named("parse"), run.key, run.generation), actors.send)
     while _computed(weeks) < len(cached):
         time.sleep(0.05)
-    return Cost(time.perf_counter() - started, max(map(peak, _started_by(processes))))
+    return Cost(time.perf_counter() - started, peak_of(processes))
+
+
+def peak_of(processes: Processes) -> float:
+    """Return the peak memory in MB of the largest worker."""
+    return max(map(peak, _started_by(processes)))
 
 
 def _started_by(processes: Processes) -> list[Path]:
