@@ -17,6 +17,7 @@ from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
 from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage.postgres import Database
+from otcpipe.text.counting import counted
 from tests.conftest import READY, changed_environment, place
 
 Contents = dict[Any, bytes]
@@ -159,7 +160,7 @@ def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range
         rows += _rows(_contents(asked, number))
         cached += stagewise.cached(_stored(asked, number))
     what = "raw to metrics" if len(numbers) == 1 else f"{len(numbers)} weeks"
-    workers = f"{len(processes)} worker{'s' if len(processes) > 1 else ''}"
+    workers = counted(len(processes) - 1, "worker")  # and one that fetches
     cost = whole.cost(cached, processes)
     if len(numbers) == 1:
         floor = by_hand.cost([*_contents(asked, numbers[0]).values()], folder)

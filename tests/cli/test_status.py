@@ -28,15 +28,15 @@ def test_it_says_which_weeks_are_to_be_completed(capsys: pytest.CaptureFixture[s
     asked = ledger.request(resources.database(), Run(definition.named("fetch"), key, request="a test"))
     drive(*map(taken, LATER))
     completion.complete(resources.database())
-    status(None, None, Form.TABLE)
+    status(None, None, Form.TABLE, lambda _: {})
     said = " ".join(capsys.readouterr().out.split())
     assert "To be completed once the weeks before have settled:" in said
     assert f"symbol_rolling_avg of 2 weeks from {LATER[0]} to {LATER[1]}" in said
-    status(str(LATER[0]), None, Form.JSON)
+    status(str(LATER[0]), None, Form.JSON, lambda _: {})
     rows = json.loads(capsys.readouterr().out)
     assert "venue_share" in next(row["incomplete"] for row in rows if row["tier"] == "OTCE")
     fail(asked, "FINRA does not answer")
     drive(*reconciled())
     completion.complete(resources.database())
-    status(None, None, Form.TABLE)
+    status(None, None, Form.TABLE, lambda _: {})
     assert "To be completed" not in capsys.readouterr().out
