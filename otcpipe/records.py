@@ -41,6 +41,7 @@ class CompletePartition:
     total: int
     pages: int
     request_ids: tuple[str, ...]
+    has_repeats: bool = False  # two rows have one identity
 
 
 @dataclass(frozen=True)

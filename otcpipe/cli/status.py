@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 
 from otcpipe import resources, weeks
 from otcpipe.cli.attempts import next_attempt, with_time
@@ -12,8 +12,10 @@ from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.datasets import TIERS
 from otcpipe.errors import Unreachable
+from otcpipe.metrics import completion
 from otcpipe.pipeline import ledger, oddities
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 
 Attempts = Callable[[str], Mapping[str, datetime]]
 COLUMNS = {
@@ -50,7 +52,9 @@ def status(week: str | None, limit: int | None, form: Form, find_attempts: Attem
             for tier in TIERS
             if tier in known or tier in settings.tiers
         ]
-    rows, left_out = limited([row | {"next_attempt_at": None} for row in rows], limit, from_end=True)
+    incomplete = completion.incomplete_by_week(resources.database(), friday or date.min, friday or date.max)
+    rows = [row | {"incomplete": incomplete.get(row["week_ending"], []), "next_attempt_at": None} for row in rows]
+    rows, left_out = limited(rows, limit, from_end=True)
     _add_next_attempts(rows, find_attempts)
     if write(form, rows, COLUMNS):
         return
@@ -59,7 +63,7 @@ def status(week: str | None, limit: int | None, form: Form, find_attempts: Attem
     else:
         say("Nothing was imported or requested yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
         say(f"The home is {settings.home}.")
-    say_all([left_out, *oddities.find(resources.database(), now)])
+    say_all([left_out, _to_be_completed(incomplete), *oddities.find(resources.database(), now)])
 
 
 def _add_next_attempts(rows: list[Row], find_attempts: Attempts) -> None:
@@ -69,6 +73,24 @@ def _add_next_attempts(rows: list[Row], find_attempts: Attempts) -> None:
             attempts = find_attempts(resources.settings()["REDIS_URL"])
             for row in rows:
                 row["next_attempt_at"] = next_attempt(attempts, row)
+
+
+def _to_be_completed(incomplete: dict[date, list[str]]) -> str | None:
+    """Return a sentence on the weeks whose metrics wait until the weeks that they read have settled, if any."""
+    if not incomplete:
+        return None
+    weeks_of: dict[str, list[date]] = {}
+    for week, metrics in incomplete.items():
+        for metric in metrics:
+            weeks_of.setdefault(metric, []).append(week)
+    parts = [f"{metric} of {_span(of)}" for metric, of in sorted(weeks_of.items())]
+    return f"To be completed once the weeks before have settled: {', '.join(parts)}."
+
+
+def _span(fridays: list[date]) -> str:
+    if len(fridays) == 1:
+        return str(fridays[0])
+    return f"{counted(len(fridays), 'week')} from {fridays[0]} to {fridays[-1]}"
 
 
 def _shown(row: Row) -> Row:

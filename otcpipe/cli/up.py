@@ -18,6 +18,7 @@ from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
 from otcpipe.cli.overrides import overrides
 from otcpipe.errors import Unreachable, Unready
+from otcpipe.pipeline import definition
 from otcpipe.schedule.stop_signals import stop_signals
 from otcpipe.settings.exposure import require_token
 from otcpipe.stack import Program, ports, start_servers
@@ -25,7 +26,7 @@ from otcpipe.stack.program import is_free
 from otcpipe.storage import postgres, reader, s3
 
 READY = {"postgres": postgres.is_up, "valkey": actors.is_up, "seaweedfs": s3.is_up}
-THREADS = 1  # in a worker process: a stage of a large partition takes some 400 MB and one core
+FETCHES = 2  # at once, in a process of their own: one waits for FINRA's rate limit while another is stored
 OWN = ("HOME", "NOW", "LOG")  # settings of one command
 LEAN = {  # return freed memory to the system; by default the C library keeps large blocks
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -90,14 +91,28 @@ def _prepare(home: Path, environment: Mapping[str, str]) -> None:
 
 def _programs(home: Path, environ: Mapping[str, str], workers: int) -> Iterator[Program]:
     """Yield workers, scheduler, telemetry, and the pages if their packages are installed; nothing without workers."""
-    work = ("dramatiq", "actors", "--processes", "1", "--threads", str(THREADS))
-    for number in range(workers):
-        yield _program(home, f"worker{number + 1}", environ, *work)
+    for name, command in worker_commands(workers).items():
+        yield _program(home, name, environ, *command)
     if workers:
         yield _program(home, "scheduler", environ, "otcpipe", "schedule")
         yield _program(home, "telemetry", environ, "otcpipe", "telemetry")
         if _has_pages():
             yield _program(home, "web", environ, "otcpipe", "serve")
+
+
+def worker_commands(workers: int) -> dict[str, tuple[str, ...]]:
+    """Return by name the module and arguments of so many workers, and of one more that only fetches.
+
+    A worker has one thread: a stage of a large partition takes a core and some 300 MB.
+    """
+    if not workers:
+        return {}
+    work = ("dramatiq", "actors", "--processes", "1", "--threads")
+    fetch, *others = (stage.name for stage in definition.PIPELINE)
+    names = [f"worker{number + 1}" for number in range(workers)]
+    return dict.fromkeys(names, (*work, "1", "--queues", *others)) | {
+        "fetcher": (*work, str(FETCHES), "--queues", fetch)
+    }
 
 
 def _program(home: Path, name: str, environ: Mapping[str, str], *module: str) -> Program:

@@ -52,6 +52,13 @@ def incomplete(
     return [IncompleteWeek(wanted[row["metric"]], row["week_ending"]) for row in rows]
 
 
+def incomplete_by_week(database: Database, first: date = date.min, last: date = date.max) -> dict[date, list[str]]:
+    """Return by week the metrics, deferred or not, that are to be completed; weeks without any are left out."""
+    with database.transaction() as transaction:
+        rows = transaction.rows("incomplete_by_week", first=first, last=last)
+    return {row["week_ending"]: row["metrics"] for row in rows}
+
+
 def complete(
     database: Database, names: Iterable[str] | None = None, first: date = date.min, last: date = date.max
 ) -> int:

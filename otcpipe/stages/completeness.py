@@ -9,9 +9,11 @@ from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Permanent
 from otcpipe.records import Page, Partition
 from otcpipe.stages import parse
-from otcpipe.text import escapes
+from otcpipe.text import escapes, identities
 from otcpipe.text.columns import REASON
 from otcpipe.text.tables import decode_dictionaries
+
+PROOF_COLUMNS = (*WEEKLY.identity, "weekStartDate", "tierIdentifier")
 
 
 class PartitionChanged(Exception):
@@ -53,16 +55,27 @@ def check_columns(header: bytes) -> None:
         raise Permanent(f"FINRA's page lacks the column {', '.join(missing)}.")
 
 
-def sort_rows(header: bytes, rows: list[bytes], partition: Partition, *, is_escaped: bool = False) -> bytes:
-    """Return the text sorted by the rows' identities; raises PartitionChanged for a row of another partition."""
+def sort_rows(
+    header: bytes, rows: list[bytes], partition: Partition, *, is_escaped: bool = False
+) -> tuple[bytes, bool]:
+    """Return the text sorted by the rows' identities, and whether two well-formed rows have the same identity.
+
+    Raises PartitionChanged for a row of another partition.
+    """
     text = escapes.join(header, rows) if is_escaped else b"\n".join([header, *rows, b""])
-    header, *rows, _ = text.split(b"\n")
-    table = decode_dictionaries(parse.rows(text))
-    _check_partition(table.filter(table[REASON].is_null()), partition)
-    keys = table.select(["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"])
-    keys = keys.append_column("line", pa.array(rows, pa.binary()))
+    if is_escaped:
+        header, *rows, _ = text.split(b"\n")
+    good = table = parse.rows(text, PROOF_COLUMNS)
+    if table[REASON].null_count < table.num_rows:  # which is rare, and needs all columns
+        table = parse.rows(text)
+        good = table.filter(table[REASON].is_null())
+    _check_partition(good, partition)
+    del text  # a partition may have 30 MB
+    names = ["issueSymbolIdentifier", "summaryTypeCode", "MPID", "firmCRDNumber", "issueName"]
+    keys = decode_dictionaries(table.select(names)).append_column("line", pa.array(rows, pa.binary()))
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    return b"\n".join([header, *(rows[at] for at in order.to_numpy()), b""])
+    content = b"\n".join([header, *(rows[at] for at in order.to_numpy()), b""])
+    return content, not identities.are_distinct(identities.number_rows(good.select([*WEEKLY.identity])))
 
 
 def _check_partition(table: pa.Table, partition: Partition) -> None:
@@ -70,12 +83,3 @@ def _check_partition(table: pa.Table, partition: Partition) -> None:
     for name, value in expected.items():
         if not set(pc.unique(table[name]).to_pylist()) <= {value}:
             raise PartitionChanged(f"a row has another {name} than {value}")
-
-
-def has_repeats(content: bytes) -> bool:
-    """Return whether two well-formed rows have the same identity."""
-    table = parse.rows(content)
-    identities = decode_dictionaries(table.filter(table[REASON].is_null()).select([*WEEKLY.identity]))
-    return bool(
-        identities.group_by([*WEEKLY.identity], use_threads=False).aggregate([]).num_rows != identities.num_rows
-    )

@@ -25,9 +25,8 @@ def require_no_pending(database: Database, partition: Partition) -> None:
 def compute(database: Database, week: date) -> dict[str, int]:
     """Recompute what is due of the week and of the weeks within the lookahead, oldest first.
 
-    Returns the number of changed rows by metric. Raises TooSoon while another worker computes one of these weeks, or
-    while more records of an earlier week are pending. A later week with pending records, and the weeks after it, are
-    left to the message that follows those records.
+    Returns the number of changed rows by metric. Raises TooSoon while another worker computes one of these weeks. A
+    week with pending records, and what looks back on it, is left to the message that follows these records.
     """
     changed = {metric.name: 0 for metric in metrics()}
     while not _compute_next(database, week, changed):
@@ -48,10 +47,7 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
             if _compute_stored(database, found, row["reach"], changed):
                 return False
         elif found != week and _has_pending_records(database, found):
-            if found > week:
-                break
-            blocked = TooSoon(f"Waiting for more records of the week ending {found}.", PENDING_SECONDS)
-            continue
+            continue  # left to the message that follows these records, as is all that reads the week
         elif _compute_records(database, found, changed):
             return False
         blocked = blocked or TooSoon(

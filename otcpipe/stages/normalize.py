@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.records import Partition
+from otcpipe.text import identities
 from otcpipe.text.columns import LINE
 from otcpipe.text.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHARE_DIGITS, TRADE_DIGITS
 from otcpipe.text.rows import Rows, differs, distinct_texts
@@ -106,25 +107,10 @@ def _check_texts(lines: Rows, *, is_api: bool) -> None:
 def _check_repeats(lines: Rows, typed: pa.Table) -> None:
     """Reject each good row that repeats the identity of an earlier line."""
     good = np.flatnonzero(pc.is_null(lines.reason))
-    numbers = _numbered(typed.select(WEEKLY.identity_names))[good]
-    ordered = np.sort(numbers)  # faster than finding the first of each, which is rarely needed
-    if (ordered[1:] != ordered[:-1]).all():
+    numbers = identities.number_rows(typed.select(WEEKLY.identity_names))[good]
+    if identities.are_distinct(numbers):
         return
     _, first = np.unique(numbers, return_index=True)
     is_repeat = np.zeros(typed.num_rows, dtype=bool)
     is_repeat[np.delete(good, first)] = True
     lines.reject(pa.array(is_repeat), "the same row, by its identity, stands on an earlier line")
-
-
-def _numbered(table: pa.Table) -> np.ndarray:
-    """Return a number for each row, equal for equal rows; a null equals a null."""
-    numbers, count = np.zeros(table.num_rows, dtype=np.int64), 1
-    for column in table.itercolumns():
-        encoded = column.combine_chunks().dictionary_encode()
-        texts = len(encoded.dictionary)
-        if count * (texts + 1) > np.iinfo(np.int64).max:
-            distinct, numbers = np.unique(numbers, return_inverse=True)
-            count = len(distinct)
-        numbers = numbers * (texts + 1) + pc.fill_null(encoded.indices, texts).to_numpy()
-        count *= texts + 1
-    return numbers

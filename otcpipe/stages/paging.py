@@ -10,6 +10,7 @@ value that changes between two pages while all of this holds; reconciliation wit
 
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import Protocol
 
 from otcpipe.errors import Defective
@@ -23,6 +24,7 @@ PAGE_ROWS = 5000
 PARALLEL_PAGES = 6  # requests in progress; the rate limit bounds the speed
 ATTEMPTS = 4  # at a whole partition, if it changes meanwhile
 MAX_SECONDS = 1500.0  # for all attempts, less than the stage's time limit
+SORTING = Lock()  # held by one thread of a process at a time: it takes three times the memory of the rows
 MAX_BYTES = 96 << 20  # of a partition; the largest seen has about 30 MB
 
 
@@ -47,7 +49,7 @@ def read_partition(partition: Partition, read_page: ReadPage) -> CompletePartiti
                 if isinstance(change, TextNotUsable):
                     read_page = partial(read_page, is_json=True)
                 continue
-            if found is None or found.content == repeated or not completeness.has_repeats(found.content):
+            if found is None or found.content == repeated or not found.has_repeats:
                 return found
             reason, repeated = "two rows have one identity", found.content
     raise Defective(f"The partition kept changing: {reason} in {ATTEMPTS} attempts.")
@@ -68,9 +70,10 @@ def _read(partition: Partition, read_page: ReadPage) -> CompletePartition | None
         if len(rows) != first.total:
             raise PartitionChanged(f"{len(rows):,} rows arrived instead of {first.total:,}")
         ends = attempt.check_ends(first, rows[-1])
-    content = completeness.sort_rows(first.header, rows, partition, is_escaped=first.is_escaped)
     ids = tuple(page.request_id for page in (*pages, *ends))
-    return CompletePartition(content, first.total, len(ids), ids)
+    with SORTING:
+        content, has_repeats = completeness.sort_rows(first.header, rows, partition, is_escaped=first.is_escaped)
+    return CompletePartition(content, first.total, len(ids), ids, has_repeats)
 
 
 class _Attempt:

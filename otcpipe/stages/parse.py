@@ -1,6 +1,7 @@
 """Parse: bytes to rows of text. A line that is not a row is kept with its reason, so that nothing is dropped."""
 
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,16 +18,17 @@ added_columns = dialect.added_columns
 _SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,14}")
 
 
-def rows(content: bytes) -> pa.Table:
+def rows(content: bytes, names: Sequence[str] = ()) -> pa.Table:
     """Return one row for each line of FINRA's delimited text below the header, in line order, all columns text.
 
     Columns of few distinct values may be dictionaries (`records.decode_dictionaries`). `_line` counts from 1, the
     first line of the file; a row that contains line breaks has the number of its first line. A malformed line has its
     `_reason`, its `_text`, the `_symbol` that it seems to have, and nulls elsewhere. Blank lines at the end are
-    ignored. Raises Invalid if the bytes are not FINRA's text.
+    ignored. Raises Invalid if the bytes are not FINRA's text. With `names`, columns other than these may be left out,
+    and a line that is empty but for them counts as empty.
     """
     source = dialect.detect(content)
-    table, malformed = quoted.read(source) if source.is_quoted else unquoted.read(source)
+    table, malformed = quoted.read(source) if source.is_quoted else unquoted.read(source, names)
     table = _add_malformed(table, malformed, source)
     return _shift_lines(table, source.lines_above) if source.lines_above else table
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Damaged
 from otcpipe.records import Manifest
-from otcpipe.storage import gz, raw_bytes
+from otcpipe.storage import raw_bytes
 from otcpipe.storage.keys import Key
 from otcpipe.storage.s3 import ObjectStore
 from otcpipe.text.tables import REJECT, Normalized
@@ -32,15 +32,18 @@ def manifest(content: bytes) -> Manifest:
     return Manifest(**values | {"observed_at": observed_at, "request_ids": tuple(values["request_ids"])})
 
 
-def put_raw(store: ObjectStore, key: Key, content: bytes) -> bool:
-    """Store raw bytes unless the key exists, and return whether they were stored; a damaged object is replaced."""
-    if store.put_once(str(key), gz.compress(content)):
+def put_raw(store: ObjectStore, key: Key, packed: bytes) -> bool:
+    """Store raw bytes, compressed, unless the key exists; return whether they were stored.
+
+    A damaged object is replaced.
+    """
+    if store.put_once(str(key), packed):
         return True
     try:
         raw_bytes.raw(store, key)
     except Damaged:
         store.discard(str(key))
-        return store.put_once(str(key), gz.compress(content))
+        return store.put_once(str(key), packed)
     return False
 
 

@@ -18,10 +18,14 @@ def store_observation(
     return key
 
 
-def load_observation(store: ObjectStore, key: Key) -> tuple[Manifest, bytes]:
-    """Return the manifest and the uncompressed bytes; raises Permanent if they do not belong together."""
+def load_observation(store: ObjectStore, key: Key) -> tuple[Manifest, bytes, bytes]:
+    """Return the manifest, the uncompressed bytes and the stored ones.
+
+    Raises Permanent if the bytes and the manifest do not belong together.
+    """
     manifest = objects.manifest(store.get(str(key)))
-    content = gz.expand(store.get(str(key.sibling("fetched", manifest.digest, "psv.gz"))))
+    packed = store.get(str(key.sibling("fetched", manifest.digest, "psv.gz")))
+    content = gz.expand(packed)
     if sha256(content) != manifest.digest:
         raise Permanent(f"The bytes of {key} do not match the SHA-256 in its manifest.")
-    return manifest, content
+    return manifest, content, packed

@@ -1,8 +1,7 @@
 """Read rows without quotes with Arrow's CSV reader: a broken line costs only itself."""
 
 import codecs
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from otcpipe.text.tables import DICTIONARY
 CHUNK = 1 << 20  # bytes
 
 
-def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
-    """Return the rows as text with their line numbers, and the lines that are not rows."""
+def read(source: Dialect, names: Sequence[str] = ()) -> tuple[pa.Table, list[Malformed]]:
+    """Return the rows as text, all columns or these, with their line numbers; and the lines that are not rows."""
     text = source.text if b"\n" in source.text else source.text + b"\n"
     text, unreadable = _blank_unreadable(text, is_escaped=source.is_escaped)
     malformed: list[Malformed] = []
@@ -35,7 +34,7 @@ def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
         return "skip"
 
     columns = tuple(map(escapes.escape, source.columns)) if source.is_escaped else source.columns
-    table = _read(text, columns, skip)
+    table = _read(text, columns, skip, [] if source.is_escaped else names)
     if source.is_escaped:
         values = [unescape_column(column.combine_chunks()) for column in table.columns]
         table = pa.table(values, names=source.columns)
@@ -47,9 +46,9 @@ def read(source: Dialect) -> tuple[pa.Table, list[Malformed]]:
     return table, sorted(unreadable + malformed + empty)
 
 
-def _read(content: bytes, columns: tuple[str, ...], skip: Callable[[Any], str]) -> pa.Table:
+def _read(content: bytes, columns: tuple[str, ...], skip: Callable[[Any], str], names: Sequence[str]) -> pa.Table:
     return pa.csv.read_csv(
-        io.BytesIO(content),
+        pa.BufferReader(content),  # without a copy
         read_options=pa.csv.ReadOptions(
             use_threads=False,  # the reader numbers bad rows only in a single thread
             block_size=len(content) + 1,  # a single block, since a line must fit into one
@@ -66,6 +65,7 @@ def _read(content: bytes, columns: tuple[str, ...], skip: Callable[[Any], str]) 
             column_types={name: DICTIONARY if name in WEEKLY.dictionary_columns else pa.string() for name in columns},
             null_values=[""],  # NA and NAN are symbols, not nulls
             strings_can_be_null=True,
+            include_columns=list(names),
         ),
     ).combine_chunks()
 

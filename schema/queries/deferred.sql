@@ -65,3 +65,11 @@ from otc.incomplete_week
 where week_ending between %(first)s and %(last)s
 group by metric
 order by metric;
+
+-- name: incomplete_by_week
+-- Metrics that are to be completed, by week.
+select week_ending, array_agg(metric order by metric) as metrics
+from otc.incomplete_week
+where week_ending between %(first)s and %(last)s
+group by week_ending
+order by week_ending;

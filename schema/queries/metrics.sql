@@ -11,14 +11,21 @@ on conflict (week_ending, metric, over_stored) do update set metric = excluded.m
 
 -- name: coming
 -- Partitions of the week, all or other than one, with records on their way: one computation for all of them is enough. What
--- was queued long ago may be lost, and is not waited for.
+-- was queued long ago may be lost, and is not waited for; but fetches of a long queue are as long as some of them come to an end.
 select distinct tier
 from otc.stage_run
 where
-    week_ending = %(week)s and tier is distinct from %(tier)s and stage in ('cache', 'parse', 'normalize', 'persist')
+    week_ending = %(week)s and tier is distinct from %(tier)s
+    and stage in ('fetch', 'cache', 'parse', 'normalize', 'persist') and attempts <= 3
     and (
-        (state = 'queued' and queued_at > now() - interval '10 minutes')
-        or (state = 'running' and lease_until > now())
+        (state = 'running' and lease_until > now())
+        or (
+            state = 'queued'
+            and now() - interval '10 minutes' < greatest(
+                queued_at,
+                case when stage = 'fetch' then (select max(f.finished_at) from otc.stage_run as f where f.stage = 'fetch') end
+            )
+        )
     );
 
 -- name: due_weeks

@@ -11,24 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark import fetching, histories, latency, stagewise, usual, weeks, whole
+from benchmark import backfill, by_hand, fetching, histories, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
 from otcpipe.stack import Supervisor, start_servers
 from otcpipe.storage.postgres import Database
+from otcpipe.text.counting import counted
 from tests.conftest import READY, changed_environment, place
 
 Contents = dict[Any, bytes]
-BACKFILL = 12  # weeks
 RESTATED = 500  # one row in so many is one symbol in thirty
+SEVERAL = 12  # weeks
 
 
 def main() -> int:
     asked = _arguments()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell inherit it as ignored
     with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder, _servers(Path(folder)) as servers:
-        lines = medians([line for _ in range(asked.times) for line in _lines(asked, servers, Path(folder))])
+        measure = _backfill if asked.backfill else _lines
+        lines = medians([line for _ in range(asked.times) for line in measure(asked, servers, Path(folder))])
     if asked.json:
         json.dump([line.as_row() for line in lines], sys.stdout, indent=2)
         return 0
@@ -59,18 +61,35 @@ def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iter
         for number in (1, 2):
             with whole.workers(number, folder) as processes:
                 first = asked.history + 2 * number - 1
-                _whole(
-                    asked, processes, range(first, first + 1)
-                )  # a first week, so that libraries and connections are ready
-                line = _whole(asked, processes, range(first + 1, first + 2))
+                # a first week, so that libraries and connections are ready
+                _whole(asked, processes, range(first, first + 1), folder)
+                line = _whole(asked, processes, range(first + 1, first + 2), folder)
                 yield line
     with place(servers, folder), whole.workers(2, folder) as processes:
-        yield _whole(asked, processes, range(BACKFILL))
+        yield _whole(asked, processes, range(SEVERAL), folder)
     with place(servers, folder), whole.workers(1, folder):
         yield Line("enqueue to start, idle", latency.start())
     if not asked.quick:
         with place(servers, folder):
             yield from _usual(asked, line.cost)
+
+
+def _backfill(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iterator[Line]:
+    """Time a backfill through the API, newest first, and then a week more beside DuckDB."""
+    number = asked.backfill
+    with (
+        backfill.server(number, is_small=asked.small) as url,
+        place(servers, folder, OTCPIPE_FINRA_URL=url),
+        whole.workers(2, folder) as processes,
+    ):
+        cost, limit = backfill.backfill(number, processes)
+        rows = number * _rows(_contents(asked, 0))
+        yield Line("backfill, newest first", cost, rows, limit, "FINRA's limit of requests a second")
+        yield _whole(asked, processes, range(number, number + 1), folder)
+        symbol = weeks.busiest(is_small=asked.small)
+        floor = latency.nothing(1)
+        for name, cost in latency.commands(symbol, weeks.monday(number - 1), 1 if asked.small else 3).items():
+            yield Line(f"otcpipe {name}", cost, floor=floor, floor_is="Python that does nothing")
 
 
 def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:
@@ -146,14 +165,17 @@ def _histories(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     shutil.rmtree(folder / "exported")
 
 
-def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range) -> Line:
-    cached, rows = [], 0
+def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range, folder: Path) -> Line:
+    cached, rows, floor = list[Run](), 0, None
     for number in numbers:
         rows += _rows(_contents(asked, number))
         cached += stagewise.cached(_stored(asked, number))
     what = "raw to metrics" if len(numbers) == 1 else f"{len(numbers)} weeks"
-    workers = f"{len(processes)} worker{'s' if len(processes) > 1 else ''}"
-    return Line(f"{what}, {workers}", whole.cost(cached, processes), rows)
+    workers = counted(len(processes) - 1, "worker")  # and one that fetches
+    cost = whole.cost(cached, processes)
+    if len(numbers) == 1:
+        floor = by_hand.cost([*_contents(asked, numbers[0]).values()], folder)
+    return Line(f"{what}, {workers}", cost, rows, floor, "DuckDB by hand: sums, no versions" if floor else "")
 
 
 def _usual(asked: argparse.Namespace, ours: Cost) -> Iterator[Line]:
@@ -188,6 +210,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     parser.add_argument("--history", type=int, default=0, metavar="N", help="number of weeks to fill first")
+    parser.add_argument(
+        "--backfill", type=int, default=0, metavar="N", help="time only this: N weeks from the API, newest first"
+    )
     parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat everything and report medians")
     parser.add_argument(
         "--quick", action="store_true", help="leave out the comparison with usual ways, which takes a minute or two"

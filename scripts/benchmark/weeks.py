@@ -35,7 +35,7 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
     if step:
         lines = [_traded_more(line) if at % step == 0 else line for at, line in enumerate(lines)]
     first = Partition(week_ending(FIRST), partition.tier)
-    text = sort_rows(HEADER.encode(), [line.encode() for line in lines], first).decode()
+    text = sort_rows(HEADER.encode(), [line.encode() for line in lines], first)[0].decode()
     days = (partition.week_start - FIRST).days
     for day in {FIRST, FIRST + timedelta(days=4), FIRST + timedelta(days=11)} if days else ():
         text = text.replace(str(day), str(day + timedelta(days=days)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.measure import Cost, peak
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.cli.up import LEAN
+from otcpipe.cli.up import LEAN, worker_commands
 from otcpipe.pipeline import definition, planning
 from otcpipe.pipeline.ledger import Run
 
@@ -26,14 +26,14 @@ COMPUTED = b"""
 
 @contextmanager
 def workers(number: int, home: Path) -> Iterator[Processes]:
-    """Run worker processes; yield them when all are ready."""
-    command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "1"]
+    """Run so many workers, and one that fetches, as `otcpipe up` does; yield their processes when all are ready."""
     started = []
-    for at in range(number):
-        with (home / f"worker{at}.log").open("wb") as log:
-            started.append(subprocess.Popen(command, env={**os.environ, **LEAN}, stdout=log, stderr=log))
+    for name, command in worker_commands(number).items():
+        with (home / f"{name}.log").open("wb") as log:
+            every = [sys.executable, "-m", *command]
+            started.append(subprocess.Popen(every, env={**os.environ, **LEAN}, stdout=log, stderr=log))
     try:
-        _wait_for_heartbeats(number)
+        _wait_for_heartbeats(len(started))
         yield started
     finally:
         for process in started:
@@ -50,7 +50,12 @@ def cost(cached: list[Run], processes: Processes) -> Cost:
         planning.enqueue(resources.database(), Run(definition.named("parse"), run.key, run.generation), actors.send)
     while _computed(weeks) < len(cached):
         time.sleep(0.05)
-    return Cost(time.perf_counter() - started, max(map(peak, _started_by(processes))))
+    return Cost(time.perf_counter() - started, peak_of(processes))
+
+
+def peak_of(processes: Processes) -> float:
+    """Return the peak memory in MB of the largest worker."""
+    return max(map(peak, _started_by(processes)))
 
 
 def _started_by(processes: Processes) -> list[Path]:

@@ -118,7 +118,7 @@ def api_text(key: tuple[date, str], lines: Sequence[str], add: int) -> bytes:
     at = next(number for number, row in enumerate(rows) if value_of(row, "summaryTypeCode") == "OTC_W_SMBL_FIRM")
     rows[at] = _with_more(rows[at], add)
     texts = ["|".join(value or "" for value in row).encode() for row in rows]
-    return completeness.sort_rows("|".join(FIELDS).encode(), texts, partition(key))
+    return completeness.sort_rows("|".join(FIELDS).encode(), texts, partition(key))[0]
 
 
 def _with_more(row: Row, shares: int) -> Row:
