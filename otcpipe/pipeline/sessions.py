@@ -22,7 +22,7 @@ def outdated(database: Database) -> list[date]:
 
 
 def correct(database: Database, now: datetime) -> list[date]:
-    """Store the trading days of these weeks by today's calendar, so that their metrics are due and grades follow; return the weeks."""
+    """Store the trading days of these weeks by today's calendar; return the weeks. Their metrics are due then."""
     found = outdated(database)
     for week in found:
         with database.transaction() as transaction:
