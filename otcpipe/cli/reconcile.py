@@ -8,7 +8,7 @@ from otcpipe.broker import actors
 from otcpipe.cli.console import say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
-from otcpipe.pipeline import oddities, planning, recovery, synchronization
+from otcpipe.pipeline import oddities, planning, recovery, sessions, synchronization
 from otcpipe.pipeline.recovery import Finding
 from otcpipe.pipeline.volumes import imports
 from otcpipe.text.counting import counted
@@ -24,6 +24,8 @@ def reconcile(form: Form, *, stale: bool, is_dry: bool) -> None:
     if not stale:
         _drop_impossible(is_dry=is_dry, form=form)
     count = synchronization.synchronize(resources.database(), resources.store(), prefix, say, is_dry=is_dry)
+    if not stale:
+        _correct_sessions(form, is_dry=is_dry)
     if not is_dry:
         imports.restore(resources.database(), resources.store(), prefix, say)
     if count and form is Form.TABLE:
@@ -46,6 +48,15 @@ def _drop_impossible(*, is_dry: bool, form: Form) -> None:
             say(f"{run['stage']} {run['key']}: its week is impossible or has not ended; {_removed(is_dry=is_dry)}.")
     if not is_dry:
         oddities.drop_impossible_runs(database, now)
+
+
+def _correct_sessions(form: Form, *, is_dry: bool) -> None:
+    """Store the trading days of weeks by today's calendar, and say so."""
+    database, now = resources.database(), resources.settings().now()
+    for week in sessions.outdated(database) if is_dry else sessions.correct(database, now):
+        if form is Form.TABLE:
+            days = counted(sessions.of(week)["trading_days"], "trading day")
+            say(f"The week ending {week} {'would have' if is_dry else 'has'} {days} by today's calendar.")
 
 
 def _removed(*, is_dry: bool) -> str:

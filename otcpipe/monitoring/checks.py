@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from otcpipe.monitoring import finra_check, server_checks, work_checks
+from otcpipe.monitoring import calendar_check, finra_check, server_checks, work_checks
 from otcpipe.monitoring.context import CheckContext, Verdict
 
 Check = tuple[str, tuple[str, ...], Callable[[CheckContext], Verdict]]
@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     ("s3", (), server_checks.s3),
     ("finra", ("redis",), finra_check.finra),
     ("clock", (), server_checks.clock),
+    ("calendar", ("migrations",), calendar_check.calendar),
     ("queues", ("redis",), work_checks.queues),
     ("runs", ("migrations", "redis", "s3"), work_checks.runs),
     ("letters", ("migrations",), work_checks.letters),

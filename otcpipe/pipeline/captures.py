@@ -5,12 +5,13 @@ from datetime import date, datetime
 
 from otcpipe.errors import Permanent
 from otcpipe.metrics import loaded
+from otcpipe.pipeline import sessions
 from otcpipe.records import Manifest, Partition
 from otcpipe.stages import parse
 from otcpipe.storage.keys import Key, of_partition, sha256
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.storage.s3 import ObjectStore
-from otcpipe.weeks import published_on, trading_calendar
+from otcpipe.weeks import published_on
 
 DIGITS = 13  # hexadecimal, so that the id is exact even as a floating-point number
 
@@ -31,16 +32,11 @@ def add(database: Database, fetched_key: Key, manifest: Manifest, content: bytes
     }
     keys = {"capture_id": number_of(fetched_key), "fetched_key": str(fetched_key), "raw_key": str(raw)}
     with database.transaction() as transaction:
-        transaction.run("add_trading_week", **_trading_week(partition.week_ending))
+        transaction.run("add_trading_week", **sessions.of(partition.week_ending))
         # a decision of another transaction must be visible to this one, or see its capture
         transaction.rows("lock_observation", fetched_key=str(fetched_key))
         transaction.run("add_capture", **asdict(partition), **keys, **values)
         return int(transaction.rows("capture_of", fetched_key=str(fetched_key))[0]["capture_id"])
-
-
-def _trading_week(week: date) -> Row:
-    days, half_days = trading_calendar.trading_days(week), trading_calendar.half_days(week)
-    return {"week_ending": week, "trading_days": len(days), "half_days": len(half_days)}
 
 
 def is_known(database: Database, capture_id: int) -> bool:

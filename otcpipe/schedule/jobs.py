@@ -9,7 +9,7 @@ from datetime import date
 from otcpipe import weeks
 from otcpipe.export import lake, target
 from otcpipe.metrics import catalog, completion, history
-from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning
+from otcpipe.pipeline import coverage, dead_letters, definition, gaps, planning, sessions
 from otcpipe.pipeline.ledger import Run
 from otcpipe.pipeline.refresh import most_urgent, refreshable
 from otcpipe.records import Partition
@@ -38,7 +38,8 @@ def fetch_missing(context: JobContext, *tiers: str) -> str:
 
 
 def recompute_stale(context: JobContext) -> str:
-    """Enqueue a compute run for each week that is still due or whose metrics are of older code."""
+    """Enqueue a compute run for each week that is still due, or whose metrics are of older code or sessions."""
+    sessions.correct(context.database, context.now)
     with context.database.transaction() as transaction:
         rows = transaction.rows("stale_weeks", code_version=versions.COMPUTE)
     _enqueue_runs(context, rows, "stale")

@@ -45,9 +45,11 @@ def check_week(friday: date, now: datetime) -> date:
 
 
 def published_on(friday: date, tier: str) -> date:
-    """Return the day of first publication: a Monday, or the Tuesday if that Monday is an NYSE holiday."""
-    monday = friday - timedelta(days=FRIDAY) + DELAY[tier]
-    return monday + timedelta(days=1) if monday in trading_calendar.closings() else monday
+    """Return the day of first publication: a Monday, or the next day on which the NYSE is open."""
+    day = friday - timedelta(days=FRIDAY) + DELAY[tier]
+    while day in trading_calendar.closings():
+        day += timedelta(days=1)
+    return day
 
 
 def due_at(friday: date, tier: str) -> datetime:

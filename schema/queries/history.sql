@@ -22,6 +22,21 @@ insert into otc.trading_week (week_ending, trading_days, half_days)
 values (%(week_ending)s, %(trading_days)s, %(half_days)s)
 on conflict do nothing;
 
+-- name: trading_weeks
+-- The trading days of all weeks.
+select week_ending, trading_days, half_days from otc.trading_week order by week_ending;
+
+-- name: correct_trading_week
+-- Replace the trading days of a week.
+update otc.trading_week set trading_days = %(trading_days)s, half_days = %(half_days)s
+where week_ending = %(week_ending)s;
+
+-- name: tiers_of_week
+-- Tiers of a week whose captures count, in the order in which they are locked.
+select distinct tier from otc.capture
+where week_ending = %(week_ending)s and persisted_at is not null
+order by tier;
+
 -- name: capture_of
 -- Number of an observation's capture.
 select capture_id from otc.capture where fetched_key = %(fetched_key)s;

@@ -34,7 +34,7 @@ NOWHERE = {
     "s3": {"OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9"},
 }
 REST_ON = {
-    "postgres": {"migrations", "oddities", "runs", "letters"},
+    "postgres": {"migrations", "calendar", "oddities", "runs", "letters"},
     "redis": {"finra", "queues", "runs"},
     "s3": {"runs"},
 }
