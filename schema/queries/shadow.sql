@@ -78,6 +78,12 @@ insert into otc_shadow_internal.consolidated_volume (day, symbol, source, volume
 select day, symbol, source, volume, opened_by, closed_by
 from otc_internal.consolidated_volume;
 
+insert into otc_shadow_internal.stock_split (
+    symbol, ex_date, ratio, week_ending, mixed_ratio, known_from, opened_by, closed_by
+)
+select symbol, ex_date, ratio, week_ending, mixed_ratio, known_from, opened_by, closed_by
+from otc_internal.stock_split;
+
 -- name: shadow_partitions
 -- The partitions to run, oldest first.
 select distinct week_ending, tier

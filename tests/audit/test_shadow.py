@@ -197,6 +197,13 @@ def test_metrics_that_read_older_weeks_than_are_run_are_not_compared() -> None:
     assert "symbol_unusual reads 55 weeks" in sentence
 
 
+def test_all_that_users_import_is_copied(sql: Sql) -> None:
+    tables = sql("select conrelid::regclass::text from pg_constraint where confrelid = 'otc.volume_import'::regclass")
+    assert len(tables) >= 3
+    copied = statements.statements()["fill_shadow"]
+    assert [name for [name] in tables if f"insert into {name.replace('otc', 'otc_shadow', 1)} (" not in copied] == []
+
+
 def test_every_statement_names_the_shadow_alone(environment: dict[str, str]) -> None:
     other = statements.statements(shadow.SCHEMA)
     written = {name: text for name, text in other.items() if "otc." in text.replace("otc_shadow", "")}
