@@ -17,7 +17,7 @@ from otcpipe.text.counting import counted
 
 COLUMNS = {"kind": key("Kind"), "sentence": Column("What"), "command": key("Command")}
 OUTAGE = timedelta(minutes=2)  # of a server, until receivers are notified
-NONE = "OTCPIPE_ALERT_URLS is not set: it names who is notified, such as mailto://user:password@example.com."
+NONE = "OTCPIPE_ALERT_URLS is not set: it names who is notified, such as slack://TOKEN/ or json://localhost."
 log = logging.getLogger("otcpipe.alerts")
 
 

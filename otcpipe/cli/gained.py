@@ -10,6 +10,7 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.cli.venues import tier_of
+from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
@@ -22,18 +23,18 @@ SHARES = {
 GAINS = {
     "symbol": key("Symbol"),
     **SHARES,
-    "gained_volume": Column("Shares gained"),
-    "volume_before": Column("Volume before", 3),
-    "volume": Column("Volume", 2),
-    "symbol_volume": Column("Volume of symbol", 2),
+    "gained_volume": Column("Shares gained a week"),
+    "volume_before": Column("Volume a week before", 3),
+    "volume": Column("Volume a week", 2),
+    "symbol_volume": Column("Volume of symbol a week", 2),
 }
 VENUES = {
     "mpid": key("MPID"),
     "firm_crd": Column("CRD", 2),
     "venue_name": Column("Venue", is_prose=True),
     **SHARES,
-    "volume_before": Column("Volume before", 3),
-    "volume": Column("Volume", 2),
+    "volume_before": Column("Volume a week before", 3),
+    "volume": Column("Volume a week", 2),
 }
 
 
@@ -47,35 +48,43 @@ def gained(
     *,
     is_quarter: bool,
 ) -> None:
-    """Print the symbols in which a venue gained and lost most, or without one all venues by their change of share."""
+    """Print the symbols in which a venue gained and lost most, or without one all venues by their change of share.
+
+    Raises Invalid if nothing before is loaded.
+    """
     scope = arguments.scope(scope) if scope else None
     found = find(
         resources.database(), venue, arguments.week(week), tier_of(tier), scope, limit, is_quarter=is_quarter
     )
-    rows, left_out = (found["rows"], None) if venue else limited(found["rows"], limit)
-    if write(form, rows, GAINS if venue else VENUES):
-        return
     market = f"scope {found['market']['scope']}, {found['market']['tier']}"
-    if not found["later"] or not found["earlier"]:
-        later, earlier = _weeks(found["later"]), _weeks(found["earlier"])
-        say(f"There is nothing to compare in {market}: {later}, and before {earlier}.")
+    if found["later"] and not found["earlier"]:
+        before = "quarter" if is_quarter else "week"
+        raise Invalid(
+            f"Nothing can be compared with {_weeks(found['later'])} in {market}: the {before} before is not loaded."
+        )
+    rows, left_out = (found["rows"], None) if venue else limited(found["rows"], limit)
+    spans = {"weeks_before": len(found["earlier"]), "weeks": len(found["later"])}
+    if write(form, [row | spans for row in rows], GAINS if venue else VENUES):
+        return
+    if not found["later"]:
+        say(f"There is nothing to compare in {market}: no week is loaded.")
         return
     named = f"{venue}, {found['venue_name']}, " if venue else ""
     say(f"{named}{market}: {_weeks(found['later'])}, compared with {_weeks(found['earlier'])}.")
     if not venue:
-        print_table(VENUES, [as_gains(row) | {"firm_crd": number(row)} for row in rows])
+        print_table(VENUES, [as_gains(row, **spans) | {"firm_crd": number(row)} for row in rows])
     for direction in ("gained", "lost") if venue else ():
         of_direction = [row for row in rows if row["direction"] == direction]
         say("", f"Where it {direction} most:" if of_direction else f"It {direction} in no symbol.")
         if of_direction:
-            print_table(GAINS, [as_gains(row) for row in of_direction])
+            print_table(GAINS, [as_gains(row, **spans) for row in of_direction])
     say_all([left_out, ATTRIBUTION])
 
 
-def as_gains(row: Row) -> Row:
-    """Return the row with whole shares, for the terminal."""
-    wholes = ("gained_volume", "volume_before", "volume", "symbol_volume")
-    return row | {name: whole(row[name]) for name in wholes if name in row}
+def as_gains(row: Row, weeks_before: int = 1, weeks: int = 1) -> Row:
+    """Return the row with whole shares a week, for the terminal: one quarter may have fewer weeks."""
+    spans = {"gained_volume": weeks, "volume_before": weeks_before, "volume": weeks, "symbol_volume": weeks}
+    return row | {name: whole(row[name] / count) for name, count in spans.items() if name in row}
 
 
 def _weeks(weeks: list[date]) -> str:

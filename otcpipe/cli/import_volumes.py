@@ -21,6 +21,7 @@ from otcpipe.text.counting import counted
 
 FIRST_DAY = date(2000, 1, 1)
 ANNOUNCED = timedelta(days=366)  # how long before its first day a split may be imported
+COMPARED = "off_exchange_share"  # whose weeks look back on the week before
 
 
 def import_volumes(paths: list[Path], dataset: str, source: str, observed_at: str | None) -> None:
@@ -102,6 +103,7 @@ def _compute(due: list[date], dataset: str) -> None:
                 compute(resources.database(), week)
             except TooSoon:
                 left += 1
-    say(f"Computed {metric} of {counted(len(due) - left, 'week')}.")
+    why = ": those of the file, and each week after, which is compared with them" if metric == COMPARED else ""
+    say(f"Computed {metric} of {counted(len(due) - left, 'week')}{why}.")
     if left:
         say(f"{counted(left, 'week')} that workers compute at this moment are left to them.")

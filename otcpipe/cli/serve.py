@@ -24,12 +24,12 @@ def serve(host: str | None, port: int | None) -> None:
 def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
     """Answer an assistant on standard input and output, or with `is_http` several over HTTP."""
     settings = resources.settings()
-    assistants = _module("assistants", "mcp")
     if not is_http:
         if sys.stdin.isatty():
             raise Invalid("An assistant starts this command and talks to it; `otcpipe mcp --http` serves by address.")
-        assistants.talk(settings)
+        _module("talking", "mcp").talk(settings)
         return
+    assistants = _module("assistants", "mcp")
     host, port = host or settings["WEB_HOST"], port or int(settings["WEB_PORT"]) + 1
     server, listener = assistants.prepare(settings, host, port)
     logs.configure(settings)

@@ -1,4 +1,4 @@
-"""Run the tools for assistants: on standard input and output, or over HTTP."""
+"""Serve the tools for assistants over HTTP."""
 
 import socket
 
@@ -10,14 +10,6 @@ from otcpipe.web import tools
 from otcpipe.web.access import METHODS, Access
 from otcpipe.web.reading import Reading
 from otcpipe.web.serving import listening
-
-
-def talk(settings: Settings) -> None:
-    """Answer the assistant that started this process, until it closes standard input."""
-    reading = Reading(settings["DATABASE_URL"])
-    reading.check()
-    tools.create(reading).run("stdio")
-    reading.close()
 
 
 def prepare(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, socket.socket]:

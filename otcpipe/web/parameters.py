@@ -12,7 +12,7 @@ from otcpipe.text.choices import require_known
 ALWAYS = "token"  # who may ask, on every address
 MOST_SHOWN = 40  # characters of a wrong value
 NOW_ONLY = (
-    "This address shows what is known now, and takes no as_of: symbols, venues of a week, the ranking of a week, "
+    "This shows what is known now, and takes no as_of: symbols, venues of a week, the ranking of a week, "
     "restatements and proofs do."
 )
 

@@ -1,5 +1,6 @@
 """Run the web application."""
 
+import errno
 import socket
 from contextlib import ExitStack
 
@@ -55,7 +56,8 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.listen(BACKLOG)
             opened.pop_all()
     except OSError as error:
-        raise Invalid(f"The pages cannot be served on {host}:{port}: {error.strerror}.") from None
+        hint = " `otcpipe up` serves them too; choose another with --port." if error.errno == errno.EADDRINUSE else ""
+        raise Invalid(f"The pages cannot be served on {host}:{port}: {error.strerror}.{hint}") from None
     except ValueError:
         raise Invalid(f"The pages cannot be served on {host}:{port}: that is not the name of a host.") from None
     return listener

@@ -6,7 +6,6 @@ from functools import wraps
 from importlib.metadata import version
 from typing import Annotated, Any, TypedDict
 
-from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
@@ -22,6 +21,7 @@ from otcpipe.storage.postgres import Database, Row
 from otcpipe.web import asked
 from otcpipe.web.reading import Reading
 from otcpipe.web.search import Search
+from otcpipe.web.tool_server import ToolServer
 
 INSTRUCTIONS = f"""Weekly off-exchange volume of US stocks, as FINRA publishes it by symbol, venue and week.
 Off-exchange is not dark pool: ATS rows are alternative trading systems, NON_ATS rows are dealers; ALL is both.
@@ -120,9 +120,9 @@ class Tools:
         return Answer(rows=plain, truncated=len(rows) > limit, as_of=moment, certainty=how, attribution=ATTRIBUTION)
 
 
-def create(reading: Reading) -> MCPServer:
+def create(reading: Reading) -> ToolServer:
     """Return the server of the tools."""
-    server = MCPServer("otcpipe", instructions=INSTRUCTIONS, version=version("otcpipe"), log_level="WARNING")
+    server = ToolServer("otcpipe", instructions=INSTRUCTIONS, version=version("otcpipe"), log_level="WARNING")
     tools = Tools(reading)
     for tool in (
         *(tools.find_symbol, tools.symbol_weeks, tools.concentration, tools.venue_table),

@@ -81,11 +81,13 @@ def serving_here() -> Iterator[tuple[str, Callable[..., requests.Response]]]:
     def get(path: str, **more: object) -> requests.Response:
         return session.get(origin + path, timeout=30, **more)  # type: ignore[arg-type]
 
-    yield origin, get
-    session.close()
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    try:
+        yield origin, get
+    finally:
+        session.close()
+        server.should_exit = True
+        thread.join()
+        listener.close()
 
 
 @contextmanager

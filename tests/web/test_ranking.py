@@ -15,14 +15,17 @@ from tests.metrics.load import load
 from tests.web.conftest import serving_here
 
 Here = Callable[..., "subprocess.CompletedProcess[str]"]
-DOLLARS = {"JUMP": Decimal(100_000), "SMALL": Decimal(10)}  # a week; of the others it is not known
+PRICES = {"JUMP": Decimal(100), "SMALL": Decimal(1)}  # the dollars of others are not known
 SYMBOLS = ["SMALL", "JUMP", "SLUMP"]
 
 
 @pytest.fixture(autouse=True)
 def market(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTCPIPE_NOW", "2026-11-20T12:00:00Z")
-    records = [replace(one, notional=DOLLARS.get(one.symbol or "")) for one in RECORDS]
+    records = [
+        replace(one, notional=one.share_volume * PRICES[one.symbol]) if one.symbol in PRICES else one
+        for one in RECORDS
+    ]
     load(covered(records, {(one.week_ending, one.tier): "all" for one in records}))
 
 

@@ -1,5 +1,8 @@
 """Tools for assistants: what they answer, over standard input and over HTTP, and that none of them writes."""
 
+import json
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -76,7 +79,12 @@ def test_tools_say_that_they_only_read_and_none_takes_sql(server: Any) -> None:
         ("symbol_weeks", {"symbol": "APPL"}, "did you mean AAPL?"),
         ("venue_table", {"scope": "DARK"}, "is not a scope"),
         ("explain", {"symbol": "AAPL", "week": "soon"}, "is not a date"),
-        ("symbol_weeks", {"symbol": "AAPL", "limit": 100_000}, "200"),
+        ("symbol_weeks", {"symbol": "AAPL", "limit": 100_000}, "limit must be at most 200, not 100000."),
+        ("symbol_weeks", {"symbol": "AAPL", "limit": -1}, "limit must be at least 1, not -1."),
+        ("symbol_weeks", {"symbol": "AAPL", "weeks": -1}, "No parameter 'weeks': did you mean week?"),
+        ("symbol_weeks", {}, "Give symbol."),
+        ("coverage", {"as_of": "2025-12-16"}, "takes no as_of"),
+        ("find_symbl", {}, "No tool 'find_symbl': did you mean find_symbol?"),
     ],
 )
 def test_a_wrong_question_is_answered_with_a_sentence(
@@ -85,11 +93,26 @@ def test_a_wrong_question_is_answered_with_a_sentence(
     found = called(server, name, arguments)
     assert found.is_error
     assert words in found.content[0].text
+    assert not found.content[0].text.startswith("Error executing")
 
 
 def test_an_assistant_starts_it_and_talks_to_it(site: Site) -> None:
     command = StdioServerParameters(command=sys.executable, args=["-m", "otcpipe", "mcp"], env=dict(site.variables))
     assert called(command, "find_symbol", {"text": "AAPL"}).structured_content["rows"][0]["symbol"] == "AAPL"
+
+
+def test_a_line_that_is_no_json_is_answered_with_a_parse_error(site: Site) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "otcpipe", "mcp"],
+        input='{"jsonrpc": "2.0", "id"\n',
+        env=os.environ | site.variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert (answer["error"]["code"], answer["id"]) == (-32700, None)
 
 
 def test_over_http_it_answers_this_user_and_who_has_the_token(site: Site) -> None:

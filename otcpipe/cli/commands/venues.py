@@ -90,7 +90,10 @@ def venue(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Show a venue: its weeks, its largest symbols, and where it gained and lost most in thirteen weeks."""
+    """Show a venue: its weeks, its largest symbols, and where it gained and lost most in thirteen weeks.
+
+    All is as known now: otcpipe venues --as-of has the shares that were known at a moment.
+    """
     from otcpipe.cli import venue as implementation
 
     implementation.venue(venue, week, number, tier, scope, limit, chosen(as_json=as_json, as_csv=as_csv))
@@ -122,7 +125,12 @@ def gained(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Rank who gained share of volume since the week or the quarter before, and in which symbols."""
+    """Rank who gained share of volume since the week or the quarter before, and in which symbols.
+
+    Shares gained are (share now - share before) x the symbol's volume now: what the venue traded above its former
+    share. Volumes are printed a week; --json has their sums, with the numbers of weeks. All is as known now: otcpipe
+    venues --as-of has the shares that were known at a moment.
+    """
     from otcpipe.cli import gained as implementation
 
     form = chosen(as_json=as_json, as_csv=as_csv)

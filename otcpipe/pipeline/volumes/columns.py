@@ -55,6 +55,8 @@ def choose(table: pa.Table, names: tuple[str, ...], optional: tuple[str, ...] = 
 def numbers(texts: pa.ChunkedArray, name: str, kind: pa.DataType, digits: int) -> pa.Array:
     """Return exact numbers of 0 or more; commas between thousands are allowed. Raises Invalid for anything else."""
     plain = pc.replace_substring(pc.utf8_trim_whitespace(_text(texts)), ",", "")
+    is_negative = pc.fill_null(pc.match_substring_regex(plain, r"^-[\d.]*[1-9]"), False)
+    _require(pc.invert(is_negative), texts, name, "is negative")
     values, fits = Number(digits, kind).read(plain)
     _require(fits, texts, name, Number(digits, kind).reason)
     return values
