@@ -23,7 +23,7 @@ FAST = 1  # compression level: the client expands it, as it does FINRA's
 
 
 def make(number: int, *, is_small: bool) -> None:
-    """Write the pages that the fetch stage asks for of a week, unless they are there."""
+    """Write the pages that the fetch stage asks for of a week, unless they exist."""
     for partition in weeks.partitions(number):
         folder = _folder(is_small, str(partition.week_start), partition.tier)
         if not (folder / "total").exists():
