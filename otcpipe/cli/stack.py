@@ -11,7 +11,7 @@ from pathlib import Path
 
 from otcpipe import settings
 from otcpipe.cli.console import say
-from otcpipe.errors import Invalid, StackFailed, Unready
+from otcpipe.errors import Invalid, OtcpipeError, StackFailed
 from otcpipe.stack import state
 from otcpipe.storage import postgres, reader, s3
 from otcpipe.text.printable import printable
@@ -65,11 +65,9 @@ def migrate(password_file: Path | None, *, with_reader: bool) -> None:
 
 
 def _make_reader(database: postgres.Database) -> None:
-    """Create the role that the pages read as, which cannot log in, if it is missing and the session may create it."""
-    with database.transaction() as transaction:
-        if not reader.exists(transaction):
-            with suppress(Unready):
-                reader.make(transaction)
+    """Create the role that the pages read as, without a password, or renew its rights, as far as the session may."""
+    with suppress(OtcpipeError), database.transaction() as transaction:
+        reader.make(transaction)
 
 
 def _password(file: Path) -> str:

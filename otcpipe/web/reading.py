@@ -17,7 +17,7 @@ from otcpipe.web.problems import Busy, Missing
 
 QUICK, SLOW = 6, 2  # queries at once
 PATIENCE = 10.0  # seconds that a question waits for its turn
-FRESH_SECONDS = 1.0
+FRESH_SECONDS = 5.0  # while a week is loaded, each of its steps would make all kept answers void
 LIMITS = {
     "role": reader.ROLE,
     "default_transaction_read_only": "on",
@@ -47,7 +47,7 @@ class Reading:
         self._quick, self._slow, self._watch = map(CapacityLimiter, (QUICK, SLOW, 1))
 
     async def known(self) -> Version:
-        """Return the state of the stored data, as it was at most a second ago."""
+        """Return the state of the stored data, as it was at most five seconds ago."""
         if recent := self._recent():
             return recent
         return await self._run(self.version, self._watch)
@@ -73,7 +73,7 @@ class Reading:
             lane.release_on_behalf_of(borrower)
 
     def version(self) -> Version:
-        """Return the state of the stored data, as it was at most a second ago."""
+        """Return the state of the stored data, as it was at most five seconds ago."""
         with self._lock:
             recent = self._recent()
             if recent:
