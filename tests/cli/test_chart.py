@@ -65,7 +65,7 @@ def test_a_folder_that_does_not_exist_is_refused_and_not_made(here: Run, tmp_pat
 
 
 def test_the_label_of_the_last_week_ends_at_the_edge() -> None:
-    """In the middle of its column, it would be cut."""
+    """In the middle of its column, it would be cut off."""
     last = date(2025, 11, 14)
     for weeks in (7, 13, 26, 104):
         dates = [last - timedelta(weeks=back) for back in range(weeks)][::-1]

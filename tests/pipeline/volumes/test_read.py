@@ -59,7 +59,7 @@ def test_american_dates_and_columns_in_another_order_are_read() -> None:
         (market_file(ROWS).replace("NYSE (N)", "NYSE"), "Line 2: the participant 'NYSE' has no code"),
         (market_file(ROWS).replace("2025-11-10", "2025-02-30"), "Line 2: Day '2025-02-30' is not a date"),
         (market_file(ROWS).replace("3.5", "many", 1), "Line 2: Tape C Shares 'many' is not a number"),
-        (market_file(ROWS).replace("3.5", "-3", 1), "Line 2: Tape C Shares '-3' is not a number"),
+        (market_file(ROWS).replace("3.5", "-3", 1), "Line 2: Tape C Shares '-3' is negative"),
         (market_file([*ROWS, ROWS[0]]), "It has two rows of 2025-11-10, N, A"),
     ],
 )
