@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -30,9 +30,9 @@ class World(NamedTuple):
 def loaded(servers: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., World]:
     """Load a history in a place of its own."""
 
-    def take(made: History, seed: int = 0) -> World:
+    def take(made: History, seed: int = 0, names: Collection[str] | None = None) -> World:
         with place(servers, tmp_path_factory.mktemp("home")):
-            return World(made, load(made, seed), tables(NOON))
+            return World(made, load(made, seed, names), tables(NOON, names))
 
     return take
 

@@ -24,8 +24,8 @@ from tests.support.pipeline import accept, api_text, drive, observe
 SUMMARY = {"ATS": "ATS_W_SMBL_FIRM", "NON_ATS": "OTC_W_SMBL_FIRM"}
 
 
-def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
-    """Capture the partitions in random order, in several goes; all rows of each metric."""
+def load(history: History, seed: int = 0, names: Iterable[str] | None = None) -> dict[str, list[Row]]:
+    """Capture the partitions in random order, in several goes; all rows of each metric, or of some."""
     random = Random(seed)
     places = sorted(history.loaded)
     random.shuffle(places)
@@ -33,7 +33,7 @@ def load(history: History, seed: int = 0) -> dict[str, list[Row]]:
     for go in range(goes):
         drive(*[_observe(history.records, history.loaded, Partition(*place)) for place in places[go::goes]])
         _accept_empty()
-    return tables()
+    return tables(None, names)
 
 
 def tables(at: datetime | None = None, names: Iterable[str] | None = None) -> dict[str, list[Row]]:
