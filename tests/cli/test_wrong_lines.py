@@ -42,6 +42,7 @@ NEEDED = {
     "import-market": {"": REAL},
     "import-splits": {"": REAL},
     "import-volume": {"": REAL, "--source": "a vendor"},
+    "plan": {"--from": "2024-01-05"},
     "reprocess": {"": KEY},
     "run": {"--week": "2024-01-05"},
     "show": {"": "AAPL"},
