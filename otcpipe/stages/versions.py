@@ -3,5 +3,5 @@
 Keys and the ledger carry it, so that output of older code is recognized and made again.
 """
 
-FETCH = CACHE = PERSIST = COMPUTE = PUBLISH = 1
-PARSE = NORMALIZE = 2
+FETCH = CACHE = PERSIST = PUBLISH = 1
+PARSE = NORMALIZE = COMPUTE = 2

@@ -58,16 +58,27 @@ pair as materialized ( -- a partition in the window of a week
     inner join loaded as l on l.week_ending between target.week_ending - 35 and target.week_ending
     left join loaded as now on now.week_ending = target.week_ending and now.tier = l.tier
 ),
+inferred as ( -- one that a jump over two weeks shows better a week later counts until then
+    select
+        week_ending, symbol, ratio, mixed_ratio,
+        max(week_ending) filter (where mixed_ratio is not null) over (
+            partition by symbol order by week_ending range between '7 days' following and '7 days' following
+        ) as replaced_in
+    from (
+        select week_ending, symbol, ratio, mixed_ratio
+        from otc.symbol_split
+        where at is null and source = 'inferred' and week_ending between first_week - 35 and last_week
+        union all
+        select week_ending, symbol, ratio, mixed_ratio
+        from otc.symbol_split_as_of(at, first_week - 35, last_week)
+        where at is not null and source = 'inferred'
+    ) as found
+),
 split as ( -- the first week that it concerns, and the first with the new shares only
-    select week_ending, week_ending as new_week, symbol, ratio, mixed_ratio
-    from otc.symbol_split
-    where at is null and source = 'inferred' and week_ending between first_week - 35 and last_week
-    union all
-    select week_ending, week_ending, symbol, ratio, mixed_ratio
-    from otc.symbol_split_as_of(at, first_week - 35, last_week)
-    where at is not null and source = 'inferred'
+    select week_ending, week_ending as new_week, symbol, ratio, mixed_ratio, replaced_in from inferred
     union all -- given ones, also of weeks without records
-    select week_ending, case when mixed_ratio is null then week_ending else week_ending + 7 end, symbol, ratio, mixed_ratio
+    select
+        week_ending, case when mixed_ratio is null then week_ending else week_ending + 7 end, symbol, ratio, mixed_ratio, null
     from otc.stock_split_as_of(at)
     where ratio <> 1 and week_ending between first_week - 35 and last_week
 ),
@@ -81,6 +92,7 @@ factor as not materialized ( -- what the shares of an earlier week are multiplie
         )) as factor
     from (select distinct week_ending from loaded where week_ending >= first_week) as target
     inner join split as s on s.new_week > target.week_ending - 35 and s.week_ending <= target.week_ending
+        and (s.replaced_in is null or s.replaced_in > target.week_ending)
     inner join generate_series(1, 5) as back (weeks) on target.week_ending - 7 * back.weeks < s.new_week
     group by target.week_ending, s.symbol, back.weeks
 ),

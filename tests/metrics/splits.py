@@ -65,11 +65,15 @@ class Split:
     new_week: date
     ratio: Fraction
     mixed: Fraction | None
+    replaced_in: date = date.max  # by one that shows better what it was
+
+    def concerns(self, later: date) -> bool:
+        return self.week <= later < self.replaced_in
 
     def factor(self, earlier: date, later: date) -> Fraction:
         """What the shares of an earlier week are multiplied by, to compare them with those of a later one."""
         mixed_week = self.new_week - WEEK
-        if earlier >= min(self.new_week, later) or later < self.week:
+        if earlier >= min(self.new_week, later) or not self.concerns(later):
             return Fraction(1)
         if self.mixed is None:
             return self.ratio
@@ -110,11 +114,13 @@ def _inferred(records: list[Record], loaded: Loaded) -> Iterator[Row]:
 def factors(records: list[Record], loaded: Loaded, given: Sequence[Given] = ()) -> Mapping[str, Factors]:
     """The splits by symbol."""
     found: dict[str, list[Split]] = {}
-    for row in split_rows(records, loaded, given):
-        if row["source"] == "inferred":
-            mixed = None if row["mixed_ratio"] is None else Fraction(row["mixed_ratio"])
-            week = row["week_ending"]
-            found.setdefault(row["symbol"], []).append(Split(week, week, Fraction(row["ratio"]), mixed))
+    inferred = [row for row in split_rows(records, loaded, given) if row["source"] == "inferred"]
+    better = {(row["symbol"], row["week_ending"]) for row in inferred if row["mixed_ratio"] is not None}
+    for row in inferred:
+        mixed = None if row["mixed_ratio"] is None else Fraction(row["mixed_ratio"])
+        week, symbol = row["week_ending"], row["symbol"]
+        replaced_in = week + WEEK if (symbol, week + WEEK) in better else date.max
+        found.setdefault(symbol, []).append(Split(week, week, Fraction(row["ratio"]), mixed, replaced_in))
     for one in (one for one in given if one.ratio != 1):
         mixed = None if one.mixed_ratio is None else Fraction(one.mixed_ratio)
         new_week = one.week if mixed is None else one.week + WEEK
@@ -131,7 +137,7 @@ def factor(splits: Factors, earlier: date, week: date) -> Fraction:
 def shown(splits: Factors, week: date, weeks: int) -> Decimal | None:
     """The factor of the first of some weeks before a week; None where no split is among them."""
     first = week - weeks * WEEK
-    if not any(first < split.new_week and split.week <= week for split in splits):
+    if not any(first < split.new_week and split.concerns(week) for split in splits):
         return None
     return rounded(factor(splits, first, week), 12)
 

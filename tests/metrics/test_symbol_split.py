@@ -51,6 +51,7 @@ EXAMPLES = told(
     [
         *(record for name, ratio in RATIOS.items() for record in priced(name, split(ratio))),
         *priced("THURSDAY", split(Fraction(4), days_before=3)),
+        *priced("WEDNESDAY", split(Fraction(4), days_before=2)),
         *priced("SURGE", {number: (4000 if number >= AT else 1000, 120) for number in range(16)}),
         *priced(
             "CRASH", {number: (9000 if number == AT else 1000, 60 if number >= AT else 120) for number in range(16)}
@@ -124,6 +125,18 @@ def test_a_split_within_a_week_is_found_a_week_later_and_that_week_is_compared_b
     assert abs(row["mixed_ratio"] - Decimal(20) / 11) < Decimal("0.01")
     later = only(found.tables["symbol_rolling_avg"], symbol="THURSDAY", scope="ALL", week_ending=WEEKS[AT + 1])
     assert later["trend"] == "stable"
+
+
+def test_a_split_whose_mixture_looks_like_another_counts_once(found: World) -> None:
+    """Two days of old shares and three of new ones have a price of 0.36 of the old one, like a split of 3:1."""
+    rows = matching(found.tables["symbol_split"], symbol="WEDNESDAY")
+    assert [(row["week_ending"], row["ratio"]) for row in rows] == [(WEEKS[AT], 3), (WEEKS[AT + 1], 4)]
+    averages = matching(found.tables["symbol_rolling_avg"], symbol="WEDNESDAY", scope="ALL")
+    for row in (one for one in averages if WEEKS[AT] <= one["week_ending"] < WEEKS[15]):
+        assert (row["week_ending"], row["trend"]) == (row["week_ending"], "stable")
+    for row in matching(found.tables["symbol_unusual"], symbol="WEDNESDAY", scope="ALL"):
+        factor = {WEEKS[AT]: Decimal(3)}.get(row["week_ending"], Decimal(4))
+        assert row["split_factor"] == (rounded(Fraction(factor), 12) if row["week_ending"] >= WEEKS[AT] else None)
 
 
 def test_a_surge_of_shares_at_an_unchanged_price_is_unusual_and_a_trend(found: World) -> None:
