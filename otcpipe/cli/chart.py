@@ -20,7 +20,7 @@ def chart(symbol: str, week: str | None, count: int, scope: str | None, as_of: s
     file = file or Path(f"{symbol.replace('/', '_')}.svg")
     if file.suffix.lower() not in FORMS:
         raise Invalid(f"{file} ends neither in .svg nor in .png: name such a file with -o.")
-    files.check(file)
+    files.check_named(file)
     moment = weeks.parse_as_of(as_of, resources.settings().now()) if as_of else None
     chosen = arguments.scope(scope) if scope else None
     found = find(resources.database(), symbol, arguments.week(week), count, chosen, moment)

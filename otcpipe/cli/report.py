@@ -22,7 +22,7 @@ def report(week: str | None, file: Path | None, server: str | None) -> None:
     if server:
         server = _address(server)
     if file:
-        files.check(file)
+        files.check_named(file)
     asked = weeks.parse_week(week, now) if week else None
     chosen = _report.week_of(resources.database(), asked)
     if chosen:

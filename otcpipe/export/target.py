@@ -74,11 +74,10 @@ class Folder:
 
     def replace(self, path: str, content: bytes) -> None:
         file = self.root / path
-        with writing(file.parent):
-            file.parent.mkdir(parents=True, exist_ok=True)
         check(file)
         part = file.with_name(f".{file.name}{PART}")
         with writing(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as written:
                 written.write(content)
                 flush(written.fileno())

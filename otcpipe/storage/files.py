@@ -25,13 +25,8 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check(path: Path) -> None:
-    """Raise Invalid unless the path is free or a regular file: not a device, FIFO, directory or symbolic link.
-
-    Its folder must exist: a misspelled one is not made.
-    """
+    """Raise Invalid unless the path is free or a regular file: not a device, FIFO, directory or symbolic link."""
     with writing(path):
-        if not path.parent.is_dir():
-            raise Invalid(f"There is no folder {path.parent}: create it, or choose another path with -o.")
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
@@ -40,12 +35,20 @@ def check(path: Path) -> None:
         raise Invalid(f"{path} is not a regular file and is not replaced: choose another path with -o.")
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file atomically; on an error its previous content stays.
-
-    Raises as `check` and `writing` do.
-    """
+def check_named(path: Path) -> None:
+    """Do as `check`, and raise Invalid if the folder of a file that a user named does not exist: it may be misspelled."""
+    with writing(path):
+        if not path.parent.is_dir():
+            raise Invalid(f"There is no folder {path.parent}: create it, or choose another path with -o.")
     check(path)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that a user named atomically; on an error its previous content stays.
+
+    Raises as `check_named` and `writing` do.
+    """
+    check_named(path)
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     with writing(path):
         file = part.open("xb")
