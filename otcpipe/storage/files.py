@@ -36,7 +36,7 @@ def check(path: Path) -> None:
 
 
 def check_named(path: Path) -> None:
-    """Do as `check`, and raise Invalid if the folder of a file that a user named does not exist: it may be misspelled."""
+    """Do as `check`, and raise Invalid if the folder of a file that a user named does not exist."""
     with writing(path):
         if not path.parent.is_dir():
             raise Invalid(f"There is no folder {path.parent}: create it, or choose another path with -o.")
