@@ -381,7 +381,8 @@ def test_under_nohup_the_stack_outlives_its_terminal_and_keeps_its_ports(
 def test_a_worker_that_dies_is_started_again(stack: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> None:
     up = stack("home", "--workers", "1")
     children = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
-    (worker,) = [pid for pid in children if "dramatiq" in Path(f"/proc/{pid}/cmdline").read_text()]
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+    (worker,) = [pid for pid, line in commands.items() if "dramatiq" in line and "persist" in line]
     os.kill(int(worker), signal.SIGKILL)
     assert up.stdout
     said = next(line for line in up.stdout if "] Pages: " not in line)

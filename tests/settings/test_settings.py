@@ -210,6 +210,7 @@ def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: st
         "WEB_TOKEN": "0123456789abcdef",
         "WEB_ORIGINS": "https://one.example, http://127.0.0.1:8000",
         "HOME": str(tmp_path),
+        "PUBLISH": str(tmp_path / "lake"),
     }
     (tmp_path / "bundle").write_text("-----BEGIN CERTIFICATE-----")
     text = right.get(name, f"{syntax.SCHEMES[name][0]}://u:{SECRET}@host" if name in syntax.SCHEMES else "4711")

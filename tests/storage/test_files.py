@@ -47,7 +47,7 @@ def test_a_device_is_not_replaced(device: str) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("file/page.html", "Not a directory"),
+        ("file/page.html", "no folder"),
         ("x" * 300, "File name too long"),
         (".", "not a regular file"),
         ("..", "not a regular file"),
@@ -61,9 +61,10 @@ def test_a_path_that_cannot_be_written_is_one_sentence(path: str, reason: str, t
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
-    files.write(tmp_path / "new" / "deep" / "page.html", b"x")
-    assert (tmp_path / "new" / "deep" / "page.html").read_bytes() == b"x"
+def test_a_folder_that_is_missing_may_be_misspelled_and_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="There is no folder .*/new/deep: create it"):
+        files.write(tmp_path / "new" / "deep" / "page.html", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_replaced_as_a_whole_and_has_ordinary_rights(tmp_path: Path) -> None:

@@ -55,4 +55,4 @@ def test_a_reader_finds_a_symbol_by_typing_and_opens_what_was_known_and_its_proo
 
 
 def test_the_keyboard_leads_to_the_figures_then_through_the_pages(light: dict[str, Any]) -> None:
-    assert light["walked"] == ["To the figures", "otcpipe", "Week", "Venues"]
+    assert light["walked"] == ["To the figures", "otcpipe", "Week", "Ranking"]
