@@ -75,7 +75,7 @@ def test_the_sdist_builds_the_same_wheel(archives: tuple[dict[str, Path], dict[s
 
 
 def test_the_newest_changes_are_those_of_this_version() -> None:
-    headings = re.findall(r"^## (.+)$", (ROOT / "otcpipe/CHANGELOG.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (.+)$", (ROOT / "otcpipe/cli/CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == VERSION
     assert headings == sorted(headings, key=lambda version: [*map(int, version.split("."))], reverse=True)
 
