@@ -27,16 +27,8 @@ create table if not exists otc.symbol_split (
 create or replace function otc.symbol_split_as_of(
     at timestamptz, first_week date default '-infinity', last_week date default 'infinity'
 ) returns setof otc.symbol_split language sql stable parallel safe as $$
-with source as not materialized ( -- read once, however the rest is planned; of one symbol only its own
+with source as not materialized ( -- what was known: read once, however the rest is planned; of one symbol only its own
     select week_ending, symbol, scope, average_price, null::numeric as volume_per_day
-    from otc.average_print_price
-    where at is null and week_ending between first_week - 21 and last_week
-    union all
-    select week_ending, symbol, scope, null, volume_per_day
-    from otc.symbol_summary
-    where at is null and week_ending between first_week - 21 and last_week
-    union all
-    select week_ending, symbol, scope, average_price, null
     from otc.average_print_price_as_of(at, first_week - 21, last_week)
     where at is not null
     union all
@@ -60,6 +52,21 @@ compared as ( -- with one, two and three weeks before, of which each frame has o
         one as (partition by symbol, scope order by week_ending range between '7 days' preceding and '7 days' preceding),
         two as (partition by symbol, scope order by week_ending range between '14 days' preceding and '14 days' preceding),
         three as (partition by symbol, scope order by week_ending range between '21 days' preceding and '21 days' preceding)
+    union all -- as stored; the volumes are read where they matter
+    select
+        now.week_ending, now.symbol, now.scope, now.average_price, null, before.average_price, null,
+        two_before.average_price, null, three_before.average_price
+    from otc.average_print_price as now
+    inner join otc.average_print_price as before
+        on before.week_ending = now.week_ending - 7 and before.symbol = now.symbol and before.scope = now.scope
+        and before.week_ending between first_week - 21 and last_week
+    inner join otc.average_print_price as two_before
+        on two_before.week_ending = now.week_ending - 14 and two_before.symbol = now.symbol and two_before.scope = now.scope
+        and two_before.week_ending between first_week - 21 and last_week
+    left join otc.average_print_price as three_before
+        on three_before.week_ending = now.week_ending - 21 and three_before.symbol = now.symbol and three_before.scope = now.scope
+        and three_before.week_ending between first_week - 21 and last_week
+    where at is null and now.week_ending between first_week and last_week
 ),
 jump as (
     select
@@ -108,6 +115,22 @@ matched as (
     ) as usual
     where greatest(j.price_before, j.price_after) >= 1 -- below a dollar, prices jump by themselves
 ),
+traded as (
+    select
+        m.*,
+        m.price_after * coalesce(m.volume_after, stored.volume_after) as dollars_after,
+        m.price_before * coalesce(m.volume_before, stored.volume_before) as dollars_before
+    from matched as m
+    cross join lateral (
+        select
+            sum(s.volume_per_day) filter (where s.week_ending = m.week_ending) as volume_after,
+            sum(s.volume_per_day) filter (where s.week_ending < m.week_ending) as volume_before
+        from otc.symbol_summary as s
+        where
+            at is null and s.week_ending in (m.week_ending, m.week_ending - m.days)
+            and s.tier in ('T1', 'T2', 'OTCE') and s.symbol = m.symbol and s.scope = m.scope
+    ) as stored
+),
 given as (
     select week_ending, symbol, ratio, mixed_ratio, ex_date
     from otc.stock_split_as_of(at)
@@ -124,10 +147,9 @@ given as (
         'inferred' as source,
         null::date as ex_date,
         now() as computed_at
-    from matched as t
+    from traded as t
     where
-        price_after * volume_after <= 2 * price_before * volume_before
-        and price_before * volume_before <= 2 * price_after * volume_after
+        dollars_after <= 2 * dollars_before and dollars_before <= 2 * dollars_after
         and not exists (
             select from given as g where g.symbol = t.symbol and t.week_ending between g.week_ending and g.week_ending + 7
         )
