@@ -16,7 +16,6 @@ from otcpipe.storage.keys import Key
 from otcpipe.storage.postgres import Row
 from otcpipe.storage.s3 import ObjectStore
 from otcpipe.text.tables import Normalized, decode_dictionaries
-from otcpipe.weeks import published_on
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,8 @@ def recompute(store: ObjectStore, raw: Key) -> Evidence:
         key: rows.kept,
     }
     findings = [finding for key, table in derived.items() for finding in _compare(store, key, table)]
-    columns = {"normalized_key": str(key), "added_columns": parse.added_columns(text)} | reconciliation.account(rows)
+    columns = {"normalized_key": str(key), "added_columns": parse.added_columns(text)}
+    columns |= {"published_on": normalize.published_on(rows, raw.partition)} | reconciliation.account(rows)
     return Evidence(rows, columns, tuple(findings))
 
 
@@ -100,7 +100,6 @@ def check_observation(store: ObjectStore, fetched: Key, capture: Row) -> Iterato
         **asdict(fetched.partition),
         "request_ids": list(manifest.request_ids),
         "raw_key": str(fetched.sibling("raw", manifest.digest)),
-        "published_on": published_on(fetched.partition.week_ending, fetched.partition.tier),
     }
     yield from compare(capture, expected, "its manifest")
     yield from _fetched_bytes(store, fetched.sibling("fetched", manifest.digest, "psv.gz"))

@@ -1,5 +1,7 @@
 """Normalize: rows of text to typed records, totals and rejects; every row becomes exactly one of the three."""
 
+from datetime import date
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +14,7 @@ from otcpipe.text.limits import CRD_DIGITS, MAX_CHARACTERS, NOTIONAL_DIGITS, SHA
 from otcpipe.text.rows import Rows, differs, distinct_texts
 from otcpipe.text.tables import RECORD, Normalized, decode_dictionaries
 from otcpipe.text.values import Day, Number, without_midnight
+from otcpipe.weeks import published_on as planned_on
 
 SHARES, NOTIONAL = Number(SHARE_DIGITS, pa.decimal128(20, 6)), Number(NOTIONAL_DIGITS, pa.decimal128(24, 6))
 TRADES, CRD = Number(TRADE_DIGITS, pa.int64()), Number(CRD_DIGITS, pa.int32())
@@ -29,6 +32,20 @@ def rows(table: pa.Table, partition: Partition) -> Normalized:
     # decoded, since a filtered dictionary would keep values that only rejects have
     kept = typed if pc.all(good).as_py() else decode_dictionaries(typed.filter(good))
     return Normalized(kept, lines.rejects(pc.invert(good)))
+
+
+def published_on(rows: Normalized, partition: Partition) -> date:
+    """Return the first publication of a partition: the date of most of a capture's records, the earliest of several.
+
+    Without records that name a day after their week, as in files of the website, it is the day of FINRA's calendar.
+    """
+    days = rows.records["published_on"]
+    counts = pc.value_counts(days.filter(pc.greater(days, pa.scalar(partition.week_ending))).combine_chunks())
+    if not len(counts):
+        return planned_on(partition.week_ending, partition.tier)
+    values, times = counts.flatten()
+    found: date = pc.min(values.filter(pc.equal(times, pc.max(times)))).as_py()
+    return found
 
 
 def is_website_file(table: pa.Table) -> bool:

@@ -77,6 +77,22 @@ cross join lateral (values (v.known_from, v.opened_by), (c.observed_at, c.import
 where import_moments.dataset = 'stock_split' and v.week_ending between first_week and last_week and m.at is not null
 $$;
 
+-- Let the planner assume that each week of a metric has some hundredth of its rows. From statistics it would take a week
+-- that is newer than they are for empty, and compare each of its rows with each key of a history.
+create or replace function otc_internal.forget_common_weeks(metric text) returns void language plpgsql as $$
+begin
+    if exists (
+        select from pg_attribute as a
+        where a.attrelid = format('otc.%I', metric)::regclass and a.attname = 'week_ending' and a.attstattarget is distinct from 0
+    ) then
+        execute format('alter table otc.%I alter column week_ending set statistics 0', metric);
+        if to_regproc('pg_clear_attribute_stats') is not null then -- of PostgreSQL 18
+            perform pg_clear_attribute_stats('otc', metric, 'week_ending', false);
+        end if;
+    end if;
+end
+$$;
+
 -- Create a metric's table of former rows and the view of its history; both again if the metric's columns changed. The table
 -- holds all rows of one interval in one array, which compresses to a fifth.
 create or replace function otc_internal.create_history(metric text) returns void language plpgsql as $$
@@ -85,6 +101,7 @@ declare
     shape record;
 begin
     select * into shape from otc_internal.metric_columns(metric);
+    perform otc_internal.forget_common_weeks(metric);
     if to_regtype(row_type) is not null and shape.definition <> otc_internal.row_definition(row_type) then
         execute format(
             'drop view otc.%1$I; drop table otc_internal.%1$I; drop type %2$s', metric || '_history', row_type

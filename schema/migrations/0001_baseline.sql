@@ -11,7 +11,7 @@ create table otc.capture (
     raw_key text not null,
     digest text not null, -- SHA-256 of the uncompressed bytes
     observed_at timestamptz not null, -- the client's clock
-    published_on date not null, -- first publication of the partition, by FINRA's calendar
+    published_on date not null, -- first publication of the partition: by the calendar, until its rows are stored
     record_total bigint, -- number of rows that the server announced
     pages int,
     request_ids text[] not null default '{}',

@@ -290,6 +290,7 @@ insert into volume_record select * from incoming;
 -- Note the counts of a capture, whether or not it counts.
 update otc.capture set
     normalized_key = %(normalized_key)s,
+    published_on = %(published_on)s,
     rows = %(rows)s,
     records = %(records)s,
     totals = %(totals)s,

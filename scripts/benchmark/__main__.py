@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark import backfill, by_hand, fetching, histories, latency, stagewise, usual, weeks, whole
+from benchmark import backfill, by_hand, fetching, histories, kept, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
@@ -28,14 +28,25 @@ SEVERAL = 12  # weeks
 def main() -> int:
     asked = _arguments()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell inherit it as ignored
-    with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder, _servers(Path(folder)) as servers:
-        measure = _backfill if asked.backfill else _lines
-        lines = medians([line for _ in range(asked.times) for line in measure(asked, servers, Path(folder))])
+    with tempfile.TemporaryDirectory(prefix="otcpipe-bench-") as folder:
+        lines = _resumed(asked, Path(folder)) if asked.resume else _measured(asked, Path(folder))
     if asked.json:
         json.dump([line.as_row() for line in lines], sys.stdout, indent=2)
         return 0
     show(lines)
     return check(lines) if asked.check else 0
+
+
+def _measured(asked: argparse.Namespace, folder: Path) -> list[Line]:
+    measure = _backfill if asked.backfill else _lines
+    with _servers(folder) as servers:
+        return medians([line for _ in range(asked.times) for line in measure(asked, servers, folder)])
+
+
+def _resumed(asked: argparse.Namespace, folder: Path) -> list[Line]:
+    with kept.history(is_small=asked.small):
+        filled = list(kept.fill(asked.history, is_small=asked.small))
+        return filled + list(kept.lines(asked.history, folder / "exported", is_small=asked.small))
 
 
 def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iterator[Line]:
@@ -210,6 +221,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     parser.add_argument("--history", type=int, default=0, metavar="N", help="number of weeks to fill first")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep these weeks, go on where it ended, and time only what reads them"
+    )
     parser.add_argument(
         "--backfill", type=int, default=0, metavar="N", help="time only this: N weeks from the API, newest first"
     )

@@ -13,7 +13,7 @@ from otcpipe import resources
 from otcpipe.audit.revisions import effects, revisions
 from otcpipe.metrics import catalog, completion, definitions
 from otcpipe.records import Partition
-from otcpipe.weeks import due_at, published_on
+from otcpipe.weeks import NEW_YORK, PUBLICATION_TIME, due_at, published_on
 from tests.support.pipeline import api_text, drive, observe
 from tests.support.plans import is_of_records, nodes
 
@@ -33,15 +33,24 @@ class Capture:
     rows: Rows
 
 
+def published(partition: Partition) -> date:
+    """The day on which FINRA published: as planned in the first week, a week late in the next, then a day early."""
+    shift = (0, 7, -1)[(partition.week_ending - WEEK).days // 7 % 3]
+    return published_on(partition.week_ending, partition.tier) + timedelta(days=shift)
+
+
+def due(partition: Partition) -> datetime:
+    return datetime.combine(published(partition), PUBLICATION_TIME, NEW_YORK)
+
+
 def text(partition: Partition, rows: Rows) -> bytes:
-    published = published_on(partition.week_ending, partition.tier)
     return api_text(
         [
             {
                 "issueSymbolIdentifier": symbol,
                 "MPID": mpid,
                 "totalWeeklyShareQuantity": shares,
-                "initialPublishedDate": published,
+                "initialPublishedDate": published(partition),
                 "lastUpdateDate": updated,
             }
             for (symbol, mpid), (shares, updated) in rows.items()
@@ -57,28 +66,27 @@ def model(
     known = [capture for capture in captures if capture.at <= at]
     if known:
         return {key: shares for key, (shares, _) in max(known, key=lambda one: one.at).rows.items()}
-    first, due = min(captures, key=lambda one: one.at), due_at(partition.week_ending, partition.tier)
-    published = published_on(partition.week_ending, partition.tier)
+    first = min(captures, key=lambda one: one.at)
     return {
         key: shares
         for key, (shares, updated) in first.rows.items()
-        if at >= due and (updated == published or not strict)
+        if at >= due(partition) and (updated == published(partition) or not strict)
     }
 
 
 def random_captures(rng: random.Random, partition: Partition) -> list[Capture]:
-    published = published_on(partition.week_ending, partition.tier)
-    start = due_at(partition.week_ending, partition.tier) + timedelta(hours=rng.choice([2, 30, 900]))
+    day = published(partition)
+    start = due(partition) + timedelta(hours=rng.choice([2, 30, 900]))
     keys = [(symbol, mpid) for symbol in "ABC" for mpid in ("AAAA", "BBBB")]
-    states: list[Rows] = [{key: (rng.randint(1, 3), published) for key in keys if rng.random() < 0.8}]
-    states[0][("A", "AAAA")] = (1, published + timedelta(days=rng.choice([0, 1])))
+    states: list[Rows] = [{key: (rng.randint(1, 3), day) for key in keys if rng.random() < 0.8}]
+    states[0][("A", "AAAA")] = (1, day + timedelta(days=rng.choice([0, 1])))
     for number in range(rng.randint(1, 5)):
         if rng.random() < 0.3:
             states.append(rng.choice(states))  # the same again, or a reversion
             continue
         changed = dict(states[-1])
         for key in rng.sample(keys, 2):
-            changed[key] = (rng.randint(1, 3), published + timedelta(days=number + 1))
+            changed[key] = (rng.randint(1, 3), day + timedelta(days=number + 1))
         gone = rng.choice(keys)
         if len(changed) > 1 and rng.random() < 0.5:
             changed.pop(gone, None)
@@ -109,12 +117,20 @@ def test_at_every_moment_the_answer_is_the_models(seed: int, sql: Sql) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda one: drive(observe(text(one[0], one[1].rows), one[0], one[1].at, "all")), arrivals))
     for partition, held in captures.items():
-        due = due_at(partition.week_ending, partition.tier)
-        moments = [due - timedelta(seconds=1), due, *(c.at + timedelta(seconds=s) for c in held for s in (-1, 0, 1))]
+        begin, planned = due(partition), due_at(partition.week_ending, partition.tier)
+        moments = [
+            begin - timedelta(seconds=1),
+            begin,
+            planned,
+            *(c.at + timedelta(seconds=s) for c in held for s in (-1, 0, 1)),
+        ]
         for at in moments:
             for strict in (False, True):
                 expected = model(held, partition, at, strict=strict)
                 assert as_of(sql, partition, at, strict=strict) == expected, (partition, at, strict)
+            loaded = sql("select week_ending, tier from otc.loaded_as_of(%s)", at)
+            is_loaded = at >= begin or at >= min(one.at for one in held)
+            assert ((partition.week_ending, partition.tier) in loaded) is is_loaded, (partition, at)
     current = sql("select week_ending, tier, symbol, mpid, share_volume::int from otc.venue_volume")
     assert {(Partition(w, t), s, m): v for w, t, s, m, v in current} == {
         (partition, *key): shares

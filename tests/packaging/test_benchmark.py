@@ -76,3 +76,12 @@ def test_it_times_a_backfill_beside_finras_limit() -> None:
     backfill = next(line for line in found if line["name"] == "backfill, newest first")
     assert backfill["rows"] > 0
     assert backfill["floor_seconds"] == pytest.approx(2 * 3 * 3 / 18, abs=0.01)  # a page, itself again, the last row
+
+
+def test_it_times_what_reads_a_history_that_is_kept() -> None:
+    command = [str(Path(__file__).parents[2] / "scripts/bench"), "--small", "--history", "2", "--resume", "--json"]
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    asked = {"page of a symbol, all weeks", "otcpipe show SYMBOL", "export, a metric's week"}
+    assert asked <= {line["name"] for line in found if line["seconds"] > 0}
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "week" not in {line["name"].split()[0] for line in json.loads(again.stdout)}, "both weeks are kept"

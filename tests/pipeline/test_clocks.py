@@ -163,6 +163,8 @@ def test_a_publication_a_week_late_is_late_until_it_is_loaded(environment: dict[
     known = "select certainty, available_at from otc.venue_volume_as_of(now())"
     assert sql(known) == [("observed", morning(late, 6))]
     assert sql("select * from otc.venue_volume_as_of(%s)", morning(late - DAY)) == []
+    assert sql("select * from otc.loaded_as_of(%s)", morning(late - DAY)) == [], "and no volume of 0"
+    assert sql("select published_on from otc.capture") == [(late,)]
 
 
 def test_after_a_step_of_the_clock_back_no_job_runs_twice_and_the_next_time_it_runs(
