@@ -65,8 +65,11 @@ def recompute(store: ObjectStore, raw: Key) -> Evidence:
         key: rows.kept,
     }
     findings = [finding for key, table in derived.items() for finding in _compare(store, key, table)]
-    columns = {"normalized_key": str(key), "added_columns": parse.added_columns(text)}
-    columns |= {"published_on": normalize.published_on(rows, raw.partition)} | reconciliation.account(rows)
+    columns = reconciliation.account(rows) | {
+        "normalized_key": str(key),
+        "added_columns": parse.added_columns(text),
+        "published_on": normalize.published_on(rows, raw.partition),
+    }
     return Evidence(rows, columns, tuple(findings))
 
 
