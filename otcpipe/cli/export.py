@@ -36,6 +36,11 @@ def export(
     now = resources.settings().now()
     if table is None:
         raise Invalid(f"Name the table to export: {', '.join(_export.tables())}.")
+    if last and _is_place(last):
+        raise Invalid(
+            "--to takes the date of the last week. Files are written to a folder with -o;"
+            f" `otcpipe publish --to {last}` writes all values of all times to a folder or s3://BUCKET/PREFIX."
+        )
     begin, end = weeks.parse_span(first, last, now)
     request = _export.Request(
         choose(table, _export.tables(), "table"),
@@ -65,6 +70,11 @@ def export(
     if request.at:
         say(f"As known on {new_york(request.at)}.")
     say(catalog.table(request.table).attribution)
+
+
+def _is_place(text: str) -> bool:
+    """Return whether a text that should be a date names a folder or an object store."""
+    return "://" in text or text.startswith(("/", "./", "../", "~")) or text.endswith("/") or Path(text).is_dir()
 
 
 def _names(texts: list[str]) -> list[str]:

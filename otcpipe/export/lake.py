@@ -1,14 +1,13 @@
 """A lake: the histories as Parquet files that DuckDB, polars, Spark and Trino read without PostgreSQL.
 
-Each file holds a week of a table, or a tier of it, under a name that follows from its bytes. The manifest names the
-files that belong together. It is replaced last and at once, so that a reader of it sees the old state or the new.
+Each file holds a week of a table, or a tier of it, under a name that begins with a digest of its bytes. The manifest
+names the files that belong together. It is replaced last and at once, so that a reader of it sees the old state or
+the new, and only where it is still the one that the publication began with.
 """
 
 import io
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -17,35 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from otcpipe.errors import TooSoon
+from otcpipe.export import manifest
+from otcpipe.export.manifest import MANIFEST, Entry, Manifest
 from otcpipe.export.query import Request, Rows
 from otcpipe.export.target import Target
-from otcpipe.records import ATTRIBUTION
 from otcpipe.stages import versions
-from otcpipe.storage.keys import sha256
 from otcpipe.storage.postgres import Database, Transaction
 
-MANIFEST = "manifest.json"
 TIER = "tier"
 BUSY_SECONDS = 2  # until the next attempt
 Progress = Callable[[int, int], object]  # weeks of tables published so far, and all
-
-
 Week = tuple[str, str]  # a table and one of its weeks
 States = dict[Week, str | None]
-
-
-@dataclass(frozen=True, order=True)
-class Entry:
-    """A file of the lake; `state` is what its week follows from, so that an unchanged week is not read again.
-
-    A week without rows has an entry without a path.
-    """
-
-    table: str
-    week_ending: str
-    path: str
-    rows: int
-    state: str
 
 
 def publish(
@@ -59,28 +41,26 @@ def publish(
     """Write the weeks that changed, then the manifest, then remove what neither it nor the one before names.
 
     Weeks before `first`, or not of `weeks`, and tables not named stay as they are, as do weeks whose history is not
-    built. Returns how many files are new. Raises TooSoon while another publication runs, and Invalid for a folder
-    that cannot be written to.
+    built. Returns how many files are new. Raises TooSoon while another publication runs, or if one ran while this one
+    was paused, and Invalid for a folder that cannot be written to.
     """
     names = set(tables)
     with _locked(database) as lock, database.snapshot() as transaction:
-        old, states = _read(target), _states(transaction, names, first, weeks)
-        kept = [one for one in old if one.table not in names or _is_kept(one, states)]
+        old, states = manifest.read(target), _states(transaction, names, first, weeks)
+        kept = [one for one in old.entries if one.table not in names or _is_kept(one, states)]
         due = _due(kept, states)
         new, written = [], 0
         for number, (key, state) in enumerate(due, 1):
             lock.rows("try_publish")  # keeps the connection from being closed as idle
-            for path, content, rows in _files(transaction, *key):
+            for folder, content, rows in _files(transaction, *key):
+                path = old.path(folder, content) if rows else ""
                 written += bool(path) and target.put(path, content)
                 new.append(Entry(*key, path, rows, state))
             if report:
                 report(number, len(due))
-        entries = sorted([*kept, *new])
         lock.rows("try_publish")  # fails if the connection, and with it the lock, was lost
-        if entries != old:
-            target.replace(MANIFEST, _encode(entries))
         folders = [""] if weeks is None else [f"{_folder(*key)}/" for key, _ in due]
-        _clean(target, folders, {one.path for one in (*old, *entries)})
+        _replace(target, old, sorted([*kept, *new]), folders)
     return written
 
 
@@ -88,7 +68,7 @@ def unpublished(database: Database, target: Target, tables: Iterable[str]) -> li
     """Return the weeks of which something built is not in the lake, in order."""
     with database.snapshot() as transaction:
         states = _states(transaction, tables, None, None)
-    kept = [one for one in _read(target) if _is_kept(one, states)]
+    kept = [one for one in manifest.read(target).entries if _is_kept(one, states)]
     return sorted({date.fromisoformat(week) for (_, week), _ in _due(kept, states)})
 
 
@@ -112,11 +92,17 @@ def _due(kept: list[Entry], states: States) -> list[tuple[Week, str]]:
     return [(key, state) for key, state in sorted(states.items()) if state is not None and key not in known]
 
 
-def _clean(target: Target, folders: Iterable[str], named: set[str]) -> None:
-    """Remove the Parquet files of some folders that no manifest names any more."""
-    for path in [path for folder in folders for path in target.paths(folder)]:
-        if path.endswith(".parquet") and path not in named:
-            target.remove(path)
+def _replace(target: Target, old: Manifest, entries: list[Entry], folders: Iterable[str]) -> None:
+    """Write the manifest if it changes, then remove files of some folders that neither it nor the old one names."""
+    named = {one.path for one in (*old.entries, *entries)}
+    unnamed = [path for folder in folders for path in target.paths(folder) if manifest.is_file(path)]
+    removed = [path for path in unnamed if path not in named]
+    if entries == old.entries and not removed:
+        return
+    if not target.swap(MANIFEST, old.replaced(entries), old.content):
+        raise TooSoon("Another publication replaced the manifest meanwhile: publish again.", BUSY_SECONDS)
+    for path in removed:
+        target.remove(path)
 
 
 def _states(
@@ -135,7 +121,7 @@ def _folder(table: str, week: str) -> str:
 
 
 def _files(transaction: Transaction, table: str, week: str) -> Iterator[tuple[str, bytes, int]]:
-    """Yield path, bytes and number of rows of each file of a week."""
+    """Yield folder, bytes and number of rows of each file of a week; a week without rows has none."""
     friday = date.fromisoformat(week)
     request = Request(table, "parquet", Path(), friday, friday, is_history=True)
     batches = list(Rows(transaction, request).of(friday))
@@ -147,23 +133,10 @@ def _files(transaction: Transaction, table: str, week: str) -> Iterator[tuple[st
     for tier in sorted(rows[TIER].unique().to_pylist()) if TIER in rows.column_names else [None]:
         own = rows if tier is None else rows.filter(pc.equal(rows[TIER], tier)).drop_columns([TIER])
         content = _parquet(own, request.about([friday]))
-        place = folder if tier is None else f"{folder}/{TIER}={tier}"
-        yield f"{place}/{sha256(content)[:16]}.parquet", content, own.num_rows
+        yield folder if tier is None else f"{folder}/{TIER}={tier}", content, own.num_rows
 
 
 def _parquet(rows: pa.Table, about: dict[str, str]) -> bytes:
     file = io.BytesIO()
     pq.write_table(rows.replace_schema_metadata(about), file, compression="zstd")
     return file.getvalue()
-
-
-def _read(target: Target) -> list[Entry]:
-    content = target.read(MANIFEST)
-    read = json.loads(content) if content else {"files": []}
-    return sorted(Entry(**one) for one in read["files"] + read.get("empty", []))
-
-
-def _encode(entries: list[Entry]) -> bytes:
-    """Return the manifest; equal entries have equal bytes."""
-    files, empty = ([vars(one) for one in entries if bool(one.path) is is_file] for is_file in (True, False))
-    return json.dumps({"attribution": ATTRIBUTION, "files": files, "empty": empty}, indent=1).encode()

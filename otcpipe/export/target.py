@@ -1,17 +1,22 @@
 """Where a lake or a copy is written to: a folder, or a bucket of an object store."""
 
+import fcntl
+import os
+import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 from typing import Protocol
 
-from otcpipe.errors import Damaged, Invalid
+from otcpipe.errors import Damaged, Invalid, TooSoon
 from otcpipe.settings import Settings
 from otcpipe.storage.files import PART, check, flush, writing
 from otcpipe.storage.s3 import ObjectStore
 
 S3 = "s3://"
+BUSY_SECONDS = 2  # until the next attempt
 
 
 class Target(Protocol):
@@ -25,6 +30,12 @@ class Target(Protocol):
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a file whole, in place of an older one."""
+
+    def swap(self, path: str, content: bytes, old: bytes | None) -> bool:
+        """Write a file whole if it still is `old`, None for no file; return whether it is the new one now.
+
+        No other process can replace it between the check and the write, however long this one is paused.
+        """
 
     def paths(self, folder: str = "") -> Iterator[str]:
         """Yield the paths of all files, or of those in a folder, whose path ends with a slash."""
@@ -73,15 +84,41 @@ class Folder:
         return True
 
     def replace(self, path: str, content: bytes) -> None:
+        """Raises TooSoon if another process writes the same file meanwhile."""
         file = self.root / path
         check(file)
-        part = file.with_name(f".{file.name}{PART}")
+        part = file.with_name(f".{file.name}.{secrets.token_hex(8)}{PART}")
         with writing(file.parent):
             file.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as written:
+            for left in file.parent.glob(f".{escape(file.name)}.*{PART}"):  # by a process that was killed or paused
+                left.unlink(missing_ok=True)
+            with part.open("xb") as written:
                 written.write(content)
                 flush(written.fileno())
-            part.replace(file)
+            try:
+                part.replace(file)
+            except FileNotFoundError:
+                raise TooSoon(f"Another process writes {file}: wait for it.", BUSY_SECONDS) from None
+
+    def swap(self, path: str, content: bytes, old: bytes | None) -> bool:
+        with self._alone() as is_alone:
+            if not is_alone or self.read(path) != old:
+                return False
+            self.replace(path, content)
+        return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Lock the folder itself until the end of the block; yield False while another process holds the lock."""
+        with writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.root, os.O_RDONLY)
+        try:
+            with writing(self.root):
+                is_alone = _lock(folder)
+            yield is_alone
+        finally:
+            os.close(folder)  # which ends the lock
 
     def paths(self, folder: str = "") -> Iterator[str]:
         for file in sorted((self.root / folder).rglob("*")):
@@ -110,6 +147,9 @@ class Bucket:
     def replace(self, path: str, content: bytes) -> None:
         self.store.replace(self._key(path), content)
 
+    def swap(self, path: str, content: bytes, old: bytes | None) -> bool:
+        return self.store.swap(self._key(path), content, old)
+
     def paths(self, folder: str = "") -> Iterator[str]:
         for key in self.store.keys(f"{self.prefix}/{folder}"):
             yield key.removeprefix(f"{self.prefix}/")
@@ -119,3 +159,12 @@ class Bucket:
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}"
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open folder; return False while another process holds its lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -58,6 +58,10 @@ class ObjectStore:
 
     def get(self, key: str) -> bytes:
         """Return the bytes; raises Damaged if the object is missing or its bytes changed."""
+        return self._tagged(key)[0]
+
+    def _tagged(self, key: str) -> tuple[bytes, str]:
+        """Return the bytes, and by which tag the server knows this state of the object."""
         with _translate_errors(self.address):
             try:
                 response = self._client.get_object(bucket_name=self.bucket, object_name=key)
@@ -69,19 +73,42 @@ class ObjectStore:
                 content: bytes = response.read()
         if sha256(content) != response.headers.get(DIGEST):
             raise Damaged(key, "does not match its SHA-256: the stored bytes changed")
-        return content
+        return content, response.headers["ETag"]
 
     def put_once(self, key: str, content: bytes) -> bool:
-        """Store the bytes unless the key exists; return whether they were stored.
+        """Store the bytes unless the key exists; return whether they were stored."""
+        return self._put_if(key, content, "If-None-Match", "*")
+
+    def swap(self, key: str, content: bytes, old: bytes | None) -> bool:
+        """Store the bytes if the object still holds `old`, None for no object; return whether it holds them now.
+
+        The server checks it while it stores, so that a process that was paused meanwhile replaces nothing newer.
+        """
+        if old is None:
+            return self.put_once(key, content) or self._holds(key, content)
+        try:
+            current, tag = self._tagged(key)
+        except Damaged:
+            return False
+        return (current == old and self._put_if(key, content, "If-Match", tag)) or self._holds(key, content)
+
+    def _holds(self, key: str, content: bytes) -> bool:
+        """Return whether the object has these bytes: they may be stored although the answer to it was lost."""
+        with suppress(Damaged):
+            return self.get(key) == content
+        return False
+
+    def _put_if(self, key: str, content: bytes, condition: str, value: str) -> bool:
+        """Store the bytes under a condition that the server checks; return whether it held.
 
         The client's public `put_object` ignores the condition and overwrites, hence the private method.
         """
-        headers: dict[str, str | list[str] | tuple[str]] = {"If-None-Match": "*", DIGEST: sha256(content)}
+        headers: dict[str, str | list[str] | tuple[str]] = {condition: value, DIGEST: sha256(content)}
         with _translate_errors(self.address):
             try:
                 self._client._put_object(self.bucket, key, content, headers=headers)  # noqa: SLF001
             except S3Error as error:
-                if error.code == "PreconditionFailed":
+                if error.code in ("PreconditionFailed", "ConditionalRequestConflict"):
                     return False
                 raise
         return True

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from otcpipe import resources
 from otcpipe.broker import actors
-from otcpipe.export import lake, target
+from otcpipe.export import manifest, target
 from otcpipe.metrics import catalog
 from otcpipe.schedule import JobContext, jobs
 from tests.export.test_export import same, stored
@@ -49,7 +49,7 @@ def _root() -> target.Target:
 
 
 def _entries(root: target.Target) -> list[Entry]:
-    content = root.read(lake.MANIFEST)
+    content = root.read(manifest.MANIFEST)
     entries: list[Entry] = json.loads(content)["files"] if content else []
     return entries
 

@@ -1,6 +1,7 @@
 """What the options of an export choose: symbols, columns, floats, one file; and the week in every CSV file."""
 
 import csv
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,11 @@ def test_an_unknown_symbol_is_named_and_stops_an_export_of_nothing_else(
     with pytest.raises(Invalid, match="Name the table to export: venue_volume, "):
         cli.export(None, None, None, "csv", None, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/lake", "/srv/lake", "./lake", "lake/", "."])
+def test_a_place_instead_of_the_last_week_is_answered_with_the_options_for_places(
+    place: str, environment: dict[str, str]
+) -> None:
+    with pytest.raises(Invalid, match=rf"with -o; `otcpipe publish --to {re.escape(place)}`"):
+        cli.export("symbol_summary", None, place, "parquet", None, Path("export"))

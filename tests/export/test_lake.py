@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.errors import Invalid, TooSoon
-from otcpipe.export import lake, target
+from otcpipe.export import lake, manifest, target
 from otcpipe.export.target import Folder
 from otcpipe.metrics import catalog, history
 from otcpipe.records import Partition
@@ -73,10 +74,19 @@ def files(root: Path) -> dict[str, bytes]:
 
 def seen(root: Path) -> dict[str, bytes]:
     """What a reader of the manifest sees; a file that is missing is an error."""
-    manifest = root / lake.MANIFEST
-    if not manifest.exists():
+    file = root / manifest.MANIFEST
+    if not file.exists():
         return {}
-    return {one["path"]: (root / one["path"]).read_bytes() for one in json.loads(manifest.read_bytes())["files"]}
+    return {one["path"]: (root / one["path"]).read_bytes() for one in json.loads(file.read_bytes())["files"]}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """What a reader sees, by paths without the number of the publication that wrote the file."""
+    return without_numbers(seen(root))
+
+
+def without_numbers(found: dict[str, bytes]) -> dict[str, bytes]:
+    return {re.sub(r"-\d+(?=\.parquet$)", "", path): content for path, content in found.items()}
 
 
 def in_polars(root: Path, table: str) -> list[dict[str, Any]]:
@@ -124,8 +134,8 @@ def test_the_same_data_gives_the_same_bytes_and_only_what_changed_is_written(
     assert 0 < publish(Folder(tmp_path / "one")) < len(files(tmp_path / "two"))
     assert publish(Folder(tmp_path / "one")) == 0
     publish(Folder(tmp_path / "three"))
-    assert seen(tmp_path / "one") == seen(tmp_path / "three")
-    assert {*files(tmp_path / "one")} == {*seen(tmp_path / "one"), lake.MANIFEST}
+    assert contents(tmp_path / "one") == contents(tmp_path / "three")
+    assert {*files(tmp_path / "one")} == {*seen(tmp_path / "one"), manifest.MANIFEST}
 
 
 def restate(moments: list[datetime]) -> None:
@@ -136,10 +146,10 @@ def restate(moments: list[datetime]) -> None:
 
 def test_killed_at_any_point_a_reader_sees_the_old_or_the_new(moments: list[datetime], tmp_path: Path) -> None:
     publish(Folder(tmp_path / "lake"))
-    old = seen(tmp_path / "lake")
+    old = contents(tmp_path / "lake")
     restate(moments)
     publish(Folder(tmp_path / "expected"))
-    new = seen(tmp_path / "expected")
+    new = contents(tmp_path / "expected")
     assert old != new
     for steps in _until_done():
         dying = Dying(tmp_path / "lake")
@@ -147,10 +157,10 @@ def test_killed_at_any_point_a_reader_sees_the_old_or_the_new(moments: list[date
         try:
             publish(dying)
         except Killed:
-            assert seen(tmp_path / "lake") in (old, new)
+            assert contents(tmp_path / "lake") in (old, new)
         else:
             break
-    assert seen(tmp_path / "lake") == new
+    assert contents(tmp_path / "lake") == new
     assert steps > 3
 
 
@@ -169,7 +179,8 @@ def test_the_command_publishes_to_the_object_store(
     assert "is up to date" in here("publish", OTCPIPE_PUBLISH=place).stdout
     lake.publish(resources.database(), Folder(tmp_path / "folder"), catalog.stored())
     bucket = target.of(place, resources.settings())
-    assert {path: bucket.read(path) for path in bucket.paths()} == files(tmp_path / "folder")
+    in_bucket = {path: bucket.read(path) or b"" for path in bucket.paths() if path != manifest.MANIFEST}
+    assert without_numbers(in_bucket) == contents(tmp_path / "folder")
 
 
 @pytest.mark.parametrize(
@@ -191,3 +202,27 @@ def test_two_publications_at_once_are_refused(moments: list[datetime], tmp_path:
         assert transaction.rows("try_publish")[0]["is_locked"]
         with pytest.raises(TooSoon, match="Another publication"):
             publish(Folder(tmp_path))
+
+
+def test_files_of_others_stay(moments: list[datetime], tmp_path: Path) -> None:
+    """The folder may hold exports, and whatever else ends with the same suffix."""
+    others = ("own.parquet", "symbol_summary_history/week_ending=2025-11-14/symbol_summary_history.parquet")
+    for path in others:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"mine")
+    publish(Folder(tmp_path))
+    restate(moments)
+    publish(Folder(tmp_path))
+    publish(Folder(tmp_path))
+    assert [(tmp_path / path).read_bytes() for path in others] == [b"mine"] * 2
+    assert len(files(tmp_path)) == len(seen(tmp_path)) + len(others) + 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"files": [{"path": "x"}]}', b'{"files": 1}', b"\xff"])
+def test_a_manifest_of_another_program_is_refused_and_stays(
+    content: bytes, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / manifest.MANIFEST).write_bytes(content)
+    with pytest.raises(Invalid, match="not that of a lake"):
+        publish(Folder(tmp_path))
+    assert files(tmp_path) == {manifest.MANIFEST: content}

@@ -12,7 +12,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.errors import Invalid, TooSoon
-from otcpipe.export import lake, target
+from otcpipe.export import manifest, target
 from otcpipe.metrics import catalog
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
@@ -45,7 +45,8 @@ def load(partition: Partition = OTCE, later: int = 0, **changed: int) -> Run:
 
 
 def published(root: Path) -> set[tuple[str, str]]:
-    entries = json.loads((root / lake.MANIFEST).read_bytes())["files"] if (root / lake.MANIFEST).exists() else []
+    file = root / manifest.MANIFEST
+    entries = json.loads(file.read_bytes())["files"] if file.exists() else []
     return {(one["table"], one["week_ending"]) for one in entries}
 
 
@@ -86,7 +87,7 @@ def test_the_output_is_that_of_the_code_version(root: Path) -> None:
 def test_run_again_by_its_key_it_writes_only_what_is_missing(root: Path, sql: Sql) -> None:
     run = drive(load())[-1]
     before = seen(root)
-    (root / lake.MANIFEST).unlink()
+    (root / manifest.MANIFEST).unlink()
     drive(ledger.request(resources.database(), Run(run.stage, run.key, run.generation, request="again")))
     assert seen(root) == before
     counts = "select counts from otc.stage_run where stage = 'publish'"
@@ -124,7 +125,7 @@ def test_while_the_lake_does_not_answer_the_run_waits(environment: dict[str, str
         assert sql("select state, attempts from otc.stage_run where stage = 'publish'") == [("queued", 0)]
         drive(again)
         bucket = target.of(place, resources.settings())
-        assert bucket.read(lake.MANIFEST)
+        assert bucket.read(manifest.MANIFEST)
 
 
 def drive_to_publish(run: Run) -> Iterator[Run]:

@@ -49,6 +49,49 @@ def test_of_many_writers_just_one_wins(store: ObjectStore, key: str) -> None:
     assert store.get(key) == b"%d" % won.index(True)
 
 
+def test_bytes_are_swapped_only_for_those_that_were_read(store: ObjectStore, key: str) -> None:
+    assert not store.swap(key, b"new", b"old"), "there is none"
+    assert store.swap(key, b"old", None)
+    assert not store.swap(key, b"new", None)
+    assert not store.swap(key, b"new", b"other")
+    assert store.get(key) == b"old"
+    assert store.swap(key, b"new", b"old")
+    assert store.swap(key, b"new", b"old"), "its answer was lost, and it is sent again"
+    assert store.get(key) == b"new"
+
+
+def test_of_many_swaps_at_once_none_is_lost(store: ObjectStore, key: str) -> None:
+    """Each thread adds its own lines, one after the other, to what is there."""
+    store.put_once(key, b"")
+
+    def add(thread: int) -> None:
+        for line in range(4):
+            while True:
+                old = store.get(key)
+                if store.swap(key, old + b"%d %d\n" % (thread, line), old):
+                    break
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(add, range(6)))
+    lines = store.get(key).decode().split("\n")[:-1]
+    assert sorted(lines) == sorted(f"{thread} {line}" for thread in range(6) for line in range(4))
+
+
+def test_a_writer_that_was_paused_swaps_nothing_newer(
+    store: ObjectStore, key: str, environment: dict[str, str]
+) -> None:
+    """It has compared already when another one replaces the object."""
+
+    class Paused(ObjectStore):
+        def _put_if(self, key: str, content: bytes, condition: str, value: str) -> bool:
+            store.replace(key, b"newer")
+            return super()._put_if(key, content, condition, value)
+
+    store.put_once(key, b"old")
+    assert not Paused(resources.settings()).swap(key, b"new", b"old")
+    assert store.get(key) == b"newer"
+
+
 def test_a_missing_object_is_damaged_and_named(store: ObjectStore, key: str) -> None:
     with pytest.raises(Damaged, match=key):
         store.get(key)
