@@ -196,11 +196,19 @@ def imported() -> Iterator[socket.socket]:
 def workers(
     environment: dict[str, str], imported: socket.socket, tmp_path: Path
 ) -> Iterator[Callable[..., WarmProcess]]:
-    """Starts a real `dramatiq actors` process, as often as it is called."""
+    """Starts a real `dramatiq actors` process of all queues or some, as often as it is called."""
     running: list[WarmProcess] = []
 
-    def start(**more: str) -> WarmProcess:
-        command = ["dramatiq", "actors", "--processes", "1", "--threads", "4"]
+    def start(*queues: str, **more: str) -> WarmProcess:
+        command = [
+            "dramatiq",
+            "actors",
+            "--processes",
+            "1",
+            "--threads",
+            "4",
+            *(["--queues", *queues] if queues else []),
+        ]
         with (tmp_path / f"worker{len(running)}.log").open("wb") as log:
             process = WarmProcess(imported, command, os.environ | environment | more, log, log)
         running.append(process)

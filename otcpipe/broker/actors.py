@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 
 import dramatiq
@@ -19,16 +20,18 @@ from otcpipe.broker.middleware.dead_letters import DeadLetters
 from otcpipe.broker.middleware.housekeeping import Housekeeping
 from otcpipe.broker.middleware.log_fields import LogFields
 from otcpipe.broker.middleware.time_limits import TimeLimits
+from otcpipe.broker.middleware.tracing import Tracing
 from otcpipe.broker.middleware.worker_tuning import WorkerTuning
 from otcpipe.broker.patience import Patience
 from otcpipe.broker.queues import Queues
 from otcpipe.broker.redis_broker import FailClosedBroker
 from otcpipe.errors import Invalid, Permanent
 from otcpipe.pipeline import dead_letters, definition, recovery
-from otcpipe.pipeline.execution import StageExecutor
+from otcpipe.pipeline.execution import Outcome, StageExecutor
 from otcpipe.pipeline.failures import Failure
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import StageResult
+from otcpipe.settings import logs
 from otcpipe.storage import keys
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ def connect(url: str) -> FailClosedBroker:
     middleware = [
         CurrentMessage(),
         LogFields(run_of),
+        Tracing(),
         WorkerTuning(patience),
         housekeeping,
         DeadLetters(_note_failure, record=housekeeping.wake),
@@ -69,10 +73,13 @@ def stage(function: Callable[[Run], StageResult]) -> dramatiq.Actor[[str], None]
         message = CurrentMessage.get_current_message()
         run = run_of(message) if message else Run(policy, keys.parse(key, resources.settings()["S3_PREFIX"]))
         try:
-            StageExecutor(resources.store(), resources.database(), send, resources.lease()).execute(run, function)
+            executor = StageExecutor(resources.store(), resources.database(), send, resources.lease())
+            outcome = executor.execute(run, function)
         except Shutdown:
             log.info("%s %s is left to another worker: this one shuts down.", run.stage.name, run.key)
             send(run)
+            outcome = Outcome("postponed", "Its worker shut down.", run.generation)
+        logs.FIELDS.set({**logs.FIELDS.get(), **asdict(outcome)})
 
     declare = dramatiq.actor(
         broker=broker(),

@@ -1,5 +1,6 @@
 """The valid fields and options of a message. Anything that reaches Redis can write one, so each value is checked."""
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ MAX_GENERATION = 1 << 52
 MAX_RETRIES = 1_000_000
 MAX_DELAY = timedelta(days=1)
 MAX_SHOWN = 80  # characters of an invalid value in the error
+TRACEPARENT = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # of the W3C's Trace Context
 DAY_MS, YEAR_10000_MS = 86_400_000, 253_402_300_800_000
 
 IsValid = Callable[[object], bool]
@@ -56,6 +58,10 @@ def _is_uuid(value: object) -> bool:
         return False
 
 
+def _is_traceparent(value: object) -> bool:
+    return isinstance(value, str) and bool(TRACEPARENT.fullmatch(value))
+
+
 def _is_eta(value: object) -> bool:
     return _is_integer(0, round(1000 * (time() + MAX_DELAY.total_seconds())))(value)
 
@@ -95,4 +101,5 @@ OPTIONS: Mapping[str, IsValid] = {
     "time_limit": _is_integer(1, DAY_MS),
     "requeue_timestamp": is_moment,
     "traceback": _is_instance(str),
+    "traceparent": _is_traceparent,
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from otcpipe import settings
 from otcpipe.broker import actors
+from otcpipe.broker.middleware import tracing
 from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
 from otcpipe.cli.overrides import overrides
@@ -45,6 +46,7 @@ def up(workers: int) -> None:
     found = settings.load(environ)
     home = found.home
     require_token(found["WEB_HOST"], found["WEB_TOKEN"])
+    tracing.require(found)
     over = threading.Event()
     for ending in stop_signals():
         signal.signal(ending, lambda *_: over.set())

@@ -4,8 +4,8 @@ The ledger always comes before the message, so a crash between the two loses not
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from time import monotonic
 
@@ -24,6 +24,16 @@ OUTAGE_SECONDS, REBUILD_SECONDS = 3, 1
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What became of an execution: done, done before, lost to another worker, held or postponed, and why."""
+
+    outcome: str
+    reason: str | None = None
+    generation: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StageExecutor:
     """Executes runs. `send` enqueues a run after a delay in seconds."""
 
@@ -32,7 +42,7 @@ class StageExecutor:
     send: Callable[[Run, float], None]
     lease: timedelta = claims.LEASE
 
-    def execute(self, run: Run, body: Body) -> None:
+    def execute(self, run: Run, body: Body) -> Outcome:
         """Execute one run and send the run that follows; if the run is done already, only send.
 
         While a server is down the run is postponed, which uses up none of its attempts.
@@ -43,25 +53,29 @@ class StageExecutor:
             if lost:
                 log.warning("%s %s: its capture is not in PostgreSQL; cache runs again.", run.stage.name, run.key)
                 self.send(ledger.request(self.database, lost), 0)
-                return
+                return Outcome("postponed", "Its capture is not in PostgreSQL.", run.generation)
             found = self._claim(run)
             if isinstance(found, Claim):
                 run = found.run
                 claimed = replace(run, previous_claim=found.worker)
                 output = self._run_body(found, body)
+                outcome = "done" if output else "lost"
             else:
-                output = found
+                output, outcome = found, "done before"
         except TooSoon as wait:
             self.send(claimed, wait.seconds)
+            return Outcome("postponed", str(wait), run.generation)
         except OnHold as hold:
             log.warning("%s %s is held: %s", run.stage.name, run.key, hold)
+            return Outcome("held", str(hold), run.generation)
         except Unreachable as outage:
             log.warning("%s %s waits: %s", run.stage.name, run.key, outage)
             self.send(claimed, OUTAGE_SECONDS)
-        else:
-            following = run.following(output) if output else None
-            if following:
-                self.send(following, 0)
+            return Outcome("postponed", str(outage), run.generation)
+        following = run.following(output) if output else None
+        if following:
+            self.send(following, 0)
+        return Outcome(outcome, None, run.generation, output.counts if output else {})
 
     def _claim(self, run: Run) -> Claim | StageResult:
         """Claim the run, or return its output if it is done. Raises TooSoon while another worker has it."""

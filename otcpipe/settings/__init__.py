@@ -34,6 +34,7 @@ DEFAULTS = {
     "CONTACT": "",
     "LEASE": "15",
     "LOG": "text",
+    "TRACES_URL": "",
     "TELEMETRY_HOST": "127.0.0.1",
     "TELEMETRY_PORT": "9464",
     "WEB_HOST": "127.0.0.1",

@@ -15,6 +15,7 @@ SCHEMES = {
     "FINRA_URL": ("http", "https"),
     "FINRA_TOKEN_URL": ("http", "https"),
     "FINRA_PROXY": ("http", "https"),
+    "TRACES_URL": ("http", "https"),
 }
 CHOICES = {"FINRA_FORMAT": ("text", "json"), "LOG": ("text", "json")}
 LAST_PORT = 65535

@@ -27,7 +27,7 @@ def migrate(begin: Begin) -> list[str]:
     with begin() as transaction:
         transaction.rows("lock_migrations")  # two would collide even at `create ... if not exists`
         transaction.script(sql.statements()["create_migrations"])
-        _refuse_newer(_applied(transaction))
+        refuse_newer(transaction)
         applied = _upgrade(transaction)
         transaction.script(first)
     applied += [name for name, text in sql.migrations() if _apply(begin, name, text)]
@@ -48,8 +48,7 @@ def migrate(begin: Begin) -> list[str]:
 
 def require_current(transaction: Transaction) -> None:
     """Raise Outdated if a newer release migrated the database, and Unready if migrations of this one are missing."""
-    applied = _applied(transaction)
-    _refuse_newer(applied)
+    applied = refuse_newer(transaction)
     missing = [name for name, _ in sql.migrations() if name not in applied]
     if missing:
         raise Unready(f"The database lacks {', '.join(missing)}: run `otcpipe migrate`.")
@@ -61,13 +60,16 @@ def newer(applied: Iterable[str]) -> list[str]:
     return [] if FIRST_OF_0_1_0 in applied else sorted({*applied} - known)
 
 
-def _refuse_newer(applied: Iterable[str]) -> None:
+def refuse_newer(transaction: Transaction) -> set[str]:
+    """Return the names of the applied migrations; raises Outdated if this release does not know one of them."""
+    applied = _applied(transaction)
     unknown = newer(applied)
     if unknown:
         raise Outdated(
             f"A newer release of otcpipe migrated the database ({', '.join(unknown)}): install that release here;"
             " this one changes nothing."
         )
+    return applied
 
 
 def _comments() -> dict[str, list[str | None]]:

@@ -1,11 +1,13 @@
 """Workers of two releases side by side: the one that is older than the schema waits, says so and loses nothing."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import pytest
 from otcpipe import resources
 from otcpipe.audit.verify import verify
 from otcpipe.broker.queues import Queues
-from otcpipe.errors import Outdated, Unready
-from otcpipe.pipeline import claims, execution
+from otcpipe.cli.commands.command import Change
+from otcpipe.errors import Outdated, Unreachable, Unready
+from otcpipe.pipeline import claims, execution, ledger, oddities
 from otcpipe.records import Partition, StageResult
+from otcpipe.schedule import fires
 from otcpipe.storage import sql as sql_files
+from tests.cli.test_help import COMMANDS
 from tests.conftest import DATA, kill
-from tests.support.pipeline import WEEK, carrier, file_text, observe
+from tests.support.pipeline import NOON, WEEK, carrier, drive, file_text, observe
 from tests.support.warm import WarmProcess
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -131,6 +136,46 @@ def test_an_older_release_neither_migrates_nor_rebuilds_and_says_why(here: Here,
         assert len(refused.stderr.splitlines()) == 1
     assert sql("select prosrc from pg_proc where proname = 'create_quarter'") == before
     assert "9999_of_a_later_release" in here("doctor").stdout
+
+
+def stored(sql: Sql) -> list[tuple[str, list[str]]]:
+    """All rows of all tables, and all objects."""
+    tables = sql(
+        "select oid::regclass::text from pg_class where relkind = 'r' and oid::regclass::text like 'otc%%' order by 1"
+    )
+    rows = [
+        (name, sorted(str(row) for row in sql(f"select t::text, xmin::text from {name} as t"))) for (name,) in tables
+    ]
+    return [*rows, ("objects", [*resources.store().keys(resources.settings()["S3_PREFIX"])])]
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, Change)])
+def test_no_command_of_an_older_release_changes_anything(name: str, here: Here, sql: Sql) -> None:
+    drive(observe(file_text([("ABC", "AAAA", 100, 1)]), Partition(WEEK, "OTCE")))
+    sql(LATER)
+    before = stored(sql)
+    refused = here(*shlex.split(COMMANDS[name].examples[0])[1:])
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+    assert "A newer release of otcpipe migrated the database (9999_of_a_later_release)" in refused.stderr
+    assert stored(sql) == before
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_database_refuses_requests_and_fires_of_an_older_release_and_lets_people_through(sql: Sql) -> None:
+    run = observe(file_text([("ABC", "AAAA", 100, 1)]), Partition(WEEK, "OTCE"))
+    sql(LATER)
+    again = replace(run, request="again")
+    for asked in (
+        lambda: ledger.request(resources.database(), again),
+        lambda: oddities.drop_impossible_runs(resources.database(), NOON),
+        lambda: fires.begin(resources.database(), NOON),
+    ):
+        with pytest.raises(Unreachable, match="a newer release of otcpipe migrated the database"):
+            asked()
+    assert sql("select request from otc.stage_run") == [(None,)]
+    sql("update otc.stage_run set queued_at = now()")
+    sql(BACK)
+    assert ledger.request(resources.database(), run) == run
 
 
 @pytest.mark.usefixtures("environment")

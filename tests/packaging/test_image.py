@@ -43,7 +43,7 @@ def needed(*packages: str, extras: Sequence[str] = ()) -> set[str]:
 
 
 def test_the_image_has_what_otcpipe_needs_and_nothing_for_developing_or_local_servers() -> None:
-    running, wanted = names("running"), needed("otcpipe", extras=("alerts", "web"))
+    running, wanted = names("running"), needed("otcpipe", extras=("alerts", "web", "tracing"))
     assert wanted <= running
     assert not running & (DEVELOPING | LOCAL_SERVERS)
     assert names("requirements") >= DEVELOPING | LOCAL_SERVERS

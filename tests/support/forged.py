@@ -35,6 +35,7 @@ OPTIONS: dict[str, list[Any]] = {
     "time_limit": [*NUMBERS, 0],
     "requeue_timestamp": [*NUMBERS, YEAR_10000_MS],
     "traceback": [7, [], {}, None, True],
+    "traceparent": [*TEXTS, None, "00-0-0-00", f"00-{'A' * 32}-{'a' * 16}-01", f"00-{'a' * 32}-{'a' * 16}-01\n"],
     "throws": ["ValueError", 7, [], None],
     "on_retry_exhausted": ["parse_file", 7],
     "pipe_target": [{}, "x"],

@@ -44,7 +44,7 @@ def plan(
     _plan.plan(first, last, tier or [], workers, chosen(as_json=as_json, as_csv=as_csv))
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe clean --derived --older-than 90",
         "otcpipe clean --derived --older-than 90 --yes",

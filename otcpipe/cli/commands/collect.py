@@ -12,7 +12,7 @@ from otcpipe.cli.commands.options import DryRun, RequiredWeek, Tiers, Wait, Week
 commands = Commands("Collect")
 
 
-@commands.command(
+@commands.change(
     "import",
     examples=(
         "otcpipe import --wait finra_otc_weekly_otc_20251215.csv.gz",
@@ -41,7 +41,7 @@ def import_(
     import_files.import_files(files, week, tier, observed_at, wait=wait)
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe enqueue --week 2025-11-14",
         "otcpipe enqueue --week 2025-11-14 --tier T1 --refresh --wait",
@@ -60,7 +60,7 @@ def enqueue(
     fetch.enqueue(week, tier or [], refresh=refresh, wait=wait)
 
 
-@commands.command(
+@commands.change(
     "run",
     examples=(
         "otcpipe run --week 2025-11-14",
@@ -79,7 +79,7 @@ def run_week(
     fetch.enqueue(week, tier or [], refresh=refresh, wait=True)
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe backfill --from 2025-01-03 --dry-run",
         "otcpipe backfill --from 2025-01-03 --to 2025-06-27 --wait",
@@ -110,7 +110,7 @@ def backfill(
     fetch.backfill(first, last, tier or [], is_dry=dry_run, wait=wait)
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe refresh --dry-run",
         "otcpipe refresh --weeks 52 --max-requests 200",

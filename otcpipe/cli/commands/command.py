@@ -70,6 +70,17 @@ class Listing(Command):
             return super().invoke(ctx)
 
 
+class Change(Command):
+    """A command that changes what is stored, which only the release that migrated the database may do."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; raises Outdated if a newer release migrated the database."""
+        from otcpipe.cli import release
+
+        release.require_current()
+        return super().invoke(ctx)
+
+
 class Commands(typer.Typer):
     """A group of such commands; its name is the heading in the help."""
 
@@ -94,6 +105,10 @@ class Commands(typer.Typer):
     def listing(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
         """Declare a command that prints a listing."""
         return self.command(name, cls=Listing, **more)
+
+    def change(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
+        """Declare a command that changes what is stored."""
+        return self.command(name, cls=Change, **more)
 
 
 @cache

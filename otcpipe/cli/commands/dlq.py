@@ -58,7 +58,7 @@ def show(
     dlq.show(letter, as_json=as_json)
 
 
-@commands.command(
+@commands.change(
     "replay",
     examples=(
         "otcpipe dlq replay 3 4",
@@ -79,7 +79,7 @@ def replay(
     dlq_replay.replay(letters or [], stage, error, limit=limit, is_dry=dry_run)
 
 
-@commands.command(
+@commands.change(
     "purge",
     examples=(
         "otcpipe dlq purge --older-than 90",

@@ -12,7 +12,7 @@ from otcpipe.cli.commands.options import AsOf, DryRun, Symbol, Week
 commands = Commands("Read")
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe publish --to lake",
         "otcpipe publish symbol_summary venue_volume --to s3://BUCKET/PREFIX --from 2025-01-03",

@@ -13,7 +13,7 @@ from otcpipe.errors import Invalid
 commands = Commands("Repair")
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe reconcile --dry-run",
         "otcpipe reconcile --stale",
@@ -32,7 +32,7 @@ def reconcile(
     reconcile.reconcile(chosen(as_json=as_json, as_csv=as_csv), stale=stale, is_dry=dry_run)
 
 
-@commands.command(
+@commands.change(
     examples=(
         'otcpipe accept --week 2025-11-28 --tier T1 --reason "a short week"',
         'otcpipe accept --week 2025-11-28 --tier OTCE --reason "FINRA confirmed it"',
@@ -50,7 +50,7 @@ def accept(
     accept.accept(week, tier, reason)
 
 
-@commands.command(
+@commands.change(
     examples=(
         'otcpipe withdraw 8123 --reason "a truncated download" --dry-run',
         "otcpipe withdraw 8123 --undo",
@@ -75,7 +75,7 @@ def withdraw(
     captures.withdraw(capture, reason, undo=undo, is_dry=dry_run, wait=wait)
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe rebuild --dry-run",
         "otcpipe rebuild --from s3://copies/otcpipe",
@@ -97,7 +97,7 @@ def rebuild(
     rebuild.rebuild(place, is_dry=dry_run)
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe history",
         "otcpipe history --from 2025-11-14 --again",
@@ -115,7 +115,7 @@ def history(
     history.history(first, last, again=again)
 
 
-@commands.command(
+@commands.change(
     examples=(
         "otcpipe reprocess --prefix raw/T1/2025 --dry-run",
         "otcpipe reprocess --prefix normalized/T1/2025-11-14 --stage persist --only",

@@ -14,7 +14,7 @@ ObservedAt = Annotated[
 ]
 
 
-@commands.command(
+@commands.change(
     "import-market",
     examples=(
         "otcpipe import-market market_history_2025.csv",
@@ -35,7 +35,7 @@ def import_market(
     import_volumes(files, imports.MARKET, imports.CBOE, observed_at)
 
 
-@commands.command(
+@commands.change(
     "import-volume",
     examples=(
         "otcpipe import-volume --source Alpaca volume.csv",
@@ -58,7 +58,7 @@ def import_volume(
     import_volumes(files, imports.CONSOLIDATED, source, observed_at)
 
 
-@commands.command(
+@commands.change(
     "import-splits",
     examples=(
         "otcpipe import-splits splits.csv",
