@@ -10,7 +10,8 @@ from datetime import timedelta
 from time import monotonic
 
 from otcpipe.errors import Damaged, OnHold, TooSoon, Unreachable
-from otcpipe.pipeline import claims, inputs, ledger
+from otcpipe.metrics import definitions
+from otcpipe.pipeline import claims, inputs, ledger, lost_runs
 from otcpipe.pipeline.claims import Claim, ClaimedElsewhere
 from otcpipe.pipeline.lease import Lease
 from otcpipe.pipeline.ledger import Run
@@ -72,10 +73,19 @@ class StageExecutor:
             log.warning("%s %s waits: %s", run.stage.name, run.key, outage)
             self.send(claimed, OUTAGE_SECONDS)
             return Outcome("postponed", str(outage), run.generation)
-        following = run.following(output) if output else None
-        if following:
+        for following in self._following(run, output) if output else ():
             self.send(following, 0)
         return Outcome(outcome, None, run.generation, output.counts if output else {})
+
+    def _following(self, run: Run, output: StageResult) -> list[Run]:
+        """Return the run of the next stage. If FINRA has published nothing, return those that waited for this run."""
+        if output.key is None:
+            week = run.key.partition.week_ending
+            last = week + definitions.max_lookahead() * definitions.WEEK
+            waited = lost_runs.uncomputed(self.database, run.key.prefix, week, last)
+            return [ledger.request(self.database, one) for one in waited]
+        following = run.following(output)
+        return [following] if following else []
 
     def _claim(self, run: Run) -> Claim | StageResult:
         """Claim the run, or return its output if it is done. Raises TooSoon while another worker has it."""

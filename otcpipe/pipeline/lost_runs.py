@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Container, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from otcpipe import weeks
 from otcpipe.errors import Invalid
@@ -47,14 +47,24 @@ def unsettled(database: Database, prefix: str) -> Iterator[tuple[Run, str]]:
         found = {
             "whether it counts was changed, but not applied": transaction.rows("misapplied"),
             "it is no longer held": transaction.rows("freed"),
-            METRICS_DUE: transaction.rows("uncomputed", reach=definitions.max_lookahead()),
         }
     for why, rows in found.items():
         for row in rows:
-            begin = ledger.DUE if why == METRICS_DUE else "unsettled "
-            run = run_of(row | {"request": f"{begin}{uuid.uuid4()}", "is_last": False}, prefix)
+            run = run_of(row | {"request": f"unsettled {uuid.uuid4()}", "is_last": False}, prefix)
             if run:
                 yield run, why
+    for run in uncomputed(database, prefix):
+        yield run, METRICS_DUE
+
+
+def uncomputed(database: Database, prefix: str, first: date = date.min, last: date = date.max) -> Iterator[Run]:
+    """Yield a compute run for each of the weeks that has metrics due, and that no run under way is to compute."""
+    with database.transaction() as transaction:
+        rows = transaction.rows("uncomputed", reach=definitions.max_lookahead(), first=first, last=last)
+    for row in rows:
+        run = run_of(row | {"request": f"{ledger.DUE}{uuid.uuid4()}", "is_last": False}, prefix)
+        if run:
+            yield run
 
 
 def absent(database: Database, prefix: str, tiers: Container[str], now: datetime) -> Iterator[Run]:

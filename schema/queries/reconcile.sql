@@ -52,15 +52,17 @@ order by week_ending, tier;
 select distinct on (c.week_ending) 'compute' as stage, c.normalized_key as key, c.capture_id as generation
 from (select distinct week_ending from otc_internal.metric_due) as d
 inner join otc.capture as c on c.week_ending = d.week_ending and c.normalized_key is not null
-where not exists (
-    select from otc.stage_run as r
-    where
-        (
-            (r.stage = 'compute' and r.state in ('queued', 'running')) or otc_internal.is_awaited(r)
-            or (r.state = 'failed' and r.stage <> 'publish' and r.key = c.normalized_key)
-        )
-        and r.week_ending between d.week_ending - 7 * %(reach)s and d.week_ending
-)
+where
+    d.week_ending between %(first)s and %(last)s
+    and not exists (
+        select from otc.stage_run as r
+        where
+            (
+                (r.stage = 'compute' and r.state in ('queued', 'running')) or otc_internal.is_awaited(r)
+                or (r.state = 'failed' and r.stage <> 'publish' and r.key = c.normalized_key)
+            )
+            and r.week_ending between d.week_ending - 7 * %(reach)s and d.week_ending
+    )
 order by c.week_ending, c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc;
 
 -- name: absent

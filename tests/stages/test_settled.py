@@ -14,10 +14,10 @@ from otcpipe import resources
 from otcpipe.metrics import definitions
 from otcpipe.pipeline import definition, ledger
 from otcpipe.pipeline.ledger import Run
-from otcpipe.records import Partition
+from otcpipe.records import Partition, StageResult
 from otcpipe.storage import keys
 from tests.metrics.load import tables
-from tests.support.pipeline import NOON, WEEK, drive, fail, file_text, observe, reconciled
+from tests.support.pipeline import NOON, WEEK, carrier, drive, fail, file_text, observe, reconciled
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 WEEKS = [WEEK + timedelta(days=7 * number) for number in range(4)]
@@ -50,6 +50,13 @@ def fetch(week: date, tier: str = "T2") -> Run:
     """Request a fetch, which is then waited for."""
     key = keys.parse(f"partition/{tier}/{week}", resources.settings()["S3_PREFIX"])
     return ledger.request(resources.database(), Run(definition.named("fetch"), key, request="a test"))
+
+
+def end_unpublished(asked: Run) -> list[Run]:
+    """Execute a fetch that finds nothing published, and what follows from it; return what was executed."""
+    sent: list[Run] = []
+    carrier(lambda run, _: sent.append(run)).execute(asked, lambda _: StageResult(None, reason="not published yet"))
+    return [asked, *drive(*sent)]
 
 
 def test_newest_first_each_week_is_computed_once_over_stored_rows(sql: Sql) -> None:
@@ -110,6 +117,18 @@ def test_what_waited_for_a_fetch_that_fails_is_found_by_reconcile(sql: Sql) -> N
     assert (found.stage.name, found.key.partition.week_ending) == ("compute", WEEKS[1])
     drive(found)
     assert sql("select distinct week_ending from otc.symbol_rolling_avg") == [(WEEKS[1],)]
+
+
+def test_what_waited_for_fetches_is_computed_when_the_last_of_them_ends_with_nothing_published(sql: Sql) -> None:
+    asked = [fetch(WEEKS[0]), fetch(WEEKS[2])]
+    drive(taken(WEEKS[1]), taken(WEEKS[3]))
+    assert sql("select * from otc.symbol_rolling_avg") == []
+    assert [run.key.partition.week_ending for run in end_unpublished(asked[0])] == [WEEKS[0], WEEKS[1]]
+    assert sql("select distinct week_ending from otc.symbol_rolling_avg") == [(WEEKS[1],)]
+    assert [run.key.partition.week_ending for run in end_unpublished(asked[1])] == [WEEKS[2], WEEKS[3]]
+    assert sql("select * from otc_internal.metric_due") == []
+    assert reconciled() == []
+    assert len(end_unpublished(asked[1])) == 1  # its message, delivered again
 
 
 @pytest.mark.parametrize("change", ["attempts = 4", "queued_at = now() - interval '7 hours'"])
