@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from math import inf
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -19,6 +20,7 @@ from otcpipe.text.printable import sentence
 
 INTERVAL_SECONDS = 0.1
 LOOK_SECONDS = 2  # between looks at why partitions wait
+FORGET_SECONDS = 60  # after which a cause that is back is news
 MILLION = 1_000_000
 FEW = 12  # partitions with a bar of their own; more share one
 STEPS = [stage.name for stage in definition.PIPELINE if not stage.setting]
@@ -50,22 +52,24 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 class _Reasons:
-    """Prints why partitions wait, each time that it changes."""
+    """Prints why partitions wait, each cause once: again only after a minute without it."""
 
     def __init__(self) -> None:
         self._queues = Queues(resources.settings()["REDIS_URL"])
-        self._last: str | None = None
+        self._seen: dict[str, float] = {}  # causes, and when they were last the case
         self._looked_at = time.monotonic()
 
     def look(self, rows: Sequence[Row]) -> None:
         """Look every two seconds."""
-        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
             return
-        self._looked_at = time.monotonic()
+        self._looked_at = now
         found = waiting.reason(self._queues, rows)
-        if found and found != self._last:
-            say(found)
-        self._last = found
+        if found:
+            if now - self._seen.get(found.cause, -inf) > FORGET_SECONDS:
+                say(found.sentence)
+            self._seen[found.cause] = now
 
 
 def _few(partitions: Sequence[Partition]) -> dict[Partition, Row]:

@@ -199,7 +199,7 @@ select
         )
         else coalesce(r.reason, nullif(array_to_string(q.reasons, '; '), ''))
     end as reason,
-    case when r.state = 'queued' then r.reason end as retry_reason, -- why the last attempt failed
+    case when r.state = 'queued' and r.attempts > 0 then r.reason end as retry_reason, -- why the last attempt failed
     q.grade,
     n.rows,
     n.records,
