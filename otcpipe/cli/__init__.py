@@ -20,6 +20,7 @@ def app() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
         print("otcpipe: Interrupted.", file=sys.stderr)  # noqa: T201 - this is the command line
+    gc.freeze()  # nor at the end: it would take a quarter of the time of a small command
     sys.exit(code)
 
 

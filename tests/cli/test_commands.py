@@ -199,7 +199,7 @@ def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture
     assert "[bold]x" in printed
 
 
-SLOW_TO_IMPORT = {"dramatiq", "minio", "numpy", "otcpipe.stack", "pandas", "pyarrow", "redis", "requests"}
+SLOW_TO_IMPORT = {"dramatiq", "minio", "numpy", "otcpipe.stack", "pandas", "pyarrow", "pydantic", "redis", "requests"}
 
 
 @pytest.mark.parametrize(

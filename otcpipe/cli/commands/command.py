@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command, get_command_name
 
+from otcpipe.cli.commands import conversion
 from otcpipe.cli.commands.options import NoPager
 
 
@@ -30,6 +31,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments. Raises BadParameter for an empty value, which is likely an unset variable."""
+        conversion.defer(self.get_params(ctx))
         typed, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         rest = super().parse_args(ctx, args)
         if "symbol" in ctx.params and isinstance(ctx.params["symbol"], str):

@@ -4,9 +4,16 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from otcpipe.cli.commands import conversion
+
 
 class Group(TyperGroup):
     """A group whose commands are listed by their panel."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options of the group, such as --version."""
+        conversion.defer(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_commands(self, _: Any, formatter: Any) -> None:
         """Write each command with its description, which wraps and is never cut."""
