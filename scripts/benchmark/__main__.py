@@ -110,7 +110,7 @@ def _beside(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Ite
         def load(numbers: range) -> Cost:
             return _whole(asked, processes, numbers, folder).cost
 
-        yield from beside.lines(asked.readers, load, folder, is_small=asked.small)
+        yield from beside.lines(asked.readers, load, is_small=asked.small)
 
 
 def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:

@@ -1,17 +1,12 @@
 """Time weeks that are loaded while readers ask for pages, beside weeks that are loaded alone."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
+from benchmark import browsing
 from benchmark.measure import Cost
 from benchmark.readers import Answers
 from benchmark.report import Line
@@ -23,13 +18,15 @@ MOST_SECONDS, STOP_SECONDS = 600, 60
 Load = Callable[[range], Cost]
 
 
-def lines(readers: int, load: Load, folder: Path, *, is_small: bool) -> Iterator[Line]:
+def lines(readers: int, load: Load, *, is_small: bool) -> Iterator[Line]:
     """Load weeks alone, then as many again and more beside readers; yield a week's cost and how long answers took."""
     share = 6 if is_small else 1
     first, second, end = WARM, WARM + ALONE // share, WARM + (ALONE + BESIDE) // share
     load(range(first))  # libraries and connections are ready then, and pages have something to show
     alone = _each(load(range(first, second)), second - first)
-    with _pages(folder) as origin, _readers(readers, origin) as answers:
+    with resources.database().transaction() as transaction:
+        reader.make(transaction)
+    with browsing.serving() as origin, _readers(readers, origin) as answers:
         beside = _each(load(range(second, end)), end - second)
     [found] = answers
     print(f"{readers} readers: {found}", file=sys.stderr)
@@ -43,26 +40,6 @@ def _each(cost: Cost, weeks: int) -> Cost:
 
 
 @contextmanager
-def _pages(folder: Path) -> Iterator[str]:
-    """Serve the pages as `otcpipe up` does; yield their address."""
-    with resources.database().transaction() as transaction:
-        reader.make(transaction)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "otcpipe", "serve", "--port", str(port)]
-    with (folder / "web.log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ}, stdout=log, stderr=log)
-    try:
-        origin = f"http://127.0.0.1:{port}"
-        _wait_for(origin, process)
-        yield origin
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS)
-
-
-@contextmanager
 def _readers(number: int, origin: str) -> Iterator[list[Answers]]:
     """Let readers ask in a process of their own; the list has what they found once they are stopped."""
     command = [sys.executable, "-m", "benchmark.readers", "--json", "--origin", origin]
@@ -71,13 +48,3 @@ def _readers(number: int, origin: str) -> Iterator[list[Answers]]:
     yield found
     process.terminate()
     found.append(Answers(**json.loads(process.communicate(timeout=STOP_SECONDS)[0])))
-
-
-def _wait_for(origin: str, process: "subprocess.Popen[bytes]") -> None:
-    while process.poll() is None:
-        try:
-            with urlopen(f"{origin}/static/style.css"):
-                return
-        except URLError:
-            time.sleep(0.1)
-    raise RuntimeError("The pages are not served: see web.log.")
