@@ -40,6 +40,5 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
 
 def _changes(database: Database, asked: Asked) -> list[Row]:
     """Return the revisions of these weeks that were observed by the moment asked for."""
-    changes = _revisions.revisions(database, symbol=asked.symbol)
-    of_weeks = [row for row in changes if asked.first <= row["week_ending"] <= asked.last]
-    return [row for row in of_weeks if row["observed_at"] <= (asked.at or NOW)]
+    changes = _revisions.revisions(database, symbol=asked.symbol, span=(asked.first, asked.last))
+    return [row for row in changes if row["observed_at"] <= (asked.at or NOW)]

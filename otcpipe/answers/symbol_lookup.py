@@ -24,15 +24,21 @@ class Asked:
 def find(transaction: Transaction, symbol: str, friday: date | None, count: int, at: datetime | None) -> Asked:
     """Return `count` weeks up to `friday`, by default the newest with records; raises Invalid if none."""
     symbol = symbol.encode(errors="replace").decode()
-    weeks = transaction.rows("symbol_newest", symbol=symbol, last=friday, at=at or NOW)[0]
-    newest, newest_by = weeks["week_ending"], weeks["newest_by"]
-    if newest is None:
+    found = _newest(transaction, symbol, friday, at)
+    if found and friday in (None, found):
+        return Asked(symbol, found - timedelta(days=7 * (count - 1)), found, at)
+    newest = _newest(transaction, symbol, None, at) if friday else None
+    if newest is None or friday is None:
         raise Invalid(_absence(transaction, symbol, at))
-    if friday and friday != newest_by:
-        loaded.require(transaction, friday)
-        raise Invalid(f"{symbol!r} has no records for the week ending {friday}; its newest are for {newest}.")
-    last = friday or newest
-    return Asked(symbol, last - timedelta(days=7 * (count - 1)), last, at)
+    loaded.require(transaction, friday)
+    raise Invalid(f"{symbol!r} has no records for the week ending {friday}; its newest are for {newest}.")
+
+
+def _newest(transaction: Transaction, symbol: str, last: date | None, at: datetime | None) -> date | None:
+    """Return the newest week with records of a symbol, up to the last if it is given; None if no week has."""
+    found = transaction.row("symbol_newest_as_of" if at else "symbol_newest", symbol=symbol, last=last, at=at)
+    week: date | None = found["week_ending"] if found else None
+    return week
 
 
 def _absence(transaction: Transaction, symbol: str, at: datetime | None) -> str:

@@ -10,14 +10,19 @@ from otcpipe.storage.postgres import Database, Row
 Moment = tuple[date, datetime]  # a week, and when a capture of it was observed
 
 
-def revisions(database: Database, week: date | None = None, symbol: str | None = None) -> list[Row]:
+def revisions(
+    database: Database,
+    week: date | None = None,
+    symbol: str | None = None,
+    span: tuple[date | None, date | None] = (None, None),  # the first and the last week
+) -> list[Row]:
     """Return a row for each changed, relabelled, added or withdrawn record: before, after, and when.
 
     A record is relabelled if only labels differ; the list `relabelled` names them. Raises Invalid for a week that is
     not loaded.
     """
     with database.transaction() as transaction:
-        found = transaction.rows("revisions", week_ending=week, symbol=symbol)
+        found = transaction.rows("revisions", week_ending=week, symbol=symbol, first=span[0], last=span[1])
         if week and not found:
             loaded.require(transaction, week)
     return found

@@ -113,7 +113,7 @@ def _boards(transaction: Transaction, week: date, tiers: list[str], scope: str) 
 
 def _restated(transaction: Transaction, week: date) -> Row:
     """Count the records that changed or were relabelled since the first capture; list the largest changes."""
-    found = transaction.rows("revisions", week_ending=week, symbol=None)
+    found = transaction.rows("revisions", week_ending=week, symbol=None, first=None, last=None)
     changes = [row for row in found if row["change"] != "relabelled"]
     for row in changes:
         row["difference"] = (row["share_volume_after"] or 0) - (row["share_volume_before"] or 0)

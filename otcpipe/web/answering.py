@@ -72,9 +72,12 @@ class Answering:
         self, find: FindSome, at: datetime | None = None, *, is_slow: bool = False, is_of_work: bool = False
     ) -> Response:
         """Do the same with a `find` that returns some of the rows."""
-        known = await self._shared.reading.known()
-        state = known.work if is_of_work else known.text
-        return await reply(self._request, self._shared, state, lambda: self._answer(find, state), at, is_slow=is_slow)
+        reading = self._shared.reading
+        state, *earlier = reading.states(await reading.known(), is_of_work=is_of_work)
+        states = [state] if self._cursor else [state, *earlier]
+        return await reply(
+            self._request, self._shared, states, lambda: self._answer(find, state), at, is_slow=is_slow
+        )
 
     def _answer(self, find: FindSome, state: str) -> Answer:
         headers = {}

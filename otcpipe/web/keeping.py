@@ -2,8 +2,9 @@
 
 import gzip
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -50,6 +51,28 @@ class Kept:
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
         self._pending: dict[str, anyio.Event] = {}
+        self._is_renewing, self._rested_at = False, 0.0
+
+    async def get_or_renew(
+        self, mark: str, earlier: Iterable[str], make: Callable[[], Awaitable[Answer]]
+    ) -> tuple[str, Answer]:
+        """Return the kept answer, else make it; or one of those earlier, if another is being renewed. With its mark.
+
+        One is renewed at a time, and as long as that took none is afterwards: however many ask while the data change,
+        renewing takes half of a processor.
+        """
+        before = None if self.get(mark) else self._first(earlier)
+        if before is None:
+            return mark, await self.get_or_make(mark, make)
+        begun = time.monotonic()
+        if self._is_renewing or begun < self._rested_at:
+            return before
+        self._is_renewing = True
+        try:
+            return mark, await self.get_or_make(mark, make)
+        finally:
+            ended = time.monotonic()
+            self._is_renewing, self._rested_at = False, ended + (ended - begun)
 
     async def get_or_make(self, mark: str, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return the kept answer, else make it; who asks the same meanwhile waits for it."""
@@ -72,6 +95,11 @@ class Kept:
             if mark in self._answers:
                 self._answers.move_to_end(mark)
             return self._answers.get(mark)
+
+    def _first(self, marks: Iterable[str]) -> tuple[str, Answer] | None:
+        """Return the first of them that is kept; not the first page of several, since the next would be of now."""
+        found = ((mark, self.get(mark)) for mark in marks)
+        return next(((mark, one) for mark, one in found if one and "Link" not in one.headers), None)
 
     def put(self, mark: str, made: Answer) -> None:
         """Keep an answer that is not too large; those that were not asked for the longest time go."""

@@ -18,6 +18,7 @@ from otcpipe.web.problems import Busy, Missing
 QUICK, SLOW = 6, 2  # queries at once
 PATIENCE = 10.0  # seconds that a question waits for its turn
 FRESH_SECONDS = 5.0  # while a week is loaded, each of its steps would make all kept answers void
+EARLIER_SECONDS = 60.0  # after which an earlier state of the data answers nobody any more
 LIMITS = {
     "role": reader.ROLE,
     "default_transaction_read_only": "on",
@@ -44,13 +45,24 @@ class Reading:
         self.database = Database(url, QUICK + SLOW + 1, limits=LIMITS)
         self._lock = threading.Lock()
         self._newest: tuple[float, Version] | None = None
+        self._earlier: list[tuple[float, Version]] = []  # with the time when they ended, newest first
         self._quick, self._slow, self._watch = map(CapacityLimiter, (QUICK, SLOW, 1))
 
     async def known(self) -> Version:
-        """Return the state of the stored data, as it was at most five seconds ago."""
-        if recent := self._recent():
+        """Return the state of the stored data, as it was at most five seconds ago.
+
+        Who asks while another asks the database gets the state before.
+        """
+        is_asked = self._watch.borrowed_tokens > 0
+        if recent := self._recent(2 * FRESH_SECONDS if is_asked else FRESH_SECONDS):
             return recent
         return await self._run(self.version, self._watch)
+
+    def states(self, known: Version, *, is_of_work: bool) -> list[str]:
+        """Return the text of a state, of the numbers or of the work, and then of those that ended within a minute."""
+        limit = time.monotonic() - EARLIER_SECONDS
+        versions = [known, *(version for ended, version in self._earlier if ended > limit)]
+        return [*dict.fromkeys(one.work if is_of_work else one.text for one in versions)]
 
     async def run(self, work: Callable[[], Result], *, is_slow: bool = False) -> Result:
         """Return the result of `work`, in a thread; questions take their turns in the order in which they came.
@@ -75,8 +87,7 @@ class Reading:
     def version(self) -> Version:
         """Return the state of the stored data, as it was at most five seconds ago."""
         with self._lock:
-            recent = self._recent()
-            if recent:
+            if recent := self._recent(FRESH_SECONDS):
                 return recent
             begun, now = time.monotonic(), resources.settings().now()
             with self.database.transaction() as transaction:
@@ -84,11 +95,14 @@ class Reading:
             today = weeks.today(now)  # on which depends what is due, or late
             moment = found["observed_at"] and found["observed_at"].isoformat()
             known = Version(f"{found['numbers']} {today}", f"{found['work']} {now:%Y-%m-%dT%H}", moment)
+            if self._newest and self._newest[1] != known:
+                limit = begun - EARLIER_SECONDS
+                self._earlier = [(begun, self._newest[1]), *(one for one in self._earlier if one[0] > limit)]
             self._newest = (begun, known)
             return known
 
-    def _recent(self) -> Version | None:
-        if self._newest is None or time.monotonic() - self._newest[0] > FRESH_SECONDS:
+    def _recent(self, seconds: float) -> Version | None:
+        if self._newest is None or time.monotonic() - self._newest[0] > seconds:
             return None
         return self._newest[1]
 

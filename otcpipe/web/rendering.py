@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from otcpipe.answers.moments import new_york
 from otcpipe.datasets import TIERS
@@ -35,6 +36,7 @@ def style() -> str:
 def _templates() -> Environment:
     templates = environment(PackageLoader("otcpipe.web"))
     templates.filters.update(new_york=new_york, money=money, shares=shares, signed=signed, just_before=just_before)
+    templates.filters.update(clock=clock, coded=coded, known=known)
     templates.globals.update(address=address, venue_of=venue_of, server="")
     return templates
 
@@ -67,6 +69,28 @@ def signed(value: Decimal) -> str:
     """Format a number with its sign and without decimals; zero has no sign."""
     figure = f"{value:+,.0f}"
     return figure.lstrip("+-") if figure.strip("+-0") == "" else figure.replace("-", formatting.MINUS)
+
+
+def clock(moment: datetime) -> str:
+    """Format a moment in New York's time, where the table says so."""
+    return formatting.moment(moment).removesuffix(" New York")
+
+
+def known(value: object) -> str:
+    """Format any value of a metric: numbers to the last digit, lists as words."""
+    if isinstance(value, bool) or value is None:
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, Decimal | int):
+        return formatting.exact(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def coded(text: str) -> Markup:
+    """Return escaped text in which the parts between backticks are code."""
+    parts = str(formatting.plain(text)).split("`")
+    if len(parts) % 2 == 0:  # the last backtick is not closed
+        parts[-2:] = ["`".join(parts[-2:])]
+    return Markup("").join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(parts))
 
 
 def just_before(moment: datetime) -> str:

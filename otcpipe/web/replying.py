@@ -1,7 +1,7 @@
 """Answer a request from what is kept, with an ETag: each answer is made once while the stored data are the same."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
@@ -20,21 +20,26 @@ A_DAY = 86_400
 async def reply(
     request: Request,
     services: Services,
-    state: str,
+    states: Sequence[str],
     make: Callable[[], Answer],
     at: datetime | None = None,
     *,
     is_slow: bool = False,
 ) -> Response:
-    """Return what `make` returns of this `state` of the data, or that nothing changed since the client asked before.
+    """Return what `make` returns, or that nothing changed since the client asked before.
 
-    With `at`, the answer is of that moment of knowledge. `make` is called in a thread.
+    Of the first of the `states` of the data; while many ask and the data change, perhaps what was returned of one of
+    the others. With `at`, the answer is of that moment of knowledge. `make` is called in a thread.
     """
-    mark = etag(request.url.path, request.query_params.multi_items(), state)
-    headers = {"ETag": mark, "Cache-Control": cache_control(at)}
-    if mark in request.headers.get("if-none-match", ""):
+    path, query = request.url.path, request.query_params.multi_items()
+    mark, *earlier = (etag(path, query, state) for state in states)
+    known, headers = request.headers.get("if-none-match", ""), {"Cache-Control": cache_control(at)}
+    if mark in known:
+        return Response(status_code=304, headers=headers | {"ETag": mark})
+    mark, found = await services.kept.get_or_renew(mark, earlier, lambda: services.reading.run(make, is_slow=is_slow))
+    headers["ETag"] = mark
+    if mark in known:
         return Response(status_code=304, headers=headers)
-    found = await services.kept.get_or_make(mark, lambda: services.reading.run(make, is_slow=is_slow))
     return found.response(request.headers.get("accept-encoding", ""), headers)
 
 

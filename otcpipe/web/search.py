@@ -1,6 +1,7 @@
 """Find symbols by the beginning of a ticker or by a word of the issue's name, as one types."""
 
 import threading
+import time
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -8,6 +9,7 @@ from otcpipe.storage.postgres import Row
 from otcpipe.web.reading import Reading
 
 MOST = 50
+KEPT_SECONDS = 60.0  # the list is of 12,000 symbols: while a week is loaded, each of its steps changes the data
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,20 @@ class Listed:
 
 
 class Search:
-    """The symbols of the newest weeks, read again when the data changed."""
+    """The symbols of the newest weeks, read again at most once a minute, and only if the data changed."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._lock = threading.Lock()
-        self._version = ""
+        self._version, self._read_at = "", 0.0
         self._listed: list[Listed] = []
+        self._names: dict[str, str | None] = {}
 
     def find(self, text: str, limit: int = MOST) -> list[Row]:
         """Return symbols with names: the ticker itself, tickers that begin so, then names; the largest first."""
         sought = text.strip().upper()
-        listed = self._read()
+        self._refresh()
+        listed = self._listed
         if not sought:
             return []
         exact = [one for one in listed if one.ticker == sought]
@@ -46,22 +50,27 @@ class Search:
 
     def name_of(self, symbol: str) -> str | None:
         """Return the name of a symbol's issue, as far as it was traded lately."""
-        return next((one.issue_name for one in self._read() if one.symbol == symbol), None)
+        self._refresh()
+        return self._names.get(symbol)
 
-    def _read(self) -> list[Listed]:
+    def _refresh(self) -> None:
+        """Read the list if it is due; who asks while another thread reads it uses the one before."""
         version = self._reading.version().text
-        with self._lock:
+        is_recent = self._listed and time.monotonic() - self._read_at < KEPT_SECONDS
+        if version == self._version or is_recent or not self._lock.acquire(blocking=not self._listed):
+            return
+        try:
             if version != self._version:
-                with self._reading.database.transaction() as transaction:
-                    rows = transaction.rows("listed_symbols")
-                self._listed = [
-                    Listed(
-                        row["symbol"], row["issue_name"], row["symbol"].upper(), f" {row['issue_name'] or ''}".upper()
-                    )
-                    for row in sorted(rows, key=lambda row: -row["volume"])
-                ]
-                self._version = version
-            return self._listed
+                self._read()
+                self._version, self._read_at = version, time.monotonic()
+        finally:
+            self._lock.release()
+
+    def _read(self) -> None:
+        with self._reading.database.transaction() as transaction:
+            rows = transaction.rows("listed_symbols")
+        self._listed = [_listed(row) for row in sorted(rows, key=lambda row: -row["volume"])]
+        self._names = {one.symbol: one.issue_name for one in self._listed}
 
 
 def _listed(row: Row) -> Listed:

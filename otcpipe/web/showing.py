@@ -35,11 +35,12 @@ class Showing:
         is_of_work: bool = False,
     ) -> Response:
         """Return a page with what `find` returns, of the market's numbers or of the pipeline's work."""
-        known = await self._shared.reading.known()
+        reading = self._shared.reading
+        known = await reading.known()
         return await reply(
             self._request,
             self._shared,
-            known.work if is_of_work else known.text,
+            reading.states(known, is_of_work=is_of_work),
             lambda: answer(self._made(template, find, known), HTML),
             at,
             is_slow=is_slow,

@@ -5,7 +5,7 @@
 -- lacks is no change.
 -- The planner expects a few rows of a partition that changed, and would look up each of 200,000 in turn; for one symbol it
 -- is right.
-create or replace function otc_internal.revisions(of_week date, of_symbol text)
+create or replace function otc_internal.revisions(of_week date, of_symbol text, first_week date, last_week date)
 returns table (
     week_ending date,
     tier text,
@@ -47,7 +47,11 @@ with recursive asked as (
         bool_or(covers = 'ats') over (partition by week_ending, tier) as has_files,
         rank() over (order by week_ending, array_position(array['T1', 'T2', 'OTCE'], tier), observed_at) as turn
     from otc.capture_order
-    where (of_week::date is null or week_ending = of_week) and otc.is_partition(week_ending, tier)
+    where
+        (of_week::date is null or week_ending = of_week)
+        and (first_week::date is null or week_ending >= first_week)
+        and (last_week::date is null or week_ending <= last_week)
+        and otc.is_partition(week_ending, tier)
 ),
 touched as (
     select
@@ -362,4 +366,7 @@ from (
     group by c.week_ending
     having count(*) > count(distinct c.tier)
 ) as w
-cross join lateral otc_internal.revisions(w.week_ending, null) as r;
+cross join lateral otc_internal.revisions(w.week_ending, null, null, null) as r;
+
+-- Removed: it has no bounds of weeks.
+drop function if exists otc_internal.revisions(date, text);

@@ -1,6 +1,6 @@
 -- name: revisions
--- Records that captures after a partition's first changed.
-select * from otc_internal.revisions(%(week_ending)s::date, %(symbol)s::text);
+-- Records that captures after a partition's first changed: of a week, of a symbol, of the weeks between two, or of all.
+select * from otc_internal.revisions(%(week_ending)s::date, %(symbol)s::text, %(first)s::date, %(last)s::date);
 
 -- name: effect
 -- How many rows of a metric a capture changed, by week, and how many of them in a word that people act on.

@@ -1,8 +1,35 @@
 -- name: symbol_newest
--- The newest week in which a symbol has records at a moment, and those up to a week.
-select max(week_ending) as week_ending, max(week_ending) filter (where week_ending <= %(last)s::date) as newest_by
-from otc.version_as_of(%(at)s, true)
-where symbol = %(symbol)s;
+-- The newest week, up to one if it is given, in which a symbol has records: one week after the other from the newest on, which
+-- ends at the first that has some, however long the history is.
+select w.week_ending
+from (
+    select distinct week_ending from otc.capture
+    where %(last)s::date is null or week_ending <= %(last)s
+    order by week_ending desc
+) as w
+cross join lateral (
+    select from otc_internal.volume_record as r
+    where r.week_ending = w.week_ending and r.symbol = %(symbol)s and r.closed_by is null
+    limit 1
+) as found
+order by w.week_ending desc
+limit 1;
+
+-- name: symbol_newest_as_of
+-- The same as known at a moment.
+select w.week_ending
+from (
+    select distinct week_ending from otc.capture
+    where %(last)s::date is null or week_ending <= %(last)s
+    order by week_ending desc
+) as w
+cross join lateral (
+    select from otc.version_as_of(%(at)s, true) as v
+    where v.week_ending = w.week_ending and v.symbol = %(symbol)s
+    limit 1
+) as found
+order by w.week_ending desc
+limit 1;
 
 -- name: symbols_among
 -- Those of the symbols that have records.
@@ -13,14 +40,23 @@ select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) or
 with week as (
     select d::date as week_ending from generate_series(%(first)s::date, %(last)s::date, '7 days') as d
 ),
+dated as (
+    select r.week_ending, coalesce(r.published_on, c.published_on) as first_published_on, r.updated_on
+    from otc_internal.volume_record as r
+    inner join otc.capture as c on c.capture_id = r.opened_by
+    where
+        %(at)s::timestamptz is null
+        and r.symbol = %(symbol)s and r.week_ending between %(first)s and %(last)s and r.closed_by is null
+    union all
+    select week_ending, first_published_on, updated_on from otc.version_as_of(%(at)s, true)
+    where %(at)s::timestamptz is not null and symbol = %(symbol)s and week_ending between %(first)s and %(last)s
+),
 record as materialized ( -- as others here: the planner expects one row, and would compute it for each
     select
         week_ending,
         max(first_published_on) as published_on,
-        max(updated_on) filter (where updated_on > first_published_on) as updated_on,
-        string_agg(distinct tier, ', ') as tiers
-    from otc.version_as_of(coalesce(%(at)s::timestamptz, 'infinity'), true)
-    where symbol = %(symbol)s and week_ending between %(first)s and %(last)s
+        max(updated_on) filter (where updated_on > first_published_on) as updated_on
+    from dated
     group by week_ending
 ),
 summary as (
@@ -38,6 +74,7 @@ covered as materialized ( -- how many tiers of the symbol have records, and how 
     select
         week_ending,
         count(distinct tier) as tiers,
+        string_agg(distinct tier, ', ') as names,
         count(*) filter (where scope = 'ALL') as tiers_of_all,
         sum(total_volume) filter (where scope = 'ATS') as ats_volume,
         sum(total_volume) filter (where scope = 'ALL') as all_volume
@@ -99,7 +136,7 @@ select
     c.de_minimis_share_pct,
     c.concentration_level,
     c.concentration_level_2023,
-    n.tiers,
+    k.names as tiers,
     n.published_on,
     n.updated_on
 from summed as s

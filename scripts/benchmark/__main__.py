@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark import backfill, by_hand, fetching, histories, kept, latency, stagewise, usual, weeks, whole
+from benchmark import backfill, beside, by_hand, fetching, histories, kept, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
 from benchmark.report import Line, check, medians, show
 from otcpipe.pipeline.ledger import Run
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _measured(asked: argparse.Namespace, folder: Path) -> list[Line]:
-    measure = _backfill if asked.backfill else _lines
+    measure = _backfill if asked.backfill else _beside if asked.readers else _lines
     with _servers(folder) as servers:
         return medians([line for _ in range(asked.times) for line in measure(asked, servers, folder)])
 
@@ -101,6 +101,16 @@ def _backfill(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> I
         floor = latency.nothing(1)
         for name, cost in latency.commands(symbol, weeks.monday(number - 1), 1 if asked.small else 3).items():
             yield Line(f"otcpipe {name}", cost, floor=floor, floor_is="Python that does nothing")
+
+
+def _beside(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iterator[Line]:
+    """Time weeks from raw objects to metrics, alone and beside readers of the pages."""
+    with place(servers, folder), whole.workers(2, folder) as processes:
+
+        def load(numbers: range) -> Cost:
+            return _whole(asked, processes, numbers, folder).cost
+
+        yield from beside.lines(asked.readers, load, is_small=asked.small)
 
 
 def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:
@@ -226,6 +236,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--backfill", type=int, default=0, metavar="N", help="time only this: N weeks from the API, newest first"
+    )
+    parser.add_argument(
+        "--readers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="time only this: weeks loaded beside N readers of the pages",
     )
     parser.add_argument("--times", type=int, default=1, metavar="N", help="repeat everything and report medians")
     parser.add_argument(

@@ -1,5 +1,6 @@
 """Time the pages of `otcpipe serve`, as a browser asks for them."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -12,13 +13,13 @@ import requests
 from benchmark.measure import Cost, measured
 
 START_SECONDS = STOP_SECONDS = 60
-ANY = "/static/web.css"
+ANY = "/static/style.css"
 PAGES = {"home": "/", "a symbol": "/symbol/{}", "a symbol, all weeks": "/symbol/{}?weeks=1040", "venues": "/venues"}
 
 
-def pages(symbol: str, port: int) -> dict[str, tuple[Cost, Cost]]:
+def pages(symbol: str) -> dict[str, tuple[Cost, Cost]]:
     """Return for each page the time of its first answer and of the next one, which is kept."""
-    with _server(port) as origin, requests.Session() as session:
+    with serving() as origin, requests.Session() as session:
         return {
             name: (_answer(session, origin + path), _answer(session, origin + path))
             for name, path in ((name, path.format(quote(symbol, safe=""))) for name, path in PAGES.items())
@@ -26,8 +27,11 @@ def pages(symbol: str, port: int) -> dict[str, tuple[Cost, Cost]]:
 
 
 @contextmanager
-def _server(port: int) -> Iterator[str]:
-    """Run the web application; yield its origin when it answers."""
+def serving() -> Iterator[str]:
+    """Run the web application on a free port; yield its origin when it answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
     command = [sys.executable, "-m", "otcpipe", "serve", "--port", str(port)]
     process, origin = subprocess.Popen(command, stdout=sys.stderr), f"http://127.0.0.1:{port}"
     try:

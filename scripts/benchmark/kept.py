@@ -1,6 +1,5 @@
 """A history that is kept between runs: fill it to some number of weeks, and time what people wait for with it."""
 
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +72,7 @@ def lines(number: int, folder: Path, *, is_small: bool) -> Iterator[Line]:
         with resources.database().transaction() as transaction, measured(cost := Cost()):
             known = transaction.connection.execute(query, {"at": resources.settings().now(), "week": middle})
         yield Line(name, cost, known.rowcount)
-    for name, (cold, again) in browsing.pages(symbol, _free_port()).items():
+    for name, (cold, again) in browsing.pages(symbol).items():
         yield Line(f"page of {name}", cold)
         yield Line(f"page of {name}, again", again)
     yield Line("a record with its indexes", room=stagewise.room())
@@ -83,9 +82,3 @@ def lines(number: int, folder: Path, *, is_small: bool) -> Iterator[Line]:
         f"{size['records']:,} records, a database of {size['bytes'] / 1e9:.1f} GB, in {resources.settings().home}",
         file=sys.stderr,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -1,58 +1,106 @@
 """Readers of the pages at once, on a running stack: `python -m benchmark.readers --origin http://127.0.0.1:8421`."""
 
 import argparse
+import http.client
 import itertools
+import json
+import signal
 import statistics
 import threading
 import time
-from urllib.parse import quote
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from urllib.parse import quote, urlsplit
 
-import requests
+SYMBOLS, PATIENCE = 200, 60  # seconds
+HEADERS = {"Accept-Encoding": "gzip"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How many answers came, which were errors, and within how many seconds a half, 95 % and all of them came."""
+
+    number: int
+    errors: list[str]
+    half: float
+    most: float
+    all: float
+
+    def __str__(self) -> str:
+        half, most, last = (f"{1000 * seconds:.0f} ms" for seconds in (self.half, self.most, self.all))
+        times = f"{self.number} answers, half within {half}, 95 % within {most}, the last {last}; "
+        return times + ("\n".join(["errors:", *self.errors]) if self.errors else "no errors")
 
 
 def main() -> None:
-    """Let readers ask for pages and for the API, one question after another, and print how long answers took."""
+    """Let readers ask for pages and for the API, one question after another, until the time is over or SIGTERM."""
     asked = _arguments()
-    symbols = [row["symbol"] for row in requests.get(f"{asked.origin}/api/v1/top?number=200", timeout=30).json()]
-    paths = itertools.cycle(["/", "/venues", *(path for symbol in symbols for path in _of_symbol(symbol))])
-    lock, deadline = threading.Lock(), time.monotonic() + asked.seconds
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    timer = threading.Timer(asked.seconds, over.set)
+    timer.start()
+    found = _read(urlsplit(asked.origin).netloc, asked.readers, over)
+    timer.cancel()
+    print(json.dumps(asdict(found)) if asked.json else found)
+
+
+def _read(place: str, number: int, over: threading.Event) -> Answers:
+    paths, lock = itertools.cycle(_paths(place)), threading.Lock()
     took: list[float] = []
-    wrong: list[str] = []
+    wrong: set[str] = set()
 
     def read() -> None:
-        with requests.Session() as session:
-            while time.monotonic() < deadline:
-                with lock:
-                    path = next(paths)
-                begun = time.perf_counter()
-                answer = session.get(asked.origin + path, timeout=60)
-                with lock:
-                    took.append(time.perf_counter() - begun)
-                    if answer.status_code >= 400:  # noqa: PLR2004
-                        wrong.append(f"{answer.status_code} {path}")
+        connection = http.client.HTTPConnection(place, timeout=PATIENCE)
+        while not over.is_set():
+            with lock:
+                path = next(paths)
+            begun = time.perf_counter()
+            try:
+                status = _status(connection, path)
+            except OSError as error:
+                connection.close()
+                status = str(error)
+            took.append(time.perf_counter() - begun)
+            if status != "200":
+                wrong.add(f"{status} {path}")
+        connection.close()
 
-    readers = [threading.Thread(target=read) for _ in range(asked.readers)]
+    readers = [threading.Thread(target=read) for _ in range(number)]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    middle, most = statistics.median(took), statistics.quantiles(took, n=20)[-1]
-    print(f"{asked.readers} readers, {len(took)} answers in {asked.seconds} s: {len(wrong)} errors, ", end="")
-    print(f"half within {1000 * middle:.0f} ms, 95 % within {1000 * most:.0f} ms, the last {1000 * max(took):.0f} ms")
-    for line in sorted({*wrong}):
-        print(line)
+    return Answers(len(took), sorted(wrong), statistics.median(took), statistics.quantiles(took, n=20)[-1], max(took))
 
 
-def _of_symbol(symbol: str) -> tuple[str, ...]:
+def _paths(place: str) -> list[str]:
+    """Return what readers ask for: the pages of a week, and of its largest symbols their pages and numbers."""
+    connection = http.client.HTTPConnection(place, timeout=PATIENCE)
+    connection.request("GET", f"/api/v1/top?number={SYMBOLS}")
+    symbols = [row["symbol"] for row in json.load(connection.getresponse())]
+    connection.close()
+    return ["/", "/venues", *(path for symbol in symbols for path in _of_symbol(symbol))]
+
+
+def _of_symbol(symbol: str) -> Iterator[str]:
     name = quote(symbol, safe="")
-    return f"/symbol/{name}", f"/api/v1/symbol-weeks?symbol={name}&weeks=52"
+    yield f"/symbol/{name}"
+    yield f"/api/v1/symbol-weeks?symbol={name}&weeks=52"
+
+
+def _status(connection: http.client.HTTPConnection, path: str) -> str:
+    connection.request("GET", path, headers=HEADERS)
+    answer = connection.getresponse()
+    answer.read()
+    return str(answer.status)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmark.readers", description=__doc__)
     parser.add_argument("--origin", default="http://127.0.0.1:8421", help="where `otcpipe serve` listens")
     parser.add_argument("--readers", type=int, default=50)
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--json", action="store_true", help="print an object")
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """The benchmark: that it runs, with some hundred rows instead of 264,000, and what it makes of what it timed."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def test_a_missed_target_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_times_every_stage_and_everything_that_has_a_target() -> None:
     command = [str(Path(__file__).parents[2] / "scripts/bench"), "--small", "--quick", "--json"]
     found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    assert {*RECORDED, *TARGETS} - {"week 50", "backfill, newest first"} <= {line["name"] for line in found}
+    others = {"week 50", "backfill, newest first", "a week beside readers", "95 % of answers"}
+    assert {*RECORDED, *TARGETS} - others <= {line["name"] for line in found}
     assert all(line["seconds"] > 0 or line["bytes_per_row"] > 0 for line in found)
 
 
@@ -85,3 +87,12 @@ def test_it_times_what_reads_a_history_that_is_kept() -> None:
     assert asked <= {line["name"] for line in found if line["seconds"] > 0}
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "week" not in {line["name"].split()[0] for line in json.loads(again.stdout)}, "both weeks are kept"
+
+
+def test_it_times_a_week_beside_readers() -> None:
+    command = [str(Path(__file__).parents[2] / "scripts/bench"), "--small", "--readers", "5", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = {line["name"]: line for line in json.loads(done.stdout)}
+    assert found["a week beside readers"]["floor_seconds"] == found["a week alone"]["seconds"]
+    assert found["95 % of answers"]["seconds"] > 0
+    assert re.search(r"5 readers: \d+ answers, .*; no errors\n", done.stderr), done.stderr

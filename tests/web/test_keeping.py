@@ -5,8 +5,13 @@ import gzip
 import anyio
 import pytest
 
-from otcpipe.web import keeping
+from otcpipe import resources
+from otcpipe.records import Partition
+from otcpipe.storage import reader
+from otcpipe.web import keeping, reading
 from otcpipe.web.keeping import Answer, Kept, answer
+from otcpipe.web.reading import Reading
+from tests.support.pipeline import WEEK, api_text, drive, observe
 
 LONG = "shares " * 1000
 
@@ -55,6 +60,65 @@ def test_after_a_failure_the_next_who_waits_makes_the_answer() -> None:
     anyio.run(all_at_once)
     assert sorted(got) == [b"failed", b"shares", b"shares"]
     assert len(calls) == 2
+
+
+def test_while_one_answer_is_renewed_others_get_the_one_before_and_for_as_long_again() -> None:
+    kept, got, calls = Kept(), list[tuple[str, bytes]](), list[str]()
+    kept.put("old", answer("before", "text/plain"))
+
+    async def ask(mark: str, *earlier: str) -> None:
+        async def make() -> Answer:
+            calls.append(mark)
+            await anyio.sleep(0.2)
+            return answer(mark, "text/plain")
+
+        found = await kept.get_or_renew(mark, earlier, make)
+        got.append((found[0], found[1].body))
+
+    async def in_turn() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(ask, "new", "older", "old")
+        await ask("new", "old")
+        await ask("newer", "new", "old")
+        await anyio.sleep(0.25)
+        await ask("newer", "new", "old")
+
+    anyio.run(in_turn)
+    before, renewed = ("old", b"before"), ("new", b"new")
+    assert got == [*[before] * 9, renewed, renewed, renewed, ("newer", b"newer")]
+    assert calls == ["new", "newer"]
+
+
+def test_the_first_page_of_several_is_never_one_of_before() -> None:
+    kept = Kept()
+    kept.put("old", answer("before", "text/plain", {"Link": '</?cursor=x>; rel="next"'}))
+
+    async def ask() -> tuple[str, Answer]:
+        async def make() -> Answer:
+            return answer("now", "text/plain")
+
+        return await kept.get_or_renew("new", ["old"], make)
+
+    assert anyio.run(ask) == ("new", answer("now", "text/plain"))
+
+
+def test_a_state_of_the_data_answers_for_a_minute_after_it_ended(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "FRESH_SECONDS", -1)
+    with resources.database().transaction() as transaction:
+        reader.make(transaction)
+    asked = Reading(environment["OTCPIPE_DATABASE_URL"])
+    partition = Partition(WEEK, "T1")
+    before = asked.version()
+    drive(observe(api_text([{"issueSymbolIdentifier": "AAPL"}], partition), partition, covers="all"))
+    after = asked.version()
+    assert asked.states(after, is_of_work=False) == [after.text, before.text]
+    assert asked.states(asked.version(), is_of_work=True) == [after.work, before.work]
+    monkeypatch.setattr(reading, "EARLIER_SECONDS", 0)
+    assert asked.states(after, is_of_work=False) == [after.text]
+    asked.close()
 
 
 def test_the_answers_that_were_asked_for_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
