@@ -65,15 +65,20 @@ def moments(captures: Iterable[tuple[Partition, Capture]]) -> set[datetime]:
     return found
 
 
-def differing(sql: Sql, at: datetime) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows by table that only the history or only the answer as of a moment has."""
-    found = {}
+def compared(sql: Sql) -> dict[str, str]:
+    """The columns of each table that its history and its answers as of a moment have."""
     tables = {metric: sql("select columns from otc_internal.metric_columns(%s)", metric)[0][0] for metric in METRICS}
     records = sql(
         "select string_agg(attname, ', ') from pg_attribute"
         " where attrelid = 'otc.known_record'::regclass and attnum > 0 and attname <> 'avg_trade_size'"
     )
-    for table, columns in {**tables, "venue_volume": records[0][0]}.items():
+    return {**tables, "venue_volume": records[0][0]}
+
+
+def differing(sql: Sql, at: datetime) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows by table that only the history or only the answer as of a moment has."""
+    found = {}
+    for table, columns in compared(sql).items():
         known = (
             f"select {columns} from otc.{table}_history"
             f" where known_from <= '{at}' and (known_until > '{at}' or known_until is null)"
@@ -86,6 +91,32 @@ def differing(sql: Sql, at: datetime) -> dict[str, list[tuple[Any, ...]]]:
 def assert_defined(sql: Sql, at: Iterable[datetime]) -> None:
     for moment in at:
         assert {table: rows for table, rows in differing(sql, moment).items() if rows} == {}, moment
+
+
+def assert_always_defined(sql: Sql) -> None:
+    """A history and the answers as of a moment are equal at each moment at which they may change, and before it."""
+    changes = "select observed_at from otc.capture union select observed_at from otc.volume_import"
+    changes += (
+        " union select otc.published_at(published_on) from otc.venue_volume_history where published_on is not null"
+    )
+    changes += " union select otc.published_at(published_on) from otc.capture"
+    for table in (*METRICS, "venue_volume"):
+        changes += f" union select known_from from otc.{table}_history"
+        changes += f" union select known_until from otc.{table}_history where known_until is not null"
+    found = {at for (at,) in sql(changes)}
+    at = sorted({LAST} | found | {one - timedelta(microseconds=1) for one in found})
+    for table, columns in compared(sql).items():
+        known = (
+            f"select a.at, {columns} from at as a inner join otc.{table}_history"
+            " on known_from <= a.at and (known_until > a.at or known_until is null)"
+        )
+        defined = f"select a.at, {columns} from at as a cross join lateral otc.{table}_as_of(a.at)"
+        differing = sql(
+            f"with at as materialized (select unnest(%s::timestamptz[]) as at)"
+            f" (({known}) except all ({defined})) union all (({defined}) except all ({known}))",
+            at,
+        )
+        assert differing == [], table
 
 
 def assert_without_overlap(sql: Sql) -> None:
