@@ -57,7 +57,10 @@ def _restore(place: str, *, is_dry: bool) -> None:
         found = work(store, prefix, chosen, place, report)
     backup.describe(found, done=None if is_dry else "restored")
     if found.problems:
-        raise OtcpipeError(f"The copy at {place} is not complete: the tables were not rebuilt.")
+        raise OtcpipeError(
+            f"The copy at {place} is not complete: the tables were not rebuilt."
+            " `otcpipe rebuild` alone rebuilds them from what the bucket has now."
+        )
 
 
 def _known() -> set[str]:

@@ -15,6 +15,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.audit.verify import verify
+from otcpipe.broker import actors
 from otcpipe.broker.queues import Queues
 from otcpipe.cli.commands.command import Change
 from otcpipe.errors import Outdated, Unreachable, Unready
@@ -36,24 +37,28 @@ BACK = "delete from otc.migration where name = '9999_of_a_later_release'"
 
 
 @pytest.fixture
-def old_worker(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Path]]:
-    """Starts a worker of release 0.1.0, and gives its log."""
+def of_old_release(environment: dict[str, str], tmp_path: Path) -> dict[str, Any]:
+    """How a process runs in release 0.1.0: its folder and its variables."""
     zipfile.ZipFile(OLD_RELEASE).extractall(tmp_path / "old")
+    known = {name: text for name, text in (os.environ | environment).items() if "BACKUP" not in name}
+    return {
+        "cwd": tmp_path / "old",
+        "env": known | {"PYTHONPATH": str(tmp_path / "old"), "PYTHONWARNINGS": "ignore"},
+    }
+
+
+@pytest.fixture
+def old_worker(of_old_release: dict[str, Any], tmp_path: Path) -> Iterator[Callable[[], Path]]:
+    """Starts a worker of release 0.1.0, and gives its log."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start() -> Path:
         log = tmp_path / "old.log"
-        known = {name: text for name, text in (os.environ | environment).items() if "BACKUP" not in name}
         command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "2"]
         with log.open("wb") as stream:
             running.append(
                 subprocess.Popen(
-                    command,
-                    cwd=tmp_path / "old",
-                    env=known | {"PYTHONPATH": str(tmp_path / "old"), "PYTHONWARNINGS": "ignore"},
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
+                    command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True, **of_old_release
                 )
             )
         return log
@@ -96,21 +101,36 @@ def test_a_worker_of_release_0_1_0_beside_the_new_schema_waits_and_a_new_worker_
 
 
 def test_a_worker_takes_no_message_while_a_later_release_s_schema_is_applied(
-    workers: Callable[..., WarmProcess], here: Here, sql: Sql, environment: dict[str, str], tmp_path: Path
+    workers: Callable[..., WarmProcess], sql: Sql, environment: dict[str, str], tmp_path: Path
 ) -> None:
     workers()
     queues = Queues(environment["OTCPIPE_REDIS_URL"])
     wait_for(lambda: all(queue.consumers for queue in queues.all().values()))
+    run = observe(file_text([("ABC", "AAAA", 100, 1)]), Partition(WEEK, "OTCE"))
     sql(LATER)
     log = tmp_path / "worker0.log"
     wait_for(lambda: "A newer release of otcpipe migrated the database (9999_of_a_later_release)" in log.read_text())
-    assert here("import", FILES[0]).returncode == 0
+    actors.send(run)
     time.sleep(2)
     assert queues.all()["cache"].waiting == 1
     assert states(sql) == {("cache", "queued")}
     sql(BACK)
     wait_for(lambda: sql("select 1 from otc.stage_run where stage = 'compute' and state = 'done'"))
     assert sql("select max(attempts) from otc.stage_run") == [(1,)]
+
+
+@pytest.mark.parametrize("arguments", [["migrate"], ["reconcile", "--stale"], ["enqueue", "--week", "2025-11-14"]])
+def test_commands_of_release_0_1_0_change_nothing_in_the_new_schema(
+    arguments: list[str], of_old_release: dict[str, Any], sql: Sql
+) -> None:
+    drive(observe(file_text([("ABC", "AAAA", 100, 1)]), Partition(WEEK, "OTCE")))
+    sql("update otc.stage_run set code_version = 99 where stage = 'compute'")  # of which it knows another
+    before = stored(sql)
+    command = [sys.executable, "-m", "otcpipe", *arguments]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, **of_old_release)
+    assert refused.returncode in (1, 3)
+    assert "a newer release of otcpipe migrated the database" in refused.stderr or arguments == ["migrate"]
+    assert stored(sql) == before
 
 
 @pytest.mark.usefixtures("environment")

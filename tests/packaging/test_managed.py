@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from otcpipe import settings
 from otcpipe.stack import Supervisor, binaries, start_servers
+from otcpipe.storage.s3 import ObjectStore
 from tests.conftest import DATA, READY, changed_environment, kill, querying
 from tests.packaging.documents import DOCUMENTS
 from tests.support.tables import all_tables, differences
@@ -111,6 +113,13 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
     servers.stop(quick=True)
 
 
+def make_bucket(managed: Managed, name: str) -> None:
+    """Make a bucket, as an administrator does."""
+    ObjectStore(
+        settings.load(managed.environment() | {"OTCPIPE_S3_BUCKET": name, "OTCPIPE_HOME": "/nonexistent"})
+    ).create_bucket()
+
+
 def tables(managed: Managed) -> dict[str, list[str]]:
     """All tables once nothing is due."""
     with changed_environment(managed.environment()):
@@ -166,6 +175,23 @@ def test_a_dump_is_loaded_as_the_documents_say(managed: Managed, collected: dict
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("drop schema otc, otc_internal cascade")
     managed.run("\n".join(load).replace("$OTCPIPE_DATABASE_URL", url))
+    assert differences(tables(managed), collected) == {}
+
+
+def test_a_copy_restores_everything_into_a_new_database_and_bucket_as_the_documents_say(
+    managed: Managed, collected: dict[str, list[str]]
+) -> None:
+    backup, restore, _ = blocks("Backup")
+    make_bucket(managed, "copies")
+    managed.run(backup)
+    for process in managed.running:
+        kill(process)
+    with psycopg.connect(managed.servers["OTCPIPE_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("create database another")
+    make_bucket(managed, "another")
+    managed.settings = managed.settings.replace("/otcpipe?", "/another?").replace("BUCKET=otcpipe", "BUCKET=another")
+    managed.serve(blocks("Managed servers")[2].splitlines()[0])
+    managed.run(restore)
     assert differences(tables(managed), collected) == {}
 
 

@@ -150,6 +150,9 @@ def test_what_is_damaged_in_the_bucket_is_never_copied_and_what_is_damaged_in_th
     store.discard(changed)
     refused = here("rebuild", "--from", tmp_path / "copy")
     assert (refused.returncode, "the tables were not rebuilt" in refused.stderr) == (1, True)
+    assert "`otcpipe rebuild` alone rebuilds them from what the bucket has" in refused.stderr
+    kept = [*inventory.kept(store, resources.settings()["S3_PREFIX"])]
+    assert f"it holds {len(kept)} objects" in refused.stdout
     assert not store.exists(changed)
 
 

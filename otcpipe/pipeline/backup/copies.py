@@ -94,6 +94,7 @@ def restore(store: ObjectStore, prefix: str, copies: Target, name: str, report: 
         else:
             summary.new += bool(result)
             summary.bytes += result
+    summary.objects -= len(summary.problems)
     return summary
 
 
@@ -119,7 +120,7 @@ def _own_sums(copies: Target, prefix: str, name: str) -> dict[str, str]:
     """Return the sums of the objects of this prefix; raises Invalid if the place is no copy, or of another prefix."""
     sums = _read_sums(copies)
     if not sums:
-        raise Invalid(f"{name} is not a copy: it has no {SUMS}. `otcpipe backup --to {name}` makes one.")
+        raise Invalid(f"{name} is not a copy: it has no {SUMS}. Name the place that `otcpipe backup --to` was given.")
     own = {key: digest for key, digest in sums.items() if key.startswith(f"{prefix}/")}
     if not own:
         first = next(iter(sums)).rsplit("/", 4)[0]
