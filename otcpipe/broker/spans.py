@@ -4,6 +4,7 @@ Its standard variables set the rest, such as OTEL_EXPORTER_OTLP_HEADERS and OTEL
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar, Token
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from otcpipe.settings import Settings
 from otcpipe.text.printable import Redaction, sentence
 
 PATH = "/v1/traces"  # where a collector takes spans, if the URL names no path
+LAST_SECONDS = 3.0  # of a worker that shuts down: a collector that does not answer holds it up no longer
 PROPAGATOR = TraceContextTextMapPropagator()
 Attribute = str | int | float | bool
 _ATTACHED: ContextVar[Token[context.Context] | None] = ContextVar("_ATTACHED", default=None)
@@ -68,8 +70,10 @@ class Spans:
         _ATTACHED.set(None)
 
     def close(self) -> None:
-        """Send what is left."""
-        self._provider.shutdown()
+        """Send what is left, as far as that takes no more than a few seconds."""
+        sending = threading.Thread(target=self._provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(LAST_SECONDS)
 
     def _attributes(self, fields: Mapping[str, object]) -> dict[str, Attribute]:
         return {f"otcpipe.{name}": self._value(value) for name, value in flat(fields)}

@@ -112,7 +112,7 @@ def test_work_goes_on_while_no_collector_answers(workers: Workers, here: Here, s
     began = time.monotonic()
     worker.terminate()
     assert worker.wait(30) == 0
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 20  # one attempt to send takes ten, and is tried again
     log = (tmp_path / "worker0.log").read_text()
     assert "s3cr3t-token" not in log and "Traceback" not in log
 
