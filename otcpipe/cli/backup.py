@@ -47,7 +47,7 @@ def describe(summary: Summary, *, done: str | None) -> None:
     size = f"{summary.bytes / MEBIBYTE:,.1f} MiB"
     if done:
         new = f"{counted(summary.new, 'object')} {done}, {size}" if summary.new else "nothing was new"
-        say(f"{summary.place}: {new}; it holds {counted(summary.objects, 'object')}.")
+        say(f"{summary.place}: {new}; {counted(summary.objects, 'object')} in all.")
     else:
         wrong = len(summary.problems)
         verdict = f"{counted(wrong, 'problem')}" if wrong else "all are complete and match their SHA-256"
