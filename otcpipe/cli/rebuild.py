@@ -62,7 +62,7 @@ def _restore(place: str, *, is_dry: bool) -> list[str]:
         store.create_bucket()
     with backup.progress("checking the copy" if is_dry else "restoring objects") as report:
         found = copies.restore(store, prefix, chosen, place, report, is_dry=is_dry)
-    backup.describe(found, done="to be restored" if is_dry else "restored")
+    backup.describe(found, done="to be restored" if is_dry else "restored", holder="the copy" if is_dry else "it")
     if found.problems:
         raise OtcpipeError(
             f"The copy at {place} is not complete: the tables were not rebuilt."

@@ -89,7 +89,7 @@ def test_a_second_copy_takes_only_what_is_new_and_derived_objects_are_in_none(
         path.relative_to(tmp_path / "copy").parts[len(prefix().split("/"))] for path in _files(tmp_path / "copy")
     }
     assert names == {"fetched", "raw"}
-    assert "nothing was new; 3 objects in all" in here("backup", "--to", tmp_path / "copy").stdout
+    assert "nothing was new; it holds 3 objects" in here("backup", "--to", tmp_path / "copy").stdout
     drive(observe(api_text([{"MPID": "BBBB"}], T1), T1, NOON + timedelta(days=1), "all"))
     [row] = json.loads(here("backup", "--json", OTCPIPE_BACKUP=str(tmp_path / "copy")).stdout)
     assert (row["new"], row["objects"], row["problems"]) == (3, 6, [])
@@ -177,7 +177,7 @@ def test_a_copy_on_another_server_is_written_with_its_own_keys(
             resources.store().discard(key)
         planned = here("rebuild", "--from", bucket, "--dry-run", **keys)
         assert planned.returncode == 0
-        assert "3 objects to be restored" in planned.stdout
+        assert "the copy holds 3 objects." in planned.stdout
         assert "With the copy, S3 holds 1 observation and 0 decisions" in planned.stdout
         assert not kept()
         wrong = here("backup", "--to", bucket, **keys | {"OTCPIPE_BACKUP_S3_SECRET_KEY": "s3cr3t-but-wrong"})
