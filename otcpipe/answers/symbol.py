@@ -14,7 +14,9 @@ def symbol(
     """Return `count` weeks of a symbol up to `friday`, by default the newest that has it; with `at`, as known then.
 
     `history` has a row for each week and scope, `venues` those of the last week in `scope` (None: ALL if it is known,
-    else ATS), `revisions` the changes in these weeks. Raises Invalid for a symbol or a week without records.
+    else ATS), `revisions` the changes in these weeks. `unknown_records` are left out of these weeks, and
+    `unknown_records_before` of the year before, because their values at that moment are lost. Raises Invalid for a
+    symbol or a week without records.
     """
     with database.transaction() as transaction:
         asked = find(transaction, name, friday, count, at)
@@ -26,12 +28,14 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
     known = [row["scope"] for row in history if row["week_ending"] == asked.last]
     scope = scope or ("ALL" if "ALL" in known else "ATS")
     of_week = {"symbol": asked.symbol, "week_ending": asked.last, "at": asked.at or NOW}
+    unknown = transaction.rows("symbol_unknown", **asdict(asked))[0] if asked.at else {}
     return {
         "symbol": asked.symbol,
         "week_ending": asked.last,
         "scope": scope,
         "as_of": asked.at,
-        "unknown_records": transaction.rows("symbol_unknown", **asdict(asked))[0]["records"] if asked.at else 0,
+        "unknown_records": unknown.get("records", 0),
+        "unknown_records_before": unknown.get("records_before", 0),
         "history": history,
         "off_exchange": transaction.rows("symbol_off_exchange", **asdict(asked)),
         "venues": transaction.rows("symbol_venues", scope=scope, **of_week),

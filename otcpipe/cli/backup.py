@@ -42,12 +42,12 @@ def backup(place: str | None, *, only_check: bool, as_json: bool) -> None:
         raise OtcpipeError(_advice(place if only_check else None))
 
 
-def describe(summary: Summary, *, done: str | None) -> None:
+def describe(summary: Summary, *, done: str | None, holder: str = "it") -> None:
     """Print what a place holds, what was done with its objects (None: they were checked), and what is wrong."""
     size = f"{summary.bytes / MEBIBYTE:,.1f} MiB"
     if done:
         new = f"{counted(summary.new, 'object')} {done}, {size}" if summary.new else "nothing was new"
-        say(f"{summary.place}: {new}; it holds {counted(summary.objects, 'object')}.")
+        say(f"{summary.place}: {new}; {holder} holds {counted(summary.objects, 'object')}.")
     else:
         wrong = len(summary.problems)
         verdict = f"{counted(wrong, 'problem')}" if wrong else "all are complete and match their SHA-256"

@@ -24,7 +24,7 @@ GAINS = {
     "symbol": key("Symbol"),
     **SHARES,
     "gained_volume": Column("Shares gained a week"),
-    "volume_before": Column("Volume a week before", 3),
+    "volume_before": Column("Volume a week, before", 3),
     "volume": Column("Volume a week", 2),
     "symbol_volume": Column("Volume of symbol a week", 2),
 }
@@ -33,7 +33,7 @@ VENUES = {
     "firm_crd": Column("CRD", 2),
     "venue_name": Column("Venue", is_prose=True),
     **SHARES,
-    "volume_before": Column("Volume a week before", 3),
+    "volume_before": Column("Volume a week, before", 3),
     "volume": Column("Volume a week", 2),
 }
 
@@ -69,8 +69,8 @@ def gained(
     if not found["later"]:
         say(f"There is nothing to compare in {market}: no week is loaded.")
         return
-    named = f"{venue}, {found['venue_name']}, " if venue else ""
-    say(f"{named}{market}: {_weeks(found['later'])}, compared with {_weeks(found['earlier'])}.")
+    named = f"{venue}, {found['venue_name']}, {market}" if venue else f"S{market[1:]}"
+    say(f"{named}: {_weeks(found['later'])}, compared with {_weeks(found['earlier'])}.")
     if not venue:
         print_table(VENUES, [as_gains(row, **spans) | {"firm_crd": number(row)} for row in rows])
     for direction in ("gained", "lost") if venue else ():
@@ -90,4 +90,6 @@ def as_gains(row: Row, weeks_before: int = 1, weeks: int = 1) -> Row:
 def _weeks(weeks: list[date]) -> str:
     if not weeks:
         return "no week is loaded"
-    return f"{counted(len(weeks), 'week')} ending {' to '.join(map(str, dict.fromkeys([weeks[0], weeks[-1]])))}"
+    if len(weeks) == 1:
+        return f"the week ending {weeks[0]}"
+    return f"{counted(len(weeks), 'week')} ending {weeks[0]} to {weeks[-1]}"

@@ -23,7 +23,7 @@ def history(first: str | None, last: str | None, *, again: bool) -> None:
     if completed:
         say(f"{counted(completed, 'week')} of deferred metrics were completed.")
     built = build_histories(None, begin, end)
-    say(f"{counted(built, 'week')} of metrics were built." if built else "All histories are up to date.")
+    say(f"{counted(built, 'week')} of histories were built." if built else "All histories are up to date.")
 
 
 def complete(names: list[str] | None, first: date | None, last: date | None) -> int:

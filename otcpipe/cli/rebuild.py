@@ -16,6 +16,8 @@ from otcpipe.text.counting import counted
 
 log = logging.getLogger(__name__)
 
+KINDS = ("fetched", "decision")  # of keys: observations and what a person decided
+
 
 def rebuild(place: str | None, *, is_dry: bool) -> None:
     """Create missing tables, then send every observation and decision in S3 through the pipeline, and watch.
@@ -23,11 +25,12 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
     What the bucket lacks is taken from the copy at `place` first; raises OtcpipeError if that is damaged.
     """
     database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
-    if place:
-        _restore(place, is_dry=is_dry)
-    stored = [key for key in store.keys(f"{prefix}/fetched/") if key.endswith(".json")]
-    decided = list(store.keys(f"{prefix}/decision/"))
-    say(f"S3 holds {counted(len(stored), 'observation')} and {counted(len(decided), 'decision')} under {prefix}.")
+    copied = _restore(place, is_dry=is_dry) if place else []
+    held = {key for kind in KINDS for key in (*store.keys(f"{prefix}/{kind}/"), *copied)}
+    stored, decided = (_of_kind(held, f"{prefix}/{kind}/") for kind in KINDS)
+    with_copy = "With the copy, " if is_dry and place else ""
+    held_now = f"{counted(len(stored), 'observation')} and {counted(len(decided), 'decision')}"
+    say(f"{with_copy}S3 holds {held_now} under {prefix}.")
     if is_dry:
         known = _known()
         say(f"Postgres lacks {counted(len(set(stored) - known), 'observation')}; nothing was changed.")
@@ -46,21 +49,26 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
         watch.until_done(sorted(partitions, key=_order))
 
 
-def _restore(place: str, *, is_dry: bool) -> None:
-    """Bring back from a copy what the bucket lacks; with `is_dry` only check the copy."""
+def _of_kind(held: set[str], kind: str) -> list[str]:
+    """Return the keys of observations or decisions; beside a manifest of `fetched/` are its bytes."""
+    return [key for key in held if key.startswith(kind) and key.endswith(".json")]
+
+
+def _restore(place: str, *, is_dry: bool) -> list[str]:
+    """Bring back from a copy what the bucket lacks, with `is_dry` only say how much; return the keys of the copy."""
     settings, store, prefix = resources.settings(), resources.store(), resources.settings()["S3_PREFIX"]
     chosen = copies.place(place, settings)
     if not is_dry:
         store.create_bucket()
     with backup.progress("checking the copy" if is_dry else "restoring objects") as report:
-        work = copies.check if is_dry else copies.restore
-        found = work(store, prefix, chosen, place, report)
-    backup.describe(found, done=None if is_dry else "restored")
+        found = copies.restore(store, prefix, chosen, place, report, is_dry=is_dry)
+    backup.describe(found, done="to be restored" if is_dry else "restored", holder="the copy" if is_dry else "it")
     if found.problems:
         raise OtcpipeError(
             f"The copy at {place} is not complete: the tables were not rebuilt."
             " `otcpipe rebuild` alone rebuilds them from what the bucket has now."
         )
+    return copies.keys(prefix, chosen, place)
 
 
 def _known() -> set[str]:

@@ -1,6 +1,7 @@
 """Print the tables of a symbol."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from otcpipe.answers.moments import new_york
@@ -103,9 +104,7 @@ def print_symbol(found: Row, limit: int) -> None:
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
     known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
-    if found["unknown_records"]:
-        records = counted(found["unknown_records"], "record")
-        say(f"Left out: {records}, updated by FINRA before the first capture, whose values at that moment are lost.")
+    say_all([_left_out(found)])
     _section(
         "Weeks, newest first:",
         HISTORY,
@@ -123,12 +122,34 @@ def print_symbol(found: Row, limit: int) -> None:
     _section("Against the 13 weeks before:", UNUSUAL, compared)
     changed = [row for row in weeks if row["hhi_change"] is not None]
     _section("Why the concentration changed from the week before:", CHANGES, changed)
+    say_all([_to_be_completed(found["incomplete_weeks"])])
     _section(
         "Splits, which the comparisons above are adjusted for:", SPLITS, [_split(row) for row in found["splits"]]
     )
     _section("Share of all trading:", OFF_EXCHANGE, [_of_all_trading(row) for row in found["off_exchange"]])
     _section("Revisions in these weeks:", REVISIONS, found["revisions"])
     say_all([updated([*shown, *history]), ATTRIBUTION])
+
+
+def _left_out(found: Row) -> str | None:
+    """Return which records are in no number of this answer; None if all are."""
+    shown, before = found["unknown_records"], found["unknown_records_before"]
+    parts = [f"{counted(shown, 'record')} of these weeks"] if shown else []
+    parts += [f"{counted(before, 'record')} of the year before, which means and medians read"] if before else []
+    if not parts:
+        return None
+    which = "; ".join(parts)
+    return f"Left out, as FINRA updated them before the first capture and their values then are lost: {which}."
+
+
+def _to_be_completed(weeks: list[date]) -> str | None:
+    """Return of how many weeks the comparisons may change; None if of none."""
+    if not weeks:
+        return None
+    return (
+        f"Comparisons and changes of concentration of {counted(len(weeks), 'week')} are still to be completed, and "
+        "may be missing or outdated: the scheduler completes them within ten minutes, `otcpipe history` at once."
+    )
 
 
 def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None:

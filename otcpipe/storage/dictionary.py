@@ -7,6 +7,7 @@ from otcpipe.storage import sql
 
 _HEADING = re.compile(r"^### (.+)$", re.MULTILINE)
 _NAME = re.compile(r"`otc\.(\w+)")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 _COLUMN = re.compile(r"^\| `(\w+)` \| ?(.*?) \| (.+) \|$", re.MULTILINE)
 
 HISTORY = "`otc.<metric>_history`"
@@ -27,11 +28,11 @@ class Description(NamedTuple):
 
 
 def descriptions() -> list[Description]:
-    """Return all descriptions; a section with two names describes both objects.
+    """Return all descriptions, links as their texts; a section with two names describes both objects.
 
     The section of `otc.<metric>_history` describes the history of every metric, which has the metric's columns too.
     """
-    sections = _HEADING.split((sql.SCHEMA / "README.md").read_text())[1:]
+    sections = _HEADING.split(_LINK.sub(r"\1", (sql.SCHEMA / "README.md").read_text()))[1:]
     pairs = list(zip(sections[::2], sections[1::2], strict=True))
     found = [
         one for heading, section in pairs for name in _NAME.findall(heading) for one in _of_section(name, section)

@@ -116,14 +116,14 @@ async def venues(
 @router.get("/venue-weeks", response_model=List, tags=["venues"])
 async def venue_weeks(
     answer: Answer,
-    venue_: Annotated[str, Query(alias="venue", max_length=asked.LONGEST, description="MPID, `CRD 123` or a name.")],
+    venue_: Annotated[str, Query(alias="venue", max_length=asked.LONGEST, description="MPID, CRD number or a name.")],
     week: asked.Week = "",
     weeks: asked.Weeks = 13,
     tier: asked.VenueTier = "ALL_TIERS",
     scope: asked.Scope = "",
 ) -> Response:
     """Return a venue's weeks, newest first: share, rank, and their changes; by default in the venue's own scope."""
-    name, of_week = asked.text(venue_, "a venue"), asked.week(week)
+    name, of_week = asked.venue(venue_), asked.week(week)
     of_tier = asked.venue_tier(tier) or "ALL_TIERS"
     of_scope = asked.scope(scope) or ("NON_ATS" if name.startswith("CRD ") else "ATS")
     return await answer(lambda database: venue.weeks_of(database, name, of_tier, of_scope, of_week, weeks))

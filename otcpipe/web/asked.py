@@ -36,6 +36,15 @@ def text(given: str, what: str) -> str:
     return given
 
 
+def venue(given: str) -> str:
+    """Return what identifies a venue: an MPID, a name, or `CRD` and a number, which may be given alone.
+
+    Raises Invalid.
+    """
+    named = text(given, "a venue")
+    return f"CRD {int(named)}" if named.isascii() and named.isdigit() else named
+
+
 def week(given: str) -> date | None:
     """Return the Friday of the week that contains a date; None for no text. Raises Invalid."""
     return arguments.week(given or None)

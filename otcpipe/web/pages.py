@@ -105,7 +105,7 @@ async def one_venue(
     show: Show, name: str, weeks: Weeks = 52, tier: asked.VenueTier = "ALL_TIERS", scope: asked.Scope = "ATS"
 ) -> Response:
     """Show a venue's weeks and its largest symbols."""
-    sought = asked.text(name, "a venue")
+    sought = asked.venue(name)
     of_tier, of_scope = asked.venue_tier(tier) or "ALL_TIERS", asked.scope(scope) or "ATS"
 
     def find(database: Database) -> dict[str, object]:

@@ -13,6 +13,7 @@ PUBLICATION_TIME = time(6, 0)  # New York; seen as early as 03:50
 DELAY = {tier.name: tier.delay for tier in WEEKLY.tiers}  # from the Monday of the week to publication
 GRACE = timedelta(days=2)  # from the publication on Monday to the scheduled fetch on Wednesday
 FRIDAY = 4
+DAY, MOMENT = "2025-12-15", "2025-12-15T09:30:00-05:00"  # examples
 EARLIEST = date(2014, 1, 1)  # the feed has no week before
 LATEST = date(2099, 12, 31)  # a later date is a typing error; the bound keeps date arithmetic from overflowing
 LAST_MOMENT = datetime.combine(LATEST, time.max, NEW_YORK)
@@ -89,14 +90,14 @@ def parse_span(first: str | None, last: str | None, now: datetime) -> tuple[date
     return begin, end
 
 
-def parse_moment(text: str, now: datetime) -> datetime:
+def parse_moment(text: str, now: datetime, example: str = MOMENT) -> datetime:
     """Return a past moment in UTC from ISO text; raises Invalid if it has no time zone or lies in the future."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Invalid(f"{text!r} is not a time; write it as 2025-12-15T09:30:00-05:00.") from None
+        raise Invalid(f"{text!r} is not a time; write it as {example}.") from None
     if moment.tzinfo is None:
-        raise Invalid(f"{text!r} has no time zone; write it as 2025-12-15T09:30:00-05:00.")
+        raise Invalid(f"{text!r} has no time zone; write it as {example}.")
     if moment > now:
         raise Invalid(f"{text!r} lies in the future; give a moment in the past.")
     return check_moment(moment)
@@ -110,7 +111,7 @@ def parse_as_of(text: str, now: datetime) -> datetime:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return parse_moment(text, now)
+        return parse_moment(text, now, f"{DAY}, the end of that day, or {MOMENT}")
     if day > today(now):
         raise Invalid(f"{day} lies in the future: give a past date, or today's for what is known now.")
     return min(check_moment(datetime.combine(day, time.max, NEW_YORK)), now.astimezone(UTC))

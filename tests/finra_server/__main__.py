@@ -41,7 +41,7 @@ def _about(dataset: Dataset) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.finra_server", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="a free one by default")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2026, 6, 1))
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2026, 3, 2))
     parser.add_argument("--weeks", type=int, default=8, help="how many, from the week of --from on")
     parser.add_argument("--full", action="store_true", help="264,000 rows a week instead of some hundreds")
     parser.add_argument("--seed", type=int, default=0)

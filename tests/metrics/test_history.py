@@ -297,7 +297,7 @@ def test_the_command_builds_what_is_stale_or_all(sql: Sql, here: Here) -> None:
     first = here("history")
     completed, built = (
         f"{len(DEFERRED)} week{'s' * (len(DEFERRED) > 1)} of deferred metrics were completed.\n",
-        f"{len(METRICS) - len(DEFERRED)} weeks of metrics were built.\n",
+        f"{len(METRICS) - len(DEFERRED)} weeks of histories were built.\n",
     )
     assert (first.returncode, first.stdout) == (0, completed + built)
     assert here("history").stdout == "All histories are up to date.\n"

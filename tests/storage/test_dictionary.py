@@ -34,3 +34,8 @@ def test_the_database_describes_each_column_as_the_dictionary_does(environment: 
     assert [row for row in found if row[2] is None] == []
     assert found <= described
     assert {row[1] for row in described} == {row[1] for row in found}
+
+
+def test_a_description_is_plain_text_without_the_documents_links() -> None:
+    assert [one.text for one in dictionary.descriptions() if "](" in one.text] == []
+    assert any(one.text.startswith("Splits of shares: given, or inferred") for one in dictionary.descriptions())

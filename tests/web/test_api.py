@@ -146,4 +146,6 @@ def test_restatements_as_of_a_moment_are_those_observed_by_then(site: Site) -> N
 
 
 def test_a_firm_without_an_mpid_has_its_weeks_without_naming_a_scope(site: Site) -> None:
-    assert {row["scope"] for row in site.get("/api/v1/venue-weeks?venue=CRD 7691").json()} == {"NON_ATS"}
+    rows = site.get("/api/v1/venue-weeks?venue=CRD 7691").json()
+    assert {row["scope"] for row in rows} == {"NON_ATS"}
+    assert site.get("/api/v1/venue-weeks?venue=7691").json() == rows

@@ -27,6 +27,7 @@ PAGES = [
     "/venues?scope=ALL&as_of=2025-12-16&tier=T1",
     "/venue/AAAA",
     "/venue/CRD%207691",
+    "/venue/7691",
     "/restatements",
     f"/restatements?week={WEEK}",
     "/restatements?symbol=AAPL",

@@ -22,7 +22,7 @@ def up(
     servers_only: Annotated[bool, typer.Option("--servers-only", help="Start no workers and no scheduler.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Number of worker processes.")] = 2,
 ) -> None:
-    """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler and telemetry; Ctrl-C stops them."""
+    """Start PostgreSQL, Valkey, SeaweedFS, workers, scheduler, telemetry and pages; Ctrl-C stops them."""
     from otcpipe.cli import up as implementation
 
     implementation.up(0 if servers_only else workers)

@@ -74,8 +74,24 @@ def check(store: ObjectStore, prefix: str, copies: Target, name: str, report: Pr
     return summary
 
 
-def restore(store: ObjectStore, prefix: str, copies: Target, name: str, report: Progress | None = None) -> Summary:
-    """Store in the bucket what it lacks, and what is damaged in it; objects that are right stay as they are."""
+def keys(prefix: str, copies: Target, name: str) -> list[str]:
+    """Return the keys of the objects of this prefix; raises Invalid if the place is no copy."""
+    return [*_own_sums(copies, prefix, name)]
+
+
+def restore(
+    store: ObjectStore,
+    prefix: str,
+    copies: Target,
+    name: str,
+    report: Progress | None = None,
+    *,
+    is_dry: bool = False,
+) -> Summary:
+    """Store in the bucket what it lacks, and what is damaged in it; objects that are right stay as they are.
+
+    With `is_dry` nothing is stored: only what is needed of the copy is read and proven.
+    """
     sums = _own_sums(copies, prefix, name)
     summary = Summary(f"bucket {store.bucket}", len(sums))
 
@@ -84,8 +100,9 @@ def restore(store: ObjectStore, prefix: str, copies: Target, name: str, report: 
             inventory.proven(store, key)
             return 0
         content = _proven(copies, key, sums[key])
-        store.discard(key)
-        store.put_once(key, content)
+        if not is_dry:
+            store.discard(key)
+            store.put_once(key, content)
         return len(content)
 
     for key, result in inventory.each(bring_back, sorted(sums, key=lambda key: (key.endswith(".json"), key)), report):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from otcpipe.errors import Invalid
 from otcpipe.pipeline.volumes import consolidated, market, splits
 from tests.metrics.splits import Given
+from tests.packaging.documents import example
 from tests.pipeline.volumes.samples import HEADER, Traded, market_file, traded, volume_file
 
 MONDAY = date(2025, 11, 10)
@@ -36,6 +37,13 @@ def test_a_row_of_the_market_is_three_by_tape() -> None:
     }
     assert warning is None
     assert {row["day"] for row in table.to_pylist()} == {MONDAY}
+
+
+def test_the_samples_of_the_documents_are_read() -> None:
+    table, warning = market.read(example("schema/README.md", "text", "Market Participant").encode())
+    assert ({*table["participant_code"].to_pylist()}, warning) == ({"DQ", "N"}, None)
+    rows = consolidated.read(example("schema/README.md", "text", "symbol,date,volume").encode(), "a vendor")
+    assert rows["symbol"].to_pylist() == ["AAPL", "BRK.B"]
 
 
 def test_a_total_that_is_not_the_sum_of_its_tapes_is_a_warning() -> None:
