@@ -18,7 +18,7 @@ from otcpipe.web.problems import Busy, Missing
 QUICK, SLOW = 6, 2  # queries at once
 PATIENCE = 10.0  # seconds that a question waits for its turn
 FRESH_SECONDS = 5.0  # while a week is loaded, each of its steps would make all kept answers void
-EARLIER_SECONDS = 60.0  # after which an earlier state of the data answers nobody any more
+EARLIER_SECONDS = 60.0  # after which no answer is of an earlier state of the data
 LIMITS = {
     "role": reader.ROLE,
     "default_transaction_read_only": "on",

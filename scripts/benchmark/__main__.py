@@ -107,10 +107,11 @@ def _beside(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Ite
     """Time weeks from raw objects to metrics, alone and beside readers of the pages."""
     with place(servers, folder), whole.workers(2, folder) as processes:
 
-        def load(numbers: range) -> Cost:
-            return _whole(asked, processes, numbers, folder).cost
+        def prepared(numbers: range) -> beside.Load:
+            runs = [run for number in numbers for run in stagewise.cached(_stored(asked, number))]
+            return lambda: whole.cost(runs, processes)
 
-        yield from beside.lines(asked.readers, load, is_small=asked.small)
+        yield from beside.lines(asked.readers, prepared, is_small=asked.small)
 
 
 def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:

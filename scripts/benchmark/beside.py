@@ -15,19 +15,20 @@ from otcpipe.storage import reader
 
 WARM, ALONE, BESIDE = 2, 12, 24  # weeks
 MOST_SECONDS, STOP_SECONDS = 600, 60
-Load = Callable[[range], Cost]
+Load = Callable[[], Cost]
 
 
-def lines(readers: int, load: Load, *, is_small: bool) -> Iterator[Line]:
+def lines(readers: int, prepared: Callable[[range], Load], *, is_small: bool) -> Iterator[Line]:
     """Load weeks alone, then as many again and more beside readers; yield a week's cost and how long answers took."""
     share = 6 if is_small else 1
     first, second, end = WARM, WARM + ALONE // share, WARM + (ALONE + BESIDE) // share
-    load(range(first))  # libraries and connections are ready then, and pages have something to show
-    alone = _each(load(range(first, second)), second - first)
+    prepared(range(first))()  # libraries and connections are ready then, and pages have something to show
+    alone = _each(prepared(range(first, second))(), second - first)
+    load = prepared(range(second, end))
     with resources.database().transaction() as transaction:
         reader.make(transaction)
     with browsing.serving() as origin, _readers(readers, origin) as answers:
-        beside = _each(load(range(second, end)), end - second)
+        beside = _each(load(), end - second)
     [found] = answers
     print(f"{readers} readers: {found}", file=sys.stderr)
     yield Line("a week alone", alone)

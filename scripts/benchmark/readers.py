@@ -38,6 +38,7 @@ def main() -> None:
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     timer = threading.Timer(asked.seconds, over.set)
+    timer.daemon = True
     timer.start()
     found = _read(urlsplit(asked.origin).netloc, asked.readers, over)
     timer.cancel()
