@@ -8,7 +8,7 @@ import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
 
 BLOCK_BYTES = 8 << 20  # of CSV in a batch that is read: memory does not grow with the number of rows
-BATCH_ROWS = 65_536  # in a batch that is written
+BATCH_ROWS = 8_192  # in a batch that is written: some 1 MB
 TYPES: dict[str, pa.DataType] = {
     "int2": pa.int16(),
     "int4": pa.int32(),

@@ -16,7 +16,7 @@ from otcpipe.records import Manifest
 from otcpipe.storage import raw_bytes
 from otcpipe.storage.keys import Key
 from otcpipe.storage.s3 import ObjectStore
-from otcpipe.text.tables import REJECT, Normalized
+from otcpipe.text.tables import RECORD, REJECT, Normalized
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -78,4 +78,5 @@ def put_normalized(store: ObjectStore, key: Key, make: Callable[[], Normalized])
 
 
 def _table(store: ObjectStore, key: Key) -> pa.Table:
-    return pq.read_table(io.BytesIO(store.get(str(key))))
+    names = [field.name for field in RECORD if field.type == pa.string() and field.name != "symbol"]
+    return pq.read_table(io.BytesIO(store.get(str(key))), read_dictionary=names)
