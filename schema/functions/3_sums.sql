@@ -225,6 +225,15 @@ where tier is not null
 group by week_ending, tier, is_ats, mpid, firm_crd, venue_name_id, is_named
 $$;
 
+-- The volumes of a week to compare another one with, without its symbols and dollars. They are summed in a hash table: the
+-- planner would sort all records.
+create or replace function otc_internal.compared_venues_as_of(at timestamptz, week date)
+returns setof otc_internal.venue_sum language sql stable parallel safe set enable_sort to off as $$
+select week_ending, tier, venue_type, mpid, firm_crd, venue_name_id, is_named, sum(volume), sum(trades)::bigint, 0, 0, null::numeric
+from otc_internal.counted_as_of(at, week, week)
+group by week_ending, tier, venue_type, mpid, firm_crd, venue_name_id, is_named
+$$;
+
 -- Sums by symbol: at null those that the week's computation stored, so that a metric has one definition for both.
 create or replace function otc.week_symbols(at timestamptz, first_week date, last_week date)
 returns setof otc_internal.symbol_sum language sql stable parallel safe as $$

@@ -171,6 +171,10 @@ begin
     foreach other in array metrics loop
         definition := replace(definition, format('otc.%I(', other || '_as_of'), format('otc_internal.%I(', other || '_known'));
     end loop;
+    definition := replace(
+        definition, 'otc_internal.compared_venues_as_of(at, w.week_ending)',
+        'otc_internal.venues_known(at, w.week_ending, w.week_ending, null, null)'
+    );
     execute replace(definition, 'otc_internal.venues_as_of(', 'otc_internal.venues_known(');
 end
 $$;

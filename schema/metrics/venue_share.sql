@@ -51,7 +51,15 @@ week as ( -- those asked for, and those to compare with
 traded as ( -- names are joined to the few sums only
     select * from otc_internal.venue_sum where at is null and week_ending between first_week and last_week
     union all
-    select v.* from week as w cross join lateral otc_internal.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
+    select v.*
+    from week as w
+    cross join lateral otc_internal.venues_as_of(at, w.week_ending, w.week_ending, null, null) as v
+    where w.week_ending between first_week and last_week
+    union all
+    select v.*
+    from week as w
+    cross join lateral otc_internal.compared_venues_as_of(at, w.week_ending) as v
+    where w.week_ending not between first_week and last_week
 ),
 named as (
     select
