@@ -14,6 +14,7 @@ from otcpipe.stack.program import Program, Server
 from otcpipe.stack.restarts import LIMIT, Restarts
 
 TAIL_LINES = 15
+FRESH_SECONDS = 10.0
 SETTLED_SECONDS = 5.0  # a program that runs this long has started successfully
 # Return codes of a crash, besides those above 0; other signals were sent from outside.
 CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL})
@@ -109,10 +110,18 @@ class Child:
             for path in self.program.leftovers:
                 path.unlink(missing_ok=True)
 
+    def is_starting(self) -> bool:
+        """Return whether a server's log says, and said lately, that it needs longer to start."""
+        line = self.program.starting if isinstance(self.program, Server) else None
+        is_fresh = time.time() - self.program.log.stat().st_mtime < FRESH_SECONDS
+        return line is not None and is_fresh and any(line in one for one in self._last_lines())
+
     def tail(self) -> str:
         """Return the end of the program's log, for an error message."""
-        lines = self.program.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-        return "\n".join([f"; the end of {self.program.log}:", *lines])
+        return "\n".join([f"; the end of {self.program.log}:", *self._last_lines()])
+
+    def _last_lines(self) -> list[str]:
+        return self.program.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
 
     def _end_group(self) -> None:
         _kill(os.killpg, self._process.pid)

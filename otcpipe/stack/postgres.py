@@ -77,6 +77,7 @@ def prepare(home: Path, durable: bool = True, inform: Callable[[str], None] = LO
         death_signal=SIGQUIT,  # SIGKILL would leave shared memory behind
         quick_signal=SIGQUIT,
         grace=10.0,
+        starting="the database system is ",  # starting up, or not yet accepting connections while it recovers
         provides={"OTCPIPE_DATABASE_URL": f"postgresql://otcpipe:{password}@127.0.0.1:{port}/otcpipe"},
     )
 

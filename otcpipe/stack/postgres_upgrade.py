@@ -19,7 +19,7 @@ from otcpipe.stack.program import environment
 COMPLETE = "upgraded"  # a new cluster, beside the old one until that is renamed
 JOBS = "2"
 SYSTEM = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin", "/opt/homebrew/opt/postgresql@{}/bin")
-READY_SECONDS, STOP_SECONDS = 60, 120
+READY_SECONDS, STOP_SECONDS = 600, 120  # one that was killed recovers first
 OWN_ROLES = re.compile(r"^CREATE ROLE (?:postgres|otcpipe);$\n?", re.MULTILINE)
 GRANTS = """
 select format('grant %s on database %I to %I;', a.privilege_type, d.datname, r.rolname)

@@ -43,6 +43,8 @@ class Server(Program):
     disposable: Path | None = None
     # gRPC ports that must refuse clients without a certificate.
     sealed: tuple[int, ...] = ()
+    # A line of its log that says that it needs longer to start, and goes on with it.
+    starting: str | None = None
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from otcpipe.stack.program import Program, Server
 
 LOGGER = logging.getLogger(__name__)
 READY_SECONDS = 30.0
-READY_INTERVAL = 0.02
+READY_INTERVAL, SLOW_INTERVAL = 0.02, 0.5
 WATCH_INTERVAL = 0.1
 
 
@@ -55,14 +55,21 @@ class Supervisor:
         return self._child(name).pid
 
     def wait_until_ready(self, ready: Mapping[str, Callable[[], bool]]) -> None:
-        """Call the checks until each has returned True; raises StackFailed if a program ends or takes 30 s."""
-        deadline = time.monotonic() + READY_SECONDS
-        waiting = dict(ready)
+        """Call the checks until each has returned True.
+
+        Raises StackFailed if a program ends, or takes 30 s and does not say that it needs longer, as a server does
+        that recovers from a crash.
+        """
+        begun, waiting, slow = time.monotonic(), dict(ready), set[str]()
         while waiting:
+            is_late = time.monotonic() > begun + READY_SECONDS
             for name in waiting:
-                self._require_starting(name, deadline)
+                if self._require_starting(name, is_late=is_late) and name not in slow:
+                    self._warn(f"{name} recovers what it had not written when it was killed, which may take minutes.")
+                    slow.add(name)
             waiting = {name: is_ready for name, is_ready in waiting.items() if not is_ready()}
-            time.sleep(READY_INTERVAL if waiting else 0.0)
+            if waiting:
+                time.sleep(SLOW_INTERVAL if slow else READY_INTERVAL)
 
     def watch(self, until: Flag, on_restart: Callable[[str, int], None] = lambda name, returncode: None) -> None:
         """Restart programs that die until the flag is set; raises StackFailed if one dies too often."""
@@ -85,15 +92,17 @@ class Supervisor:
                 _stop_together([server])
         self.after_stop.close()
 
-    def _require_starting(self, name: str, deadline: float) -> None:
+    def _require_starting(self, name: str, *, is_late: bool) -> bool:
+        """Return whether a program is late and says that it goes on starting."""
         child = self._child(name)
         if child.returncode is not None:
             log = child.tail()
             if child.start_without_disposable():
-                return
+                return False
             raise StackFailed(f"{name} ended with code {child.returncode} while starting{log}")
-        if time.monotonic() > deadline:
+        if is_late and not child.is_starting():
             raise StackFailed(f"{name} was not ready within {READY_SECONDS:.0f} s{child.tail()}")
+        return is_late
 
     def _child(self, name: str) -> Child:
         return next(child for child in self._children if child.program.name == name)

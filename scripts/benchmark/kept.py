@@ -35,7 +35,7 @@ def history(*, is_small: bool) -> Iterator[None]:
                 reader.make(transaction)
             yield
     finally:
-        supervisor.stop(quick=True)
+        supervisor.stop()
 
 
 def fill(number: int, *, is_small: bool) -> Iterator[Line]:

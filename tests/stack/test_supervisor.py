@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from otcpipe.errors import StackFailed
-from otcpipe.stack import Program, Server, Supervisor, restarts
+from otcpipe.stack import Program, Server, Supervisor, child, restarts
 from otcpipe.stack import supervisor as supervising
 
 
@@ -70,6 +71,25 @@ def test_what_is_never_ready_fails_when_the_time_is_over(
     supervisor.add(shell(tmp_path, "one", "echo thinking; exec sleep 60"))
     with pytest.raises(StackFailed, match=r"(?s)one was not ready within .*thinking"):
         supervisor.wait_until_ready({"one": lambda: False})
+
+
+def test_a_server_that_says_that_it_needs_longer_is_given_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "READY_SECONDS", 0.2)
+    monkeypatch.setattr(supervising, "SLOW_INTERVAL", 0.01)
+    said, begun = list[str](), time.monotonic()
+    supervisor = Supervisor({}, warn=said.append)
+    try:
+        slow = replace(server(tmp_path, "one", "echo it recovers; exec sleep 60"), starting="it recovers")
+        supervisor.add(slow)
+        supervisor.wait_until_ready({"one": lambda: time.monotonic() > begun + 0.6})
+        assert said == ["one recovers what it had not written when it was killed, which may take minutes."]
+        monkeypatch.setattr(child, "FRESH_SECONDS", 0.1)  # its log is older: it hangs
+        with pytest.raises(StackFailed, match="one was not ready within"):
+            supervisor.wait_until_ready({"one": lambda: False})
+    finally:
+        supervisor.stop(quick=True)
 
 
 def test_a_program_that_does_not_exist_fails_by_name(supervisor: Supervisor, tmp_path: Path) -> None:
