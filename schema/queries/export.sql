@@ -70,9 +70,9 @@ select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 -- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared,
 -- or an import. Left out are records that are known since their partition is, nearly all: for these `partition_moments` says it.
 with later as materialized ( -- their moments, which take long, are computed after that
-    select v.tier, v.symbol, v.closed_at, v.available_at
+    select v.tier, v.symbol, v.closed_by, v.available_at
     from otc.version as v
-    inner join otc.capture as o on o.capture_id = v.opened_by
+    inner join otc.capture as o on o.capture_id = v.opened_by and o.week_ending = %(week_ending)s -- of few, not of all
     where
         v.week_ending = %(week_ending)s
         and not (
@@ -83,13 +83,23 @@ with later as materialized ( -- their moments, which take long, are computed aft
         and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
 )
 select
-    tier,
-    symbol,
-    max(case when closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(available_at, closed_at) else available_at end)
-        as available_at
-from later
-where available_at <= coalesce(%(at)s::timestamptz, 'infinity')
-group by tier, symbol
+    v.tier,
+    v.symbol,
+    max(
+        case
+            when v.closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(v.available_at, v.closed_at)
+            else v.available_at
+        end
+    ) as available_at
+from (
+    select
+        *,
+        -- looked up one by one: few are closed, and the planner would compare each record with each capture
+        case when closed_by is not null then (select c.observed_at from otc.capture as c where c.capture_id = closed_by) end as closed_at
+    from later
+) as v
+where v.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
+group by v.tier, v.symbol
 union all
 select null, m.symbol, max(m.at)
 from otc_internal.import_moments(%(week_ending)s::date, %(week_ending)s::date, %(dataset)s) as m

@@ -1,5 +1,6 @@
 """Generate weeks of full size and realistic shape; they are kept in files between runs."""
 
+import re
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.finra_server.roster import FULL, SMALL
 HERE = Path(__file__).parents[2] / ".bench"
 FIRST = date(2024, 6, 3)
 HEADER = "|".join(WEEKLY.api_fields)
+DATE = re.compile(r"20\d\d-\d\d-\d\d")
 
 
 def monday(number: int) -> date:
@@ -36,9 +38,11 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
         lines = [_traded_more(line) if at % step == 0 else line for at, line in enumerate(lines)]
     first = Partition(week_ending(FIRST), partition.tier)
     text = sort_rows(HEADER.encode(), [line.encode() for line in lines], first)[0].decode()
-    days = (partition.week_start - FIRST).days
-    for day in {FIRST, FIRST + timedelta(days=4), FIRST + timedelta(days=11)} if days else ():
-        text = text.replace(str(day), str(day + timedelta(days=days)))
+    moved = partition.week_start - FIRST
+    for day in (
+        sorted({*DATE.findall(text)}, reverse=True) if moved else ()
+    ):  # the latest first, lest one is moved twice
+        text = text.replace(day, str(date.fromisoformat(day) + moved))
     return text.encode()
 
 
