@@ -52,7 +52,7 @@ class FailClosedConsumer(_RedisConsumer):
                 raise
             return None
         if message is None:
-            with self.broker.freed:  # notified when a message is done: its stage's output is the next message
+            with self.broker.freed:  # notified when a message waits, or is done: its stage's output is the next
                 self.broker.freed.wait(YIELD_POLL_SECONDS if self._yields() else self.idle_seconds)
         return message
 
@@ -68,7 +68,10 @@ class FailClosedConsumer(_RedisConsumer):
                 return None
             room = self.prefetch - self.outstanding_message_count
             if not self.message_cache and room > 0:
-                self.message_cache = dequeue.take(self.broker.client, self.broker.broker_id, self.queue_name, room)
+                if self._is_filled():
+                    self.message_cache = dequeue.take(
+                        self.broker.client, self.broker.broker_id, self.queue_name, room
+                    )
                 self.has_moved = self.has_moved or bool(self.message_cache) or not self.in_hand
             while self.message_cache:
                 message = self._admit(*self.message_cache.pop(0))
@@ -76,6 +79,17 @@ class FailClosedConsumer(_RedisConsumer):
                     self.in_hand.add(message.options["redis_message_id"])
                     return message
         return None
+
+    def _is_filled(self) -> bool:
+        """Return whether messages wait in the queue; wake the consumers of other queues in which some do."""
+        filled: dequeue.FilledQueues = self.broker.filled
+        if filled.update([*self.broker.in_hand], self.idle_seconds / 2) and filled.names - {self.queue_name}:
+            self._wake_consumers()
+        return self.queue_name in filled.names
+
+    def _wake_consumers(self) -> None:
+        with self.broker.freed:
+            self.broker.freed.notify_all()
 
     def _give_back(self) -> None:
         """Requeue what was taken and no thread has in hand."""
@@ -126,8 +140,8 @@ class FailClosedConsumer(_RedisConsumer):
             raise
         self.in_hand.discard(message.options["redis_message_id"])
         self.has_moved = True
-        with self.broker.freed:
-            self.broker.freed.notify_all()
+        self.broker.filled.forget()
+        self._wake_consumers()
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         messages = list(messages)

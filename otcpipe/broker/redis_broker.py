@@ -14,7 +14,7 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from otcpipe.broker import messages
+from otcpipe.broker import dequeue, messages
 from otcpipe.broker.consumer import FailClosedConsumer
 from otcpipe.broker.key_types import NAMESPACE
 from otcpipe.errors import Invalid
@@ -40,7 +40,8 @@ class FailClosedBroker(RedisBroker):
         self.admit = admit
         self.refused = refused
         self.taking = threading.Lock()
-        self.freed = threading.Condition()  # notified when a thread has finished its message
+        self.freed = threading.Condition()  # notified when a thread has finished its message, or one waits
+        self.filled = dequeue.FilledQueues(client)
         self.is_outdated = False  # a newer release migrated the database: no message is taken
         self.in_hand: dict[str, set[str]] = {}  # ids by queue; outlives the consumers, which are replaced
         super().__init__(

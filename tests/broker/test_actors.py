@@ -121,6 +121,24 @@ def test_a_message_that_is_in_hand_is_not_requeued(work: Callable[..., FailClose
     assert seen == ["word"]
 
 
+def test_a_worker_takes_nothing_from_empty_queues_and_finds_each_message(
+    work: Callable[..., FailClosedBroker], client: "redis.Redis"
+) -> None:
+    def calls(command: str) -> int:
+        return int(client.info("commandstats").get(f"cmdstat_{command}", {}).get("calls", 0))
+
+    names = [f"queue-{number}" for number in range(6)]
+    seen: list[str] = []
+    made = work(seen.append, names=names)
+    asked, taken = calls("exists"), calls("lpop")
+    wait(lambda: calls("exists") > asked + 10 * len(names))
+    assert calls("lpop") == taken
+    for name in names:
+        made.enqueue(made.get_actor(name).message(name))
+        wait(lambda name=name: name in seen, seconds=5)  # type: ignore[misc]
+    assert seen == names
+
+
 def busy(work: Callable[..., FailClosedBroker], go: threading.Event) -> FailClosedBroker:
     """A worker both of whose threads have a message of one queue, and one more waits in another."""
     started: list[str] = []
