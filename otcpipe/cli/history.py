@@ -1,14 +1,12 @@
 """Complete the deferred metrics, and build the histories of the metrics."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 
 from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
-from otcpipe.errors import Unready
 from otcpipe.metrics import completion
 from otcpipe.metrics import history as _history
 from otcpipe.text.counting import counted
@@ -31,12 +29,6 @@ def complete(names: list[str] | None, first: date | None, last: date | None) -> 
     found = completion.incomplete(resources.database(), names, first or date.min, last or date.max)
     shown = track(found, "completing weeks", console=console, transient=True, disable=not console.is_terminal)
     return sum(completion.complete_week(resources.database(), one) for one in shown)
-
-
-def complete_if_possible(name: str, week: date) -> None:
-    """Complete a week of a deferred metric; do nothing on a server that refuses changes, as a replica does."""
-    with suppress(Unready):
-        complete([name], week, week)
 
 
 def build_histories(names: list[str] | None, first: date | None, last: date | None) -> int:

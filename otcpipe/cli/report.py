@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from otcpipe import report as _report
 from otcpipe import resources, weeks
 from otcpipe.cli.console import say
-from otcpipe.cli.history import complete_if_possible
 from otcpipe.errors import Invalid
+from otcpipe.metrics.completion import complete_if_possible
 from otcpipe.report.gather import UNUSUAL
 from otcpipe.storage import files
 
@@ -26,7 +26,7 @@ def report(week: str | None, file: Path | None, server: str | None) -> None:
     asked = weeks.parse_week(week, now) if week else None
     chosen = _report.week_of(resources.database(), asked)
     if chosen:
-        complete_if_possible(UNUSUAL, chosen)
+        complete_if_possible(resources.database(), UNUSUAL, chosen)
     friday, page = _report.make(resources.database(), asked, now, server, settings.tiers)
     file = file or Path(f"otc-week-{friday}.html")
     files.write(file, page.encode())

@@ -7,9 +7,9 @@ from otcpipe.answers import ranking
 from otcpipe.cli.captions import partitions
 from otcpipe.cli.console import print_table, say, say_all, whole
 from otcpipe.cli.form import Form
-from otcpipe.cli.history import complete_if_possible
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
+from otcpipe.metrics.completion import complete_if_possible
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
@@ -35,7 +35,7 @@ def unusual(week: date | None, tier: str | None, scope: str, limit: int, least: 
     with resources.database().transaction() as transaction:
         friday = ranking.summarized(transaction, week, tier, scope)
     if friday:
-        complete_if_possible(ranking.METRIC, friday)
+        complete_if_possible(resources.database(), ranking.METRIC, friday)
     with resources.database().transaction() as transaction:
         found = ranking.unusual(transaction, friday, tier, scope, limit, least)
         published = partitions(transaction, friday) if friday else ""

@@ -5,6 +5,7 @@ A change of a week makes a deferred metric incomplete in that week and in those 
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -64,6 +65,12 @@ def complete(
 ) -> int:
     """Compute what is incomplete; return how many weeks of a metric were completed."""
     return sum(complete_week(database, one) for one in incomplete(database, names, first, last))
+
+
+def complete_if_possible(database: Database, name: str, week: date) -> None:
+    """Complete a week of a deferred metric; do nothing on a server that refuses changes, as a replica does."""
+    with suppress(Unready):
+        complete(database, [name], week, week)
 
 
 def complete_week(database: Database, one: IncompleteWeek) -> bool:

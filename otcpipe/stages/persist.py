@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from otcpipe.errors import Permanent
-from otcpipe.quality import reconciliation
 from otcpipe.records import Partition
-from otcpipe.stages import apply, evidence, normalize
+from otcpipe.stages import apply, evidence
 from otcpipe.stages.apply import Load
 from otcpipe.stages.replay import Replay
 from otcpipe.storage import arrow, keys
@@ -80,11 +79,7 @@ def _prepare(database: Database, transaction: Transaction, capture: Row, rows: N
 
 def _store_account(transaction: Transaction, capture: Row, key: keys.Key, rows: Normalized) -> None:
     """Store the account of the capture's rows: counts, reconciliation and rejects."""
-    dates = {
-        "published_on": normalize.published_on(rows, key.partition),
-        "newest_update": pc.max(rows.records["updated_on"]).as_py(),
-    }
-    account = reconciliation.account(rows) | dates
+    account = evidence.account(rows, key.partition) | {"newest_update": pc.max(rows.records["updated_on"]).as_py()}
     transaction.run("note_rows", capture_id=capture["capture_id"], normalized_key=str(key), **account)
     transaction.run("drop_rejects", raw_key=capture["raw_key"])
     place = {"raw_key": capture["raw_key"], "week_ending": capture["week_ending"], "tier": capture["tier"]}

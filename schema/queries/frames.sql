@@ -15,7 +15,7 @@ select count(*) as rows from ({query}) as asked;
 set transaction isolation level repeatable read, read only;
 set local timezone = 'UTC';
 set local datestyle = 'ISO';
-set local work_mem = '64MB'; -- a week's rows are sorted
+set local work_mem = '128MB'; -- a week's rows are sorted
 set local jit = off; -- it takes longer than what it saves on one week
 
 -- name: stored_rows

@@ -297,7 +297,8 @@ update otc.capture set
     rejects = %(rejects)s,
     reconciled = %(reconciled)s,
     unreconciled = %(unreconciled)s,
-    newest_update = %(newest_update)s
+    newest_update = %(newest_update)s,
+    late_records = %(late_records)s
 where capture_id = %(capture_id)s;
 
 -- name: set_applied

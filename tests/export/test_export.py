@@ -2,9 +2,10 @@
 
 import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.metrics.load import load
 from tests.support.pipeline import NOON, WEEK, drive, file_text, observe
 
 Row = dict[str, Any]
+Sql = Callable[..., list[tuple[Any, ...]]]
 NEXT = WEEK + timedelta(days=7)
 COMPUTED = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # what a spreadsheet may take for a formula, at the start of a text
 FILLED = [table for table in tables() if definitions.dataset_of(table) is None]  # by captures alone
@@ -116,6 +118,21 @@ def test_a_row_of_a_metric_is_known_from_its_moment_on(environment: dict[str, st
             assert known <= then, (table, moment)
             early += len(known) < len(rows)
     assert early > len(METRICS)
+
+
+def test_captures_whose_records_are_not_read_have_the_moments_that_their_records_give(
+    environment: dict[str, str], sql: Sql, tmp_path: Path
+) -> None:
+    """Records are not read where a capture noted that all of them are known since their partition is."""
+    rng = random.Random(7)
+    for number, tier in product(range(4), ("T1", "T2")):
+        partition = Partition(WEEK + timedelta(days=7 * number), tier)
+        captures = random_captures(rng, partition)[: rng.randint(1, 3)]
+        drive(*[observe(text(partition, one.rows), partition, one.at, "all") for one in captures])
+    assert {is_noted for (is_noted,) in sql("select late_records = 0 from otc.capture")} == {True, False}
+    noted = {table: exported(tmp_path / "noted", table) for table in tables()}
+    sql("update otc.capture set late_records = null")
+    assert {table: exported(tmp_path / "read", table) for table in tables()} == noted
 
 
 def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, str], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,31 @@ def test_it_is_the_day_of_most_records_after_their_week(days: list[date]) -> Non
 def test_a_file_of_the_website_is_of_the_planned_day() -> None:
     text = file_text([("ABC", "AAAA", 1, 1)], tier="T1", updated_on=PLANNED + 7 * DAY)
     assert normalize.published_on(normalized(text, T1), T1) == PLANNED
+
+
+@pytest.mark.parametrize(
+    ("published", "updated", "late"),
+    [
+        ([PLANNED] * 3, [PLANNED] * 3, 0),
+        ([PLANNED, PLANNED, PLANNED + DAY], [PLANNED] * 3, 1),
+        ([PLANNED] * 3, [PLANNED, PLANNED + DAY, PLANNED - DAY], 2),
+    ],
+)
+def test_records_of_another_day_of_publication_or_of_update_are_counted(
+    published: list[object], updated: list[object], late: int
+) -> None:
+    days = zip(published, updated, strict=True)
+    lines = [
+        {"issueSymbolIdentifier": f"S{number}", "initialPublishedDate": first, "lastUpdateDate": last}
+        for number, (first, last) in enumerate(days)
+    ]
+    assert normalize.late_records(normalized(api_text(lines, T1), T1), PLANNED) == late
+
+
+def test_records_of_a_website_file_have_a_day_of_update_only() -> None:
+    for day, late in ((PLANNED, 0), (PLANNED + 7 * DAY, 1)):
+        text = file_text([("ABC", "AAAA", 1, 1)], tier="T1", updated_on=day)
+        assert normalize.late_records(normalized(text, T1), PLANNED) == late
 
 
 def test_an_older_database_learns_the_days_of_its_captures(environment: dict[str, str], sql: Sql) -> None:
