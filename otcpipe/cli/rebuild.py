@@ -16,7 +16,12 @@ from otcpipe.text.counting import counted
 
 log = logging.getLogger(__name__)
 
-KINDS = ("fetched", "decision")  # of keys: observations and what a person decided
+# Kinds of keys: observations, what a person decided, and files of other volumes that were imported.
+KINDS = {"fetched": "observation", "decision": "decision", "volume": "imported file"}
+FOLLOWING = (
+    "What looks back over many weeks, and the histories, follow within minutes by the scheduler, or at once by"
+    " `otcpipe history`."
+)
 
 
 def rebuild(place: str | None, *, is_dry: bool) -> None:
@@ -27,9 +32,11 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
     database, store, prefix = resources.database(), resources.store(), resources.settings()["S3_PREFIX"]
     copied = _restore(place, is_dry=is_dry) if place else []
     held = {key for kind in KINDS for key in (*store.keys(f"{prefix}/{kind}/"), *copied)}
-    stored, decided = (_of_kind(held, f"{prefix}/{kind}/") for kind in KINDS)
+    keys_of = {kind: _of_kind(held, f"{prefix}/{kind}/") for kind in KINDS}
+    stored = keys_of["fetched"]
     with_copy = "With the copy, " if is_dry and place else ""
-    held_now = f"{counted(len(stored), 'observation')} and {counted(len(decided), 'decision')}"
+    *some, last = (counted(len(keys_of[kind]), name) for kind, name in KINDS.items())
+    held_now = f"{', '.join(some)} and {last}"
     say(f"{with_copy}S3 holds {held_now} under {prefix}.")
     if is_dry:
         known = _known()
@@ -46,11 +53,12 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
     say(f"{counted(sent, 'run')} enqueued.")
     partitions = {keys.parse(key, prefix).partition for key in stored}
     if partitions:
+        say(FOLLOWING)
         watch.until_done(sorted(partitions, key=_order))
 
 
 def _of_kind(held: set[str], kind: str) -> list[str]:
-    """Return the keys of observations or decisions; beside a manifest of `fetched/` are its bytes."""
+    """Return the keys of one kind; beside a manifest are its bytes."""
     return [key for key in held if key.startswith(kind) and key.endswith(".json")]
 
 

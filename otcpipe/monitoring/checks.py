@@ -16,6 +16,7 @@ CHECKS: tuple[Check, ...] = (
     ("clock", (), server_checks.clock),
     ("calendar", ("migrations",), calendar_check.calendar),
     ("queues", ("redis",), work_checks.queues),
+    ("objects", ("migrations", "s3"), work_checks.objects),
     ("runs", ("migrations", "redis", "s3"), work_checks.runs),
     ("letters", ("migrations",), work_checks.letters),
     ("oddities", ("migrations",), work_checks.anomalies),

@@ -1,4 +1,4 @@
-"""Checks of the work: queues, runs, dead letters and anomalies."""
+"""Checks of the work: queues, objects, runs, dead letters and anomalies."""
 
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from otcpipe.text.counting import counted
 
 STALLED = timedelta(minutes=10)  # without a message taken or done; all threads may be busy with long stages
 HOPELESS = max(stage.time_limit for stage in definition.PIPELINE) + timedelta(minutes=5)  # no stage is that long
+SAMPLE = 5  # of the oldest captures, and of the newest
 MAX_ODDITIES = 3  # in the sentence
 
 
@@ -58,6 +59,19 @@ def runs(context: CheckContext) -> Verdict:
         finding = f"{counted(len(lost), 'lost run')}: due, but without a message or a worker."
         return "warn", finding, "Run `otcpipe reconcile`."
     return "ok", "No run is lost.", ""
+
+
+def objects(context: CheckContext) -> Verdict:
+    """Look for the raw objects of some captures: the oldest and the newest."""
+    with context.database.transaction() as transaction:
+        keys = [row["raw_key"] for row in transaction.rows("some_raw_keys", limit=SAMPLE)]
+    missing = [key for key in keys if not context.store.exists(key)]
+    if missing:
+        finding = (
+            f"The bucket lacks {len(missing)} of the {counted(len(keys), 'raw object')} looked for: {missing[0]}."
+        )
+        return "fail", finding, "Bring them back with `otcpipe rebuild --from PLACE`, from a copy that `backup` made."
+    return "ok", "The raw objects of the oldest and the newest captures are in the bucket.", ""
 
 
 def letters(context: CheckContext) -> Verdict:

@@ -368,7 +368,8 @@ begin
             m.at,
             case when is_by_symbol and not bool_or(m.is_partition) then array_remove(array_agg(distinct m.symbol), null) end as symbols,
             count(distinct m.capture_id) as captures,
-            (array_agg(m.capture_id order by m.week_ending desc, array_position(array['T1', 'T2', 'OTCE'], m.tier)))[1] as capture_id
+            (array_agg(m.capture_id order by m.week_ending desc, array_position(array['T1', 'T2', 'OTCE'], m.tier), m.capture_id))[1]
+            as capture_id
         from moment as m
         where m.at >= (select min(f.at) from moment as f where f.week_ending = week and f.is_partition)
         group by m.at

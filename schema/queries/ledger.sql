@@ -188,7 +188,7 @@ select
                     when 1 then '%%s symbol or firm does not add up to FINRA''s totals: %%s'
                     else '%%s symbols or firms do not add up to FINRA''s totals: %%s'
                 end,
-                cardinality(n.unreconciled), array_to_string(n.unreconciled[1:5], ', ')
+                cardinality(n.unreconciled), array_to_string(array_replace(n.unreconciled[1:5], '', 'one without a name'), ', ')
             )
         when r.reason is null and n.added_columns <> '{}' then
             format('FINRA added the columns %%s, which are kept and not read', array_to_string(n.added_columns, ', '))

@@ -17,25 +17,20 @@ where
 
 -- name: clocks_set_back
 -- Observations whose rows were updated later than those of an observation that carries a later time: of the same
--- partition and cover. Captures that are in before this was noted have no newest update, and are passed over.
-with compared as (
-    select
-        week_ending,
-        tier,
-        observed_at,
-        newest_update,
-        min(newest_update) over later as least_update_later
-    from otc.capture
-    where persisted_at is not null and newest_update is not null and otc.is_partition(week_ending, tier)
-    window later as (
-        partition by week_ending, tier, covers order by observed_at desc, fetched_key desc
-        rows between unbounded preceding and 1 preceding
+-- partition and cover, and with at least half as many records, since one that was cut short may lack the newest rows.
+-- Captures that are in before this was noted have no newest update, and are passed over.
+select c.week_ending, c.tier, c.observed_at, c.newest_update
+from otc.capture as c
+where
+    c.persisted_at is not null and otc.is_partition(c.week_ending, c.tier)
+    and exists (
+        select from otc.capture as l
+        where
+            l.persisted_at is not null and l.week_ending = c.week_ending and l.tier = c.tier and l.covers = c.covers
+            and (l.observed_at, l.fetched_key) > (c.observed_at, c.fetched_key)
+            and l.newest_update < c.newest_update and 2 * l.records >= c.records
     )
-)
-select week_ending, tier, observed_at, newest_update
-from compared
-where newest_update > least_update_later
-order by week_ending, array_position(array['T1', 'T2', 'OTCE'], tier), observed_at;
+order by c.week_ending, array_position(array['T1', 'T2', 'OTCE'], c.tier), c.observed_at;
 
 -- name: neighbouring_sizes
 -- How many ATS records the observations just before and just after a moment have: those of one that covers all are

@@ -16,7 +16,7 @@ from otcpipe.cli import alert
 from otcpipe.monitoring import alerts, conditions
 from otcpipe.monitoring.context import CheckContext
 from otcpipe.monitoring.receivers import receivers
-from otcpipe.pipeline import dead_letters
+from otcpipe.pipeline import dead_letters, definition
 from otcpipe.records import Partition
 from tests.support.pipeline import WEEK, accept, api_text, drive, observe
 
@@ -86,7 +86,7 @@ def late(environment: dict[str, str], sql: Sql) -> None:
 
 def failed(environment: dict[str, str], sql: Sql) -> None:
     load()
-    sql("update otc.stage_run set state = 'failed', reason = 'it broke' where stage = 'compute'")
+    sql("update otc.stage_run set state = 'failed', reason = 'it broke' where stage = %s", definition.last().name)
 
 
 def held(environment: dict[str, str], sql: Sql) -> None:
@@ -113,7 +113,7 @@ def mend_late(environment: dict[str, str], sql: Sql) -> None:
 
 
 def mend_failed(environment: dict[str, str], sql: Sql) -> None:
-    sql("update otc.stage_run set state = 'done', reason = null where stage = 'compute'")
+    sql("update otc.stage_run set state = 'done', reason = null where stage = %s", definition.last().name)
 
 
 def mend_held(environment: dict[str, str], sql: Sql) -> None:

@@ -23,7 +23,7 @@ from otcpipe.pipeline.definition import PIPELINE
 from otcpipe.records import Partition
 from tests.finra_server import Dataset, FinraServer
 from tests.support.finra_client import KEY, LINES
-from tests.support.pipeline import NOON, WEEK, file_text, observe
+from tests.support.pipeline import NOON, WEEK, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -34,9 +34,9 @@ NOWHERE = {
     "s3": {"OTCPIPE_S3_ENDPOINT": "http://127.0.0.1:9"},
 }
 REST_ON = {
-    "postgres": {"migrations", "calendar", "oddities", "runs", "letters"},
+    "postgres": {"migrations", "calendar", "objects", "oddities", "runs", "letters"},
     "redis": {"finra", "queues", "runs"},
-    "s3": {"runs"},
+    "s3": {"objects", "runs"},
 }
 
 
@@ -223,3 +223,14 @@ def test_settings_that_are_unsafe_or_half_given_are_warned_of(name: str, url: st
     found = server_checks.settings(CheckContext(settings.load({"OTCPIPE_HOME": "/nowhere", f"OTCPIPE_{name}": url})))
     assert found[0] == verdict
     assert url not in found[1] or name == "NOW"
+
+
+@pytest.mark.usefixtures("consumed")
+def test_a_bucket_that_was_lost_is_found_by_the_captures_that_it_lacks(environment: dict[str, str]) -> None:
+    drive(observe(file_text([("ABC", "AAAA", 5, 1)]), Partition(WEEK, "OTCE")))
+    assert examined(environment)["objects"].verdict == "ok"
+    [raw] = resources.store().keys(f"{environment['OTCPIPE_S3_PREFIX']}/raw/")
+    resources.store().discard(raw)
+    found = examined(environment)["objects"]
+    assert (found.verdict, found.finding) == ("fail", f"The bucket lacks 1 of the 1 raw object looked for: {raw}.")
+    assert "otcpipe rebuild --from" in found.advice

@@ -169,19 +169,21 @@ def test_everything_is_reached_with_tls_alone_by_workers_of_two_machines_and_rea
 
 
 def test_a_dump_is_loaded_as_the_documents_say(managed: Managed, collected: dict[str, list[str]]) -> None:
-    dump, *load = blocks("Backup")[2].splitlines()
+    _, _, local, commands = blocks("Backup")
+    dump, *load = commands.splitlines()
     url = managed.servers["OTCPIPE_DATABASE_URL"]  # the wheel's programs speak no TLS
-    managed.run(dump.replace("$OTCPIPE_DATABASE_URL", url))
+    programs = local.splitlines()[1]
+    managed.run(f"{programs}\n{dump.replace('$OTCPIPE_DATABASE_URL', url)}")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("drop schema otc, otc_internal cascade")
-    managed.run("\n".join(load).replace("$OTCPIPE_DATABASE_URL", url))
+    managed.run("\n".join([programs, *load]).replace("$OTCPIPE_DATABASE_URL", url))
     assert differences(tables(managed), collected) == {}
 
 
 def test_a_copy_restores_everything_into_a_new_database_and_bucket_as_the_documents_say(
     managed: Managed, collected: dict[str, list[str]]
 ) -> None:
-    backup, restore, _ = blocks("Backup")
+    backup, restore, *_ = blocks("Backup")
     make_bucket(managed, "copies")
     managed.run(backup)
     for process in managed.running:

@@ -178,7 +178,7 @@ def test_a_copy_on_another_server_is_written_with_its_own_keys(
         planned = here("rebuild", "--from", bucket, "--dry-run", **keys)
         assert planned.returncode == 0
         assert "the copy holds 3 objects." in planned.stdout
-        assert "With the copy, S3 holds 1 observation and 0 decisions" in planned.stdout
+        assert "With the copy, S3 holds 1 observation, 0 decisions and 0 imported files" in planned.stdout
         assert not kept()
         wrong = here("backup", "--to", bucket, **keys | {"OTCPIPE_BACKUP_S3_SECRET_KEY": "s3cr3t-but-wrong"})
         assert (wrong.returncode, "s3cr3t" in wrong.stderr) == (3, False)

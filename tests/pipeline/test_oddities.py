@@ -167,6 +167,17 @@ def test_an_observation_whose_clock_was_set_back_is_named(environment: dict[str,
     assert (verdict, sentence in said) == ("warn", True)
 
 
+def test_an_observation_that_was_cut_short_says_nothing_about_the_clock_of_an_earlier_one(
+    environment: dict[str, str],
+) -> None:
+    whole = [{"issueSymbolIdentifier": f"S{place}"} for place in range(3)]
+    drive(observe(api_text([*whole, {"lastUpdateDate": "2025-12-16"}], OTCE), OTCE, NOON, "all"))
+    drive(observe(api_text(whole[:1], OTCE), OTCE, NOON + DAY, "all"))
+    assert oddities.clocks_set_back(resources.database()) == []
+    drive(observe(api_text(whole, OTCE), OTCE, NOON + 2 * DAY, "all"))
+    assert len(oddities.clocks_set_back(resources.database())) == 1
+
+
 @pytest.mark.parametrize("covers", ["ats", "all"])
 def test_an_import_that_is_much_smaller_than_its_neighbour_is_warned_of(
     covers: str, here: Here, environment: dict[str, str], tmp_path: Any

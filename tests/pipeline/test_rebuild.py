@@ -241,7 +241,7 @@ def test_the_command_says_what_s3_holds_and_what_postgres_lacks(
     actors.broker().flush_all()
     said = here("rebuild", "--dry-run")
     assert said.returncode == 0
-    assert "S3 holds 13 observations and 3 decisions" in said.stdout
+    assert "S3 holds 13 observations, 3 decisions and" in said.stdout
     assert "Postgres lacks 13 observations; nothing was changed." in said.stdout
     assert sql("select count(*) from pg_namespace where nspname = 'otc'") == [(0,)]
 

@@ -17,7 +17,7 @@ from otcpipe.stages import apply, normalize, versions
 from otcpipe.storage import sql as statements
 from otcpipe.storage.postgres import Transaction
 from otcpipe.text.values import Number
-from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe, reconciled
+from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe, of_stage, reconciled
 from tests.support.plans import is_of_records, nodes
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -322,14 +322,14 @@ def test_a_run_whose_capture_postgres_lost_takes_it_up_again_from_its_observatio
     drive(observe(file_text([("A", "AAAA", 2, 1)]), OTCE, NOON + timedelta(days=1)))
     before = sql(HISTORY), sql(METRICS)
     sql("truncate otc.capture, otc_internal.volume_record, otc.stage_run, otc.symbol_summary, otc.capture_quality")
-    drive(replace(runs[-2], request="a message of before"))
+    drive(replace(of_stage(runs, "persist"), request="a message of before"))
     assert [row[:3] for row in sql(HISTORY)] == [("A", "AAAA", 1)]
     drive(*reconciled())
     assert (sql(HISTORY), sql(METRICS)) == before
 
 
 def test_a_number_that_no_observation_has_is_refused(sql: Sql) -> None:
-    last = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-2]
+    last = of_stage(drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE)), "persist")
     before = sql(HISTORY)
     with pytest.raises(Permanent, match="Neither PostgreSQL nor S3 has capture 999"):
         drive(replace(last, generation=999, request="of an older database"))
@@ -337,8 +337,8 @@ def test_a_number_that_no_observation_has_is_refused(sql: Sql) -> None:
 
 
 def test_a_normalized_key_of_another_capture_is_refused(sql: Sql) -> None:
-    first = drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE))[-2]
-    other = drive(observe(file_text([("A", "AAAA", 2, 1)], "T2"), Partition(WEEK, "T2")))[-2]
+    first = of_stage(drive(observe(file_text([("A", "AAAA", 1, 1)]), OTCE)), "persist")
+    other = of_stage(drive(observe(file_text([("A", "AAAA", 2, 1)], "T2"), Partition(WEEK, "T2"))), "persist")
     before = sql(HISTORY)
     for run in (replace(first, key=other.key), replace(other, key=first.key)):
         with pytest.raises(Permanent, match="does not follow from capture"):

@@ -18,7 +18,7 @@ from otcpipe.pipeline import claims, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Transaction
-from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, functions, observe, reconciled
+from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, functions, observe, of_stage, reconciled
 from tests.support.tables import all_tables
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -50,7 +50,7 @@ def runs(environment: dict[str, str]) -> list[Run]:
 
 def test_the_persist_stage_of_a_restatement_run_twice_again_adds_no_row_and_no_revision(sql: Sql) -> None:
     drive(observe(api_text(FIRST, T1), T1, covers="all"))
-    persisted = drive(observe(api_text(SECOND, T1), T1, NOON + DAY, "all"))[-2]
+    persisted = of_stage(drive(observe(api_text(SECOND, T1), T1, NOON + DAY, "all")), "persist")
     before, changes = all_tables(sql), revisions(resources.database())
     for number in range(3):
         drive(replace(persisted, request=f"again {number}"))
@@ -157,7 +157,7 @@ def test_the_schema_forbids_versions_of_one_record_that_overlap(runs: list[Run],
 
 
 def test_a_lost_lease_passes_nothing_on(runs: list[Run], sql: Sql) -> None:
-    persisted = replace(runs[-2], request="twice")
+    persisted = replace(of_stage(runs, "persist"), request="twice")
     ledger.request(resources.database(), persisted)
     claim = claims.claim(resources.database(), persisted)
     assert isinstance(claim, claims.Claim)

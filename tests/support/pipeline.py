@@ -36,6 +36,11 @@ def drive(*runs: Run) -> list[Run]:
     return carried
 
 
+def of_stage(runs: Iterable[Run], name: str) -> Run:
+    """Return the last of these runs of a stage."""
+    return [run for run in runs if run.stage.name == name][-1]
+
+
 def fail(run: Run, reason: str) -> None:
     """Fail a run as if its message had died."""
     with resources.database().transaction() as transaction:
