@@ -14,9 +14,9 @@ from otcpipe.metrics import catalog, completion, definitions, history
 from otcpipe.pipeline import decisions
 from otcpipe.pipeline.decisions import Decision
 from otcpipe.records import Partition
-from otcpipe.weeks import due_at
+from otcpipe.weeks import due_at, published_on
 from tests.audit.test_as_of import Capture, random_captures, text
-from tests.support.pipeline import accept, api_text, drive, observe, reconciled
+from tests.support.pipeline import accept, api_text, drive, file_text, observe, reconciled
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Here = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -290,6 +290,33 @@ def test_each_row_names_the_captures_that_opened_and_closed_it(sql: Sql) -> None
         else:
             expected += [("OOO", due, "OTCE", of_tier["OTCE"], None, None, "inferred")]
         assert rows == expected
+
+
+def test_of_captures_that_are_known_since_one_moment_a_history_always_names_the_same(sql: Sql) -> None:
+    """A website file and an answer of the API are both known since their week's publication, where they came later."""
+    late = due_at(WEEK, "T1") + timedelta(days=100)
+    for number, place in enumerate(weeks(6, "T1", "OTCE")):
+        day, at = published_on(place.week_ending, place.tier), late + timedelta(hours=number)
+        if place.tier == "OTCE":
+            drive(observe(file_text([("A", "AAAA", 5 + number, 1)], place.tier, day), place, at, "ats"))
+        row = {"issueSymbolIdentifier": "A", "totalWeeklyShareQuantity": 5 + number, "totalWeeklyTradeCount": 1}
+        answer = api_text([{**row, "initialPublishedDate": day, "lastUpdateDate": day}], place)
+        drive(observe(answer, place, at + timedelta(days=1), "all"))
+    build()
+    rows = sql(
+        """
+        select h.week_ending, h.opened_by, min(m.capture_id)
+        from otc.symbol_rolling_avg_history as h
+        inner join otc.capture as o on o.capture_id = h.opened_by and o.week_ending < h.week_ending
+        inner join otc_internal.moments(h.week_ending - 35, h.week_ending) as m
+            on m.at = h.known_from and m.week_ending = o.week_ending
+        where m.symbol is null
+        group by 1, 2, h.scope, h.known_from
+        having count(distinct m.capture_id) = 2
+        """
+    )
+    assert len({opened_by for _, opened_by, _ in rows}) > 3
+    assert all(opened_by == least for _, opened_by, least in rows)
 
 
 def test_the_command_builds_what_is_stale_or_all(sql: Sql, here: Here) -> None:
