@@ -293,7 +293,7 @@ def test_each_row_names_the_captures_that_opened_and_closed_it(sql: Sql) -> None
 
 
 def test_of_captures_that_are_known_since_one_moment_a_history_always_names_the_same(sql: Sql) -> None:
-    """A website file and an answer of the API are both known since their week's publication, where they came later."""
+    """A website file and an answer of the API that came late are both known since their week's publication."""
     late = due_at(WEEK, "T1") + timedelta(days=100)
     for number, place in enumerate(weeks(6, "T1", "OTCE")):
         day, at = published_on(place.week_ending, place.tier), late + timedelta(hours=number)
