@@ -93,7 +93,6 @@ def to_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
     symbols = records["symbol"].combine_chunks()
     if not pc.all(pc.less_equal(symbols[:-1], symbols[1:])).as_py():  # rows of the API are sorted already
         records = records.sort_by([(name, "ascending") for name in KEY])
-    all_names, ids = names["name"], names["name_id"]
     count = records.num_rows
     columns = {
         "week_ending": pa.repeat(pa.scalar(capture["week_ending"], pa.date32()), count),
@@ -104,8 +103,8 @@ def to_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
         "notional": records["notional"],
         "published_on": records["published_on"],
         "updated_on": records["updated_on"],
-        "issue_name_id": pc.take(ids, pc.index_in(records["issue_name"], all_names)),
-        "venue_name_id": pc.take(ids, pc.index_in(records["venue_name"], all_names)),
+        "issue_name_id": _name_ids(records["issue_name"], names),
+        "venue_name_id": _name_ids(records["venue_name"], names),
         "firm_crd": records["firm_crd"],
         "tier": pa.repeat(capture["tier"], count),
         "venue_type": records["venue_type"],
@@ -116,18 +115,23 @@ def to_columns(names: pa.Table, capture: Row, records: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def _name_ids(column: pa.ChunkedArray, names: pa.Table) -> pa.ChunkedArray:
+    ids = pc.take(names["name_id"], pc.index_in(column, names["name"]))
+    if ids.null_count != column.null_count:
+        raise Damaged("otc_internal.name", "lacks names that records have")
+    return ids
+
+
 def load_names(transaction: Transaction) -> pa.Table:
     """Return all names of issues and venues with their identifiers: columns `name` and `name_id`."""
     found = transaction.rows("names")[0]
     return pa.table({"name": pa.array(found["names"], pa.string()), "name_id": pa.array(found["ids"], pa.int32())})
 
 
-def add_names(transaction: Transaction, records: pa.Table) -> pa.Table:
-    """Add the names that are new in the records; return all names as `load_names` does."""
+def add_names(transaction: Transaction, records: pa.Table) -> None:
+    """Add the names that are new in the records."""
     stored = load_names(transaction)
     names = pa.chunked_array([*records["issue_name"].chunks, *records["venue_name"].chunks], pa.string()).unique()
     new = names.filter(pc.invert(pc.is_in(names, stored["name"], skip_nulls=True))).drop_null()
-    if not len(new):
-        return stored
-    transaction.run("add_names", names=sorted(new.to_pylist()))
-    return load_names(transaction)
+    if len(new):
+        transaction.run("add_names", names=sorted(new.to_pylist()))

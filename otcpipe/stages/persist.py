@@ -64,17 +64,17 @@ def _check_origin(capture: Row, key: keys.Key) -> None:
 
 
 def _prepare(database: Database, transaction: Transaction, capture: Row, rows: Normalized) -> pa.Table:
-    """Lock the partition and return all names.
+    """Lock the partition and return all names, also those of captures that were persisted while this one waited.
 
-    Names and the quarter's table are committed first, so that no other partition waits for this transaction.
+    Its own names and the quarter's table are committed first, so that no other partition waits for this transaction.
     """
     with database.transaction() as first:
         first.rows("create_quarter", week_ending=capture["week_ending"])
-        names = apply.add_names(first, rows.records)
+        apply.add_names(first, rows.records)
     transaction.rows("lock_partition", week_ending=capture["week_ending"], tier=capture["tier"])
     transaction.run("use_records")
     transaction.rows("plan_for_a_week")
-    return names
+    return apply.load_names(transaction)
 
 
 def _store_account(transaction: Transaction, capture: Row, key: keys.Key, rows: Normalized) -> None:

@@ -2,22 +2,36 @@
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 
 from otcpipe import resources
 from otcpipe.audit.revisions import revisions
 from otcpipe.errors import Permanent
+from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.stages import apply, normalize, versions
 from otcpipe.storage import sql as statements
 from otcpipe.storage.postgres import Transaction
 from otcpipe.text.values import Number
-from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe, of_stage, reconciled
+from tests.support.pipeline import (
+    NOON,
+    WEEK,
+    api_text,
+    carrier,
+    drive,
+    file_text,
+    functions,
+    observe,
+    of_stage,
+    reconciled,
+)
 from tests.support.plans import is_of_records, nodes
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -54,6 +68,41 @@ def test_only_changes_become_revisions_and_missing_records_are_closed(sql: Sql) 
         ("B", False),
         ("B", True),
         ("C", False),
+    ]
+
+
+def persisted(run: Run) -> list[Run]:
+    """Execute a run and those that follow up to persist; return what follows then."""
+    work, following = functions(), [run]
+    while following[0].stage.name != "compute":
+        run = following.pop()
+        carrier(lambda run, _: following.append(run)).execute(run, work[run.stage.name])
+    return following
+
+
+def test_names_of_a_capture_that_is_persisted_while_an_earlier_one_waits_are_kept(sql: Sql) -> None:
+    """The earlier one is persisted last, and reapplies the other with the names that came meanwhile."""
+    drive(observe(file_text([("T", "AAAA", 1, 1)], "T1"), T1, NOON))  # makes the table of the quarter
+    sql(
+        """
+        create function otc_internal.wait() returns trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock(4242); return null; end $$;
+        create constraint trigger wait after insert on otc_internal.name deferrable initially deferred
+        for each row when (new.name = 'SLOW Inc') execute function otc_internal.wait()
+        """
+    )
+    with psycopg.connect(resources.settings()["DATABASE_URL"]) as held, ThreadPoolExecutor() as threads:
+        held.execute("select pg_advisory_xact_lock(4242)")
+        earlier = threads.submit(persisted, observe(file_text([("SLOW", "AAAA", 1, 1)]), OTCE, NOON))
+        while not sql("select 1 from pg_locks where locktype = 'advisory' and objid = 4242 and not granted"):
+            assert not earlier.done()
+        following = persisted(observe(file_text([("NEW", "BBBB", 2, 1)]), OTCE, NOON + timedelta(days=1)))
+        held.rollback()
+        drive(*earlier.result(), *following)
+    found = "select symbol, issue_name, venue_name from otc.venue_volume_history where tier = 'OTCE' order by 1"
+    assert sql(found) == [
+        ("NEW", "NEW Inc", "BBBB VENUE"),
+        ("SLOW", "SLOW Inc", "AAAA VENUE"),
     ]
 
 
