@@ -112,7 +112,8 @@ def test_a_worker_takes_no_message_while_a_later_release_s_schema_is_applied(
     wait_for(lambda: "A newer release of otcpipe migrated the database (9999_of_a_later_release)" in log.read_text())
     actors.send(run)
     time.sleep(2)
-    assert queues.all()["cache"].waiting == 1
+    queue = queues.all()["cache"]
+    assert (queue.waiting >= 1, queue.in_hand) == (True, 0)  # two wait if the worker had found the run as a lost one
     assert states(sql) == {("cache", "queued")}
     sql(BACK)
     wait_for(lambda: sql("select 1 from otc.stage_run where stage = 'compute' and state = 'done'"))
