@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from otcpipe.metrics import definitions, history, loaded
+from otcpipe.metrics import history, loaded
+from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics
 from otcpipe.metrics.history import StaleWeek
 from otcpipe.storage.postgres import Database, Row
 
@@ -33,12 +34,8 @@ def stale(database: Database, changes: Sequence[Row]) -> list[StaleWeek]:
     restated = {row["week_ending"] for row in changes}
     if not restated:
         return []
-    last = max(restated) + definitions.max_lookahead() * definitions.WEEK
-    return [
-        one
-        for one in history.stale(database, None, min(restated), last)
-        if any(week <= one.week <= week + one.metric.lookahead_weeks * definitions.WEEK for week in restated)
-    ]
+    found = history.stale(database, None, min(restated), max(restated) + max_lookahead() * WEEK)
+    return [one for one in found if any(week <= one.week <= one.metric.last_affected(week) for week in restated)]
 
 
 def moments(changes: Sequence[Row]) -> list[Moment]:
@@ -60,8 +57,8 @@ def effects(database: Database, changes: Sequence[Row], asked: Iterable[Moment] 
         for week, moment in moments(changes) if asked is None else asked:
             of_moment = [row for row in changes if (row["week_ending"], row["observed_at"]) == (week, moment)]
             symbols = sorted({row["symbol"] for row in of_moment if row["symbol"] is not None})
-            for metric in definitions.metrics():
-                span = {"first": week, "last": week + metric.lookahead_weeks * definitions.WEEK}
+            for metric in metrics():
+                span = {"first": week, "last": metric.last_affected(week)}
                 rows = transaction.rows("effect", metric=metric.name, moment=moment, symbols=symbols, **span)
                 found += [{"observed_at": moment, "restated_week": week} | row for row in rows]
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from otcpipe.errors import Invalid
-from otcpipe.storage.files import PART, check, flush, writing
+from otcpipe.storage.files import PART, check, writing
 
 README = "_README.txt"
 
@@ -123,5 +123,5 @@ class ExportDirectory:
 
 def _finish(part: Path) -> None:
     with part.open("rb") as file:
-        flush(file.fileno())
+        os.fsync(file.fileno())
     part.replace(part.with_name(part.name.removeprefix(".").removesuffix(PART)))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from otcpipe.errors import Damaged, Invalid, TooSoon
 from otcpipe.settings import Settings
-from otcpipe.storage.files import PART, check, flush, writing
+from otcpipe.storage.files import PART, check, writing
 from otcpipe.storage.s3 import ObjectStore
 
 S3 = "s3://"
@@ -94,7 +94,7 @@ class Folder:
                 left.unlink(missing_ok=True)
             with part.open("xb") as written:
                 written.write(content)
-                flush(written.fileno())
+                os.fsync(written.fileno())
             try:
                 part.replace(file)
             except FileNotFoundError:

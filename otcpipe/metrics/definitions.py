@@ -33,6 +33,10 @@ class Metric:
     reads: frozenset[str]
     formula: str
 
+    def last_affected(self, week: date) -> date:
+        """Return the last week of the metric that a week's records affect."""
+        return week + self.lookahead_weeks * WEEK
+
     def marks(self) -> list[tuple[str, bool, int]]:
         """Return what a change of a week's records makes due: (name, reads stored weeks, following weeks)."""
         if self.is_deferred:

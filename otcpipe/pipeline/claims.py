@@ -35,8 +35,7 @@ def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | Sta
     """Claim a run. Return the claim, or the output if the run is done, or the claim of another worker.
 
     The claimed run is the one in the ledger, which may have another request and other following stages than the
-    message. Raises Poisonous if too many workers in a row crashed in the run, Outdated if a newer release migrated
-    the database, and Unready if migrations are missing.
+    message. Raises Poisonous if too many workers in a row crashed in it, Outdated or Unready for another schema.
     """
     worker, values = uuid.uuid4(), {"most": MAX_CRASHED_CLAIMS, "ours": run.previous_claim}
     with database.transaction() as transaction:
@@ -61,7 +60,6 @@ def finish(database: Database, claimed: Claim, output: StageResult) -> bool:
         if not finished:
             return False
         transaction.run("resolve_letters", **claimed.run.identity())
-        following = replace(claimed.run, **finished).following(output)
-        if following:
+        if following := replace(claimed.run, **finished).following(output):
             ledger.make_due(transaction, following)
         return True

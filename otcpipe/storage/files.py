@@ -55,13 +55,8 @@ def write(path: Path, content: bytes) -> None:
         try:
             with file:
                 file.write(content)
-                flush(file.fileno())
+                os.fsync(file.fileno())
             part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-
-
-def flush(descriptor: int) -> None:
-    """Wait until the file is on disk."""
-    os.fsync(descriptor)

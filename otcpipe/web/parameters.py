@@ -48,9 +48,7 @@ def _wrong_value(error: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"Give {name}"
     requirement = {
-        "int_parsing": "a whole number",
-        "int_type": "a whole number",
-        "int_from_float": "a whole number",
+        **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
         "int_parsing_size": "a smaller number",
         "bool_parsing": "true or false",
         "string_type": "a text",

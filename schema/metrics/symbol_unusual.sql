@@ -41,14 +41,17 @@ with loaded as (
     from otc.loaded_as_of(at)
     where week_ending between first_week - 364 and last_week
 ),
+known as materialized ( -- computed once: the planner would do so for each of its uses, or for each row
+    select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
+    from otc.symbol_summary_as_of(at, first_week - 364, last_week)
+    where at is not null
+),
 summary as not materialized (
     select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
     from otc.symbol_summary
     where at is null and week_ending between first_week - 364 and last_week
     union all
-    select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
-    from otc.symbol_summary_as_of(at, first_week - 364, last_week)
-    where at is not null
+    select * from known where at is not null
 ),
 pair as materialized ( -- a partition in the window of a week, or of the week itself
     select
@@ -84,7 +87,7 @@ split as ( -- the first week that it concerns, and the first with the new shares
     from otc.stock_split_as_of(at)
     where ratio <> 1 and week_ending between first_week - 364 and last_week
 ),
-factor as ( -- what the shares of each earlier week are multiplied by, from the week before to 52 weeks before
+factor as materialized ( -- what the shares of each earlier week are multiplied by, from the week before to 52 weeks before
     select week_ending, symbol, array_agg(factor order by back) as factors
     from (
         select
@@ -111,17 +114,17 @@ uncovered as ( -- symbols with a tier that covers ATSs only
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
 ),
 traded as not materialized (
-    select p.week_ending, s.week_ending as traded_week, s.symbol, s.scope, s.tier, s.total_volume, s.total_notional, s.volume_per_day, p.back
+    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_notional, s.volume_per_day, p.back
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_covered_week
     union all -- separately, because nearly all weeks are covered
-    select p.week_ending, s.week_ending as traded_week, s.symbol, s.scope, s.tier, s.total_volume, s.total_notional, s.volume_per_day, p.back
+    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_notional, s.volume_per_day, p.back
     from summary as s
     inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
     left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
     where otc_internal.is_scope_known(s.scope, u.symbol is null)
 ),
-own as (
+summed as ( -- a week and its past, sorted by volume, in one sort for all
     select
         week_ending,
         symbol,
@@ -131,43 +134,33 @@ own as (
         case when bool_and(total_notional is not null) filter (where back = 0) then
             sum(total_notional) filter (where back = 0)
         end as notional,
-        sum(total_volume) filter (where back > 0) as volume_5w,
-        count(distinct back) filter (where back > 0) as weeks_5w,
-        array_agg(total_volume) filter (where back > 0) as volumes_5w,
-        array_agg(back) filter (where back > 0) as backs_5w
+        sum(total_volume) filter (where back between 1 and 5) as volume_5w,
+        bit_count(bit_or(1 << back) filter (where back between 1 and 5)::bit(32)) as weeks_5w,
+        array_agg(total_volume) filter (where back between 1 and 5) as volumes_5w,
+        array_agg(back) filter (where back between 1 and 5) as backs_5w,
+        array_agg(volume_per_day order by volume_per_day) filter (where back between 1 and 13) as past_13,
+        array_agg(volume_per_day order by volume_per_day) filter (where back > 0) as past_52,
+        array_agg(back order by volume_per_day) filter (where back > 0) as backs,
+        count(*) filter (where back > 0)
+        > bit_count(bit_or(1::bigint << back) filter (where back > 0)::bit(64)) as is_on_several_tiers
     from traded
-    where back <= 5 and traded_week >= first_week - 35
-    group by week_ending, symbol, scope
-    having bool_or(back = 0)
-),
-past as ( -- sorted by volume, in one sort for all
-    select
-        week_ending,
-        symbol,
-        scope,
-        array_agg(volume_per_day order by volume_per_day) filter (where back <= 13) as past_13,
-        array_agg(volume_per_day order by volume_per_day) as past_52,
-        array_agg(back order by volume_per_day) as backs,
-        count(*) > bit_count(bit_or(1::bigint << back)::bit(64)) as is_on_several_tiers
-    from traded
-    where back > 0
     group by symbol, scope, week_ending -- sorted in this order, which is quicker
+    having bool_or(back = 0)
 ),
 compared as (
     select
-        o.week_ending, o.symbol, o.scope, o.x, o.volume, o.notional, o.weeks_5w, f.factors[52] as split_factor,
-        coalesce(adjusted.volume_5w, o.volume_5w) as volume_5w,
-        coalesce(one.past_13, p.past_13) as past_13,
-        coalesce(one.past_52, p.past_52) as past_52,
-        coalesce(one.backs, p.backs) as backs,
-        coalesce(cardinality(coalesce(one.past_13, p.past_13)), 0) as n_13,
-        coalesce(cardinality(coalesce(one.past_52, p.past_52)), 0) as n_52
-    from own as o
-    left join past as p on p.week_ending = o.week_ending and p.symbol = o.symbol and p.scope = o.scope
-    left join factor as f on f.week_ending = o.week_ending and f.symbol = o.symbol
+        s.week_ending, s.symbol, s.scope, s.x, s.volume, s.notional, s.weeks_5w, f.factors[52] as split_factor,
+        coalesce(adjusted.volume_5w, s.volume_5w) as volume_5w,
+        coalesce(one.past_13, s.past_13) as past_13,
+        coalesce(one.past_52, s.past_52) as past_52,
+        coalesce(one.backs, s.backs) as backs,
+        coalesce(cardinality(coalesce(one.past_13, s.past_13)), 0) as n_13,
+        coalesce(cardinality(coalesce(one.past_52, s.past_52)), 0) as n_52
+    from summed as s
+    left join factor as f on f.week_ending = s.week_ending and f.symbol = s.symbol
     cross join lateral (
         select sum(u.volume * f.factors[u.back]) as volume_5w
-        from unnest(o.volumes_5w, o.backs_5w) as u (volume, back)
+        from unnest(s.volumes_5w, s.backs_5w) as u (volume, back)
         where f.symbol is not null
     ) as adjusted
     cross join lateral ( -- one volume a week, also of the few symbols that were on several tiers in a week or had a split
@@ -177,8 +170,8 @@ compared as (
             array_agg(w.back order by w.volume) as backs
         from (
             select sum(u.volume) * coalesce(f.factors[u.back], 1) as volume, u.back
-            from unnest(p.past_52, p.backs) as u (volume, back)
-            where p.is_on_several_tiers or f.symbol is not null
+            from unnest(s.past_52, s.backs) as u (volume, back)
+            where s.is_on_several_tiers or f.symbol is not null
             group by u.back
         ) as w
     ) as one
