@@ -34,17 +34,14 @@ with loaded as (
     from otc.loaded_as_of(at)
     where week_ending between first_week - 35 and last_week
 ),
-known as materialized ( -- computed once: the planner would do so for each of its uses, or for each row
-    select week_ending, tier, symbol, scope, total_volume, total_trades
-    from otc.symbol_summary_as_of(at, first_week - 35, last_week)
-    where at is not null
-),
 summary as not materialized (
     select week_ending, tier, symbol, scope, total_volume, total_trades
     from otc.symbol_summary
     where at is null and week_ending between first_week - 35 and last_week
     union all
-    select * from known where at is not null
+    select week_ending, tier, symbol, scope, total_volume, total_trades
+    from otc.symbol_summary_as_of(at, first_week - 35, last_week)
+    where at is not null
 ),
 pair as materialized ( -- a partition in the window of a week
     select

@@ -41,27 +41,17 @@ with loaded as (
     from otc.loaded_as_of(at)
     where week_ending between first_week - 364 and last_week
 ),
-known as materialized ( -- computed once: the planner would do so for each of its uses, or for each row
-    select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
-    from otc.symbol_summary_as_of(at, first_week - 364, last_week)
-    where at is not null
-),
 summary as not materialized (
     select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
     from otc.symbol_summary
     where at is null and week_ending between first_week - 364 and last_week
     union all
-    select * from known where at is not null
+    select week_ending, tier, symbol, scope, total_volume, total_notional, volume_per_day
+    from otc.symbol_summary_as_of(at, first_week - 364, last_week)
+    where at is not null
 ),
-pair as materialized ( -- a partition in the window of a week, or of the week itself
-    select
-        target.week_ending,
-        l.week_ending as traded_week,
-        l.tier,
-        l.is_covered_week,
-        (target.week_ending - l.week_ending) / 7 as back
-    from (select distinct week_ending from loaded where week_ending >= first_week) as target
-    inner join loaded as l on l.week_ending between target.week_ending - 364 and target.week_ending
+span as materialized ( -- the weeks that are asked for
+    select min(week_ending) filter (where week_ending >= first_week) as first, max(week_ending) as last from loaded
 ),
 inferred as ( -- one that a jump over two weeks shows better a week later counts until then
     select
@@ -113,16 +103,25 @@ uncovered as ( -- symbols with a tier that covers ATSs only
     from summary as s
     inner join loaded as l on l.week_ending = s.week_ending and l.tier = s.tier and not l.covers_all
 ),
+in_windows as not materialized ( -- each week in the windows that it is in; joined, all sums would be computed for each of them
+    select
+        symbol, scope, total_volume, total_notional, volume_per_day, week_ending as traded_week,
+        generate_series(
+            greatest(0, ((select first from span) - week_ending) / 7), least(52, ((select last from span) - week_ending) / 7)
+        ) as back
+    from summary
+),
 traded as not materialized (
-    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_notional, s.volume_per_day, p.back
-    from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and p.is_covered_week
+    select traded_week + 7 * back as week_ending, symbol, scope, total_volume, total_notional, volume_per_day, back
+    from in_windows
+    where traded_week <> all (array(select week_ending from loaded where not is_covered_week))
     union all -- separately, because nearly all weeks are covered
-    select p.week_ending, s.symbol, s.scope, s.total_volume, s.total_notional, s.volume_per_day, p.back
-    from summary as s
-    inner join pair as p on p.traded_week = s.week_ending and p.tier = s.tier and not p.is_covered_week
-    left join uncovered as u on u.week_ending = s.week_ending and u.symbol = s.symbol
-    where otc_internal.is_scope_known(s.scope, u.symbol is null)
+    select i.traded_week + 7 * i.back, i.symbol, i.scope, i.total_volume, i.total_notional, i.volume_per_day, i.back
+    from in_windows as i
+    left join uncovered as u on u.week_ending = i.traded_week and u.symbol = i.symbol
+    where
+        i.traded_week = any (array(select week_ending from loaded where not is_covered_week))
+        and otc_internal.is_scope_known(i.scope, u.symbol is null)
 ),
 summed as ( -- a week and its past, sorted by volume, in one sort for all
     select
