@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from otcpipe.storage.postgres import Row
+from otcpipe.storage.postgres import Row, Rows
 from otcpipe.text.formulas import escape_formula
 
 LINE_END = "\r\n"  # RFC 4180
@@ -19,10 +19,12 @@ def json_text(value: object, *, is_exact: bool = True, indent: int | None = None
 def csv_lines(rows: Sequence[Row], columns: Iterable[str] = ()) -> Iterator[str]:
     """Yield a line of names and a line for each row, as RFC 4180 has it; text is no formula of a spreadsheet.
 
-    The names are those of the rows in their order, as in JSON; without rows they are `columns`. A null is an empty
+    The names are those of the rows in their order, as in JSON; without rows those of the query, else
+    `columns`. A null is an empty
     field, an empty text a quoted one. Lists are joined by semicolons.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row)) or list(columns)
+    queried = rows.columns if isinstance(rows, Rows) else ()
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(queried or columns)
     yield ",".join(map(_field, names)) + LINE_END
     for row in rows:
         yield ",".join(_field(row.get(name)) for name in names) + LINE_END

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from otcpipe.metrics import history, loaded
 from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics
 from otcpipe.metrics.history import StaleWeek
-from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.postgres import Database, Row, Rows
 
 Moment = tuple[date, datetime]  # a week, and when a capture of it was observed
 
@@ -16,7 +16,7 @@ def revisions(
     week: date | None = None,
     symbol: str | None = None,
     span: tuple[date | None, date | None] = (None, None),  # the first and the last week
-) -> list[Row]:
+) -> Rows:
     """Return a row for each changed, relabelled, added or withdrawn record: before, after, and when.
 
     A record is relabelled if only labels differ; the list `relabelled` names them. Raises Invalid for a week that is

@@ -1,7 +1,7 @@
 """Notify people of what needs them, once."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from importlib import import_module
 
@@ -13,6 +13,7 @@ from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.monitoring import alerts
 from otcpipe.monitoring.alerts import Notification, Receiver
+from otcpipe.monitoring.conditions import Condition
 from otcpipe.text.counting import counted
 
 COLUMNS = {"kind": key("Kind"), "sentence": Column("What"), "command": key("Command")}
@@ -36,7 +37,7 @@ def list_conditions(form: Form) -> None:
     """Print what needs a person now."""
     found = alerts.all_conditions(resources.settings())
     rows = [{name: value for name, value in asdict(one).items() if name != "is_event"} for one in found]
-    if write(form, rows, COLUMNS):
+    if write(form, rows, [one.name for one in fields(Condition) if one.name != "is_event"]):
         return
     if rows:
         print_table(COLUMNS, rows)

@@ -37,7 +37,7 @@ def list_(week: str | None, tier: str | None, limit: int | None, form: Form) -> 
     friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
     found = captures.listed(resources.database(), friday, arguments.tier(tier) if tier is not None else None)
     rows, left_out = limited([row | {"state": _state(row)} for row in found], limit, from_end=True)
-    if write(form, rows, COLUMNS):
+    if write(form, rows, [*found.columns, "state"]):
         return
     if rows:
         print_table(COLUMNS, [row | {"capture_id": str(row["capture_id"])} for row in rows])

@@ -51,12 +51,12 @@ def print_table(columns: Mapping[str, Column], rows: Sequence[Row], *, is_mixed:
         say(f"(+{counted(omitted, 'column')}: widen the terminal or use --json)")
 
 
-def limited(rows: Sequence[Row], limit: int | None, *, from_end: bool = False) -> tuple[list[Row], str | None]:
+def limited(rows: list[Row], limit: int | None, *, from_end: bool = False) -> tuple[list[Row], str | None]:
     """Return the first rows, or the last, and a sentence if that leaves some out."""
     if limit is None or len(rows) <= limit:
-        return list(rows), None
+        return rows, None
     kept = rows[-limit:] if from_end else rows[:limit]
-    return list(kept), f"The {'last' if from_end else 'first'} {limit:,} of {len(rows):,} rows: see --limit."
+    return kept, f"The {'last' if from_end else 'first'} {limit:,} of {len(rows):,} rows: see --limit."
 
 
 def say_all(sentences: Iterable[str | None]) -> None:

@@ -49,7 +49,8 @@ def _start(file: CheckedFile, moment: datetime | None, now: datetime) -> bool:
         return False
     run = _resumed(known) if known else Run(definition.named("cache"), _store(file, digest, moment, now))
     planning.enqueue(resources.database(), run, actors.send)
-    say(f"{where}: {counted(file.download.lines, 'row')} enqueued.")
+    number = run.generation or captures.number_of(run.key)
+    say(f"{where}: {counted(file.download.lines, 'row')} enqueued as capture {number}.")
     found = (
         website_file.warning(file.download, partition),
         oddities.much_smaller(resources.database(), partition, file.download.lines, moment or now),

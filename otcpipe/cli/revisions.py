@@ -1,6 +1,7 @@
 """Show restatements, and what they did to the metrics."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.progress import track
 
@@ -40,6 +41,11 @@ EFFECTS = {
     "words": Column("Changed trend, band or rank"),
     "names": key("Symbols or venues", is_prose=True),
 }
+EFFECT = ("observed_at", "restated_week", "week_ending", "metric", "rows", "words", "names")  # for programs
+VALUES = (
+    "The values before and after: `otcpipe show SYMBOL --vintages`, or in SQL the column effect of otc.restatement"
+    " for a week or a symbol."
+)
 
 
 def revisions(week: str | None, symbol: str | None, limit: int | None, form: Form, *, with_effect: bool) -> None:
@@ -48,21 +54,43 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     if symbol:
         _check(symbol)
     changes = _revisions.revisions(resources.database(), friday, symbol)
-    effects = _effects(changes) if with_effect else []
-    rows, left_out = limited(effects if with_effect else changes, limit, from_end=True)
-    if write(form, rows, EFFECTS if with_effect else COLUMNS):
+    shown, hidden = _limited(changes, limit)
+    rows, left_out = limited(_effects(changes), limit, from_end=True) if with_effect else (shown, hidden)
+    if write(form, rows, EFFECT if with_effect else changes.columns):
         return
     if not changes:
         say("No record was restated or relabelled.")
         return
-    shown, _ = limited(changes, limit, from_end=True)
     say("Values of the tables that a later capture of their week changed, and what it changed them to:")
     print_table(COLUMNS, shown)
     _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:
+        say_all([hidden])
         say("Rows of the metrics that differ from the moment before each observation:")
         print_table(EFFECTS, [row | {"names": _named(row["names"])} for row in rows])
+        say(VALUES)
     say_all([left_out])
+
+
+def _limited(changes: list[Row], limit: int | None) -> tuple[list[Row], str | None]:
+    """Return the newest changes, and of one observation the largest, in their order; and what is left out."""
+    turns: dict[tuple[object, ...], int] = {}
+    for row in changes:
+        turns.setdefault(_observation(row), len(turns))
+    ordered = sorted(changes, key=lambda row: (turns[_observation(row)], _size(row)))
+    kept, left_out = limited(ordered, limit, from_end=True)
+    chosen = {*map(id, kept)}
+    return [row for row in changes if id(row) in chosen], left_out
+
+
+def _observation(change: Row) -> tuple[object, ...]:
+    return change["week_ending"], change["tier"], change["observed_at"]
+
+
+def _size(change: Row) -> Decimal:
+    """Return by how many shares a record changed."""
+    before, after = (change[f"share_volume_{when}"] or 0 for when in ("before", "after"))
+    return abs(Decimal(after - before))
 
 
 def _effects(changes: Sequence[Row]) -> list[Row]:

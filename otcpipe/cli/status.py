@@ -31,6 +31,7 @@ COLUMNS = {
     "captures": Column("Captures", 3),
     "reason": key("Reason", is_prose=True),
 }
+MORE = ("incomplete", "next_attempt_at")  # of what programs read
 
 
 def status(week: str | None, limit: int | None, form: Form, find_attempts: Attempts) -> None:
@@ -41,7 +42,8 @@ def status(week: str | None, limit: int | None, form: Form, find_attempts: Attem
     settings = resources.settings()
     now = settings.now()
     friday = weeks.parse_week(week, now) if week else None
-    rows = [row for row in ledger.partitions(resources.database(), friday) if row["week_ending"] <= weeks.today(now)]
+    found = ledger.partitions(resources.database(), friday)
+    rows = [row for row in found if row["week_ending"] <= weeks.today(now)]
     for row in rows:
         if row["state"] == "absent":
             row["state"] = weeks.state_of(row["week_ending"], row["tier"], now)
@@ -56,7 +58,7 @@ def status(week: str | None, limit: int | None, form: Form, find_attempts: Attem
     rows = [row | {"incomplete": incomplete.get(row["week_ending"], []), "next_attempt_at": None} for row in rows]
     rows, left_out = limited(rows, limit, from_end=True)
     _add_next_attempts(rows, find_attempts)
-    if write(form, rows, COLUMNS):
+    if write(form, rows, [*found.columns, *MORE]):
         return
     if rows:
         print_table(COLUMNS, [_shown(row) for row in rows])

@@ -40,7 +40,7 @@ def vintages(symbol: str, week: str | None, count: int, scope: str | None, form:
     with resources.database().transaction() as transaction:
         values = asdict(asked)
         found = [transaction.rows("symbol_vintages", **values, scope=one) for one in scopes]
-    rows = next(filter(None, found), [])
+    rows = next(filter(None, found), found[0])
     if write(form, rows, COLUMNS):
         return
     if not rows:

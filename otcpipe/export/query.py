@@ -1,12 +1,13 @@
 """Query the rows of a table, week by week, from one snapshot of the database."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
+from otcpipe.datasets import TIERS
 from otcpipe.export.moments import AVAILABLE_AT, Moments
 from otcpipe.metrics import catalog, definitions
 from otcpipe.metrics.definitions import WEEK
@@ -104,23 +105,28 @@ class Rows:
     def of(self, week: date) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a week, in an order that depends on their values only."""
         names = self._request.names()
-        if self._moments is None:
-            order = "in_order_of_history" if self._request.is_history else "in_order_of_records"
-            yield from self._stream(week, names, order)
-            return
-        self._moments.load(week)
+        if self._request.is_history:
+            yield from self._stream(self._choice, week, names, "in_order_of_history")
+        elif self._moments is None:
+            for tier in sorted(TIERS):  # sorting by symbol first is much quicker: few rows have the same
+                yield from self._stream(replace(self._choice, tier=tier), week, names, "in_order_of_tier")
+        else:
+            yield from self._with_moments(self._moments, week, names)
+
+    def _with_moments(self, moments: Moments, week: date, names: list[str]) -> Iterator[pa.RecordBatch]:
+        moments.load(week)
         keys = [name for name in ("tier", "symbol") if name in self._choice.table.names]
         fetched = list(dict.fromkeys([*names[:-1], *keys]))
-        for rows in self._stream(week, fetched, "in_order_of_keys"):
-            available = self._moments.available_at(rows)
+        for rows in self._stream(self._choice, week, fetched, "in_order_of_keys"):
+            available = moments.available_at(rows)
             yield rows.select(names[:-1]).append_column(AVAILABLE_AT, available)
 
     def count(self, week: date) -> int:
         """Return the number of rows of a week."""
         return arrow.count(self._transaction, self._choice.query([WEEK_ENDING]), **self._choice.values(week, week))
 
-    def _stream(self, week: date, names: list[str], order: str) -> Iterator[pa.RecordBatch]:
-        query, values = self._choice.query(names, order), self._choice.values(week, week)
+    def _stream(self, choice: Choice, week: date, names: list[str], order: str) -> Iterator[pa.RecordBatch]:
+        query, values = choice.query(names, order), choice.values(week, week)
         return arrow.stream(self._transaction, query, is_float=self._request.is_float, **values)
 
 

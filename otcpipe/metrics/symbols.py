@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from otcpipe.storage.postgres import Transaction
 
 SEPARATORS = (".", "-", "/", " ", "")  # of a class of shares: BRK.B is BRK-B elsewhere
+NEAR = 0.7  # of 1: two in three letters in common are no hint
 _SEPARATOR = re.compile(r"[^A-Z0-9]")
 _PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
 
@@ -27,7 +28,7 @@ def nearest(symbol: str, stored: list[str]) -> str | None:
     """Return the stored symbol that is nearest: equal but for case and separators, else similar; None if none is."""
     plain = _plain(symbol)
     equal = sorted((one for one in stored if plain and _plain(one) == plain), key=lambda one: (len(one), one))
-    return next(iter([*equal, *get_close_matches(symbol.upper(), stored, n=1)]), None)
+    return next(iter([*equal, *get_close_matches(symbol.upper(), stored, n=1, cutoff=NEAR)]), None)
 
 
 def sentence(symbol: str, near: str | None) -> str:

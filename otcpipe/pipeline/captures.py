@@ -9,7 +9,7 @@ from otcpipe.pipeline import sessions
 from otcpipe.records import Manifest, Partition
 from otcpipe.stages import parse
 from otcpipe.storage.keys import Key, of_partition, sha256
-from otcpipe.storage.postgres import Database, Row
+from otcpipe.storage.postgres import Database, Row, Rows
 from otcpipe.storage.s3 import ObjectStore
 from otcpipe.weeks import published_on
 
@@ -80,7 +80,7 @@ def newest_update(database: Database, partition: Partition) -> date | None:
         return found
 
 
-def listed(database: Database, week: date | None, tier: str | None) -> list[Row]:
+def listed(database: Database, week: date | None, tier: str | None) -> Rows:
     """Return the captures, oldest week first, then by observation time, with grade and reason of withdrawal.
 
     Raises Invalid for a week, or a tier of it, that was never captured.

@@ -43,7 +43,9 @@ def group_weeks(cells: Sequence[Cell]) -> list[tuple[date, date, list[Cell]]]:
 
 
 def _is_equal(one: Cell, other: Cell) -> bool:
-    return (one.state, one.stage, one.restated) == (other.state, other.stage, other.restated)
+    """Return whether two weeks need the same words: at which stage one ended matters only where it failed."""
+    is_same_stage = one.stage == other.stage or one.state != "failed"
+    return is_same_stage and (one.state, one.restated) == (other.state, other.restated)
 
 
 def _continues(one: Cell, other: Cell) -> bool:
@@ -54,7 +56,9 @@ def _continues(one: Cell, other: Cell) -> bool:
 
 def sentence(first: Cell, last: Cell) -> str:
     """Return what is wrong from a first to a last week, and why."""
-    span = f"{first.partition.week_ending}" + (f" to {last.partition.week_ending}" if last is not first else "")
-    problem = {"late": f"late by {first.days_late} days", "failed": f"failed at {first.stage}", "held": "held"}
+    begin, end = first.partition.week_ending, last.partition.week_ending
+    span = f"week ending {begin}" if begin == end else f"weeks ending {begin} to {end}"
+    days = f"{first.days_late}" if first.days_late == last.days_late else f"{last.days_late} to {first.days_late}"
+    problem = {"late": f"late by {days} days", "failed": f"failed at {first.stage}", "held": "held"}
     reason = (first.reason or "no reason is known").rstrip(".")
-    return f"{first.partition.tier}, week ending {span}: {problem[first.state]}: {reason}."
+    return f"{first.partition.tier}, {span}: {problem[first.state]}: {reason}."

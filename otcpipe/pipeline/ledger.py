@@ -9,7 +9,7 @@ from otcpipe.pipeline import definition
 from otcpipe.pipeline.definition import Stage
 from otcpipe.records import StageResult
 from otcpipe.storage.keys import Key, parse
-from otcpipe.storage.postgres import Database, Row, Transaction
+from otcpipe.storage.postgres import Database, Row, Rows, Transaction
 
 MAX_CRASHED_CLAIMS = 3  # in a row: a run is not claimed a fourth time
 DUE = "due "  # begins the request of a compute run for what is due already
@@ -109,7 +109,7 @@ def producer(database: Database, key: str) -> Row | None:
         return transaction.row("producer", key=key)
 
 
-def partitions(database: Database, week_ending: date | None = None) -> list[Row]:
+def partitions(database: Database, week_ending: date | None = None) -> Rows:
     """Return one row for each partition that was ever requested, oldest week first."""
     with database.transaction() as transaction:
         return transaction.rows("partitions", week_ending=week_ending, last_stage=definition.last().name)

@@ -140,7 +140,7 @@ def find_differences(database: Database, week: date) -> tuple[dict[str, list[Row
     with database.transaction() as transaction:
         transaction.rows("lock_week", week=week, reach=max_lookahead(), space=LOCKS)
         aggregates.build_in(transaction, week)
-        found = {}
+        found: dict[str, list[Row]] = {}
         incomplete = _incomplete(transaction, week)
         for metric in (one for one in metrics() if one.name not in incomplete):
             found[metric.name] = transaction.rows("differing_metric", metric=metric.name, week=week)

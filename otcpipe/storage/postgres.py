@@ -13,9 +13,9 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from otcpipe.storage import cancellation, migrations, postgres_errors, sql
-from otcpipe.storage.transaction import Row, Transaction
+from otcpipe.storage.transaction import Row, Rows, Transaction
 
-__all__ = ["Database", "Row", "Transaction", "is_up"]
+__all__ = ["Database", "Row", "Rows", "Transaction", "is_up"]
 
 One = TypeVar("One")
 Result = TypeVar("Result")

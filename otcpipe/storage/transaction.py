@@ -1,6 +1,6 @@
 """One database transaction: named statements from `schema/queries`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -10,6 +10,14 @@ from otcpipe.storage import sql
 from otcpipe.storage.comparison import Comparison
 
 Row = dict[str, Any]
+
+
+class Rows(list[Row]):
+    """The rows of a statement, and the names of its columns, which are known without rows too."""
+
+    def __init__(self, rows: Iterable[Row], columns: Sequence[str]) -> None:
+        super().__init__(rows)
+        self.columns = columns
 
 
 class Transaction:
@@ -30,9 +38,11 @@ class Transaction:
         """Return the text of a statement."""
         return sql.statements(self.schema)[name]
 
-    def rows(self, name: str, /, **values: object) -> list[Row]:
+    def rows(self, name: str, /, **values: object) -> Rows:
         """Run a statement and return all its rows as dicts by column name; raises for a statement without rows."""
-        return self.connection.execute(self.text(name), values or None).fetchall()
+        cursor = self.connection.execute(self.text(name), values or None)
+        found = cursor.fetchall()
+        return Rows(found, list(found[0]) if found else [column.name for column in cursor.description or ()])
 
     def compare(self, comparison: Comparison, /, **values: object) -> Row:
         """Return the row that a comparison of two schemas results in."""

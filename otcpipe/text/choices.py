@@ -6,15 +6,21 @@ from difflib import get_close_matches
 
 from otcpipe.errors import Invalid
 
+MANY = 12  # names are not listed if one is near
 _SEPARATOR = re.compile(r"[-_ ]")
 
 
 def choose(text: str, among: Sequence[str], what: str, more: Mapping[str, str] | None = None) -> str:
-    """Return the name that the text means; `more` has other spellings. Raises Invalid, which lists the names."""
+    """Return the name that the text means; `more` has other spellings. Raises Invalid, which lists the names.
+
+    Of many names it has the nearest alone, if there is one.
+    """
     names = {_plain(spelling): name for spelling, name in (more or {}).items()} | {_plain(one): one for one in among}
     if _plain(text) not in names:
         article = "an" if what[0] in "aeiou" else "a"
-        raise Invalid(f"{text!r} is not {article} {what}; choose from {', '.join(among)}.")
+        near = get_close_matches(_plain(text), names, n=1) if len(among) > MANY else []
+        hint = f": did you mean {names[near[0]]}?" if near else f"; choose from {', '.join(among)}."
+        raise Invalid(f"{text!r} is not {article} {what}{hint}")
     return names[_plain(text)]
 
 

@@ -159,7 +159,7 @@ $$;
 
 -- The weeks of a metric whose history has rows that begin or end at a moment.
 create or replace function otc_internal.weeks_changed_at(metric text, moment timestamptz, first_week date, last_week date)
-returns date[] language plpgsql stable as $$
+returns date[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
     weeks date[];
 begin

@@ -71,7 +71,8 @@ select
     ) as place,
     k.published_on,
     k.updated_on,
-    k.issue_name
+    k.issue_name,
+    coalesce(%(tier)s::text, 'ALL_TIERS') as tier
 from largest as l
 left join rolling as r on r.symbol = l.symbol
 left join concentration as c on c.symbol = l.symbol

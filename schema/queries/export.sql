@@ -14,9 +14,9 @@ where
     and week_ending between coalesce(%(first)s::date, '-infinity') and coalesce(%(last)s::date, 'infinity')
 order by week_ending;
 
--- name: in_order_of_records
--- Order: of records.
-order by tier, symbol, mpid, firm_crd, issue_name, product_type, venue_type, venue_name
+-- name: in_order_of_tier
+-- Order: of the records of one tier.
+order by symbol, mpid, firm_crd, issue_name, product_type, venue_type, venue_name
 
 -- name: publishable
 -- What the history of each week of some tables follows from: null where it is not to be published, or not built yet. Without

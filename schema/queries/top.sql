@@ -80,7 +80,7 @@ ranked as (
     left join otc.symbol_concentration as c
         on c.week_ending = l.week_ending and c.symbol = l.symbol and c.scope = l.scope
 )
-select t.*, known.published_on, known.updated_on, known.issue_name
+select t.*, known.published_on, known.updated_on, known.issue_name, coalesce(%(tier)s::text, 'ALL_TIERS') as tier
 from ranked as t
 cross join lateral (
     select

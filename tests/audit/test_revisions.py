@@ -1,5 +1,6 @@
 """What later captures changed: records paired before and after, relabelled ones too."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -158,3 +159,20 @@ def test_the_command_and_the_report_name_what_was_relabelled(
     _, page = report.make(resources.database(), WEEK, NOON + 2 * DAY)
     assert "1 record changed since the first capture: 1 restated, 0 added, 0 withdrawn." in page
     assert "1 record kept its quantities and was relabelled" in page
+
+
+def test_a_limit_keeps_the_largest_changes_of_the_newest_observation(
+    environment: dict[str, str], here: Callable[..., Any]
+) -> None:
+    symbols = [{"issueSymbolIdentifier": symbol} for symbol in "ABC"]
+    earlier, later = (dict(zip("ABC", shares, strict=True)) for shares in ((900, 100, 100), (901, 450, 105)))
+    restated(
+        symbols,
+        *(
+            [one | {"totalWeeklyShareQuantity": shares[one["issueSymbolIdentifier"]]} for one in symbols]
+            for shares in (earlier, later)
+        ),
+    )
+    rows = json.loads(here("revisions", "--limit", 2, "--json").stdout)
+    assert [(row["symbol"], row["share_volume_after"]) for row in rows] == [("B", "450.000000"), ("C", "105.000000")]
+    assert "The last 2 of 4 rows" in here("revisions", "--limit", 2).stdout

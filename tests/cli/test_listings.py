@@ -169,6 +169,16 @@ def test_csv_has_the_rows_and_names_of_json(line: str, printed: Callable[[str], 
                 assert one[name].removeprefix("'") == value, name
 
 
+@pytest.mark.parametrize("line", ["status", "captures", "revisions", "revisions --effect", "top", "dlq list"])
+def test_csv_has_the_same_names_without_rows(
+    line: str, printed: Callable[[str], str], servers: Supervisor, tmp_path: Path
+) -> None:
+    names, *rows = printed(f"{line} --csv").splitlines()
+    assert rows
+    with place(servers, tmp_path, OTCPIPE_NOW=NOW):
+        assert printed(f"{line} --csv").splitlines() == [names]
+
+
 def test_a_symbol_that_looks_like_a_formula_is_text_in_csv(printed: Callable[[str], str]) -> None:
     assert "'=BRK.B" in printed("top --scope ALL --csv")
 
@@ -182,6 +192,16 @@ def test_a_limit_keeps_the_newest_and_says_so(printed: Callable[[str], str]) -> 
     assert (len(whole), one) == (2, whole[-1:])
     assert "The last 1 of 2 rows" in printed("captures --limit 1")
     assert "The first 1 of 2 rows" in printed("venues --tier T1 --scope ALL --limit 1")
+
+
+def test_the_effect_says_where_the_values_are_and_what_is_left_out(printed: Callable[[str], str]) -> None:
+    shown = printed("revisions --effect --limit 1")
+    assert ("otc.restatement" in shown, "The last 1 of" in shown) == (True, True)
+
+
+def test_of_one_tier_the_ranking_says_so_to_programs_too(printed: Callable[[str], str]) -> None:
+    for tier, more in (("T1", " --tier T1"), ("ALL_TIERS", "")):
+        assert {row["tier"] for row in json.loads(printed(f"top --scope ALL --json{more}"))} == {tier}
 
 
 def test_numbers_are_for_people_and_the_share_is_a_percentage(printed: Callable[[str], str]) -> None:

@@ -83,3 +83,20 @@ def test_the_example_does_not_look_ahead(
             f"select week_ending, current_volume::int from otc.{TABLE}_as_of(%s) where scope = 'ATS'", moment
         )
         assert volume is None or {"week_ending": pd.Timestamp(week).date(), "current_volume": volume} in then
+
+
+@pytest.mark.parametrize("read", [in_pandas, in_polars, in_duckdb])
+@pytest.mark.usefixtures("environment")
+def test_of_weeks_that_are_known_since_one_moment_the_example_takes_the_newest(
+    read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = due_at(WEEKS[-1].week_ending, "T1") + timedelta(days=2)
+    for partition, shares in zip(WEEKS, SHARES, strict=True):  # updated after the publication: known when observed
+        drive(observe(text(partition, {("SPY", "AAAA"): (shares, at.date())}), partition, at, "all"))
+    monkeypatch.chdir(tmp_path)
+    exported(tmp_path / "export", TABLE, is_history=True)
+    times = pd.to_datetime(pd.Series([at - timedelta(hours=1), at, at + timedelta(days=9)]), utc=True).dt.as_unit(
+        "us"
+    )
+    joined = read(pd.DataFrame({"symbol": "SPY", "at": times}))
+    assert [None if pd.isna(value) else int(value) for value in joined["current_volume"]] == [None, 300, 300]

@@ -193,7 +193,7 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
     assert exited.value.code == 1
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= 80
-    assert f"T1, week ending 2025-11-14 to 2025-11-28: failed at {LAST}: no space left." in printed
+    assert f"T1, weeks ending 2025-11-14 to 2025-11-28: failed at {LAST}: no space left." in printed
     assert printed[-1] == "3 of 15 partitions need attention."
     with pytest.raises(SystemExit):
         shown.coverage(*arguments, (), form=Form.JSON)

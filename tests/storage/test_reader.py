@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from otcpipe import resources
+from otcpipe.metrics import history
 from otcpipe.records import Partition
 from otcpipe.stack import binaries
 from otcpipe.storage import sql as files
@@ -54,6 +57,15 @@ def test_every_table_view_and_as_of_function_of_otc_can_be_read(reader: "psycopg
         reader.execute(f"select * from otc.{metric}_as_of(%s, %s, %s)".encode(), [NOON, WEEK, WEEK])
     found = reader.execute("select symbol from otc.symbol_summary_as_of(%s, %s, %s) order by 1", [NOON, WEEK, WEEK])
     assert [row[0] for row in found] == ["A", "B"]
+
+
+def test_the_effect_of_a_restatement_can_be_read(reader: "psycopg.Connection[Any]") -> None:
+    restated = file_text([("A", "AAAA", 1, 1), ("B", "BBBB", 7, 2)])
+    drive(observe(restated, Partition(WEEK, "OTCE"), NOON + timedelta(days=1)))
+    history.build(resources.database())
+    [(effect,)] = reader.execute("select effect from restatement").fetchall()
+    assert {"total_volume": ["5.000000", "7.000000"]}.items() <= effect[-1]["changes"].items()
+    assert {"symbol_summary", "symbol_rolling_avg"} <= {one["metric"] for one in effect}
 
 
 @pytest.mark.parametrize(
