@@ -49,8 +49,9 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     if missing:
         pages, rate = sum(map(usual_requests, missing)), int(resources.settings()["FINRA_RATE"])
         seconds = max(1, ceil(pages / rate))
-        some = f"some {counted(pages, 'page')}, at least {seconds:,} s at {rate} requests a second"
-        say(f"{span}: {len(missing):,} to fetch, {some}.")
+        some = f"at their usual sizes {counted(pages, 'page')} and at least {seconds:,} s at {rate} requests a second"
+        others = "" if len(missing) == len(partitions) else " The others are done, under way or not due yet."
+        say(f"{span}: {len(missing):,} to fetch, {some}.{others}")
     else:
         say(f"{span}: nothing to fetch, all are done, under way or not due yet.")
     if missing and not is_dry:

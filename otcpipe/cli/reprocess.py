@@ -4,6 +4,7 @@ import uuid
 
 from otcpipe import resources
 from otcpipe.broker import actors
+from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import definition, ledger, planning
@@ -12,7 +13,7 @@ from otcpipe.storage import keys
 from otcpipe.text.counting import counted
 
 
-def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:
+def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool, wait: bool = False) -> None:
     """Run the stage that reads a key, or the named one, again on it. Raises Invalid if the key does not exist."""
     settings = resources.settings()
     key = keys.parse(text, settings["S3_PREFIX"], settings.now())
@@ -26,9 +27,11 @@ def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool) -> None:
     generation = ledger.generation_of(resources.database(), key)
     _submit(Run(stage, key, generation, request=f"reprocess {uuid.uuid4()}", is_last=only))
     say(f"{stage.name} runs again on {key}{_and_after(only=only)}")
+    if wait:
+        watch.until_done([key.partition])
 
 
-def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None, is_dry: bool) -> None:
+def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None, is_dry: bool, wait: bool) -> None:
     """Run a stage again on each of its keys with a prefix, oldest week first. Raises Invalid if it has none."""
     prefix = resources.settings()["S3_PREFIX"]
     start = start.removeprefix(f"{prefix}/")
@@ -46,6 +49,8 @@ def reprocess_all(start: str, name: str | None, *, only: bool, limit: int | None
     for run in found:
         _submit(Run(run.stage, run.key, run.generation, request=request, is_last=only))
     say(f"{stage.name} runs again on {counted(len(found), 'key')}{_and_after(only=only)}")
+    if wait:
+        watch.until_done(list(dict.fromkeys(run.key.partition for run in found)))
 
 
 def _and_after(*, only: bool) -> str:

@@ -73,7 +73,7 @@ class Folder:
     root: Path
 
     def read(self, path: str) -> bytes | None:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             return (self.root / path).read_bytes()
         return None
 

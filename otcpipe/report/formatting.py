@@ -30,6 +30,10 @@ def exact(value: Decimal | int) -> str:
     return _trimmed(f"{Decimal(value):,f}")
 
 
+def figure(value: Decimal, places: int = 2) -> str:
+    return f"{value:,.{places}f}"
+
+
 def compact(value: Decimal | int) -> str:
     """Format three significant figures and a unit, such as 1.32 bn; a fraction below one has no unit."""
     number = Decimal(value)
@@ -98,5 +102,5 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (whole, exact, compact, rounded, percent, change, signed, day, short_day, moment, count)
+    for function in (whole, exact, figure, compact, rounded, percent, change, signed, day, short_day, moment, count)
 }

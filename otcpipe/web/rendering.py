@@ -65,10 +65,9 @@ def money(value: Decimal) -> str:
     return f"{value:,.2f}" if value >= 1 else formatting.exact(value)
 
 
-def signed(value: Decimal) -> str:
-    """Format a number with its sign and without decimals; zero has no sign."""
-    figure = f"{value:+,.0f}"
-    return figure.lstrip("+-") if figure.strip("+-0") == "" else figure.replace("-", formatting.MINUS)
+def signed(value: Decimal, places: int = 0) -> str:
+    """Format a number with its sign; what rounds to zero has no sign."""
+    return formatting.signed(value, places)
 
 
 def clock(moment: datetime) -> str:

@@ -39,12 +39,18 @@ def _about(dataset: Dataset) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tests.finra_server", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="a free one by default")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2026, 3, 2))
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.finra_server",
+        description=f"{__doc__} Run it in the root of the clone.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 for a free one")
+    parser.add_argument(
+        "--from", dest="first", type=date.fromisoformat, default=date(2026, 3, 2), help="a day of the first week"
+    )
     parser.add_argument("--weeks", type=int, default=8, help="how many, from the week of --from on")
     parser.add_argument("--full", action="store_true", help="264,000 rows a week instead of some hundreds")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another one has other volumes, as if all were restated")
     parser.add_argument("--today", type=date.fromisoformat, help="hide what is not published by then")
     parser.add_argument("--folder", type=Path, help="keep the generated weeks here")
     parser.add_argument("--recorded", type=Path, help="serve this csv.gz of recorded totals instead")

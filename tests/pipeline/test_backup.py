@@ -195,6 +195,8 @@ def test_a_copy_on_another_server_is_written_with_its_own_keys(
         (["backup", "--check", "--to", "/nonexistent"], "is not a copy: it has no SHA256SUMS"),
         (["rebuild", "--from", "/nonexistent"], "is not a copy: it has no SHA256SUMS"),
         (["backup", "--to", "/proc/nothing"], "cannot be written"),
+        (["backup", "--to", "/etc/passwd"], "cannot be written: Not a directory"),
+        (["backup", "--check", "--to", "/etc/passwd"], "is not a copy: it has no SHA256SUMS"),
     ],
 )
 def test_a_wrong_place_is_refused_in_a_sentence(

@@ -114,8 +114,8 @@ def test_a_partition_that_vanishes_is_failed_and_stays_as_it_was(here: Run, work
 def test_a_backfill_says_what_it_would_do_and_does_only_what_is_missing(here: Run, sql: Sql) -> None:
     dry = here("backfill", "--from", "2026-03-04", "--to", "2026-03-25", "--dry-run", OTCPIPE_NOW=NOW)
     assert dry.stdout == (
-        "12 partitions from 2026-03-06 to 2026-03-27: 12 to fetch, some 228 pages, "
-        "at least 13 s at 18 requests a second.\n"
+        "12 partitions from 2026-03-06 to 2026-03-27: 12 to fetch, at their usual sizes 228 pages "
+        "and at least 13 s at 18 requests a second.\n"
     )
     assert sql("select count(*) from otc.stage_run") == [(0,)]
     assert here("backfill", "--from", "2026-03-04", "--tier", "T1", OTCPIPE_NOW=NOW).returncode == 0

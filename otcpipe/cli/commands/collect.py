@@ -119,7 +119,7 @@ def backfill(
 def refresh(
     *,
     number: Annotated[
-        int, typer.Option("--weeks", min=1, max=5200, metavar="N", help="How many of the newest weeks.")
+        int, typer.Option("--weeks", min=1, max=5200, metavar="N", help="How many weeks back, published or not.")
     ] = 26,
     every: Annotated[bool, typer.Option("--all", help="All weeks.")] = False,
     max_requests: Annotated[int, limit_of("Maximum number of requests to FINRA.")] = 500,

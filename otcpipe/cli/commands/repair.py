@@ -138,6 +138,7 @@ def reprocess(
     only: Annotated[bool, typer.Option("--only", help="Only this stage, not those after it.")] = False,
     limit: Annotated[int | None, limit_of("With --prefix: maximum number of keys.")] = None,
     dry_run: DryRun = False,
+    wait: Wait = False,
 ) -> None:
     """Run a stage again by its key, and those after it."""
     from otcpipe.cli import reprocess
@@ -145,9 +146,9 @@ def reprocess(
     if (key is None) == (prefix is None):
         raise Invalid("Give one KEY, or a prefix of keys with --prefix.")
     if key:
-        reprocess.reprocess(key, stage, only=only, is_dry=dry_run)
+        reprocess.reprocess(key, stage, only=only, is_dry=dry_run, wait=wait)
     elif prefix is not None:
-        reprocess.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run)
+        reprocess.reprocess_all(prefix, stage, only=only, limit=limit, is_dry=dry_run, wait=wait)
 
 
 @commands.listing(
