@@ -77,7 +77,7 @@ split as ( -- the first week that it concerns, and the first with the new shares
     from otc.stock_split_as_of(at)
     where ratio <> 1 and week_ending between first_week - 364 and last_week
 ),
-factor as materialized ( -- what the shares of each earlier week are multiplied by, from the week before to 52 weeks before
+factor as ( -- what the shares of each earlier week are multiplied by, from the week before to 52 weeks before
     select week_ending, symbol, array_agg(factor order by back) as factors
     from (
         select

@@ -1,5 +1,6 @@
 """A publication that is paused while another one replaces its manifest, and goes on after that."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -140,10 +141,10 @@ def test_a_writer_that_was_paused_in_a_file_leaves_the_file_of_the_other(tmp_pat
 
     def stopped(descriptor: int) -> None:
         with pytest.MonkeyPatch.context() as flushed:
-            flushed.setattr(target, "flush", lambda descriptor: None)
+            flushed.setattr(os, "fsync", lambda descriptor: None)
             Folder(tmp_path).replace("file", whole)
 
     with pytest.MonkeyPatch.context() as flushed, pytest.raises(TooSoon, match="Another process"):
-        flushed.setattr(target, "flush", stopped)
+        flushed.setattr(os, "fsync", stopped)
         Folder(tmp_path).replace("file", b"paused")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": whole}
