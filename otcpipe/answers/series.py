@@ -30,11 +30,8 @@ def of_venue(rows: Sequence[Row]) -> dict[str, object]:
     """Return the weeks with the venue's share and volume."""
     by_week = {row["week_ending"]: row for row in rows}
     dates = _dates(by_week, rows[0]["week_ending"], MOST_WEEKS)
-    return {
-        "dates": dates,
-        "shares": _values(by_week, dates, "market_share_pct"),
-        "volumes": _values(by_week, dates, "total_volume"),
-    }
+    shares, volumes = (_values(by_week, dates, name) for name in ("market_share_pct", "total_volume"))
+    return {"dates": dates, "shares": shares, "volumes": volumes}
 
 
 def of_shares(rows: Sequence[Row]) -> dict[str, object] | None:

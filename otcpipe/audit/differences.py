@@ -9,6 +9,11 @@ from otcpipe.storage.postgres import Row
 MAX_SENTENCES = 5  # of one kind
 
 
+def of_captures(rows: Sequence[Row]) -> list[str]:
+    """Describe captures that the table lost, whose records are in the object store."""
+    return [f"Capture {row['capture_id']}, whose records {row['key']} holds, is not in the table." for row in rows]
+
+
 def of_rejects(expected: Mapping[str, pa.Table], unknown: Container[str], stored: Sequence[Row]) -> list[str]:
     """Compare the stored rejects with those of the raw bytes, by raw key; `unknown` keys could not be read."""
     in_table = {(row["raw_key"], row["line"]): (row["reason"], row["text"]) for row in stored}

@@ -41,10 +41,7 @@ def _partition(database: Database, store: ObjectStore, prefix: str, partition: P
         for statement in ("plan_for_a_week", "create_stand_in", "use_stand_in"):
             transaction.run(statement)
         replayed = replay(transaction, store, prefix, partition, verdict)
-        for row in transaction.rows("lost_captures", **place):
-            verdict.findings.append(
-                f"Capture {row['capture_id']}, whose records {row['key']} holds, is not in the table."
-            )
+        verdict.findings += differences.of_captures(transaction.rows("lost_captures", **place))
         stored_rejects = transaction.rows("stored_rejects", **place)
         verdict.findings += differences.of_rejects(replayed.rejects, replayed.unknown, stored_rejects)
         if replayed.unknown:

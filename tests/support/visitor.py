@@ -45,10 +45,12 @@ class Visitor:
 
     def and_wait(self, act: Callable[[], object]) -> None:
         """Do what loads a page, and wait until it is loaded."""
-        self._view.loadFinished.connect(self._loop.quit)
-        act()
-        self._loop.exec()
-        self._view.loadFinished.disconnect(self._loop.quit)
+        loaded: list[bool] = []
+        self._view.loadFinished.connect(loaded.append)
+        act()  # a page of this machine may be loaded before this returns
+        while not loaded:
+            self.rest(20)
+        self._view.loadFinished.disconnect(loaded.append)
 
     def run(self, script: str) -> Any:
         answers: list[Any] = []

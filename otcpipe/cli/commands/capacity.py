@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import Csv, Json, Tiers
+from otcpipe.cli.commands.options import Csv, Json, Last, RequiredFirst, Tiers
 from otcpipe.cli.form import chosen
 
 commands = Commands("Operate")
@@ -20,19 +19,8 @@ commands = Commands("Operate")
 )
 def plan(
     *,
-    first: Annotated[
-        str,
-        typer.Option("--from", metavar="DATE", autocompletion=completion.weeks, help="Any date in the first week."),
-    ],
-    last: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="DATE",
-            autocompletion=completion.weeks,
-            help="Any date in the last week; default: the newest.",
-        ),
-    ] = None,
+    first: RequiredFirst,
+    last: Last = None,
     tier: Tiers = None,
     workers: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Number of worker processes.")] = 2,
     as_json: Json = False,

@@ -7,7 +7,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import DryRun, RequiredWeek, Tiers, Wait, Week, limit_of
+from otcpipe.cli.commands.options import DryRun, Last, RequiredFirst, RequiredWeek, Tiers, Wait, Week, limit_of
 
 commands = Commands("Collect")
 
@@ -87,19 +87,8 @@ def run_week(
 )
 def backfill(
     *,
-    first: Annotated[
-        str,
-        typer.Option("--from", metavar="DATE", autocompletion=completion.weeks, help="Any date in the first week."),
-    ],
-    last: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="DATE",
-            autocompletion=completion.weeks,
-            help="Any date in the last week; default: the newest.",
-        ),
-    ] = None,
+    first: RequiredFirst,
+    last: Last = None,
     tier: Tiers = None,
     dry_run: DryRun = False,
     wait: Wait = False,

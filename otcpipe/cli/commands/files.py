@@ -7,7 +7,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, DryRun, Symbol, Week
+from otcpipe.cli.commands.options import AsOf, DryRun, First, Last, Symbol, Week
 
 commands = Commands("Read")
 
@@ -27,7 +27,7 @@ def publish(
         str | None,
         typer.Option("--to", metavar="TARGET", help="A folder or s3://BUCKET/PREFIX; default: OTCPIPE_PUBLISH."),
     ] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Only from this week on.")] = None,
+    first: First = None,
 ) -> None:
     """Publish the histories as Parquet files that other programs read without PostgreSQL."""
     from otcpipe.cli import publish
@@ -52,14 +52,8 @@ def export(
         ),
     ] = None,
     *,
-    first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATE", autocompletion=completion.weeks, help="Any date in the first week."),
-    ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option("--to", metavar="DATE", autocompletion=completion.weeks, help="Any date in the last week."),
-    ] = None,
+    first: First = None,
+    last: Last = None,
     symbols: Annotated[
         list[str] | None, typer.Option("--symbols", metavar="A,B", help="Only these symbols, case-sensitive.")
     ] = None,

@@ -8,7 +8,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import Csv, Json, Limit, Tier, Tiers, Week
+from otcpipe.cli.commands.options import Csv, First, Json, Last, Limit, Tier, Tiers, Week
 from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
@@ -42,24 +42,8 @@ def _next_attempts(url: str) -> Mapping[str, datetime]:
 )
 def coverage(
     *,
-    first: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="DATE",
-            autocompletion=completion.weeks,
-            help="Any date in the first week; default: the oldest known.",
-        ),
-    ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="DATE",
-            autocompletion=completion.weeks,
-            help="Any date in the last week; default: the newest.",
-        ),
-    ] = None,
+    first: First = None,
+    last: Last = None,
     tier: Tiers = None,
     as_json: Json = False,
     as_csv: Csv = False,

@@ -8,6 +8,7 @@ from otcpipe.cli.commands import completion
 
 MAX_NUMBER = 2**63 - 1  # of a PostgreSQL bigint
 WEEK_HELP = "Any date in the week; its Friday is echoed."
+LAST_HELP = "Any date in the last week; default: the newest."
 Number = TypeVar("Number", int, list[int], None)
 
 
@@ -27,6 +28,22 @@ def limit_of(what: str) -> typer.models.OptionInfo:
 
 Week = Annotated[str | None, typer.Option(metavar="DATE", help=WEEK_HELP, autocompletion=completion.weeks)]
 RequiredWeek = Annotated[str, typer.Option("--week", metavar="DATE", help=WEEK_HELP, autocompletion=completion.weeks)]
+RequiredFirst = Annotated[
+    str, typer.Option("--from", metavar="DATE", help="Any date in the first week.", autocompletion=completion.weeks)
+]
+First = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="DATE",
+        help="Any date in the first week; default: the oldest.",
+        autocompletion=completion.weeks,
+    ),
+]
+Last = Annotated[str | None, typer.Option("--to", metavar="DATE", help=LAST_HELP, autocompletion=completion.weeks)]
+LastWeek = Annotated[
+    str | None, typer.Option("--week", metavar="DATE", help=LAST_HELP, autocompletion=completion.weeks)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: a list of objects.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, as RFC 4180 has it; no text is a formula.")]
 NoPager = Annotated[bool, typer.Option("--no-pager", help="Print at once, even if it is longer than the screen.")]

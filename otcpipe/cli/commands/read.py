@@ -6,7 +6,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, Csv, Json, Scope, Symbol, Tier, Week, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, Json, LastWeek, Scope, Symbol, Tier, Week, limit_of
 from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
@@ -24,12 +24,7 @@ FLOOR_HELP = "With --by unusual, the least median volume a trading day of these 
 def show(
     symbol: Symbol,
     *,
-    week: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATE", autocompletion=completion.weeks, help="Any date in the last week; default: the newest."
-        ),
-    ] = None,
+    week: LastWeek = None,
     number: Annotated[int, typer.Option("--weeks", min=1, max=1040, metavar="N", help="Number of weeks.")] = 12,
     scope: Annotated[
         str | None,

@@ -6,7 +6,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, Csv, DryRun, Json, RequiredWeek, Symbol, Wait, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, DryRun, First, Json, Last, RequiredWeek, Symbol, Wait, limit_of
 from otcpipe.cli.form import chosen
 from otcpipe.errors import Invalid
 
@@ -105,8 +105,8 @@ def rebuild(
 )
 def history(
     *,
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Only from this week on.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Only up to this week.")] = None,
+    first: First = None,
+    last: Last = None,
     again: Annotated[bool, typer.Option("--again", help="Build what is up to date too.")] = False,
 ) -> None:
     """Complete deferred metrics and build stale histories; the scheduler does so too."""

@@ -6,7 +6,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, Csv, Json, Scope, Week, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, Json, LastWeek, Scope, Week, limit_of
 from otcpipe.cli.form import chosen
 from otcpipe.errors import Invalid
 
@@ -77,12 +77,7 @@ def venue(
         str, typer.Argument(metavar="MPID|CRD", help=VENUE_HELP, autocompletion=completion.venues, show_default=False)
     ],
     *,
-    week: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATE", autocompletion=completion.weeks, help="Any date in the last week; default: the newest."
-        ),
-    ] = None,
+    week: LastWeek = None,
     number: Annotated[int, typer.Option("--weeks", min=1, max=1040, metavar="N", help="Number of weeks.")] = 13,
     tier: MarketTier = None,
     scope: OwnScope = None,
