@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from benchmark import backfill, beside, by_hand, fetching, histories, kept, latency, stagewise, usual, weeks, whole
 from benchmark.measure import Cost
@@ -20,7 +19,6 @@ from otcpipe.storage.postgres import Database
 from otcpipe.text.counting import counted
 from tests.conftest import READY, changed_environment, place
 
-Contents = dict[Any, bytes]
 RESTATED = 500  # one row in so many is one symbol in thirty
 SEVERAL = 12  # weeks
 
@@ -44,9 +42,19 @@ def _measured(asked: argparse.Namespace, folder: Path) -> list[Line]:
 
 
 def _resumed(asked: argparse.Namespace, folder: Path) -> list[Line]:
-    with kept.history(is_small=asked.small):
-        filled = list(kept.fill(asked.history, is_small=asked.small))
-        return filled + list(kept.lines(asked.history, folder / "exported", is_small=asked.small))
+    number, small = asked.history, asked.small
+    with kept.history(is_small=small):
+        is_filled = not kept.missing(number)
+    second = Cost() if is_filled else _second(asked, folder)
+    with kept.history(is_small=small):
+        filled = [] if is_filled else list(kept.fill(number, second, is_small=small))
+        return filled + list(kept.lines(number, folder / "exported", is_small=small))
+
+
+def _second(asked: argparse.Namespace, folder: Path) -> Cost:
+    """Return what the second week of an empty database takes."""
+    with _servers(folder) as servers, place(servers, folder), whole.workers(2, folder) as processes:
+        return [_whole(asked, processes, range(one, one + 1), folder).cost for one in range(2)][1]
 
 
 def _lines(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Iterator[Line]:
@@ -94,7 +102,7 @@ def _backfill(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> I
         whole.workers(2, folder) as processes,
     ):
         cost, limit = backfill.backfill(number, processes)
-        rows = number * _rows(_contents(asked, 0))
+        rows = number * weeks.size(0, is_small=asked.small)
         yield Line("backfill, newest first", cost, rows, limit, "FINRA's limit of requests a second")
         yield _whole(asked, processes, range(number, number + 1), folder)
         symbol = weeks.busiest(is_small=asked.small)
@@ -108,25 +116,12 @@ def _beside(asked: argparse.Namespace, servers: Supervisor, folder: Path) -> Ite
     with place(servers, folder), whole.workers(2, folder) as processes:
 
         def prepared(numbers: range) -> beside.Load:
-            runs = [run for number in numbers for run in stagewise.cached(_stored(asked, number))]
+            runs = [
+                run for number in numbers for run in stagewise.cached(stagewise.stored(number, is_small=asked.small))
+            ]
             return lambda: whole.cost(runs, processes)
 
         yield from beside.lines(asked.readers, prepared, is_small=asked.small)
-
-
-def _contents(asked: argparse.Namespace, number: int, changed: int = 0) -> Contents:
-    small = asked.small
-    return {one: weeks.content(one, is_small=small, changed=changed) for one in weeks.partitions(number)}
-
-
-def _stored(asked: argparse.Namespace, number: int, changed: int = 0, day: int = 0) -> list[Run]:
-    """Store the contents of a week, and return the runs of the cache stage.
-
-    The contents are freed, so that they do not count as memory of the stages.
-    """
-    return [
-        stagewise.store_observation(one, content, day) for one, content in _contents(asked, number, changed).items()
-    ]
 
 
 def _history(asked: argparse.Namespace) -> Iterator[Line]:
@@ -134,11 +129,15 @@ def _history(asked: argparse.Namespace) -> Iterator[Line]:
     second: Cost | None = None
     for number in range(asked.history):
         costs: stagewise.Costs = {}
-        stagewise.execute(_stored(asked, number), costs)
+        stagewise.execute(stagewise.stored(number, is_small=asked.small), costs)
         cost = _sum(costs)
         if number in (1, asked.history - 1):
             yield Line(
-                f"week {number + 1}", cost, _rows(_contents(asked, number)), second, "week 2" if second else ""
+                f"week {number + 1}",
+                cost,
+                weeks.size(number, is_small=asked.small),
+                second,
+                "week 2" if second else "",
             )
             second = second or cost
         print(f"week {number + 1} of {asked.history}: {cost.seconds:.1f} s", file=sys.stderr)
@@ -146,20 +145,20 @@ def _history(asked: argparse.Namespace) -> Iterator[Line]:
 
 def _fetched(asked: argparse.Namespace) -> tuple[Cost, int, Cost, str]:
     cost, floor = fetching.fetch()
-    return cost, _rows(_contents(asked, 0)), floor, "the same pages, nothing checked or stored"
+    return cost, weeks.size(0, is_small=asked.small), floor, "the same pages, nothing checked or stored"
 
 
 def _stages(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     costs = stagewise.Costs()
-    carried = stagewise.execute(_stored(asked, asked.history), costs)
+    carried = stagewise.execute(stagewise.stored(asked.history, is_small=asked.small), costs)
     lake = folder / "lake"
     with changed_environment({"OTCPIPE_PUBLISH": str(lake)}):
         carried += stagewise.execute([stagewise.publishing(carried[-1])], costs)
-    contents = _contents(asked, asked.history)
+    contents = weeks.contents(asked.history, is_small=asked.small)
     floors = stagewise.floor(carried, contents, folder, lake)
     shutil.rmtree(lake)
     for name, cost in costs.items():
-        yield Line(name, cost, _rows(contents), floors[name], stagewise.MEANING[name])
+        yield Line(name, cost, sum(map(weeks.rows, contents.values())), floors[name], stagewise.MEANING[name])
 
 
 def _signals(asked: argparse.Namespace, compute: Cost) -> Iterator[Line]:
@@ -172,16 +171,22 @@ def _again(asked: argparse.Namespace, floor: Cost | None) -> Iterator[Line]:
     """Observe the same week again: unchanged, and with some rows restated."""
     for name, changed, day in (("persist, unchanged", 0, 1), ("persist, 50 rows restated", 50, 2)):
         costs = stagewise.Costs()
-        stagewise.execute(_stored(asked, asked.history, changed, day), costs)
+        stagewise.execute(stagewise.stored(asked.history, is_small=asked.small, changed=changed, day=day), costs)
         yield Line(
-            name, costs["persist"], _rows(_contents(asked, asked.history)), floor, stagewise.MEANING["persist"]
+            name,
+            costs["persist"],
+            weeks.size(asked.history, is_small=asked.small),
+            floor,
+            stagewise.MEANING["persist"],
         )
 
 
 def _histories(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
     """Restate about 3 % of the week's symbols, then time the histories."""
-    changed = max(_rows(_contents(asked, asked.history)) // RESTATED, 5)
-    stagewise.execute(_stored(asked, asked.history, changed, 3), stagewise.Costs())
+    changed = max(weeks.size(asked.history, is_small=asked.small) // RESTATED, 5)
+    stagewise.execute(
+        stagewise.stored(asked.history, is_small=asked.small, changed=changed, day=3), stagewise.Costs()
+    )
     [week] = {one.week_ending for one in weeks.partitions(asked.history)}
     yield from histories.lines(week, folder / "exported")
     shutil.rmtree(folder / "exported")
@@ -190,26 +195,22 @@ def _histories(asked: argparse.Namespace, folder: Path) -> Iterator[Line]:
 def _whole(asked: argparse.Namespace, processes: whole.Processes, numbers: range, folder: Path) -> Line:
     cached, rows, floor = list[Run](), 0, None
     for number in numbers:
-        rows += _rows(_contents(asked, number))
-        cached += stagewise.cached(_stored(asked, number))
+        rows += weeks.size(number, is_small=asked.small)
+        cached += stagewise.cached(stagewise.stored(number, is_small=asked.small))
     what = "raw to metrics" if len(numbers) == 1 else f"{len(numbers)} weeks"
     workers = counted(len(processes) - 1, "worker")  # and one that fetches
     cost = whole.cost(cached, processes)
     if len(numbers) == 1:
-        floor = by_hand.cost([*_contents(asked, numbers[0]).values()], folder)
+        floor = by_hand.cost([*weeks.contents(numbers[0], is_small=asked.small).values()], folder)
     return Line(f"{what}, {workers}", cost, rows, floor, "DuckDB by hand: sums, no versions" if floor else "")
 
 
 def _usual(asked: argparse.Namespace, ours: Cost) -> Iterator[Line]:
-    contents = _contents(asked, 0)
+    contents = weeks.contents(0, is_small=asked.small)
     for name, way in (("csv and executemany", usual.many_at_once), ("csv and a row at a time", usual.row_by_row)):
         cost = Cost()
         way(list(contents.values()), cost)
-        yield Line(f"usual: {name}", cost, _rows(contents), ours, "raw to metrics, 2 workers")
-
-
-def _rows(contents: Contents) -> int:
-    return sum(map(weeks.rows, contents.values()))
+        yield Line(f"usual: {name}", cost, sum(map(weeks.rows, contents.values())), ours, "raw to metrics, 2 workers")
 
 
 def _sum(costs: stagewise.Costs) -> Cost:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmark import browsing, histories, latency, stagewise, weeks
+from benchmark import backfill, browsing, histories, latency, stagewise, weeks, whole
 from benchmark.measure import Cost, measured
 from benchmark.report import Line
 from otcpipe import resources
 from otcpipe.metrics import completion
 from otcpipe.stack import start_servers
 from otcpipe.storage import reader
+from otcpipe.text.counting import counted
 from tests.conftest import READY, changed_environment
 
 FILLED = b"select week_ending from otc.stage_run where stage = 'compute' and state = 'done'"
@@ -38,25 +39,34 @@ def history(*, is_small: bool) -> Iterator[None]:
         supervisor.stop()
 
 
-def fill(number: int, *, is_small: bool) -> Iterator[Line]:
-    """Load the weeks that are missing, oldest first; yield the first of them, and the last beside it."""
+def missing(number: int) -> list[int]:
+    """Return the numbers of the weeks that are not loaded yet."""
     with resources.database().transaction() as transaction:
         filled = {row["week_ending"] for row in transaction.connection.execute(FILLED)}
-    missing = [one for one in range(number) if weeks.partitions(one)[0].week_ending not in filled]
-    first: Cost | None = None
-    for at in missing:
-        contents = {one: weeks.content(one, is_small=is_small) for one in weeks.partitions(at)}
-        runs = [stagewise.store_observation(one, content) for one, content in contents.items()]
-        rows = sum(map(weeks.rows, contents.values()))
-        del contents
-        with measured(cost := Cost()):
-            stagewise.execute(runs, {})
-        print(f"week {at + 1} of {number}: {cost.seconds:.1f} s", file=sys.stderr)
-        if at in (missing[0], missing[-1]):
-            yield Line(f"week {at + 1}", cost, rows, first, "the first of this run" if first else "")
-            first = first or cost
+    return [one for one in range(number) if weeks.partitions(one)[0].week_ending not in filled]
+
+
+def fill(number: int, second: Cost, *, is_small: bool) -> Iterator[Line]:
+    """Load the weeks that are missing through the API, newest first, and one more from its raw objects.
+
+    `second` is what the second week of an empty database took.
+    """
+    rows = weeks.size(0, is_small=is_small)
+    added = len(missing(number))
+    with (
+        backfill.server(number, is_small=is_small) as url,
+        changed_environment({"OTCPIPE_FINRA_URL": url}),
+        whole.workers(2, resources.settings().home) as processes,
+    ):
+        cost, limit = backfill.backfill(number, processes)
+        name = f"{counted(added, 'week')} of {number}, newest first"
+        yield Line(name, cost, added * rows, limit, "FINRA's limit of requests a second")
+        last = whole.cost(stagewise.cached(stagewise.stored(number, is_small=is_small)), processes)
+        yield Line(f"week {number + 1}", last, rows, second, "week 2 of an empty database")
     recent = weeks.partitions(max(number - RECENT, 0))[0].week_ending
-    completion.complete(resources.database(), first=recent)
+    with measured(cost := Cost()):
+        completed = completion.complete(resources.database(), first=recent)
+    yield Line("a metric's week that looks back a year", Cost(cost.seconds / max(completed, 1)))
 
 
 def lines(number: int, folder: Path, *, is_small: bool) -> Iterator[Line]:

@@ -37,6 +37,15 @@ def store_observation(partition: Partition, content: bytes, day: int = 0) -> Run
     return run
 
 
+def stored(number: int, *, is_small: bool, changed: int = 0, day: int = 0) -> list[Run]:
+    """Store the contents of a week, and return the runs of the cache stage.
+
+    The contents are freed, so that they do not count as memory of the stages.
+    """
+    contents = weeks.contents(number, is_small=is_small, changed=changed)
+    return [store_observation(one, content, day) for one, content in contents.items()]
+
+
 def warm() -> None:
     """Do what happens once in a process or server: import libraries, allocate space in S3 for the first object."""
     published_on(weeks.FIRST, "T1")

@@ -14,7 +14,7 @@ from tests.finra_server.generate import cached
 from tests.finra_server.roster import FULL, SMALL
 
 HERE = Path(__file__).parents[2] / ".bench"
-FIRST = date(2024, 6, 3)
+FIRST = date(2021, 11, 1)  # so that 249 weeks are past
 HEADER = "|".join(WEEKLY.api_fields)
 DATE = re.compile(r"20\d\d-\d\d-\d\d")
 
@@ -46,6 +46,11 @@ def content(partition: Partition, *, is_small: bool, changed: int = 0) -> bytes:
     return text.encode()
 
 
+def contents(number: int, *, is_small: bool, changed: int = 0) -> dict[Partition, bytes]:
+    """Return the texts of a week's partitions."""
+    return {one: content(one, is_small=is_small, changed=changed) for one in partitions(number)}
+
+
 def busiest(*, is_small: bool) -> str:
     """Return the symbol of tier 1 with the most rows."""
     lines = cached(HERE, FIRST, "T1", (SMALL if is_small else FULL)["T1"])
@@ -64,6 +69,11 @@ def _traded_more(line: str) -> str:
 
 def rows(text: bytes) -> int:
     return text.count(b"\n") - 1
+
+
+def size(number: int, *, is_small: bool) -> int:
+    """Return the number of rows of a week."""
+    return sum(map(rows, contents(number, is_small=is_small).values()))
 
 
 def digest(text: bytes) -> str:
