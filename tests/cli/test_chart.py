@@ -15,6 +15,7 @@ from otcpipe.report.picture import picture
 from tests.support.pipeline import NOON, WEEK, api_text, drive, observe
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+WIDTH, LETTER = 712, 7  # pixels of the plot, and of a letter at most
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -64,13 +65,16 @@ def test_a_folder_that_does_not_exist_is_refused_and_not_made(here: Run, tmp_pat
     assert not (tmp_path / "mistyped").exists()
 
 
-def test_the_label_of_the_last_week_ends_at_the_edge() -> None:
-    """In the middle of its column, it would be cut off."""
+def test_the_label_of_the_last_week_is_not_cut_off() -> None:
+    """It is in the middle of a wide column, and ends at the edge where columns are narrow."""
     last = date(2025, 11, 14)
     for weeks in (7, 13, 26, 104):
         dates = [last - timedelta(weeks=back) for back in range(weeks)][::-1]
         values = {"volumes": [Decimal(5)] * weeks, "ats_volumes": [], "lows": [], "highs": [], "dates": dates}
         drawn = ET.fromstring(picture({"symbol": "A", "scope": "ATS", "as_of": None} | values))
         labels = [text for text in drawn.iter(f"{SVG}text") if "day" in text.get("class", "").split()]
-        assert [text.get("x") for text in labels if "edge" in text.get("class", "")] == ["100%"]
-        assert "edge" in str(labels[-1].get("class"))
+        edges = ["edge" in text.get("class", "") for text in labels]
+        middle = float(str(labels[-1].get("x")).removesuffix("%"))
+        right = WIDTH * middle / 100 + (0 if edges[-1] else LETTER * len(str(labels[-1].text)) / 2)
+        assert right <= WIDTH
+        assert (any(edges[:-1]), edges[-1]) == (False, weeks > 13)

@@ -95,6 +95,7 @@ def test_an_impossible_row_stops_no_listing_and_can_be_removed(
     state: str, sql: Sql, here: Here, environment: dict[str, str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTCPIPE_NOW", "2026-01-14T12:00:00-05:00")  # when the newest weeks are late
     drive(observe(file_text([("ABC", "AAAA", 10, 1)]), OTCE, NOON))
     completion.complete(resources.database())  # as the listing of unusual symbols does, which other listings show
     before = {listing: here(*listing) for listing in LISTINGS}
