@@ -51,7 +51,8 @@ def main() -> None:
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     dark = int(scheme == "light")  # Chromium numbers its schemes so
     os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = (
-        f"--no-sandbox --disable-gpu --disable-background-networking --blink-settings=preferredColorScheme={dark}"
+        "--no-sandbox --disable-dev-shm-usage --disable-gpu --disable-background-networking "
+        f"--blink-settings=preferredColorScheme={dark}"
     )
     print(json.dumps(_looked(Path(page).absolute(), Path(folder), scheme, [int(width) for width in widths])))
 

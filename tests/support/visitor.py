@@ -4,6 +4,7 @@ Finds a symbol by typing, changes the date, opens a proof, walks by keyboard; as
 it at four widths. Leaves pictures in the folder.
 """
 
+import faulthandler
 import json
 import os
 import sys
@@ -36,7 +37,7 @@ class Visitor:
         self._application = QApplication(sys.argv[:1])
         self._view, self._loop, self._timer = QWebEngineView(), QEventLoop(), QTimer
         self._origin, self._folder = origin, folder
-        QTimer.singleShot(SECONDS * 1000, lambda: os._exit(3))
+        self._page().renderProcessTerminated.connect(self._fail)
 
     def open(self, path: str) -> None:
         from PyQt6.QtCore import QUrl  # noqa: PLC0415
@@ -95,14 +96,21 @@ class Visitor:
     def _page(self) -> Any:
         return self._view.page()
 
+    @staticmethod
+    def _fail(status: object, code: int) -> None:
+        print(f"The page's process ended: {status}, {code}.", file=sys.stderr, flush=True)
+        os._exit(3)
+
 
 def main() -> None:
     origin, folder, scheme, *paths = sys.argv[1:]
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     dark = int(scheme == "light")  # Chromium numbers its schemes so
     os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = (
-        f"--no-sandbox --disable-gpu --disable-background-networking --blink-settings=preferredColorScheme={dark}"
+        "--no-sandbox --disable-dev-shm-usage --disable-gpu --disable-background-networking "
+        f"--blink-settings=preferredColorScheme={dark}"
     )
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
     visitor = Visitor(origin, Path(folder))
     seen = {"pages": {path: _examined(visitor, path, f"{scheme}-{at}") for at, path in enumerate(paths)}}
     print(json.dumps(seen | (_journey(visitor) if scheme == "light" else {})), flush=True)
