@@ -51,11 +51,8 @@ def _start(file: CheckedFile, moment: datetime | None, now: datetime) -> bool:
     planning.enqueue(resources.database(), run, actors.send)
     number = run.generation or captures.number_of(run.key)
     say(f"{where}: {counted(file.download.lines, 'row')} enqueued as capture {number}.")
-    found = (
-        website_file.warning(file.download, partition),
-        oddities.much_smaller(resources.database(), partition, file.download.lines, moment or now),
-    )
-    for warning in filter(None, found):
+    smaller = oddities.much_smaller(resources.database(), partition, file.download.lines, moment or now)
+    for warning in (*website_file.warnings(file.download, partition), *filter(None, [smaller])):
         say(f"Warning: {file.path.name}: {warning}")
     return True
 

@@ -35,6 +35,9 @@ def until_done(partitions: Sequence[Partition]) -> None:
     failures = [row for row in rows.values() if row["state"] in ENDS]
     for row in failures:
         say(f"{row['tier']} {row['week_ending']} {ENDS[row['state']]} {row['stage']}: {row['reason']}")
+    for row in rows.values():
+        if row["state"] == "done" and row["reason"] and len(rows) <= FEW:
+            say(f"{row['tier']} {row['week_ending']} is done with grade {row['grade']}: {row['reason']}.")
     if rows:
         say(summary(list(rows.values())))
     if failures:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,7 +13,8 @@ from otcpipe.datasets import TIERS
 from otcpipe.errors import Invalid
 from otcpipe.records import Partition
 from otcpipe.stages import normalize, parse
-from otcpipe.text.columns import REASON
+from otcpipe.text import dialect
+from otcpipe.text.columns import LINE, REASON
 from otcpipe.text.tables import Normalized
 from otcpipe.weeks import parse_tier, published_on, week_published_on
 
@@ -28,10 +30,13 @@ class WebsiteFile:
     first_update: date
     last_update: date
     lines: int
+    rejected: int = 0  # rows that cannot be used
+    reject: str = ""  # the first of them, in words
+    has_last_end: bool = True  # whether its last line ends with a line break
 
 
 def read(content: bytes) -> WebsiteFile:
-    """Check a file's bytes; raises Invalid, with the reason, if they are not a website file with usable rows."""
+    """Check a file's bytes; raises Invalid, with the reason, if they are not a website file, whole and usable."""
     table = parse.rows(content)
     if not normalize.is_website_file(table):
         raise Invalid("This is the API's text; only files from FINRA's website can be imported.")
@@ -46,10 +51,22 @@ def read(content: bytes) -> WebsiteFile:
             "Fetch non-ATS volume from the API with `otcpipe enqueue`."
         )
     rows = normalize.rows(table, Partition(date(1, 1, 5), tier))
+    has_last_end = dialect.detect(content).text.endswith(b"\n")
+    if not has_last_end and pc.max(table[LINE]).as_py() in rows.rejects["line"].to_pylist():
+        raise Invalid(f"The file ends in the middle of line {pc.max(table[LINE])}: download it again.")
     days = rows.records["updated_on"]
     if not len(days):
         raise Invalid(f"The file has no usable row: {_explain(rows, well_formed)}")
-    return WebsiteFile(tier, pc.min(days).as_py(), pc.max(days).as_py(), table.num_rows)
+    rejects = rows.rejects.to_pylist()
+    return WebsiteFile(
+        tier,
+        pc.min(days).as_py(),
+        pc.max(days).as_py(),
+        table.num_rows,
+        rejected=sum(one["lines"] for one in rejects),
+        reject=f"line {rejects[0]['line']}: {rejects[0]['reason']}" if rejects else "",
+        has_last_end=has_last_end,
+    )
 
 
 def _tier(names: list[str]) -> str:
@@ -96,11 +113,31 @@ def find_partition(file: WebsiteFile, week: date | None) -> tuple[Partition, str
     return partition, f"published {first:%A} {first}, {days} days after Monday {partition.week_start}"
 
 
-def warning(file: WebsiteFile, partition: Partition) -> str | None:
-    """Return a warning if rows are dated before the week's publication, else None."""
+def warnings(file: WebsiteFile, partition: Partition) -> list[str]:
+    """Return what is doubtful: rows that cannot be used, a last line that may be cut, dates of another week."""
+    found = []
+    if file.rejected:
+        rows = "1 row cannot be used" if file.rejected == 1 else f"{file.rejected:,} rows cannot be used, the first"
+        found.append(f"{rows}: {file.reject}.")
+    if not file.has_last_end:
+        found.append("Its last line has no line break: if it was cut there, the last number lacks digits.")
     published, first = published_on(partition.week_ending, partition.tier), file.first_update
-    if first >= published:
-        return None
-    return (
-        f"Its rows are dated {first}, but this week was published on {published}; it is imported as given by --week."
-    )
+    if first < published:
+        found.append(
+            f"Its rows are dated {first}, but this week was published on {published}; "
+            f"it is imported as given by --week."
+        )
+    elif other := _other_week(file, partition):
+        found.append(
+            f"All its rows are dated {first}, when the week ending {other} was published; "
+            f"it is imported as given by --week, as if {partition.week_ending} had been restated as a whole."
+        )
+    return found
+
+
+def _other_week(file: WebsiteFile, partition: Partition) -> date | None:
+    """Return the week that was first published on the day of all rows, if it is not that of the partition."""
+    with suppress(Invalid):
+        week = week_published_on(file.first_update, file.tier)
+        return week if file.first_update == file.last_update and week != partition.week_ending else None
+    return None

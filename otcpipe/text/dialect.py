@@ -126,7 +126,9 @@ def _check_columns(columns: tuple[str, ...], first: bytes) -> None:
     if missing and len(missing) == len(_fields(columns)):
         if columns[0] in {*TIERS, *TIERS.values()}:
             raise Invalid("The header is missing: the first line is a row; import the file as downloaded.")
-        raise Invalid(f"The header is not that of FINRA's file: {'|'.join(WEEKLY.file_order)}.")
+        if len(columns) == 1 and sum(name in columns[0] for name in WEEKLY.file_order) > 1:
+            raise Invalid(f"The delimiter of the header is none of {', '.join(map(repr, DELIMITERS))}.")
+        raise Invalid(f"The header is not that of FINRA's file, which is {'|'.join(WEEKLY.file_order)}.")
     if missing:
         raise Invalid(f"The header lacks {', '.join(missing)}.")
     if len(columns) > MAX_COLUMNS:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe.datasets import TIERS
+from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Invalid
 from otcpipe.records import Partition
 from otcpipe.stages import website_file
@@ -18,6 +18,7 @@ from tests.support.pipeline import WEEK, api_text, file_text
 DATA = Path(__file__).parents[1] / "data"
 PUBLISHED = date(2025, 12, 15)
 FRIDAYS = st.dates(date(2014, 1, 1), date(2035, 1, 1)).map(week_ending)
+OTCE_WEEK = Partition(WEEK, "OTCE")
 ROW = [("ABC", "AAAA", 1, 1)]
 
 
@@ -97,7 +98,8 @@ def test_rejects_have_no_say_in_the_week() -> None:
     rows = [("ABC", "AAAA", 1, 1), ("DEF", "AAAA", "?", 1)]
     bad = file_text([rows[1]], updated_on="2026-01-05").splitlines()[1]
     download = website_file.read(file_text(rows[:1]) + bad + b"\nOTC|ABC\nNMS Tier 1|no\n\n")
-    assert download == WebsiteFile("OTCE", PUBLISHED, PUBLISHED, 4)
+    assert (download.tier, download.first_update, download.last_update) == ("OTCE", PUBLISHED, PUBLISHED)
+    assert (download.lines, download.rejected) == (4, 3)
 
 
 def test_the_text_of_the_api_is_no_download() -> None:
@@ -119,7 +121,8 @@ def test_a_file_without_a_tier_is_refused(lines: bytes) -> None:
 
 def test_a_row_without_a_tier_is_rejected_later() -> None:
     content = file_text(ROW) + file_text([("DEF", "AAAA", 1, 1)]).replace(b"OTC|", b"\x1b[2JOTC|").split(b"\n", 1)[1]
-    assert website_file.read(content) == WebsiteFile("OTCE", PUBLISHED, PUBLISHED, 2)
+    found = website_file.read(content)
+    assert (found.tier, found.lines, found.rejected) == ("OTCE", 2, 1)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -153,16 +156,53 @@ def test_a_given_week_overrides_a_file_dated_up_to_a_business_day_early(friday: 
     download = WebsiteFile(tier, day, day, 1)
     if days <= 4:
         assert website_file.find_partition(download, friday) == (Partition(friday, tier), "as given")
-        assert f"dated {day}" in (website_file.warning(download, Partition(friday, tier)) or "")
+        [warning] = website_file.warnings(download, Partition(friday, tier))
+        assert f"dated {day}" in warning
     else:
         with pytest.raises(Invalid, match="first published on"):
             website_file.find_partition(download, friday)
 
 
-@given(FRIDAYS, st.sampled_from(list(TIERS)), st.integers(0, 90))
-def test_rows_of_the_publication_or_later_need_no_warning(friday: date, tier: str, days: int) -> None:
+@given(FRIDAYS, st.sampled_from(list(TIERS)), st.integers(0, 90), st.booleans())
+def test_rows_of_the_publication_or_later_need_no_warning_unless_another_week_was_published_then(
+    friday: date, tier: str, days: int, are_all: bool
+) -> None:
     first = published_on(friday, tier) + timedelta(days=days)
-    assert website_file.warning(WebsiteFile(tier, first, first, 1), Partition(friday, tier)) is None
+    file = WebsiteFile(tier, first, first if are_all else first + timedelta(days=1), 1)
+    others = [published_on(friday + timedelta(weeks=number), tier) for number in range(1, 15)]
+    found = website_file.warnings(file, Partition(friday, tier))
+    assert len(found) == (are_all and first in others)
+    assert all(f"All its rows are dated {first}, when the week ending" in warning for warning in found)
+
+
+def judged(content: bytes) -> str:
+    try:
+        found = website_file.warnings(website_file.read(content), OTCE_WEEK)
+    except Invalid as error:
+        return "refused" if "ends in the middle of line 3: download it again" in str(error) else str(error)
+    return "doubted" if "Its last line has no line break" in found[0] else str(found)
+
+
+@pytest.mark.parametrize("columns", [[*WEEKLY.file_order], [*reversed(WEEKLY.file_order)]])
+def test_a_file_that_was_cut_in_a_line_is_refused_or_doubted_wherever_the_cut_is(columns: list[str]) -> None:
+    text = file_text([("ABC", "AAAA", 1234, 5), ("DEF", "AAAA", 5678, 90)]).decode().splitlines()
+    order = [text[0].split("|").index(name) for name in columns]
+    whole = "\n".join("|".join(line.split("|")[at] for at in order) for line in text).encode() + b"\n"
+    last = whole.rindex(b"\n", 0, -1) + 1
+    assert website_file.warnings(website_file.read(whole), OTCE_WEEK) == []
+    assert website_file.warnings(website_file.read(whole[:last]), OTCE_WEEK) == []
+    said = [judged(whole[:end]) for end in range(last + 1, len(whole))]
+    assert set(said) == {"refused", "doubted"}
+    assert said == sorted(said, reverse=True), "as long as the last line is no row"
+
+
+def test_rows_that_cannot_be_used_are_counted_before_they_are_imported() -> None:
+    text = file_text([("ABC", "AAAA", 1, 1), ("DEF", "AAAA", 2, 2), ("GHI", "AAAA", 3, 3)])
+    bad = text.replace(b"|2|2|", b"|2|x|")
+    [warning] = website_file.warnings(website_file.read(bad), OTCE_WEEK)
+    assert warning.startswith("1 row cannot be used: line 3: ")
+    [warning] = website_file.warnings(website_file.read(bad.replace(b"|3|3|", b"|3|y|")), OTCE_WEEK)
+    assert warning.startswith("2 rows cannot be used, the first: line 3: ")
 
 
 def test_a_file_of_an_unknown_tier_is_refused() -> None:
