@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from math import ceil
 
 WIDTH, HEIGHT, EDGE = 120, 28, 3  # of a sparkline
 MOST_TICKS = 4
@@ -32,11 +33,18 @@ def part(value: Number, whole: Number) -> str:
     return f"{100 * float(value) / float(whole):.2f}" if whole else "0"
 
 
+def ceiling(largest: Number) -> Decimal:
+    """Return the top of an axis: the first round step at or above the largest value; 1 if that is not positive."""
+    exact = Decimal(largest)
+    return ceil(exact / _step(exact)) * _step(exact) if exact > 0 else Decimal(1)
+
+
 def ticks(top: Number) -> list[Decimal]:
     """Return two to four round steps up to the largest value, exact at any magnitude; none if it is not positive."""
     exact = Decimal(top)
-    if exact <= 0:
-        return []
-    size = Decimal(1).scaleb(exact.adjusted())  # one to ten of it make up the largest value
-    step = size * next(share for share in STEPS if exact <= share * MOST_TICKS * size)
-    return [step * number for number in range(1, int(exact / step) + 1)]
+    return [_step(exact) * number for number in range(1, int(exact / _step(exact)) + 1)] if exact > 0 else []
+
+
+def _step(top: Decimal) -> Decimal:
+    size = Decimal(1).scaleb(top.adjusted())  # one to ten of it make up the largest value
+    return size * next(share for share in STEPS if top <= share * MOST_TICKS * size)

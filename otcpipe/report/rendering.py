@@ -17,5 +17,5 @@ def environment(*loaders: BaseLoader) -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(formatting.FILTERS | {"tier_name": TIERS.__getitem__})
-    templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks)
+    templates.globals.update(part=charts.part, spark=charts.spark, ticks=charts.ticks, ceiling=charts.ceiling)
     return templates

@@ -3,19 +3,21 @@
 import struct
 import subprocess
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otcpipe.records import Partition
 from otcpipe.report.picture import picture
 from tests.support.pipeline import NOON, WEEK, api_text, drive, observe
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-WIDTH, LETTER = 712, 7  # pixels of the plot, and of a letter at most
+PICTURE, WIDTH, LETTER = 760, 712, 7  # pixels of the picture, its plot, and of a letter at most
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -78,3 +80,28 @@ def test_the_label_of_the_last_week_is_not_cut_off() -> None:
         right = WIDTH * middle / 100 + (0 if edges[-1] else LETTER * len(str(labels[-1].text)) / 2)
         assert right <= WIDTH
         assert (any(edges[:-1]), edges[-1]) == (False, weeks > 13)
+
+
+HHI = st.decimals(0, 10_000, places=2)
+
+
+@given(st.lists(st.tuples(HHI, HHI).map(sorted), min_size=1, max_size=30), st.sampled_from(["ATS", "NON_ATS", "ALL"]))
+def test_every_bar_is_inside_the_plot_and_every_text_inside_the_picture(
+    ends: list[list[Decimal]], scope: str
+) -> None:
+    """An interval without width at the upper end of the scale was drawn above it, where it is not seen."""
+    dates = [date(2025, 11, 14) - timedelta(weeks=back) for back in range(len(ends))][::-1]
+    lows, highs = ([end[at] for end in ends] for at in (0, 1))
+    values = {"dates": dates, "volumes": [*lows], "ats_volumes": [], "lows": lows, "highs": highs}
+    moment = datetime(2026, 5, 21, 3, 59, 59, tzinfo=UTC)
+    drawn = ET.fromstring(picture({"symbol": "LONGSYMBOL.PRA", "scope": scope, "as_of": moment} | values))
+    plots = [one for one in drawn.iter(f"{SVG}svg") if one.get("viewBox") and one is not drawn]
+    assert len(plots) == 2
+    for plot in plots:
+        height = float(str(plot.get("viewBox")).split()[3])
+        for bar in plot.iter(f"{SVG}rect"):
+            above, tall = float(str(bar.get("y"))), float(str(bar.get("height")))
+            assert -0.1 <= above <= above + tall <= height + 0.1
+    head, about = list(drawn.iter(f"{SVG}text"))[:2]
+    assert [text.text for text in head] == ["as known on 20 May 2026, 23:59 New York"]
+    assert 24 + LETTER * len(about.text or "") < PICTURE

@@ -340,6 +340,14 @@ def test_a_sparkline_breaks_where_a_week_lacks() -> None:
 
 
 @given(QUANTITIES)
+def test_an_axis_ends_in_a_step_that_no_value_exceeds(largest: Decimal) -> None:
+    top = charts.ceiling(largest)
+    assert top >= largest
+    assert charts.ticks(top)[-1] == top
+    assert not largest or float(largest) >= 0.49 * float(top)
+
+
+@given(QUANTITIES)
 def test_an_axis_has_two_to_four_steps_at_any_magnitude(top: Decimal) -> None:
     steps = charts.ticks(top)
     if not top:
