@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 
 from otcpipe.metrics import history, loaded
 from otcpipe.metrics.definitions import WEEK, max_lookahead, metrics
@@ -29,6 +30,19 @@ def revisions(
     return found
 
 
+def newest(changes: Sequence[Row], limit: int) -> list[Row]:
+    """Return so many changes, in their order: those observed on the newest day, and of a day the largest."""
+    ordered = sorted(changes, key=lambda row: (row["observed_at"].date(), abs(difference(row))))
+    chosen = {*map(id, ordered[-limit:])}
+    return [row for row in changes if id(row) in chosen]
+
+
+def difference(change: Row) -> Decimal:
+    """Return by how many shares a record changed."""
+    before, after = (change[f"share_volume_{when}"] or Decimal(0) for when in ("before", "after"))
+    return Decimal(after - before)
+
+
 def stale(database: Database, changes: Sequence[Row]) -> list[StaleWeek]:
     """Return the stale histories of the weeks and metrics that these changes may have affected."""
     restated = {row["week_ending"] for row in changes}
@@ -46,9 +60,9 @@ def moments(changes: Sequence[Row]) -> list[Moment]:
 def effects(database: Database, changes: Sequence[Row], asked: Iterable[Moment] | None = None) -> list[Row]:
     """Return a row for each capture, metric and week: how many rows of the metric the capture changed.
 
-    `words` counts those whose trend, concentration level or rank changed; `names` lists the symbols or venues.
-    Captures of the same moment count as one. Builds what is stale first. `asked` are the moments of the changes, by
-    default all.
+    `tier` names the tier of the capture, or several; `words` counts the rows whose trend, concentration level or rank
+    changed; `names` lists the symbols or venues. Captures of the same moment count as one. `asked` are the
+    moments of the changes, by default all. Builds what is stale first.
     """
     found = []
     for one in stale(database, changes):
@@ -56,9 +70,10 @@ def effects(database: Database, changes: Sequence[Row], asked: Iterable[Moment] 
     with database.transaction() as transaction:
         for week, moment in moments(changes) if asked is None else asked:
             of_moment = [row for row in changes if (row["week_ending"], row["observed_at"]) == (week, moment)]
+            tier = ", ".join(sorted({row["tier"] for row in of_moment}))
             symbols = sorted({row["symbol"] for row in of_moment if row["symbol"] is not None})
             for metric in metrics():
                 span = {"first": week, "last": metric.last_affected(week)}
                 rows = transaction.rows("effect", metric=metric.name, moment=moment, symbols=symbols, **span)
-                found += [{"observed_at": moment, "restated_week": week} | row for row in rows]
+                found += [{"observed_at": moment, "restated_week": week, "tier": tier} | row for row in rows]
     return found

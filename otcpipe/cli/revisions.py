@@ -1,13 +1,12 @@
 """Show restatements, and what they did to the metrics."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
-from otcpipe.cli.console import console, limited, print_table, say, say_all
+from otcpipe.cli.console import console, print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.history import build_weeks
 from otcpipe.cli.output import write
@@ -15,25 +14,28 @@ from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols
 from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
 
 COLUMNS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
     "symbol": key("Symbol"),
-    "venue_name": Column("Venue", 2, is_prose=True, least=12),
-    "change": key("Change"),
-    "share_volume_before": Column("Shares before"),
+    "venue_name": Column("Venue", 1, is_prose=True, least=12),
+    "change": Column("Change", 2),
+    "share_volume_before": Column("Shares before", 2),
     "share_volume_after": key("Shares after"),
-    "observed_at": Column("Observed, UTC", 3),
-    "days_late": Column("Days late", 4),
-    "trade_count_before": Column("Trades before", 5),
-    "trade_count_after": Column("Trades after", 5),
-    "updated_on_after": Column("Updated", 6),
+    "difference": Column("Difference", 3),
+    "observed_at": Column("Observed, UTC", 4),
+    "days_late": Column("Days late", 5),
+    "trade_count_before": Column("Trades before", 6),
+    "trade_count_after": Column("Trades after", 6),
+    "updated_on_after": Column("Updated", 7),
 }
 MAX_NAMES = 10  # of symbols or venues in a cell
 MAX_LABELLED = 20  # revisions whose labels are listed below the table
 EFFECTS = {
     "restated_week": key("Restated week"),
+    "tier": key("Tier"),
     "observed_at": Column("Observed, UTC", 2),
     "metric": key("Metric"),
     "week_ending": Column("Of week"),
@@ -41,7 +43,7 @@ EFFECTS = {
     "words": Column("Changed trend, band or rank"),
     "names": key("Symbols or venues", is_prose=True),
 }
-EFFECT = ("observed_at", "restated_week", "week_ending", "metric", "rows", "words", "names")  # for programs
+EFFECT = ("observed_at", "restated_week", "tier", "week_ending", "metric", "rows", "words", "names")  # for programs
 VALUES = (
     "The values before and after: `otcpipe show SYMBOL --vintages`, or in SQL the column effect of otc.restatement"
     " for a week or a symbol."
@@ -54,51 +56,31 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     if symbol:
         _check(symbol)
     changes = _revisions.revisions(resources.database(), friday, symbol)
-    shown, hidden = _limited(changes, limit)
-    rows, left_out = limited(_effects(changes), limit, from_end=True) if with_effect else (shown, hidden)
+    shown = _revisions.newest(changes, limit) if limit else changes
+    rows = _effects(changes, shown) if with_effect else shown
     if write(form, rows, EFFECT if with_effect else changes.columns):
         return
     if not changes:
         say("No record was restated or relabelled.")
         return
-    say("Values of the tables that a later capture of their week changed, and what it changed them to:")
-    print_table(COLUMNS, shown)
+    which = counted(len(changes), "change")
+    if len(shown) < len(changes):
+        which = f"{len(shown):,} of {which}, the newest and of a day the largest (see --limit)"
+    say(f"Values that a later capture of their week changed, and what it changed them to, {which}:")
+    print_table(COLUMNS, [row | {"difference": _revisions.difference(row)} for row in shown])
     _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:
-        say_all([hidden])
-        say("Rows of the metrics that differ from the moment before each observation:")
+        say("", "Rows of the metrics that differ from the moment before each observation:")
         print_table(EFFECTS, [row | {"names": _named(row["names"])} for row in rows])
         say(VALUES)
-    say_all([left_out])
 
 
-def _limited(changes: list[Row], limit: int | None) -> tuple[list[Row], str | None]:
-    """Return the newest changes, and of one observation the largest, in their order; and what is left out."""
-    turns: dict[tuple[object, ...], int] = {}
-    for row in changes:
-        turns.setdefault(_observation(row), len(turns))
-    ordered = sorted(changes, key=lambda row: (turns[_observation(row)], _size(row)))
-    kept, left_out = limited(ordered, limit, from_end=True)
-    chosen = {*map(id, kept)}
-    return [row for row in changes if id(row) in chosen], left_out
-
-
-def _observation(change: Row) -> tuple[object, ...]:
-    return change["week_ending"], change["tier"], change["observed_at"]
-
-
-def _size(change: Row) -> Decimal:
-    """Return by how many shares a record changed."""
-    before, after = (change[f"share_volume_{when}"] or 0 for when in ("before", "after"))
-    return abs(Decimal(after - before))
-
-
-def _effects(changes: Sequence[Row]) -> list[Row]:
-    """Return what the changes did to the metrics, and show the progress."""
-    build_weeks(_revisions.stale(resources.database(), changes))
-    moments = _revisions.moments(changes)
-    shown = track(moments, "comparing metrics", console=console, transient=True, disable=not console.is_terminal)
-    return _revisions.effects(resources.database(), changes, shown)
+def _effects(changes: Sequence[Row], shown: Sequence[Row]) -> list[Row]:
+    """Return what the observations of the shown changes did to the metrics, and show the progress."""
+    build_weeks(_revisions.stale(resources.database(), shown))
+    moments = _revisions.moments(shown)
+    asked = track(moments, "comparing metrics", console=console, transient=True, disable=not console.is_terminal)
+    return _revisions.effects(resources.database(), changes, asked)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from otcpipe.answers.moments import new_york
+from otcpipe.audit.revisions import newest
 from otcpipe.cli.captions import trended, updated
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.tables import Column, key
@@ -90,12 +91,12 @@ OFF_EXCHANGE = {
 REVISIONS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
-    "observed_at": Column("Observed, UTC", 3),
-    "days_late": Column("Days late", 4),
-    "change": key("Change"),
-    "venue_name": Column("Venue", 2, is_prose=True, least=12),
+    "venue_name": key("Venue", is_prose=True, least=12),
+    "change": Column("Change", 2),
     "share_volume_before": Column("Shares before"),
     "share_volume_after": key("Shares after"),
+    "observed_at": Column("Observed, UTC", 3),
+    "days_late": Column("Days late", 4),
 }
 
 
@@ -127,7 +128,9 @@ def print_symbol(found: Row, limit: int) -> None:
         "Splits, which the comparisons above are adjusted for:", SPLITS, [_split(row) for row in found["splits"]]
     )
     _section("Share of all trading:", OFF_EXCHANGE, [_of_all_trading(row) for row in found["off_exchange"]])
-    _section("Revisions in these weeks:", REVISIONS, found["revisions"])
+    revised = newest(found["revisions"], limit)
+    of_all = f", {len(revised)} of {len(found['revisions'])} (see --limit)" if revised != found["revisions"] else ""
+    _section(f"Revisions in these weeks{of_all}:", REVISIONS, revised)
     say_all([updated([*shown, *history]), ATTRIBUTION])
 
 

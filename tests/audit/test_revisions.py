@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from otcpipe import report, resources
-from otcpipe.audit.revisions import revisions
+from otcpipe.audit.revisions import newest, revisions
 from otcpipe.records import Partition
 from tests.support.pipeline import NOON, WEEK, api_text, drive, file_text, observe
 
@@ -161,7 +161,7 @@ def test_the_command_and_the_report_name_what_was_relabelled(
     assert "1 record kept its quantities and was relabelled" in page
 
 
-def test_a_limit_keeps_the_largest_changes_of_the_newest_observation(
+def test_a_limit_keeps_the_largest_changes_of_the_newest_day(
     environment: dict[str, str], here: Callable[..., Any]
 ) -> None:
     symbols = [{"issueSymbolIdentifier": symbol} for symbol in "ABC"]
@@ -175,4 +175,12 @@ def test_a_limit_keeps_the_largest_changes_of_the_newest_observation(
     )
     rows = json.loads(here("revisions", "--limit", 2, "--json").stdout)
     assert [(row["symbol"], row["share_volume_after"]) for row in rows] == [("B", "450.000000"), ("C", "105.000000")]
-    assert "The last 2 of 4 rows" in here("revisions", "--limit", 2).stdout
+    assert "2 of 4 changes" in here("revisions", "--limit", 2).stdout
+
+
+def test_what_several_tiers_changed_on_one_day_is_ranked_together() -> None:
+    morning, noon = (datetime(2025, 12, 20, hour, tzinfo=UTC) for hour in (9, 12))
+    shares = [(morning, 5, 900), (noon, 100, 101), (noon - DAY, 0, 9_000), (noon, None, 7)]
+    changes = [{"observed_at": at, "share_volume_before": was, "share_volume_after": now} for at, was, now in shares]
+    assert [newest(changes, number) for number in (1, 2)] == [[changes[0]], [changes[0], changes[3]]]
+    assert newest(changes, 9) == changes

@@ -8,7 +8,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import Csv, First, Json, Last, Limit, Tier, Tiers, Week
+from otcpipe.cli.commands.options import Csv, First, Json, Last, Limit, Tier, Tiers, Week, limit_of
 from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
@@ -90,7 +90,9 @@ def revisions(
         ),
     ] = None,
     effect: Annotated[bool, typer.Option("--effect", help="Show what each change did to the metrics.")] = False,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None, limit_of("Number of changes; the newest are kept, and of a day the largest.")
+    ] = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:

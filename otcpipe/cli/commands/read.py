@@ -38,7 +38,7 @@ def show(
     with_vintages: Annotated[
         bool, typer.Option("--vintages", help="All values that were ever known, from when until when.")
     ] = False,
-    limit: Annotated[int, limit_of("Number of venues in the table.")] = 15,
+    limit: Annotated[int, limit_of("Number of venues, and of revisions.")] = 15,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
