@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import date
 
-from otcpipe.answers.venue_profile import find, own_scope
+from otcpipe.answers.venue_profile import find, identity, own_scope
 from otcpipe.metrics import gains
 from otcpipe.metrics.gains import Market, Venue
 from otcpipe.storage.postgres import Database, Row
@@ -22,7 +22,7 @@ def gained(
     """Compare a week, by default the newest, with the one before, or its calendar quarter with the quarter before.
 
     `rows` has the symbols in which a venue gained and lost most, `limit` of each; without a venue all venues. `later`
-    and `earlier` are the weeks that are compared. Raises Invalid if no such venue is stored.
+    and `earlier` are the weeks that are compared, `venue` is what identifies it. Raises Invalid if none is stored.
     """
     with database.transaction() as transaction:
         names = find(transaction, text) if text else []
@@ -39,4 +39,5 @@ def gained(
             rows = (
                 gains.by_symbol(transaction, compared, one, limit) if one else gains.by_venue(transaction, compared)
             )
-        return asdict(compared) | {"venue_name": names[0]["venue_name"] if names else None, "rows": rows}
+        named = {"venue": one and identity(one), "venue_name": names[0]["venue_name"] if names else None}
+        return asdict(compared) | named | {"rows": rows}

@@ -3,9 +3,11 @@
 from datetime import date, datetime
 
 from otcpipe.answers import ranking
+from otcpipe.answers.venue_profile import find, identity
 from otcpipe.datasets import ALL_TIERS, SCOPES, TIERS
 from otcpipe.errors import Invalid
 from otcpipe.metrics.definitions import WEEK
+from otcpipe.metrics.gains import Venue
 from otcpipe.storage.postgres import Database, Row
 
 
@@ -25,27 +27,35 @@ def venue(database: Database, name: str, tier: str, scope: str, last: date | Non
 
 
 def weeks_of(database: Database, name: str, tier: str, scope: str, last: date | None, count: int) -> list[Row]:
-    """Return the weeks of a venue as `venue` does; raises Invalid if there are none."""
+    """Return the weeks of a venue as `venue` does, or by a part of its name; raises Invalid if there are none."""
     rows = venue(database, name, tier, scope, last, count)
     if rows:
         return rows
     _, used = first_with_weeks(database, name, tier, scope, 1)
+    if used["name"] != name:
+        return weeks_of(database, used["name"], tier, scope, last, count)
     until = f" up to the one ending {last}" if last else ""
-    other = "" if used == {"tier": tier, "scope": scope} else f": it has some of tier {used['tier']}, {used['scope']}"
+    is_other = (used["tier"], used["scope"]) != (tier, scope)
+    other = f": it has some of tier {used['tier']}, {used['scope']}" if is_other else ""
     raise Invalid(f"{name!r} has no weeks of tier {tier} and scope {scope}{until}{other}.")
 
 
 def first_with_weeks(database: Database, name: str, tier: str, scope: str, count: int) -> tuple[list[Row], Row]:
-    """Return the newest weeks of a venue, and the tier and scope that have them: those asked for, else others.
+    """Return the newest weeks of a venue, and its name, tier and scope: those asked for, else others that have weeks.
 
-    Raises Invalid if none have.
+    Raises Invalid, which names similar venues, if none have.
     """
     others = [(one_tier, one_scope) for one_tier in (ALL_TIERS, *TIERS) for one_scope in SCOPES]
     for one_tier, one_scope in [(tier, scope), *others]:
         rows = venue(database, name, one_tier, one_scope, None, count)
         if rows:
-            return rows, {"tier": one_tier, "scope": one_scope}
-    raise Invalid(f"No venue {name!r} is stored: give an MPID such as UBSA, or a number such as CRD 7691.")
+            return rows, {"name": name, "tier": one_tier, "scope": one_scope}
+    with database.transaction() as transaction:
+        found = find(transaction, name)[0]
+    stored = identity(Venue(found["mpid"], found["firm_crd"]))
+    if stored == name:
+        raise Invalid(f"{name!r} has no weeks.")
+    return first_with_weeks(database, stored, tier, scope, count)
 
 
 def symbols(database: Database, name: str, week: date, limit: int) -> list[Row]:

@@ -74,21 +74,33 @@ def own_scope(one: Venue) -> str:
 
 
 def find(transaction: Transaction, text: str) -> list[Row]:
-    """Return the names of a venue, newest first; raises Invalid, which names similar venues, if none is stored."""
-    is_number = text.isascii() and text.isdigit()
-    number = int(text) if is_number and len(text) <= CRD_DIGITS else None
-    names = transaction.rows("find_venue", mpid=None if is_number else text, firm_crd=number)
-    if not names:
-        near = _similar(transaction, text)
-        hint = f": did you mean {near}?" if near else "; `otcpipe venues --scope all` lists those of the newest week."
-        raise Invalid(f"No venue {text!r} is stored{hint}")
-    return names
+    """Return the names of a venue, newest first, by its MPID, CRD number, or a part of a name that no other has.
 
-
-def _similar(transaction: Transaction, text: str) -> str:
-    """Return venues whose name has the text in it, else the MPID that is most similar; empty if there is none."""
+    Raises Invalid, which names similar venues, if none is stored.
+    """
+    names = _named(transaction, text)
+    if names:
+        return names
     rows = transaction.rows("venue_names")
-    named = [row for row in rows if text.upper() in (row["venue_name"] or "").upper()]
+    within = [row for row in rows if text.upper() in (row["venue_name"] or "").upper()]
+    if len({row["venue"] for row in within}) == 1:
+        return _named(transaction, within[0]["venue"])
     similar = get_close_matches(text.upper(), [row["venue"] for row in rows], n=1)
-    found = named[:3] or [row for row in rows if row["venue"] in similar]
-    return " or ".join(f"{row['venue']} ({row['venue_name']})" for row in found)
+    near = " or ".join(
+        f"{row['venue']} ({row['venue_name']})"
+        for row in within[:3] or [row for row in rows if row["venue"] in similar]
+    )
+    hint = f": did you mean {near}?" if near else "; `otcpipe venues --scope all` lists those of the newest week."
+    raise Invalid(f"No venue {text!r} is stored{hint}")
+
+
+def identity(one: Venue) -> str:
+    """Return what identifies a venue in texts: its MPID, or `CRD` and its number."""
+    return one.mpid or f"CRD {one.firm_crd}"
+
+
+def _named(transaction: Transaction, text: str) -> list[Row]:
+    digits = text.upper().removeprefix("CRD ").strip()
+    is_number = digits.isascii() and digits.isdigit()
+    number = int(digits) if is_number and len(digits) <= CRD_DIGITS else None
+    return transaction.rows("find_venue", mpid=None if is_number else text, firm_crd=number)

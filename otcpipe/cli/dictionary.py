@@ -32,7 +32,7 @@ def _list(form: Form) -> None:
     rows = [
         {
             "table": table.name,
-            "used_with": EVERYWHERE if table.name.removesuffix("_history") in catalog.tables() else ONLY_SQL,
+            "used_with": EVERYWHERE if catalog.split(table.name)[0] in catalog.tables() else ONLY_SQL,
             "description": table.description,
         }
         for table in catalog.described().values()

@@ -42,6 +42,7 @@ def export(
             f" `otcpipe publish --to {last}` writes all values of all times to a folder or s3://BUCKET/PREFIX."
         )
     begin, end = weeks.parse_span(first, last, now)
+    table, is_named_history = catalog.split(table)
     request = _export.Request(
         choose(table, _export.tables(), "table"),
         choose(form, list(_export.FORMATS), "format"),
@@ -53,7 +54,7 @@ def export(
         columns=_names(columns or []),
         is_float=is_float,
         is_single_file=is_single_file,
-        is_history=is_history,
+        is_history=is_history or is_named_history,
     )
     _check_symbols(request)
     if request.is_history and request.table != RECORDS:
@@ -79,7 +80,7 @@ def _is_place(text: str) -> bool:
 
 def _names(texts: list[str]) -> list[str]:
     """Return the names in an option that is given several times, with commas between names, or both."""
-    return [name for text in texts for name in text.split(",") if name]
+    return [name for text in texts for part in text.split(",") if (name := part.strip())]
 
 
 def _check_symbols(request: _export.Request) -> None:

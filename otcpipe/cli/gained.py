@@ -69,7 +69,7 @@ def gained(
     if not found["later"]:
         say(f"There is nothing to compare in {market}: no week is loaded.")
         return
-    named = f"{venue}, {found['venue_name']}, {market}" if venue else f"S{market[1:]}"
+    named = f"{found['venue']}, {found['venue_name']}, {market}" if venue else f"S{market[1:]}"
     say(f"{named}: {_weeks(found['later'])}, compared with {_weeks(found['earlier'])}.")
     if not venue:
         print_table(VENUES, [as_gains(row, **spans) | {"firm_crd": number(row)} for row in rows])

@@ -2,6 +2,7 @@
 
 from otcpipe import resources
 from otcpipe.answers import arguments
+from otcpipe.answers.venue_profile import identity
 from otcpipe.answers.venue_profile import venue as find
 from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
@@ -9,6 +10,7 @@ from otcpipe.cli.gained import GAINS, as_gains
 from otcpipe.cli.output import print_csv, print_json
 from otcpipe.cli.tables import Column, key
 from otcpipe.cli.venues import rounded, tier_of
+from otcpipe.metrics.gains import Venue
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
@@ -63,7 +65,7 @@ def venue(
 
 
 def _print(found: Row) -> None:
-    number = found["mpid"] or f"CRD {found['firm_crd']}"
+    number = identity(Venue(found["mpid"], found["firm_crd"]))
     say(
         f"{number}, {found['venue_name']}: in weeks ending {found['first_week']} to {found['last_week']}.",
         *(f"Formerly {row['venue_name']}, to {row['last_week']}." for row in found["names"][1:]),

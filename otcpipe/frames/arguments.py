@@ -41,7 +41,7 @@ def moment(as_of: datetime | Day | None, now: datetime) -> datetime | None:
 
 
 def moments(
-    as_of: datetime | Day | None, vintages: Iterable[datetime | Day | None] | None, now: datetime
+    as_of: datetime | Day | None, vintages: Iterable[datetime | Day] | None, now: datetime
 ) -> list[datetime | None]:
     """Return the moments of knowledge in the given order, each once; raises Invalid for both or none."""
     if vintages is None:
@@ -51,7 +51,9 @@ def moments(
     if isinstance(vintages, (str, date)):
         raise Invalid("Give `vintages` as a list of moments.")
     found = list(dict.fromkeys(moment(one, now) for one in vintages))
-    if not found or None in found:
+    if None in found:
+        raise Invalid("None is no moment for `vintages`: give the time now as a moment.")
+    if not found:
         raise Invalid("Give at least one moment in `vintages`.")
     return found
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Texts = str | Iterable[str] | None
 Day = date | str | None
-Moment = datetime | date | str | None
+Known = datetime | date | str
+Moment = Known | None
 KNOWN_FROM, VINTAGE = "known_from", "vintage"
 
 
@@ -40,7 +41,7 @@ def read(
     columns: Texts = ...,
     as_of: Moment = ...,
     history: bool = ...,
-    vintages: Iterable[Moment] | None = ...,
+    vintages: Iterable[Known] | None = ...,
     strict: bool = ...,
     exact: bool = ...,
     as_arrow: Literal[False] = ...,
@@ -58,7 +59,7 @@ def read(
     columns: Texts = ...,
     as_of: Moment = ...,
     history: bool = ...,
-    vintages: Iterable[Moment] | None = ...,
+    vintages: Iterable[Known] | None = ...,
     strict: bool = ...,
     exact: bool = ...,
     as_arrow: Literal[True],
@@ -75,7 +76,7 @@ def read(
     columns: Texts = None,
     as_of: Moment = None,
     history: bool = False,
-    vintages: Iterable[Moment] | None = None,
+    vintages: Iterable[Known] | None = None,
     strict: bool = False,
     exact: bool = False,
     as_arrow: bool = False,
@@ -97,6 +98,8 @@ def read(
     Shares, dollars and percentages are float64, or with `exact` decimals that equal the tables to the last digit.
     Counts are int64, or nullable where they can be unknown. Days are datetime64, moments are in UTC. With `as_arrow`
     the answer is an Arrow table with decimals, which polars and DuckDB read without a copy.
+
+    `read("symbol_summary_history")` is `read("symbol_summary", history=True)`.
 
     Raises only errors of `otcpipe.errors`: Invalid for a wrong argument, Unreachable for a server that is down.
 
@@ -122,6 +125,8 @@ def read(
     3  OTCX           14.4232         <NA>
     """
     now = resources.settings().now()
+    table, is_named_history = catalog.split(table)
+    history = history or is_named_history
     source = catalog.table(table)
     shown = source.history() if history else source
     chosen = shown.choose(arguments.texts(columns, "columns") or shown.names)

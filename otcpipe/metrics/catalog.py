@@ -12,6 +12,7 @@ from otcpipe.records import ATTRIBUTION
 from otcpipe.storage import dictionary, sql
 
 RECORDS = "venue_volume"
+HISTORY = "_history"  # ends the name of a table's history
 KEY_UNITS = ("", "Friday")  # of the columns that identify a row, which come before all quantities
 KNOWLEDGE = ("certainty", "available_at")  # columns that records have as known at a moment
 SOURCES = {  # beside FINRA, of some tables
@@ -62,9 +63,9 @@ class Table:
         """Return the table's history, whose rows have the same keys at several times; raises Invalid without one."""
         if self.is_derived:
             raise Invalid(f"{self.name} has no history, because nothing of it is stored: ask for moments instead.")
-        described = [one for one in dictionary.descriptions() if one.name == f"{self.name}_history"]
+        described = [one for one in dictionary.descriptions() if one.name == f"{self.name}{HISTORY}"]
         columns = tuple(Column(one.column, one.unit, one.text) for one in described if one.column)
-        return Table(f"{self.name}_history", described[0].text, columns)
+        return Table(f"{self.name}{HISTORY}", described[0].text, columns)
 
     def choose(self, columns: Iterable[str]) -> list[str]:
         """Return the columns in the given order, each once; raises Invalid for one that does not exist."""
@@ -93,6 +94,12 @@ def table(name: str) -> Table:
     if found is None:
         raise Invalid(f"{name!r} cannot be read; choose from {', '.join(tables())}.")
     return found
+
+
+def split(name: str) -> tuple[str, bool]:
+    """Return the table of a name, and whether the name is that of its history."""
+    base = name.removesuffix(HISTORY)
+    return (base, True) if base != name and base in stored() else (name, False)
 
 
 @cache

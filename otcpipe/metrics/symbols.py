@@ -1,12 +1,13 @@
 """Symbols that are stored, and those nearest to one that is not."""
 
 import re
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from otcpipe.storage.postgres import Transaction
 
 SEPARATORS = (".", "-", "/", " ", "")  # of a class of shares: BRK.B is BRK-B elsewhere
 NEAR = 0.7  # of 1: two in three letters in common are no hint
+MOST = 200  # similar symbols among which the first is sought
 _SEPARATOR = re.compile(r"[^A-Z0-9]")
 _PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
 
@@ -25,10 +26,17 @@ def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | Non
 
 
 def nearest(symbol: str, stored: list[str]) -> str | None:
-    """Return the stored symbol that is nearest: equal but for case and separators, else similar; None if none is."""
+    """Return the stored symbol that is nearest: equal but for case and separators, else similar; None if none is.
+
+    Of equally similar ones it is the first.
+    """
     plain = _plain(symbol)
     equal = sorted((one for one in stored if plain and _plain(one) == plain), key=lambda one: (len(one), one))
-    return next(iter([*equal, *get_close_matches(symbol.upper(), stored, n=1, cutoff=NEAR)]), None)
+    if equal:
+        return equal[0]
+    near = get_close_matches(symbol.upper(), stored, n=MOST, cutoff=NEAR)
+    likeness = {one: SequenceMatcher(None, one, symbol.upper()).ratio() for one in near}
+    return max(likeness, key=lambda one: (likeness[one], -stored.index(one)), default=None)
 
 
 def sentence(symbol: str, near: str | None) -> str:

@@ -110,8 +110,8 @@ async def one_venue(
 
     def find(database: Database) -> dict[str, object]:
         found, used = venue.first_with_weeks(database, sought, of_tier, of_scope, weeks)
-        traded = venue.symbols(database, sought, found[0]["week_ending"], MAX_SYMBOLS)
-        return {"name": sought, "weeks": weeks, "rows": found, "symbols": traded} | used | series.of_venue(found)
+        traded = venue.symbols(database, used["name"], found[0]["week_ending"], MAX_SYMBOLS)
+        return {"weeks": weeks, "rows": found, "symbols": traded} | used | series.of_venue(found)
 
     return await show("venue.html", find)
 

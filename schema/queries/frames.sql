@@ -120,7 +120,8 @@ where not exists (select from otc.volume_record as r where r.symbol = s.symbol c
 order by s.place;
 
 -- name: newest_symbols
--- The symbols of the newest weeks, which hold all tiers, and of the last week of each quarter before: some were delisted.
+-- The symbols of the newest weeks, which hold all tiers, and of the last week of each quarter before: some were delisted. The most
+-- traded come first.
 with week as (
     select distinct week_ending from otc.loaded_partition
 ),
@@ -129,6 +130,8 @@ read as (
     union
     select max(week_ending) from week group by date_trunc('quarter', week_ending)
 )
-select distinct s.symbol
+select s.symbol
 from read as r
-inner join otc.symbol_summary as s on s.week_ending = r.week_ending;
+inner join otc.symbol_summary as s on s.week_ending = r.week_ending
+group by s.symbol
+order by max(s.total_volume) desc, s.symbol;

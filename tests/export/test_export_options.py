@@ -142,6 +142,10 @@ def test_an_unknown_symbol_is_named_and_stops_an_export_of_nothing_else(
     cli.export(RECORDS, None, None, "csv", None, tmp_path, symbols=["na,NA"], is_dry=True)
     printed = " ".join(capsys.readouterr().out.split())
     assert printed.startswith("No symbol 'na' is stored: did you mean NA? 2 rows of venue_volume, 2 weeks")
+    cli.export(RECORDS, None, None, "csv", None, tmp_path, symbols=[" NA , =1+1,"], is_dry=True)
+    assert capsys.readouterr().out.startswith("3 rows of venue_volume")
+    cli.export("symbol_summary_history", None, None, "csv", None, tmp_path, is_dry=True)
+    assert "rows of symbol_summary_history" in capsys.readouterr().out
     with pytest.raises(Invalid, match=r"^No symbol 'na' is stored: did you mean NA\?$"):
         cli.export(RECORDS, None, None, "csv", None, tmp_path, symbols=["na"])
     with pytest.raises(Invalid, match="Name the table to export: venue_volume, "):

@@ -29,6 +29,7 @@ def captures(environment: dict[str, str]) -> list[Capture]:
 @pytest.mark.parametrize("table", TABLES)
 def test_the_history_holds_the_answer_of_each_moment(table: str, captures: list[Capture]) -> None:
     known = otcpipe.read(table, history=True)
+    assert otcpipe.read(f"{table}_history").equals(known)
     assert known["known_until"].notna().any()
     for capture in captures:
         at = pd.Timestamp(capture.at)

@@ -111,6 +111,7 @@ def test_strict_leaves_out_what_may_have_been_otherwise() -> None:
         ({"table": "symbol_summary", "symbols": "A\0"}, "not text"),
         ({"table": "symbol_summary", "symbols": "\ud800"}, "not text"),
         ({"table": "venue_share", "week": WEEK, "first": WEEK}, "Give either"),
+        ({"table": "venue_share", "vintages": ["2025-12-01", None]}, "None is no moment"),
         ({"table": "venue_share", "as_of": datetime(2025, 12, 1)}, "zone"),  # noqa: DTZ001 - that is the point
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.answers.gained import gained
+from otcpipe.answers.venue import first_with_weeks, weeks_of
 from otcpipe.answers.venue_profile import find, venue
 from otcpipe.errors import Invalid
 from otcpipe.metrics import gains
@@ -153,12 +154,29 @@ def test_a_venue_has_its_names_weeks_symbols_and_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"), [("BBBC", "did you mean BBBB"), ("renamed", "did you mean BBBB"), ("8", "otcpipe venues")]
+    ("text", "hint"), [("BBBC", "did you mean BBBB"), ("pool", "did you mean AAAA"), ("8", "otcpipe venues")]
 )
 def test_an_unknown_venue_names_those_that_are_similar(text: str, hint: str) -> None:
     load(EXAMPLES)
     with resources.database().transaction() as transaction, pytest.raises(Invalid, match=hint):
         find(transaction, text)
+
+
+@pytest.mark.parametrize("text", ["BBBB", "bbbb", "renamed", "bb RENAMED"])
+def test_a_venue_is_found_by_a_part_of_a_name_that_no_other_has(text: str) -> None:
+    load(EXAMPLES)
+    compared = gained(resources.database(), text, QUARTER_START, None, None, ALL, is_quarter=False)
+    assert compared["venue"] == "BBBB"
+    assert venue(resources.database(), text, None, 4, None, None, 5)["mpid"] == "BBBB"
+    assert weeks_of(resources.database(), text, "T1", "ATS", None, 1)[0]["mpid"] == "BBBB"
+
+
+@pytest.mark.parametrize("text", ["7", "CRD 7", "crd 7"])
+def test_a_firm_is_found_by_its_number(text: str) -> None:
+    load(EXAMPLES)
+    assert venue(resources.database(), text, None, 4, None, None, 5)["firm_crd"] == 7
+    _, used = first_with_weeks(resources.database(), text, "T1", "NON_ATS", 1)
+    assert used == {"name": "CRD 7", "tier": "T1", "scope": "NON_ATS"}
 
 
 def test_the_timeline_has_entries_exits_and_new_names() -> None:

@@ -23,6 +23,14 @@ def test_the_nearest_symbol(symbol: str, near: str | None) -> None:
     assert nearest(symbol, STORED) == near
 
 
+@pytest.mark.parametrize("typed", ["APPL", "aalp"])
+def test_of_equally_similar_symbols_the_most_traded_is_the_nearest(typed: str, environment: dict[str, str]) -> None:
+    rows = [("APYP", "AAAA", 5, 1), ("AAPL", "AAAA", 900, 1), ("APPN", "AAAA", 70, 1), ("AALB", "AAAA", 70, 1)]
+    drive(observe(file_text(rows, "T1"), Partition(date(2025, 11, 14), "T1")))
+    with resources.database().transaction() as transaction:
+        assert unknown(transaction, [typed]) == {typed: "AAPL"}
+
+
 @given(SYMBOLS, SYMBOLS, st.sampled_from(["-", "/", " ", ""]), st.lists(st.text(max_size=6)))
 def test_other_separators_and_cases_are_seen_through(one: str, two: str, separator: str, others: list[str]) -> None:
     found = nearest(f"{one}{separator}{two}".lower(), [*others, f"{one}.{two}"])
