@@ -15,8 +15,9 @@ def symbol(
 
     `history` has a row for each week and scope, `venues` those of the last week in `scope` (None: ALL if it is known,
     else ATS), `revisions` the changes in these weeks. `unknown_records` are left out of these weeks, and
-    `unknown_records_before` of the year before, because their values at that moment are lost. Raises Invalid for a
-    symbol or a week without records.
+    `unknown_records_before` of the year before, because their values at that moment are lost; `inferred_records` were
+    captured after that moment, and count from their publication. Raises Invalid for a symbol or a week without
+    records.
     """
     with database.transaction() as transaction:
         asked = find(transaction, name, friday, count, at)
@@ -36,6 +37,7 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
         "as_of": asked.at,
         "unknown_records": unknown.get("records", 0),
         "unknown_records_before": unknown.get("records_before", 0),
+        "inferred_records": unknown.get("inferred", 0),
         "history": history,
         "off_exchange": transaction.rows("symbol_off_exchange", **asdict(asked)),
         "venues": transaction.rows("symbol_venues", scope=scope, **of_week),

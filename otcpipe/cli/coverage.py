@@ -14,7 +14,15 @@ from otcpipe.pipeline import gaps
 from otcpipe.text.counting import counted
 
 COLUMNS = {"span": key("Weeks ending"), "number": Column("Weeks")}
-LEGEND = "-: not wanted so far. --from DATE counts weeks from DATE on; `otcpipe backfill --from DATE` fetches them."
+LEGEND = {
+    _coverage.NOT_EXPECTED: "-: not wanted so far. --from DATE counts weeks from DATE on; "
+    "`otcpipe backfill --from DATE` fetches them.",
+    "due": "due: FINRA publishes it about now; late after two days.",
+    "partial": "partial: only a downloaded file, which has ATSs alone.",
+    "restated": "restated 2x: two later captures had other content.",
+    "stale": "stale: its metrics are to be computed again.",
+    "absent": "absent: FINRA had not published it when it was last asked.",
+}
 LISTED = ("week_ending", "tier", "state", "days_late", "stage", "restated", "grade", "reason")
 
 
@@ -39,7 +47,8 @@ def _show(cells: list[_coverage.Cell], sentences: list[str], tiers: Sequence[str
         number = (end - begin).days // 7 + 1
         rows.append({"span": span, "number": number} | {cell.partition.tier: str(cell) for cell in row})
     print_table(COLUMNS | {tier: key(tier) for tier in tiers}, rows)
-    say_all([*sentences, LEGEND if any(cell.state == _coverage.NOT_EXPECTED for cell in cells) else None])
+    states = {cell.state for cell in cells}
+    say_all([*sentences, *(text for state, text in LEGEND.items() if state in states)])
     count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
     expected = sum(cell.state != _coverage.NOT_EXPECTED for cell in cells)
     of_all = f"{count:,} of {counted(expected, 'partition')} need{'s' if count == 1 else ''} attention."

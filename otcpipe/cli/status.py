@@ -100,8 +100,7 @@ def _shown(row: Row) -> Row:
 
 
 def _never_requested(tier: str, friday: object, state: str) -> Row:
-    empty = dict.fromkeys(
-        ("stage", "grade", "reason", "rows", "records", "totals", "rejects", "reconciled", "source")
-    )
-    more = dict.fromkeys(("observed_at", "raw_key", "normalized_key"))
-    return {"week_ending": friday, "tier": tier, "state": state, "captures": 0} | empty | more
+    reason = None if state == "not_due" else f"never requested: `otcpipe enqueue --week {friday}` fetches it"
+    empty = ("stage", "grade", "rows", "records", "totals", "rejects", "reconciled", "source", "observed_at")
+    known = {"week_ending": friday, "tier": tier, "state": state, "captures": 0, "reason": reason}
+    return known | dict.fromkeys((*empty, "raw_key", "normalized_key"))

@@ -105,7 +105,7 @@ def print_symbol(found: Row, limit: int) -> None:
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
     known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
-    say_all([_left_out(found)])
+    say_all([_inferred(found["inferred_records"]), _left_out(found)])
     _section(
         "Weeks, newest first:",
         HISTORY,
@@ -132,6 +132,13 @@ def print_symbol(found: Row, limit: int) -> None:
     of_all = f", {len(revised)} of {len(found['revisions'])} (see --limit)" if revised != found["revisions"] else ""
     _section(f"Revisions in these weeks{of_all}:", REVISIONS, revised)
     say_all([updated([*shown, *history]), ATTRIBUTION])
+
+
+def _inferred(number: int) -> str | None:
+    """Return how many records were captured after the moment; None if none were."""
+    if not number:
+        return None
+    return f"Inferred: {counted(number, 'record')}, captured after that moment and not updated since the publication."
 
 
 def _left_out(found: Row) -> str | None:

@@ -80,7 +80,7 @@ def letters(context: CheckContext) -> Verdict:
         found = {row["stage"]: row["letters"] for row in transaction.rows("open_letters")}
     if found:
         finding = f"{counted(sum(found.values()), 'open dead letter')} ({', '.join(found)})."
-        return "warn", finding, "Read why with `otcpipe dlq list`, then `otcpipe dlq replay`."
+        return "warn", finding, "Read why with `otcpipe dlq list`, then `otcpipe dlq replay --stage STAGE`."
     return "ok", "No open dead letters.", ""
 
 

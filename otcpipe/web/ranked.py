@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from otcpipe.answers import ranking
-from otcpipe.errors import Invalid
+from otcpipe.errors import TooSoon
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.web import asked
 
@@ -18,6 +18,8 @@ Floor = Annotated[
 FloorNotional = Annotated[
     int | None, Query(ge=0, le=10**15, description="With by=unusual, the least dollars a trading day; default: none.")
 ]
+
+RETRY_SECONDS = 60
 
 
 class Ranking:
@@ -42,14 +44,18 @@ class Ranking:
         self.shape |= {"floor": floor, "floor_notional": floor_notional, "as_of": as_of}
 
     def find(self, database: Database) -> list[Row]:
-        """Return the symbols; raises Invalid for a week that is not loaded, or whose metric is still to be made."""
+        """Return the symbols; raises Invalid for a week that is not loaded, TooSoon if it is incomplete."""
         with database.transaction() as transaction:
             if self.by != ranking.UNUSUAL:
                 return ranking.top(transaction, self.week, self.by, self.tier, self.scope, self.number, self.at)
             found = ranking.unusual(transaction, self.week, self.tier, self.scope, self.number, self.least)
         if found["is_incomplete"] and not found["rows"]:
             week = found["week_ending"]
-            raise Invalid(f"The week ending {week} is still to be completed: `otcpipe top --by unusual` does it.")
+            raise TooSoon(
+                f"The week ending {week} is still to be completed: the scheduler does it within ten minutes, "
+                "`otcpipe top --by unusual` at once.",
+                RETRY_SECONDS,
+            )
         return list(found["rows"])
 
 

@@ -184,13 +184,14 @@ order by volume desc, venue_name;
 
 -- name: symbol_unknown
 -- Number of records that were restated between their publication and the first capture, in these weeks and in the year before
--- them, which comparisons read: their value at that moment is lost, and no metric includes it.
+-- them, which comparisons read: their value at that moment is lost, and no metric includes it. And how many of these weeks count from
+-- their publication, as they were captured later and never updated in between.
 select
-    count(*) filter (where v.week_ending >= %(first)s) as records,
-    count(*) filter (where v.week_ending < %(first)s) as records_before
+    count(*) filter (where v.week_ending >= %(first)s and v.available_at > %(at)s) as records,
+    count(*) filter (where v.week_ending < %(first)s and v.available_at > %(at)s) as records_before,
+    count(*) filter (where v.week_ending >= %(first)s and v.available_at <= %(at)s and v.certainty = 'inferred') as inferred
 from otc.venue_volume_as_of(%(at)s) as v
-where
-    v.symbol = %(symbol)s and v.week_ending between %(first)s::date - 364 and %(last)s and v.available_at > %(at)s;
+where v.symbol = %(symbol)s and v.week_ending between %(first)s::date - 364 and %(last)s;
 
 -- name: symbol_vintages
 -- A symbol's weeks in a scope with each interval of time in which all of the values were the known ones, oldest first.

@@ -49,13 +49,17 @@ BAD_FILES = {
     "a wrong header": (b"symbol|shares\nA|1\n", "header"),
     "a truncated gzip": (gzip.compress(GOOD * 100)[:-20], "truncated"),
     "a damaged gzip": (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 50, "damaged"),
+    "a file that was cut": (
+        file_text([("A", "AAAA", 1, 1), ("B", "AAAA", 2, 2)])[:-14],
+        "in the middle of line 3: download",
+    ),
     "a binary": (bytes(range(256)) * 9, "binary"),
     "two publication dates": (
         GOOD + GOOD.splitlines()[1].replace(b"12-15", b"12-16").replace(b"|A|", b"|B|"),
         "--week",
     ),
     "no publication date": (GOOD.replace(b"2025-12-15", b"2025-12-17"), "not a publication date"),
-    "a week that has not ended": (GOOD.replace(b"2025-12-15", b"2027-02-01"), "has not ended"),
+    "a week that has not ended": (GOOD.replace(b"2025-12-15", b"2031-02-03"), "has not ended"),
     "two tiers": (GOOD + GOOD.splitlines()[1].replace(b"OTC|", b"NMS Tier 1|"), "one tier"),
     "no rows": (GOOD.splitlines()[0] + b"\n", "one tier"),
 }
@@ -160,8 +164,10 @@ def test_an_older_file_does_not_undo_newer_rows_by_accident(
     otcpipe: Run, file: Callable[[bytes], Path], sql: Sql, workers: Callable[[], object]
 ) -> None:
     workers()
-    newer = file_text([("A", "AAAA", 2, 1)], updated_on="2026-01-20")
-    assert otcpipe("import", "--wait", "--week", "2025-11-14", file(newer)).returncode == 0
+    newer = file_text([("A", "AAAA", 2, 1), ("B", "AAAA", "?", 1)], updated_on="2026-01-20")
+    done = otcpipe("import", "--wait", "--week", "2025-11-14", file(newer))
+    assert (done.returncode, "1 row cannot be used: line 3: " in done.stdout) == (0, True)
+    assert re.search(r"^OTCE 2025-11-14 is done with grade [A-D]: 1 row was set aside", done.stdout, re.MULTILINE)
     refused = otcpipe("import", "--week", "2025-11-14", file(GOOD))
     assert (refused.returncode, "--observed-at" in refused.stderr) == (2, True)
     placed = otcpipe("import", "--wait", "--observed-at", "2025-12-15T09:00:00-05:00", file(GOOD))

@@ -34,7 +34,9 @@ def test_records_that_are_left_out_are_counted_also_where_only_the_mean_lacks_th
         "are lost: 1 record of the year before, which means and medians read.\n" in here(*asked, "--weeks", 1).stdout
     )
     assert "are lost: 1 record of these weeks.\n" in here(*asked, "--weeks", 6).stdout
+    assert (one["inferred_records"], "Inferred: 1 record, " in here(*asked).stdout) == (1, True)
     assert "Left out" not in here("show", "ABC").stdout
+    assert "Inferred" not in here("show", "ABC").stdout
 
 
 def test_comparisons_that_wait_are_marked(here: Here) -> None:

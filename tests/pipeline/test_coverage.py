@@ -185,6 +185,7 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
         ["2025-11-14", "1", "done", "due", "due"],
         ["2025-11-21", "to", "2025-11-28", "2", "done", "not", "due", "not", "due"],
         ["2025-12-05", "to", "2025-12-12", "2", "not", "due", "not", "due", "not", "due"],
+        "due: FINRA publishes it about now; late after two days.".split(),
         ["Nothing", "is", "late,", "failed", "or", "held."],
     ]
     sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = %s", LAST)
@@ -211,4 +212,7 @@ def test_a_week_that_is_not_wanted_is_explained(here: Callable[..., "subprocess.
     drive(observe(file_text([("A", "AAAA", 1, 1)]), Partition(FRIDAY, "OTCE")))
     said = here("coverage", OTCPIPE_NOW=NOW.isoformat()).stdout
     assert "-: not wanted so far. --from DATE counts weeks from DATE on;" in said
+    assert "partial: only a downloaded file, which has ATSs alone." in said
+    [t1] = [row for row in json.loads(here("status", "--week", FRIDAY, "--json").stdout) if row["tier"] == "T1"]
+    assert (t1["state"], t1["reason"][:16]) == ("late", "never requested:")
     assert " late " in here("coverage", "--from", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout

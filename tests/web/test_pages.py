@@ -145,10 +145,8 @@ def test_restatements_known_at_a_moment_are_those_observed_by_then(site: Site) -
 
 def test_a_ranking_that_is_still_to_be_completed_says_what_completes_it(site: Site) -> None:
     found = site.get("/top?by=unusual&floor=0")
-    assert (found.status_code, "still to be completed: `otcpipe top --by unusual` does it" in found.text) == (
-        404,
-        True,
-    )
+    assert (found.status_code, found.headers["Retry-After"]) == (503, "60")
+    assert "`otcpipe top --by unusual` at once" in found.text
 
 
 def test_a_report_that_names_the_server_leads_to_its_pages(site: Site) -> None:

@@ -85,7 +85,7 @@ def venue(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Show a venue: its weeks, its largest symbols, and where it gained and lost most in thirteen weeks.
+    """Show a venue: its weeks, its largest symbols, and where it gained and lost most.
 
     All is as known now: otcpipe venues --as-of has the shares that were known at a moment.
     """
