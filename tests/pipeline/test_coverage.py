@@ -185,7 +185,7 @@ def test_equal_weeks_share_one_line_of_80_columns_and_a_gap_is_named(
         ["2025-11-14", "1", "done", "due", "due"],
         ["2025-11-21", "to", "2025-11-28", "2", "done", "not", "due", "not", "due"],
         ["2025-12-05", "to", "2025-12-12", "2", "not", "due", "not", "due", "not", "due"],
-        "due: FINRA publishes it about now; late after two days.".split(),
+        ["due:", "FINRA", "publishes", "it", "about", "now;", "late", "after", "two", "days."],
         ["Nothing", "is", "late,", "failed", "or", "held."],
     ]
     sql("update otc.stage_run set state = 'failed', reason = 'no space left' where stage = %s", LAST)
