@@ -82,5 +82,5 @@ def _undo_captures(transaction: Transaction, partition: Partition, captures: lis
     """Delete the records that the captures opened and reopen those that they closed; return how many changed."""
     if not captures:
         return 0
-    removed = transaction.run("delete_opened", **asdict(partition), captures=captures)
-    return removed + transaction.run("reopen_closed", **asdict(partition), captures=captures)
+    deleted = transaction.rows("delete_opened", **asdict(partition), captures=captures)[0]["deleted"]
+    return int(deleted) + transaction.run("reopen_closed", **asdict(partition), captures=captures)

@@ -28,17 +28,20 @@ end
 $$;
 
 -- Raise an error if two versions of one record of the capture's partition were current at the same time. Only symbols
--- with a closed version are read.
+-- with a closed version are read, by the indexes of current and of closed versions.
 create or replace function otc_internal.forbid_overlap()
-returns trigger language plpgsql set enable_nestloop to off as $$
+returns trigger language plpgsql set enable_nestloop to off set enable_seqscan to off as $$
 declare
     wrong text;
+    symbols text[];
 begin
-    with closed as materialized (
-        select distinct symbol from otc_internal.volume_record
-        where week_ending = new.week_ending and tier = new.tier and closed_by is not null
-    ),
-    place as (
+    select array_agg(distinct symbol) into symbols
+    from otc_internal.volume_record
+    where week_ending = new.week_ending and tier = new.tier and closed_by is not null;
+    if symbols is null then
+        return null;
+    end if;
+    with place as (
         select capture_id, row_number() over (order by observed_at, fetched_key) as number
         from otc.capture
         where week_ending = new.week_ending and tier = new.tier
@@ -50,15 +53,12 @@ begin
                     r.symbol, r.mpid, r.firm_crd, r.issue_name_id, r.product_type, r.venue_type, r.venue_name_id
                 order by o.number
             ) as closed_before
-        from otc_internal.volume_record as r
+        from otc.volume_record as r
         inner join place as o on o.capture_id = r.opened_by
         left join place as c on c.capture_id = r.closed_by
         where
             r.week_ending = new.week_ending and r.tier = new.tier
-            and (
-                r.symbol = any(array(select symbol from closed where symbol is not null))
-                or (r.symbol is null and exists (select from closed where symbol is null))
-            )
+            and (r.symbol = any(symbols) or (r.symbol is null and array_position(symbols, null) is not null))
     )
     select coalesce(symbol, 'no symbol') into wrong
     from version

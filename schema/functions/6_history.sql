@@ -228,7 +228,7 @@ version as (
     select r.symbol, r.week_ending, r.tier, r.opened_by, r.closed_by, coalesce(r.published_on, o.published_on) as published_on,
         r.updated_on, o.observed_at, o.published_on as partition_published_on, o.since,
         case when r.venue_type = 'ATS' then o.is_first else o.is_first_of_all end as is_first
-    from otc_internal.volume_record as r
+    from otc.volume_record as r
     inner join ordered as o on o.capture_id = r.opened_by and o.week_ending = r.week_ending and o.tier = r.tier
     where r.week_ending between first_week and last_week
 )
@@ -300,7 +300,7 @@ from (
     select m.symbol, m.tier, m.capture_id, m.week_ending from moment as m where m.at = moment
     union all
     select r.symbol, r.tier, r.opened_by, r.week_ending
-    from otc_internal.volume_record as r
+    from otc.volume_record as r
     where
         'symbol' = any (keys) and r.week_ending = week
         and r.opened_by in (select m.capture_id from moment as m where m.at = moment and m.is_partition)

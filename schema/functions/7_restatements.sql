@@ -38,6 +38,13 @@ returns table (
     product_type_after text
 ) language plpgsql stable set work_mem to '128MB' set jit to off set enable_nestloop to on as $$
 #variable_conflict use_column
+declare
+    weeks date[] := array(
+        select distinct o.week_ending from otc.capture_order as o
+        where
+            not o.is_first and (of_week is null or o.week_ending = of_week)
+            and (first_week is null or o.week_ending >= first_week) and (last_week is null or o.week_ending <= last_week)
+    );
 begin
 perform set_config('enable_nestloop', (of_symbol is not null)::text, true);
 return query
@@ -58,18 +65,18 @@ touched as (
         r.*, c.capture_id, c.observed_at, c.covers, c.covers as capture_covers, c.has_files,
         c.published_on as partition_published_on, c.turn, true as is_opened
     from asked as c
-    inner join otc_internal.volume_record as r
+    inner join otc.volume_record as r
         on r.opened_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
     where
-        not c.is_first and (r.venue_type = 'ATS' or not c.is_first_of_all)
+        r.week_ending = any (weeks) and not c.is_first and (r.venue_type = 'ATS' or not c.is_first_of_all)
         and (of_symbol::text is null or r.symbol = of_symbol)
     union all
     select r.*, c.capture_id, c.observed_at, before.covers, c.covers, c.has_files, c.published_on, c.turn, false
     from asked as c
-    inner join otc_internal.volume_record as r
+    inner join otc.volume_record as r
         on r.closed_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
     inner join otc.capture as before on before.capture_id = r.opened_by
-    where not c.is_first and (of_symbol::text is null or r.symbol = of_symbol)
+    where r.week_ending = any (weeks) and not c.is_first and (of_symbol::text is null or r.symbol = of_symbol)
 ),
 record as materialized (
     select

@@ -49,14 +49,15 @@ with recent as (
 touched as (
     select c.week_ending, c.tier, c.capture_id, r.symbol, r.share_volume as shares
     from recent as c
-    inner join otc_internal.volume_record as r
+    inner join otc.volume_record as r
         on r.opened_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
-    where r.venue_type = 'ATS' or not c.is_first_of_all
+    where r.week_ending = any(array(select week_ending from recent)) and (r.venue_type = 'ATS' or not c.is_first_of_all)
     union all
     select c.week_ending, c.tier, c.capture_id, r.symbol, -r.share_volume
     from recent as c
-    inner join otc_internal.volume_record as r
+    inner join otc.volume_record as r
         on r.closed_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
+    where r.week_ending = any(array(select week_ending from recent))
 ),
 changed as (
     select week_ending, tier, capture_id, symbol, abs(sum(shares)) as shares

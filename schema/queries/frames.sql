@@ -43,7 +43,9 @@ where week_ending between %(first)s and %(last)s
 -- Rows of a table's history.
 select {columns}
 from otc.{table}
-where week_ending between %(first)s and %(last)s
+where
+    week_ending between %(first)s and %(last)s
+    and (%(first)s::date <> %(last)s or week_ending = %(first)s) -- for one week: an equality bounds what is joined with it too
 {conditions};
 
 -- name: known_records
@@ -72,7 +74,9 @@ from (
         available_at
     from otc.venue_volume_as_of(%(at)s, %(strict)s)
 ) as record
-where week_ending between %(first)s and %(last)s
+where
+    week_ending between %(first)s and %(last)s
+    and (%(first)s::date <> %(last)s or week_ending = %(first)s) -- for one week: an equality bounds what is joined with it too
 {conditions};
 
 -- name: of_symbols

@@ -103,9 +103,19 @@ on conflict do nothing;
 select coalesce(array_agg(name), '{}') as names, coalesce(array_agg(name_id), '{}') as ids from otc_internal.name;
 
 -- name: delete_opened
--- Delete the versions that some captures opened.
-delete from otc_internal.volume_record
-where week_ending = %(week_ending)s and tier = %(tier)s and opened_by = any(%(captures)s);
+-- Delete the versions that some captures opened: current and closed ones have an index each.
+with current as (
+    delete from otc_internal.volume_record
+    where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null and opened_by = any(%(captures)s)
+    returning 1
+),
+closed as (
+    delete from otc_internal.volume_record
+    where
+        week_ending = %(week_ending)s and tier = %(tier)s and closed_by is not null and opened_by = any(%(captures)s)
+    returning 1
+)
+select (select count(*) from current) + (select count(*) from closed) as deleted;
 
 -- name: reopen_closed
 -- Make the versions current again that some captures closed.

@@ -126,7 +126,7 @@ select tier, raw_key, line, symbol, reason, text, lines from otc.reject where we
 select
     r.tier, r.venue_type, r.symbol, r.mpid, r.firm_crd, venue.name as venue_name, issue.name as issue_name,
     r.product_type, r.opened_by, r.closed_by, r.share_volume, r.trade_count, r.notional, r.published_on, r.updated_on
-from otc_internal.volume_record as r
+from otc.volume_record as r
 left join otc_internal.name as issue on issue.name_id = r.issue_name_id
 left join otc_internal.name as venue on venue.name_id = r.venue_name_id
 where r.week_ending = %(week)s

@@ -47,7 +47,11 @@ select count(*) filter (where closed_by is null) as records, count(*) as revisio
 -- name: differing_records
 -- A few versions that only the table or only the copy holds, and how they differ.
 with stored as (
-    select * from otc_internal.volume_record where week_ending = %(week_ending)s and tier = %(tier)s
+    select * from otc_internal.volume_record
+    where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is null
+    union all -- by another index
+    select * from otc_internal.volume_record
+    where week_ending = %(week_ending)s and tier = %(tier)s and closed_by is not null
 ),
 missing as (select * from volume_record except all select * from stored),
 extra as (select * from stored except all select * from volume_record)

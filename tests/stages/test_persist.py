@@ -393,3 +393,25 @@ def test_a_normalized_key_of_another_capture_is_refused(sql: Sql) -> None:
         with pytest.raises(Permanent, match="does not follow from capture"):
             drive(replace(run, request="mixed up"))
     assert sql(HISTORY) == before
+
+
+READS = """
+    select coalesce(sum(seq_scan), 0)::int as scans, coalesce(sum(idx_scan), 0)::int as by_index
+    from pg_stat_xact_user_tables where relname like 'volume_record_%'
+"""
+
+
+@pytest.mark.parametrize("captures", [1, 2])
+def test_the_check_that_versions_do_not_overlap_reads_by_index(captures: int, environment: dict[str, str]) -> None:
+    """It runs at each commit, and would read the whole quarter."""
+    for number in range(captures):
+        text = api_text([{"totalWeeklyShareQuantity": 10 + number}], T1)
+        drive(observe(text, T1, NOON + timedelta(days=number), "all"))
+    with resources.database().transaction() as transaction:
+        connection = transaction.connection
+        connection.execute("set constraints all immediate")
+        before = connection.execute(READS.encode()).fetchall()[0]
+        connection.execute("update otc.capture set normalized_key = normalized_key")
+        after = connection.execute(READS.encode()).fetchall()[0]
+    assert after["scans"] == before["scans"]
+    assert after["by_index"] > before["by_index"]
