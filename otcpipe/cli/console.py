@@ -43,12 +43,11 @@ def print_table(columns: Mapping[str, Column], rows: Sequence[Row], *, is_mixed:
     numbers = [
         name for name, column in columns.items() if column.is_number or any(_is_number(row[name]) for row in rows)
     ]
-    table, omitted = render(columns, cells, numbers, console.width if sys.stdout.isatty() else None)
-    with console.capture() as printed:
-        console.print(table)
-    console.file.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
-    if omitted:
-        say(f"(+{counted(omitted, 'column')}: widen the terminal or use --json)")
+    table = render(columns, cells, numbers, console.width if sys.stdout.isatty() else None)
+    console.print(Text("\n".join(table.heading), style="bold"), soft_wrap=True)
+    console.file.write("".join(f"{line}\n" for line in table.lines))
+    if table.omitted:
+        say(f"(+{counted(table.omitted, 'column')}: widen the terminal or use --json)")
 
 
 def limited(rows: list[Row], limit: int | None, *, from_end: bool = False) -> tuple[list[Row], str | None]:

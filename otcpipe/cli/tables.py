@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rich.cells import cell_len
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 GAP = 2  # spaces between columns
@@ -88,15 +87,44 @@ def _total(widths: Collection[int]) -> int:
     return sum(widths) + GAP * max(0, len(widths) - 1)
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """The lines of a heading and of the rows below it, and how many columns are left out."""
+
+    heading: list[str]
+    lines: list[str]
+    omitted: int
+
+
 def render(
     columns: Mapping[str, Column], cells: Sequence[Mapping[str, str]], numbers: Collection[str], width: int | None
-) -> tuple[Table, int]:
-    """Return the table, numbers aligned to the right, and how many columns it leaves out."""
+) -> Rendered:
+    """Lay a table out, numbers aligned to the right. What fits its column, as most does, is only padded."""
     chosen = layout(columns, cells, width)
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
-    for name, size in chosen.widths.items():
-        side: Literal["left", "right"] = "right" if name in numbers else "left"
-        table.add_column(columns[name].heading, justify=side, width=size, overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(row[name]) for name in chosen.widths))
-    return table, chosen.omitted
+    headings = {name: column.heading for name, column in columns.items()}
+    heading, *rows = (_lines(row, chosen.widths, numbers) for row in (headings, *cells))
+    return Rendered(heading, [line for lines in rows for line in lines], chosen.omitted)
+
+
+def _lines(row: Mapping[str, str], widths: Mapping[str, int], numbers: Collection[str]) -> list[str]:
+    wrapped = {name: _wrapped(row[name], size) for name, size in widths.items()}
+    gap = " " * GAP
+    return [
+        gap.join(
+            _padded(parts[at] if at < len(parts) else "", widths[name], is_number=name in numbers)
+            for name, parts in wrapped.items()
+        ).rstrip()
+        for at in range(max(map(len, wrapped.values()), default=0))
+    ]
+
+
+def _wrapped(text: str, size: int) -> list[str]:
+    """Return the text in lines of so many cells, which break at words where possible."""
+    if cell_len(text) <= size:
+        return [text]
+    return [line.plain.rstrip() for line in Text(text).wrap(Console(), size, overflow="fold")]
+
+
+def _padded(text: str, size: int, *, is_number: bool) -> str:
+    blanks = " " * (size - cell_len(text))
+    return blanks + text if is_number else text + blanks

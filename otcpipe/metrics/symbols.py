@@ -14,15 +14,17 @@ _PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
 
 def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | None]:
     """Return those of the symbols that no record has, each with the nearest that is stored, if any."""
-    missing = [row["symbol"] for row in transaction.rows("unknown_symbols", symbols=symbols)] if symbols else []
+    known = _among(transaction, symbols) if symbols else []
+    missing = [symbol for symbol in symbols if symbol not in known]
     if not missing:
         return {}
     spellings = sorted({spelling for symbol in missing for spelling in _spellings(symbol)})
-    stored = [
-        row["symbol"]
-        for row in (*transaction.rows("symbols_among", symbols=spellings), *transaction.rows("newest_symbols"))
-    ]
+    stored = [*_among(transaction, spellings), *(row["symbol"] for row in transaction.rows("newest_symbols"))]
     return {symbol: nearest(symbol, stored) for symbol in missing}
+
+
+def _among(transaction: Transaction, symbols: list[str]) -> list[str]:
+    return [row["symbol"] for row in transaction.rows("symbols_among", symbols=symbols)]
 
 
 def nearest(symbol: str, stored: list[str]) -> str | None:

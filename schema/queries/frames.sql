@@ -116,13 +116,6 @@ where
     and a.attnotnull
     and a.attnum > 0;
 
--- name: unknown_symbols
--- Those of the symbols that have no record in any week.
-select s.symbol
-from unnest(%(symbols)s::text[]) with ordinality as s (symbol, place)
-where not exists (select from otc.volume_record as r where r.symbol = s.symbol collate "C")
-order by s.place;
-
 -- name: newest_symbols
 -- The symbols of the newest weeks, which hold all tiers, and of the last week of each quarter before: some were delisted. The most
 -- traded come first.

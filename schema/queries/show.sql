@@ -32,8 +32,18 @@ order by w.week_ending desc
 limit 1;
 
 -- name: symbols_among
--- Those of the symbols that have records.
-select distinct symbol from otc.volume_record where symbol = any(%(symbols)s) order by symbol;
+-- Those of the symbols that have records, found partition by partition: no index begins with the symbol.
+select s.symbol
+from unnest(%(symbols)s::text[]) as s (symbol)
+where exists (
+    select from (select distinct week_ending, tier from otc.capture) as p
+    cross join lateral (
+        select from otc.volume_record as r
+        where r.week_ending = p.week_ending and r.tier = p.tier and r.symbol = s.symbol collate "C"
+        limit 1
+    ) as found
+)
+order by s.symbol collate "C";
 
 -- name: symbol_history
 -- A symbol's weeks by scope, all tiers together, newest first; without a moment from stored rows.

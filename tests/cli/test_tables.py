@@ -1,12 +1,10 @@
 """Tables keep their key columns at any width, wrap prose, and say how many columns they leave out."""
 
-import io
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from otcpipe.cli.console import print_table
 from otcpipe.cli.tables import GAP, LEAST, Column, layout, render
@@ -62,10 +60,8 @@ def test_columns_go_in_the_order_of_their_priority(cells: list[dict[str, str]]) 
 
 @given(rows, st.integers(60, 300))
 def test_every_character_of_a_cell_is_printed(cells: list[dict[str, str]], width: int) -> None:
-    table, _ = render(COLUMNS, cells, {"rows"}, width)
-    console = Console(file=io.StringIO(), width=max(width, 120), color_system=None)
-    console.print(table)
-    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    table = render(COLUMNS, cells, {"rows"}, width)
+    printed = "\n".join([*table.heading, *table.lines])
     names = layout(COLUMNS, cells, width).widths
     expected = sorted("".join(row[name] for row in cells for name in names))
     headings = "".join(COLUMNS[name].heading for name in names)
