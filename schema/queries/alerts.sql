@@ -40,7 +40,8 @@ where reconciled is false;
 
 -- name: recent_restatements
 -- Captures of the last days that changed a symbol that is watched, or at least so many shares in all. A source that
--- covers more than those before adds records without restating them.
+-- covers more than those before adds records without restating them. The records are read capture by capture: the planner cannot
+-- know that few weeks of all are concerned.
 with recent as (
     select *
     from otc.capture_order
@@ -49,15 +50,20 @@ with recent as (
 touched as (
     select c.week_ending, c.tier, c.capture_id, r.symbol, r.share_volume as shares
     from recent as c
-    inner join otc.volume_record as r
-        on r.opened_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
-    where r.week_ending = any(array(select week_ending from recent)) and (r.venue_type = 'ATS' or not c.is_first_of_all)
+    cross join lateral (
+        select symbol, venue_type, share_volume from otc.volume_record
+        where week_ending = c.week_ending and tier = c.tier and opened_by = c.capture_id
+        offset 0
+    ) as r
+    where r.venue_type = 'ATS' or not c.is_first_of_all
     union all
     select c.week_ending, c.tier, c.capture_id, r.symbol, -r.share_volume
     from recent as c
-    inner join otc.volume_record as r
-        on r.closed_by = c.capture_id and r.week_ending = c.week_ending and r.tier = c.tier
-    where r.week_ending = any(array(select week_ending from recent))
+    cross join lateral (
+        select symbol, share_volume from otc.volume_record
+        where week_ending = c.week_ending and tier = c.tier and closed_by = c.capture_id
+        offset 0
+    ) as r
 ),
 changed as (
     select week_ending, tier, capture_id, symbol, abs(sum(shares)) as shares

@@ -29,17 +29,21 @@ select
 from run as r, capture as c, other as o;
 
 -- name: listed_symbols
--- The symbols of the newest week of each tier, with the name of their largest record.
+-- The symbols of the newest week of each tier, with the name of their largest record. Each week is read by itself: the planner
+-- cannot know that three of all are concerned.
 with newest as (
     select tier, max(week_ending) as week_ending from otc.loaded_partition group by tier
 ),
 record as (
-    select r.symbol, sum(r.share_volume) as volume, r.issue_name_id
+    select r.symbol, r.volume, r.issue_name_id
     from newest as n
-    inner join otc_internal.volume_record as r
-        on r.week_ending = n.week_ending and r.tier = n.tier and r.closed_by is null
-    where r.symbol is not null
-    group by r.symbol, r.issue_name_id
+    cross join lateral (
+        select symbol, sum(share_volume) as volume, issue_name_id
+        from otc_internal.volume_record
+        where week_ending = n.week_ending and tier = n.tier and closed_by is null and symbol is not null
+        group by symbol, issue_name_id
+        offset 0
+    ) as r
 )
 select distinct on (r.symbol)
     r.symbol, issue.name as issue_name, (sum(r.volume) over (partition by r.symbol))::float as volume
