@@ -11,7 +11,7 @@ from otcpipe import resources, weeks
 from otcpipe.cli.console import console, say
 from otcpipe.cli.import_checks import read_file
 from otcpipe.errors import Invalid, TooSoon
-from otcpipe.metrics import definitions
+from otcpipe.metrics import definitions, symbols
 from otcpipe.pipeline.volumes import imports, splits
 from otcpipe.pipeline.volumes.imports import Import
 from otcpipe.stages.compute import compute
@@ -21,6 +21,7 @@ from otcpipe.text.counting import counted
 
 FIRST_DAY = date(2000, 1, 1)
 ANNOUNCED = timedelta(days=366)  # how long before its first day a split may be imported
+MAX_NAMED = 10  # of the symbols of a file that are not stored
 COMPARED = "off_exchange_share"  # whose weeks look back on the week before
 
 
@@ -90,7 +91,18 @@ def _import(
     say(f"{what}: imported.")
     if warning:
         say(f"Warning: {path.name}: {warning}")
+    if dataset == imports.SPLITS:
+        _say_unknown(rows["symbol"].unique().to_pylist())
     return due
+
+
+def _say_unknown(names: list[str]) -> None:
+    """Say which symbols no record has: their splits change nothing."""
+    with resources.database().transaction() as transaction:
+        unknown = symbols.unknown(transaction, names)
+    say(*(symbols.sentence(name, near) for name, near in [*unknown.items()][:MAX_NAMED]))
+    if len(unknown) > MAX_NAMED:
+        say(f"Nor are {len(unknown) - MAX_NAMED:,} others.")
 
 
 def _compute(due: list[date], dataset: str) -> None:

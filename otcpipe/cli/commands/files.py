@@ -20,7 +20,10 @@ commands = Commands("Read")
 )
 def publish(
     tables: Annotated[
-        list[str] | None, typer.Argument(metavar="TABLE", help="venue_volume or metrics; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="TABLE", help="venue_volume or metrics; default: all but symbol_unusual and concentration_change."
+        ),
     ] = None,
     *,
     place: Annotated[

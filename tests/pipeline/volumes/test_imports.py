@@ -139,6 +139,7 @@ def test_imported_splits_are_computed_at_once_and_bad_ones_refused(
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "splits.csv: 2 splits, ex-dates from 2020-01-02 to 2025-11-10, of user: imported.",
+        "No symbol 'XYZ' is stored.",
         "Computed symbol_split and symbol_rolling_avg of 1 week.",
     ]
     (row,) = sql(
