@@ -20,27 +20,8 @@ select
     mpid,
     opened_by,
     closed_by
-from otc_internal.volume_record
-where closed_by is null
-union all
-select
-    week_ending,
-    opened_by as brought_by,
-    closed_by as ended_by,
-    share_volume,
-    trade_count,
-    notional,
-    published_on,
-    updated_on,
-    issue_name_id,
-    venue_name_id,
-    firm_crd,
-    tier,
-    venue_type,
-    symbol,
-    product_type,
-    mpid,
-    opened_by,
-    closed_by
-from otc_internal.volume_record
-where closed_by is not null;
+from (
+    select * from otc_internal.volume_record where closed_by is null
+    union all
+    select * from otc_internal.volume_record where closed_by is not null
+) as version;
