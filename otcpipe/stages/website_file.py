@@ -120,7 +120,7 @@ def warnings(file: WebsiteFile, partition: Partition) -> list[str]:
         rows = "1 row cannot be used" if file.rejected == 1 else f"{file.rejected:,} rows cannot be used, the first"
         found.append(f"{rows}: {file.reject}.")
     if not file.has_last_end:
-        found.append("Its last line has no line break: if it was cut there, the last number lacks digits.")
+        found.append("Its last line has no line break: if the file was cut in it, the last number lacks digits.")
     published, first = published_on(partition.week_ending, partition.tier), file.first_update
     if first < published:
         found.append(

@@ -81,4 +81,4 @@ def test_the_first_days_commands_run_as_printed(environ: dict[str, str], tmp_pat
             done("otcpipe down", environ)
     assert all(printed.values())
     assert "concentrated" in printed[lines[-1]]
-    assert states == ["done"] * 13  # four generated weeks of three tiers, and the file
+    assert states == ["done"] * 14  # four generated weeks of three tiers, and two files
