@@ -1,12 +1,12 @@
 """Print the tables of a symbol."""
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
 
 from otcpipe.answers.moments import new_york
 from otcpipe.audit.revisions import newest
 from otcpipe.cli.captions import trended, updated
+from otcpipe.cli.caveats import inferred, left_out, to_be_completed
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
@@ -105,7 +105,7 @@ def print_symbol(found: Row, limit: int) -> None:
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
     known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
-    say_all([_inferred(found["inferred_records"]), _left_out(found)])
+    say_all([inferred(found["inferred_records"]), left_out(found)])
     _section(
         "Weeks, newest first:",
         HISTORY,
@@ -123,7 +123,7 @@ def print_symbol(found: Row, limit: int) -> None:
     _section("Against the 13 weeks before:", UNUSUAL, compared)
     changed = [row for row in weeks if row["hhi_change"] is not None]
     _section("Why the concentration changed from the week before:", CHANGES, changed)
-    say_all([_to_be_completed(found["incomplete_weeks"])])
+    say_all([to_be_completed(found["incomplete_weeks"])])
     _section(
         "Splits, which the comparisons above are adjusted for:", SPLITS, [_split(row) for row in found["splits"]]
     )
@@ -132,34 +132,6 @@ def print_symbol(found: Row, limit: int) -> None:
     of_all = f", {len(revised)} of {len(found['revisions'])} (see --limit)" if revised != found["revisions"] else ""
     _section(f"Revisions in these weeks{of_all}:", REVISIONS, revised)
     say_all([updated([*shown, *history]), ATTRIBUTION])
-
-
-def _inferred(number: int) -> str | None:
-    """Return how many records were captured after the moment; None if none were."""
-    if not number:
-        return None
-    return f"Inferred: {counted(number, 'record')}, captured after that moment and not updated since the publication."
-
-
-def _left_out(found: Row) -> str | None:
-    """Return which records are in no number of this answer; None if all are."""
-    shown, before = found["unknown_records"], found["unknown_records_before"]
-    parts = [f"{counted(shown, 'record')} of these weeks"] if shown else []
-    parts += [f"{counted(before, 'record')} of the year before, which means and medians read"] if before else []
-    if not parts:
-        return None
-    which = "; ".join(parts)
-    return f"Left out, as FINRA updated them before the first capture and their values then are lost: {which}."
-
-
-def _to_be_completed(weeks: list[date]) -> str | None:
-    """Return of how many weeks the comparisons may change; None if of none."""
-    if not weeks:
-        return None
-    return (
-        f"Comparisons and changes of concentration of {counted(len(weeks), 'week')} are still to be completed, and "
-        "may be missing or outdated: the scheduler completes them within ten minutes, `otcpipe history` at once."
-    )
 
 
 def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None:

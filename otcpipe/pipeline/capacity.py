@@ -1,7 +1,4 @@
-"""What a backfill takes: requests to FINRA, time, disk and memory, by the usual sizes of the dataset.
-
-The bytes were measured on the whole published history: 55.6 million records of 249 weeks.
-"""
+"""What a backfill takes: requests to FINRA, time, disk and memory, by the usual sizes of the dataset."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +9,7 @@ from otcpipe.records import Partition
 
 ROWS_A_PAGE = 4_999  # FINRA's 5,000, of which one is read again by the next page
 RECORDS_OF_100_ROWS = 85  # the others are totals
-TABLE_BYTES = 230  # of a record with its indexes
+TABLE_BYTES = 230  # of a record with its indexes; as all bytes, measured on 249 weeks
 DATABASE_BYTES = 396  # of a record, with what its metrics take
 OBJECT_BYTES = 99  # of a record: raw and derived objects
 SECONDS_A_WEEK = 4.1  # behind FINRA's limit, on two cores
@@ -53,12 +50,11 @@ def of(partitions: Iterable[Partition], rate: int, workers: int = 2) -> Capacity
     chosen = list(partitions)
     rows = sum(_USUAL_ROWS[one.tier] for one in chosen)
     requests, records = sum(map(usual_requests, chosen)), rows * RECORDS_OF_100_ROWS // 100
-    ordinary_weeks = rows / sum(_USUAL_ROWS.values())
     return Capacity(
         weeks=len({one.week_ending for one in chosen}),
         partitions=len(chosen),
         requests=requests,
-        seconds=ceil(max(requests / rate, ordinary_weeks * SECONDS_A_WEEK)),
+        seconds=ceil(max(requests / rate, rows / sum(_USUAL_ROWS.values()) * SECONDS_A_WEEK)),
         rows=rows,
         records=records,
         table_bytes=records * TABLE_BYTES,

@@ -57,12 +57,7 @@ def _parquet(content: bytes) -> pa.Table:
         day = table["date"]
         if pa.types.is_timestamp(day.type):
             day = day.cast(pa.date32())
-        return pa.table(
-            {
-                "symbol": table["symbol"].cast(pa.string()),
-                "date": day.cast(pa.string()),
-                "volume": volume.cast(pa.string()),
-            }
-        )
+        values = dict(zip(NAMES, (table["symbol"], day, volume), strict=True))
+        return pa.table({name: column.cast(pa.string()) for name, column in values.items()})
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise Invalid(f"It is not a Parquet file with {', '.join(NAMES)}: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,34 @@
+"""What `show` says of records that are inferred or left out, and of comparisons that are still to come."""
+
+from datetime import date
+
+from otcpipe.storage.postgres import Row
+from otcpipe.text.counting import counted
+
+
+def inferred(number: int) -> str | None:
+    """Return how many records were captured after the moment; None if none were."""
+    if not number:
+        return None
+    return f"Inferred: {counted(number, 'record')}, captured after that moment and not updated since the publication."
+
+
+def left_out(found: Row) -> str | None:
+    """Return which records are in no number of this answer; None if all are."""
+    shown, before = found["unknown_records"], found["unknown_records_before"]
+    parts = [f"{counted(shown, 'record')} of these weeks"] if shown else []
+    parts += [f"{counted(before, 'record')} of the year before, which means and medians read"] if before else []
+    if not parts:
+        return None
+    which = "; ".join(parts)
+    return f"Left out, as FINRA updated them before the first capture and their values then are lost: {which}."
+
+
+def to_be_completed(weeks: list[date]) -> str | None:
+    """Return of how many weeks the comparisons may change; None if of none."""
+    if not weeks:
+        return None
+    return (
+        f"Comparisons and changes of concentration of {counted(len(weeks), 'week')} are still to be completed, and "
+        "may be missing or outdated: the scheduler completes them within ten minutes, `otcpipe history` at once."
+    )
