@@ -31,10 +31,9 @@ def revisions(
 
 
 def newest(changes: Sequence[Row], limit: int) -> list[Row]:
-    """Return so many changes, in their order: those observed on the newest day, and of a day the largest."""
-    ordered = sorted(changes, key=lambda row: (row["observed_at"].date(), abs(difference(row))))
-    chosen = {*map(id, ordered[-limit:])}
-    return [row for row in changes if id(row) in chosen]
+    """Return so many changes: those observed on the newest day first, and of a day the largest."""
+    rank = {id(row): (row["observed_at"].date(), abs(difference(row))) for row in changes}
+    return sorted(changes, key=lambda row: rank[id(row)], reverse=True)[:limit]
 
 
 def difference(change: Row) -> Decimal:

@@ -6,6 +6,11 @@ from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
 
 
+def after(change: Row) -> Row:
+    """Return what a table shows as shares after a change: a word where the record is gone."""
+    return {"share_volume_after": "withdrawn"} if change["share_volume_after"] is None else {}
+
+
 def inferred(number: int) -> str | None:
     """Return how many records were captured after the moment; None if none were."""
     if not number:

@@ -19,7 +19,7 @@ LEGEND = {
     "`otcpipe backfill --from DATE` fetches them.",
     "due": "due: FINRA publishes it about now; late after two days.",
     "partial": "partial: only a downloaded file, which has ATSs alone.",
-    "restated": "restated 2x: two later captures had other content.",
+    "restated": "restated 1x: one later capture had other content.",
     "stale": "stale: its metrics are to be computed again.",
     "absent": "absent: FINRA had not published it when it was last asked.",
 }

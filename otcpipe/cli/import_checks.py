@@ -55,15 +55,22 @@ def read_file(path: Path) -> bytes:
 
 
 def check_order(file: CheckedFile, before: list[CheckedFile], moment: datetime | None) -> None:
-    """Raise Invalid unless it is clear which observation of a partition is the later one."""
+    """Raise Invalid unless it is clear which week a file is of, and which observation of it is the later one."""
     if moment and moment.astimezone(weeks.NEW_YORK).date() < file.download.last_update:
         raise Invalid(
             f"{file.path} has rows of {file.download.last_update}: --observed-at cannot be before that day."
         )
     if any(other.partition == file.partition and other.content != file.content for other in before):
         raise Invalid(f"{file.path} is a second file of its partition: import one, then the other.")
+    digest = keys.sha256(file.content)
+    others = captures.weeks_of_content(resources.database(), file.partition, digest)
+    if others:
+        raise Invalid(
+            f"{file.path} is stored already, as that of the week ending {others[0]}: "
+            "if that week is wrong, withdraw its capture first (`otcpipe captures`)."
+        )
     newest = captures.newest_update(resources.database(), file.partition)
-    known = captures.find_content(resources.database(), file.partition, keys.sha256(file.content), moment)
+    known = captures.find_content(resources.database(), file.partition, digest, moment)
     if moment is None and known is None and newest and newest > file.download.last_update:
         raise Invalid(
             f"{file.path}: its newest row is of {file.download.last_update}, but rows of {newest} are loaded; "

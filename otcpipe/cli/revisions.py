@@ -6,6 +6,7 @@ from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
+from otcpipe.cli.caveats import after
 from otcpipe.cli.console import console, print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.history import build_weeks
@@ -21,15 +22,15 @@ COLUMNS = {
     "tier": key("Tier"),
     "symbol": key("Symbol"),
     "venue_name": Column("Venue", 1, is_prose=True, least=12),
-    "change": Column("Change", 2),
     "share_volume_before": Column("Shares before", 2),
     "share_volume_after": key("Shares after"),
     "difference": Column("Difference", 3),
-    "observed_at": Column("Observed, UTC", 4),
-    "days_late": Column("Days late", 5),
-    "trade_count_before": Column("Trades before", 6),
-    "trade_count_after": Column("Trades after", 6),
-    "updated_on_after": Column("Updated", 7),
+    "change": Column("Change", 4),
+    "observed_at": Column("Observed, UTC", 5),
+    "days_late": Column("Days late", 6),
+    "trade_count_before": Column("Trades before", 7),
+    "trade_count_after": Column("Trades after", 7),
+    "updated_on_after": Column("Updated", 8),
 }
 MAX_NAMES = 10  # of symbols or venues in a cell
 MAX_LABELLED = 20  # revisions whose labels are listed below the table
@@ -67,7 +68,7 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     if len(shown) < len(changes):
         which = f"{len(shown):,} of {which}, the newest and of a day the largest (see --limit)"
     say(f"Values that a later capture of their week changed, and what it changed them to, {which}:")
-    print_table(COLUMNS, [row | {"difference": _revisions.difference(row)} for row in shown])
+    print_table(COLUMNS, [row | {"difference": _revisions.difference(row)} | after(row) for row in shown])
     _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:
         say("", "Rows of the metrics that differ from the moment before each observation:")

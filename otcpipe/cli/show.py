@@ -16,12 +16,14 @@ def show(
 ) -> None:
     """Print `count` weeks up to `week`, by default the newest that has the symbol; with `as_of`, as known then.
 
-    The table has the first `limit` venues of the last week; JSON has all.
+    The table has the first `limit` venues of the last week; JSON has all. Programs get the weeks of `scope` alone.
     """
     friday = arguments.week(week)
     moment = arguments.moment(as_of)
     scope = arguments.scope(scope) if scope else None
     found = find(resources.database(), symbol, friday, count, scope, moment)
+    if scope and form is not Form.TABLE:  # so that who adds the rows up counts nothing twice
+        found["history"] = [row for row in found["history"] if row["scope"] == scope]
     if moment and form is Form.CSV:  # which JSON says itself
         print(f"As known on {new_york(moment)}.", file=sys.stderr)  # noqa: T201 - beside the rows
     if form is Form.CSV:

@@ -22,14 +22,14 @@ COLUMNS = {
     "week_ending": key("Week ending"),
     "tier": key("Tier"),
     "state": key("State"),
-    "stage": Column("Stage"),
+    "stage": Column("Stage", 2),
     "grade": Column("Grade"),
     "rows": key("Rows"),
     "records": Column("Records", 2),
     "totals": Column("Totals", 3),
     "rejects": Column("Rejects", 3),
     "captures": Column("Captures", 3),
-    "reason": key("Reason", is_prose=True),
+    "reason": key("Reason", is_prose=True, least=14),
 }
 MORE = ("incomplete", "next_attempt_at")  # of what programs read
 
@@ -100,7 +100,7 @@ def _shown(row: Row) -> Row:
 
 
 def _never_requested(tier: str, friday: object, state: str) -> Row:
-    reason = None if state == "not_due" else f"never requested: `otcpipe enqueue --week {friday}` fetches it"
+    reason = None if state == "not_due" else f"not wanted so far: `otcpipe enqueue --week {friday}` fetches it"
     empty = ("stage", "grade", "rows", "records", "totals", "rejects", "reconciled", "source", "observed_at")
     known = {"week_ending": friday, "tier": tier, "state": state, "captures": 0, "reason": reason}
     return known | dict.fromkeys((*empty, "raw_key", "normalized_key"))

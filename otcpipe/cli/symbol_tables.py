@@ -6,7 +6,7 @@ from decimal import Decimal
 from otcpipe.answers.moments import new_york
 from otcpipe.audit.revisions import newest
 from otcpipe.cli.captions import trended, updated
-from otcpipe.cli.caveats import inferred, left_out, to_be_completed
+from otcpipe.cli.caveats import after, inferred, left_out, to_be_completed
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
@@ -130,7 +130,7 @@ def print_symbol(found: Row, limit: int) -> None:
     _section("Share of all trading:", OFF_EXCHANGE, [_of_all_trading(row) for row in found["off_exchange"]])
     revised = newest(found["revisions"], limit)
     of_all = f", {len(revised)} of {len(found['revisions'])} (see --limit)" if revised != found["revisions"] else ""
-    _section(f"Revisions in these weeks{of_all}:", REVISIONS, revised)
+    _section(f"Revisions in these weeks{of_all}:", REVISIONS, [row | after(row) for row in revised])
     say_all([updated([*shown, *history]), ATTRIBUTION])
 
 

@@ -16,7 +16,8 @@ from otcpipe.text import formulas
 
 ESCAPED = """Text that begins with = + - @, a tab, a line break or an apostrophe is prefixed with an apostrophe,
 so that spreadsheets do not treat it as a formula. Remove the first apostrophe to get the text as published.
-An empty field is a null; a quoted empty field is an empty text."""
+An empty field is a null; a quoted empty field is an empty text. NA and NAN are symbols: in pandas, read the file with
+keep_default_na=False, na_values=[""]."""
 
 
 class ParquetFile:

@@ -67,6 +67,13 @@ def find_content(database: Database, partition: Partition, digest: str, moment: 
     return next((row for row in rows if moment in (None, row["observed_at"])), None)
 
 
+def weeks_of_content(database: Database, partition: Partition, digest: str) -> list[date]:
+    """Return the other weeks of the tier that have a content; withdrawn captures do not count."""
+    with database.transaction() as transaction:
+        rows = transaction.rows("weeks_of_content", **asdict(partition), digest=digest)
+    return [row["week_ending"] for row in rows]
+
+
 def is_captured(database: Database, partition: Partition) -> bool:
     """Return whether a fetch from the API captured the partition; withdrawn captures do not count."""
     with database.transaction() as transaction:

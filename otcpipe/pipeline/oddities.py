@@ -49,7 +49,7 @@ def much_smaller(database: Database, partition: Partition, records: int, moment:
         return None
     neighbour = max(larger, key=lambda row: int(row["records"]))
     return (
-        f"Warning: it has {records:,} records, but the observation of "
+        f"It has {records:,} records, but the observation of "
         f"{neighbour['observed_at'].astimezone(UTC):%Y-%m-%d %H:%M} UTC has {neighbour['records']:,}: "
         f"the download may be truncated."
     )

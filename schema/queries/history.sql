@@ -52,6 +52,13 @@ from otc.capture
 where week_ending = %(week_ending)s and tier = %(tier)s and digest = %(digest)s
 order by observed_at desc;
 
+-- name: weeks_of_content
+-- Other weeks of a tier that have this very content.
+select distinct week_ending
+from otc.capture
+where week_ending <> %(week_ending)s and tier = %(tier)s and digest = %(digest)s and not is_withdrawn
+order by week_ending;
+
 -- name: list_captures
 -- All observations, with how each was graded and why one was withdrawn.
 select c.*, q.grade, q.reasons, d.reason as withdrawn_because, d.decided_at as withdrawn_at

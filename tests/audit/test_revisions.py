@@ -182,5 +182,5 @@ def test_what_several_tiers_changed_on_one_day_is_ranked_together() -> None:
     morning, noon = (datetime(2025, 12, 20, hour, tzinfo=UTC) for hour in (9, 12))
     shares = [(morning, 5, 900), (noon, 100, 101), (noon - DAY, 0, 9_000), (noon, None, 7)]
     changes = [{"observed_at": at, "share_volume_before": was, "share_volume_after": now} for at, was, now in shares]
-    assert [newest(changes, number) for number in (1, 2)] == [[changes[0]], [changes[0], changes[3]]]
-    assert newest(changes, 9) == changes
+    assert newest(changes, 9) == [changes[number] for number in (0, 3, 1, 2)]
+    assert newest(changes, 2) == [changes[0], changes[3]]

@@ -23,9 +23,10 @@ from typer.main import get_command
 from otcpipe.cli import console
 from otcpipe.cli.commands import program, typer_app
 from otcpipe.cli.tables import Column
+from otcpipe.records import Partition
 from tests.conftest import DATA
 from tests.support.interrupts import IGNORING_SIGINT
-from tests.support.pipeline import file_text
+from tests.support.pipeline import WEEK, drive, file_text, observe
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -176,6 +177,13 @@ def test_an_older_file_does_not_undo_newer_rows_by_accident(
         (1, False),
         (2, True),
     ]
+
+
+def test_a_file_that_is_stored_as_another_week_is_refused(here: Run, file: Callable[[bytes], Path]) -> None:
+    drive(observe(GOOD, Partition(WEEK, "OTCE")))
+    again = here("import", "--week", "2025-11-07", file(GOOD))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "is stored already, as that of the week ending 2025-11-14" in again.stderr
 
 
 def test_two_files_of_one_partition_are_refused_together(here: Run, tmp_path: Path, sql: Sql) -> None:

@@ -122,7 +122,7 @@ def test_every_listing_fits_its_terminal_and_keeps_its_key_columns(width: int) -
 
 AT_80 = {
     "captures": ("Observed,", "UTC", "Grade", "Rows", "2026-04-06 11:00"),
-    "revisions": ("Shares", "before", "after", "600", "1,234,567", "Change"),
+    "revisions": ("Shares", "before", "after", "600", "1,234,567", "1,233,967"),
     "show ABC": ("before", "600"),
 }
 

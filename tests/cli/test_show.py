@@ -48,3 +48,11 @@ def test_comparisons_that_wait_are_marked(here: Here) -> None:
     assert "of concentration of 1 week are still to be completed" in here("show", "ABC").stdout
     assert json.loads(here("show", "ABC", "--json").stdout)[0]["incomplete_weeks"] == [str(WEEK)]
     assert "to be completed" not in here("show", "ABC", "--as-of", "2025-12-18").stdout
+
+
+def test_of_one_scope_programs_get_its_weeks_alone(here: Here) -> None:
+    load()
+    for form in ("--json", "--csv"):
+        assert "NON_ATS" not in here("show", "ABC", "--scope", "ATS", form).stdout
+    [found] = json.loads(here("show", "ABC", "--scope", "ATS", "--json").stdout)
+    assert {row["scope"] for row in found["history"]} == {"ATS"}

@@ -194,5 +194,5 @@ def test_an_import_that_is_much_smaller_than_its_neighbour_is_warned_of(
         file.write_bytes(b"\n".join(whole.splitlines()[: number + 1]) + b"\n")
         told = here("import", file, "--week", str(WEEK), "--observed-at", f"2025-12-19T{10 + number % 10}:00:00Z")
         assert told.returncode == 0, told.stderr
-        warning = f"it has {number} records, but the observation of 2025-12-20 12:00 UTC has 100"
+        warning = f"It has {number} records, but the observation of 2025-12-20 12:00 UTC has 100"
         assert (warning in told.stdout) == is_cut

@@ -96,7 +96,10 @@ def revisions(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List restatements, as captures of a week that differ show them: from what, to what, when, how late."""
+    """List restatements, as captures of a week that differ show them: from what, to what, when, how late.
+
+    --effect builds histories of the metrics that are stale first, which may take minutes.
+    """
     from otcpipe.cli import revisions as implementation
 
     implementation.revisions(week, symbol, limit, chosen(as_json=as_json, as_csv=as_csv), with_effect=effect)
