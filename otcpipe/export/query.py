@@ -10,6 +10,7 @@ import pyarrow as pa
 from otcpipe.datasets import TIERS
 from otcpipe.export.moments import AVAILABLE_AT, Moments
 from otcpipe.metrics import catalog, definitions
+from otcpipe.metrics.catalog import RECORDS
 from otcpipe.metrics.definitions import WEEK
 from otcpipe.metrics.rows import Choice
 from otcpipe.storage import arrow
@@ -131,6 +132,7 @@ class Rows:
 
 
 def _weeks(transaction: Transaction, request: Request) -> list[date]:
-    statement = "captured_weeks" if request.is_history else "loaded_weeks"
-    rows = transaction.rows(statement, first=request.first, last=request.last)
+    """Return the weeks of a request; a held partition concerns the metrics of now alone."""
+    is_of_now = request.at is None and not request.is_history and request.table != RECORDS
+    rows = transaction.rows("loaded_weeks" if is_of_now else "captured_weeks", first=request.first, last=request.last)
     return [row["week_ending"] for row in rows]

@@ -113,7 +113,8 @@ def test_a_worker_takes_no_message_while_a_later_release_s_schema_is_applied(
     actors.send(run)
     time.sleep(2)
     queue = queues.all()["cache"]
-    assert (queue.waiting >= 1, queue.in_hand) == (True, 0)  # two wait if the worker had found the run as a lost one
+    # two wait if the worker had found the run as a lost one; one is delayed if it was taken at the last moment
+    assert (queue.waiting + queue.delayed >= 1, queue.in_hand) == (True, 0)
     assert states(sql) == {("cache", "queued")}
     sql(BACK)
     wait_for(lambda: sql("select 1 from otc.stage_run where stage = 'compute' and state = 'done'"))

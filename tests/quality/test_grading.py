@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from otcpipe.cli import accept as cli
 from otcpipe.cli import status, watch
 from otcpipe.cli.form import Form
 from otcpipe.errors import Invalid, OtcpipeError
+from otcpipe.export import Request, count
 from otcpipe.pipeline import definition, ledger, planning, recovery
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -60,6 +62,17 @@ def test_metrics_of_a_held_partition_wait_for_its_acceptance(
     assert sql("select tier, reason, grade from otc.acceptance") == [("OTCE", "FINRA says so", "F")]
     with pytest.raises(Invalid, match="OTCE of the week ending 2025-11-14 is not held: its grade is F"):
         cli.accept("2025-11-14", "OTCE", "again")
+
+
+@pytest.mark.parametrize(("table", "rows"), [("venue_volume", 90), ("symbol_summary", 0)])
+def test_a_hold_concerns_the_metrics_of_now_alone(table: str, rows: int, held: Run, tmp_path: Path) -> None:
+    """What was known at a moment, and the records, do not depend on it."""
+    counted: list[int] = []
+    for moment, expected in ((None, rows), (NOON + timedelta(days=1), 90)):
+        request = Request(table, "csv", tmp_path / str(moment), at=moment)
+        count(resources.database(), request, lambda _, number: counted.append(number))
+        assert sum(counted) == expected
+        counted.clear()
 
 
 def test_a_held_run_is_not_sent_again_and_its_partition_is_not_fetched(held: Run, sql: Sql) -> None:
