@@ -3,11 +3,11 @@
 import logging
 
 from otcpipe import resources
-from otcpipe.broker import actors
+from otcpipe.broker import actors, messages
 from otcpipe.cli import backup, watch
 from otcpipe.cli.console import say
 from otcpipe.errors import OtcpipeError, Unready
-from otcpipe.pipeline import planning, recovery, synchronization
+from otcpipe.pipeline import dead_letters, definition, planning, recovery, synchronization
 from otcpipe.pipeline.backup import copies
 from otcpipe.pipeline.volumes import imports
 from otcpipe.records import Partition
@@ -50,6 +50,7 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
     for finding in recovery.find(database, store, prefix, actors.message_ids(), resources.settings().now()):
         planning.enqueue(database, finding.run, actors.send)
         sent += 1
+    sent += _replay_letters()
     say(f"{counted(sent, 'run')} enqueued.")
     partitions = {keys.parse(key, prefix).partition for key in stored}
     if partitions:
@@ -77,6 +78,18 @@ def _restore(place: str, *, is_dry: bool) -> list[str]:
             " `otcpipe rebuild` alone rebuilds them from what the bucket has now."
         )
     return copies.keys(prefix, chosen, place)
+
+
+def _replay_letters() -> int:
+    """Run again what died while objects were missing or damaged; return how many runs those are."""
+    database = resources.database()
+    open_letters = dead_letters.find(database, every=False)
+    letters = [letter for letter in open_letters if letter["stage"] not in (None, definition.PIPELINE[0].name)]
+    runs = [dead_letters.replay(database, letter, messages.read) for letter in letters]
+    for run in runs:
+        if run:
+            actors.send(run)
+    return len([run for run in runs if run])
 
 
 def _known() -> set[str]:

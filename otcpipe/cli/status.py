@@ -65,7 +65,7 @@ def status(week: str | None, limit: int | None, form: Form, find_attempts: Attem
     else:
         say("Nothing was imported or requested yet: `otcpipe import FILE` or `otcpipe enqueue --week DATE`.")
         say(f"The home is {settings.home}.")
-    say_all([left_out, _to_be_completed(incomplete), *oddities.find(resources.database(), now)])
+    say_all([left_out, _to_be_completed(incomplete), *oddities.find(resources.database(), now, friday)])
 
 
 def _add_next_attempts(rows: list[Row], find_attempts: Attempts) -> None:

@@ -1,7 +1,7 @@
 """Anomalies in the tables: impossible weeks, clocks that were set back, truncated files."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row
@@ -11,9 +11,9 @@ MUCH_SMALLER = 0.8  # of the records of the observation before or after: restate
 MAX_KEYS = 3  # that a sentence names
 
 
-def find(database: Database, now: datetime) -> list[str]:
-    """Return one sentence for each anomaly that needs attention."""
-    return _impossible(impossible_runs(database, now)) + clocks_set_back(database)
+def find(database: Database, now: datetime, week: date | None = None) -> list[str]:
+    """Return one sentence for each anomaly that needs attention, with `week` only for those of that week."""
+    return ([] if week else _impossible(impossible_runs(database, now))) + clocks_set_back(database, week)
 
 
 def impossible_runs(database: Database, now: datetime) -> list[Row]:
@@ -28,7 +28,7 @@ def drop_impossible_runs(database: Database, now: datetime) -> None:
         transaction.run("drop_impossible_runs", today=today(now))
 
 
-def clocks_set_back(database: Database) -> list[str]:
+def clocks_set_back(database: Database, week: date | None = None) -> list[str]:
     """Return a sentence for each observation whose time is earlier than that of an observation with older rows."""
     with database.transaction() as transaction:
         rows = transaction.rows("clocks_set_back")
@@ -37,6 +37,7 @@ def clocks_set_back(database: Database) -> list[str]:
         f"UTC has rows updated on {row['newest_update']}, later than those of an observation with a later time; a "
         f"clock was wrong, or a file was imported with the wrong --observed-at."
         for row in rows
+        if week in (None, row["week_ending"])
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otcpipe import resources
+from otcpipe import resources, settings
 from otcpipe.errors import Damaged, Invalid
 from otcpipe.export.target import Folder
 from otcpipe.pipeline.backup import copies, inventory
 from otcpipe.records import Partition
 from otcpipe.stack import start_servers
-from otcpipe.storage import gz
+from otcpipe.storage import gz, keys, objects
 from otcpipe.storage.keys import sha256
+from otcpipe.storage.s3 import ObjectStore
 from tests.conftest import READY
 from tests.pipeline.test_rebuild import history, lose, settle
 from tests.pipeline.volumes.samples import market_file, traded
@@ -133,6 +135,59 @@ def test_a_check_finds_what_is_missing_or_changed_in_the_bucket_and_the_copy_bri
     assert inventory.check(resources.database(), store, prefix()).problems == []
     sql("drop schema otc, otc_internal cascade")
     assert here("backup", "--check").returncode == 0
+
+
+class SlowFolder(Folder):
+    """A copy whose large objects take longer than its manifests."""
+
+    def read(self, path: str) -> bytes | None:
+        time.sleep(0.3 * path.endswith(".gz"))
+        return super().read(path)
+
+
+class Watched(ObjectStore):
+    """A bucket that notes which manifests appear before the bytes that they name, as a worker may see them."""
+
+    def __init__(self, chosen: settings.Settings) -> None:
+        super().__init__(chosen)
+        self.early: list[str] = []
+
+    def put_once(self, key: str, content: bytes) -> bool:
+        if key.endswith(".json"):
+            named = [place for kind in ("fetched", "raw") for place in kept_by_kind(key, content, kind)]
+            self.early += [key for place in named if not self.exists(place)]
+        return super().put_once(key, content)
+
+
+def kept_by_kind(key: str, content: bytes, kind: str) -> list[str]:
+    return [str(keys.parse(key, prefix()).sibling(kind, objects.manifest(content).digest, "psv.gz"))]
+
+
+def test_no_manifest_is_restored_before_the_bytes_that_it_names(one_week: None, here: Here, tmp_path: Path) -> None:
+    assert here("backup", "--to", tmp_path).returncode == 0
+    store = Watched(resources.settings())
+    for key in kept():
+        store.discard(key)
+    assert copies.restore(store, prefix(), SlowFolder(tmp_path), "copy").new == 3
+    assert (store.early, len(kept())) == ([], 3)
+
+
+def test_what_died_for_want_of_an_object_is_run_again_once_a_copy_brought_it_back(
+    one_week: None, here: Here, tmp_path: Path, sql: Sql, workers: Callable[..., WarmProcess]
+) -> None:
+    before = all_tables(sql)
+    assert here("backup", "--to", tmp_path).returncode == 0
+    sql("drop schema otc, otc_internal cascade")
+    for key in resources.store().keys(f"{prefix()}/"):
+        if key.endswith(".gz"):
+            resources.store().discard(key)
+    workers()
+    alone = here("rebuild")
+    assert (alone.returncode, "1 failed" in alone.stdout, "It cannot be rebuilt." in alone.stdout) == (1, True, True)
+    done = here("rebuild", "--from", tmp_path)
+    assert (done.returncode, "1 done" in done.stdout) == (0, True), done.stdout + done.stderr
+    settle(sql)
+    assert differences(all_tables(sql), before) == {}
 
 
 def test_what_is_damaged_in_the_bucket_is_never_copied_and_what_is_damaged_in_the_copy_is_never_restored(

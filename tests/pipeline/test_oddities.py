@@ -164,6 +164,8 @@ def test_an_observation_whose_clock_was_set_back_is_named(environment: dict[str,
     assert "OTCE 2025-11-14: the observation of 2025-12-18 12:00 UTC has rows updated on 2025-12-22" in shown
     [sentence] = oddities.clocks_set_back(resources.database())
     assert sentence in shown
+    assert sentence in here("status", "--week", OTCE.week_ending).stdout
+    assert "clock" not in here("status", "--week", OTCE.week_ending - 7 * DAY).stdout, "it is of another week"
     verdict, said, _ = checks.CHECKS[-2][2](CheckContext(resources.settings()))
     assert (verdict, sentence in said) == ("warn", True)
 

@@ -105,7 +105,7 @@ def restore(
             store.put_once(key, content)
         return len(content)
 
-    for key, result in inventory.each(bring_back, sorted(sums, key=lambda key: (key.endswith(".json"), key)), report):
+    for key, result in inventory.each(bring_back, sums, report):
         if isinstance(result, Damaged):
             summary.problems.append(Problem(key, str(result)))
         else:

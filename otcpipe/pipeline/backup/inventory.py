@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar
 
 from otcpipe.errors import Damaged, Invalid, Unready
@@ -41,9 +42,9 @@ class Summary:
 
 
 def kept(store: ObjectStore, prefix: str) -> list[str]:
-    """Return the keys of all objects that cannot be made again, each manifest after the bytes that it names."""
+    """Return the keys of all objects that cannot be made again."""
     found = (key for key in store.keys(f"{prefix}/") if key.removeprefix(f"{prefix}/").split("/")[0] not in DERIVED)
-    return sorted(found, key=lambda key: (key.endswith(".json"), key))
+    return sorted(found)
 
 
 def proven(store: ObjectStore, key: str) -> bytes:
@@ -98,7 +99,10 @@ def check(database: Database, store: ObjectStore, prefix: str, report: Progress 
 def each(
     work: Callable[[str], Result], over: Iterable[str], report: Progress | None = None
 ) -> Iterator[tuple[str, Result | Damaged]]:
-    """Yield each key with the result of `work`, or with the damage that it found, in order."""
+    """Yield each key with the result of `work`, or with the damage that it found.
+
+    Work on manifests begins after that on all bytes has ended: a worker that sees a manifest finds what it names.
+    """
 
     def attempt(key: str) -> Result | Damaged:
         try:
@@ -106,9 +110,11 @@ def each(
         except Damaged as damage:
             return damage
 
-    chosen = list(over)
+    chosen = sorted(over)
+    groups = [[key for key in chosen if key.endswith(".json") == is_manifest] for is_manifest in (False, True)]
     with ThreadPoolExecutor(THREADS, "backup") as threads:
-        for number, (key, result) in enumerate(zip(chosen, threads.map(attempt, chosen), strict=True), 1):
+        found = chain.from_iterable(zip(group, threads.map(attempt, group), strict=True) for group in groups)
+        for number, (key, result) in enumerate(found, 1):
             yield key, result
             if report:
                 report(number, len(chosen))
