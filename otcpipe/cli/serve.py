@@ -1,6 +1,5 @@
 """Serve pages, the API, and tools for assistants."""
 
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -9,8 +8,9 @@ from otcpipe import resources
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.settings import logs
+from otcpipe.stack import kernel
 
-NICENESS = 5  # a page may wait for a worker of the same machine, which takes three times as much of a processor
+NICENESS = 10  # a page may wait for a worker of the same machine, which takes nine times as much of a processor
 
 
 def serve(host: str | None, port: int | None) -> None:
@@ -21,7 +21,7 @@ def serve(host: str | None, port: int | None) -> None:
     server, listener = serving.prepare(settings, host, port)
     logs.configure(settings)
     say(f"Pages and the API: {_address(host, port)}. Ctrl-C stops it.")
-    os.nice(NICENESS)
+    kernel.give_way(NICENESS)
     server.run([listener])
 
 
@@ -38,7 +38,7 @@ def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
     server, listener = assistants.prepare(settings, host, port)
     logs.configure(settings)
     say(f"Tools for assistants: {_address(host, port)}/mcp. Ctrl-C stops it.")
-    os.nice(NICENESS)
+    kernel.give_way(NICENESS)
     server.run([listener])
 
 

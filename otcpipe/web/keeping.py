@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 MOST_BYTES, MOST_OF_ONE = 64 << 20, 4 << 20
 WORTH_COMPRESSING, LEVEL = 2000, 5  # bytes; of gzip
+RESTS = 3  # times as long as renewing an answer took, none is renewed
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Kept:
     ) -> tuple[str, Answer]:
         """Return the kept answer, else make it; or one of those earlier, if another is being renewed. With its mark.
 
-        One is renewed at a time, and as long as that took none is afterwards: however many ask while the data change,
-        renewing takes half of a processor.
+        One is renewed at a time, and three times as long none is afterwards: however many ask while the data change,
+        renewing takes a quarter of a processor.
         """
         before = None if self.get(mark) else self._first(earlier)
         if before is None:
@@ -72,7 +73,7 @@ class Kept:
             return mark, await self.get_or_make(mark, make)
         finally:
             ended = time.monotonic()
-            self._is_renewing, self._rested_at = False, ended + (ended - begun)
+            self._is_renewing, self._rested_at = False, ended + RESTS * (ended - begun)
 
     async def get_or_make(self, mark: str, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return the kept answer, else make it; who asks the same meanwhile waits for it."""

@@ -42,10 +42,11 @@ def _each(cost: Cost, weeks: int) -> Cost:
 
 @contextmanager
 def _readers(number: int, origin: str) -> Iterator[list[Answers]]:
-    """Let readers ask in a process of their own; the list has what they found once they are stopped."""
+    """Let readers ask in a session of their own; the list has what they found once they are stopped."""
     command = [sys.executable, "-m", "benchmark.readers", "--json", "--origin", origin]
     command += ["--readers", str(number), "--seconds", str(MOST_SECONDS)]
-    process, found = subprocess.Popen(command, stdout=subprocess.PIPE, text=True), list[Answers]()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    found = list[Answers]()
     yield found
     process.terminate()
     found.append(Answers(**json.loads(process.communicate(timeout=STOP_SECONDS)[0])))

@@ -33,7 +33,8 @@ def serving() -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
     command = [sys.executable, "-m", "otcpipe", "serve", "--port", str(port)]
-    process, origin = subprocess.Popen(command, stdout=sys.stderr), f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)  # as `otcpipe up` starts it
+    origin = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
