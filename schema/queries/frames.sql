@@ -117,18 +117,26 @@ where
     and a.attnum > 0;
 
 -- name: newest_symbols
--- The symbols of the newest weeks, which hold all tiers, and of the last week of each quarter before: some were delisted. The most
--- traded come first.
-with week as (
-    select distinct week_ending from otc.loaded_partition
-),
-read as (
-    select week_ending from week where week_ending > (select max(w.week_ending) from week as w) - 42
+-- The symbols of the newest week of each tier, and of the last week of each quarter of a year, and of each year before: some were
+-- delisted. The most traded come first. Each week is read by itself: the planner cannot know how few of all are concerned.
+with read as (
+    select max(week_ending) as week_ending from otc.loaded_partition group by tier
     union
-    select max(week_ending) from week group by date_trunc('quarter', week_ending)
+    select max(week_ending) from otc.loaded_partition group by date_trunc('year', week_ending)
+    union
+    select max(week_ending)
+    from otc.loaded_partition
+    where week_ending > (select max(p.week_ending) from otc.loaded_partition as p) - 366
+    group by date_trunc('quarter', week_ending)
 )
 select s.symbol
 from read as r
-inner join otc.symbol_summary as s on s.week_ending = r.week_ending
+cross join lateral (
+    select symbol, max(total_volume) as total_volume
+    from otc.symbol_summary
+    where week_ending = r.week_ending
+    group by symbol
+    offset 0
+) as s
 group by s.symbol
 order by max(s.total_volume) desc, s.symbol;

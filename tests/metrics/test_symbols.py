@@ -44,7 +44,8 @@ def test_what_is_said() -> None:
 
 
 def test_a_symbol_that_was_delisted_is_among_the_nearest(environment: dict[str, str]) -> None:
-    for week, symbol in ((date(2025, 6, 13), "OLDCO"), (date(2025, 6, 27), "OLDCO"), (date(2025, 11, 14), "NEWCO")):
+    weeks = {date(2022, 12, 16): "AGED", date(2025, 6, 13): "OLDCO", date(2025, 6, 27): "OLDCO"}
+    for week, symbol in (weeks | {date(2025, 11, 14): "NEWCO"}).items():
         drive(observe(file_text([(symbol, "AAAA", 1, 1)]), Partition(week, "OTCE")))
     with resources.database().transaction() as transaction:
-        assert unknown(transaction, ["OLDC", "NEWC"]) == {"OLDC": "OLDCO", "NEWC": "NEWCO"}
+        assert unknown(transaction, ["OLDC", "NEWC", "AGEDD"]) == {"OLDC": "OLDCO", "NEWC": "NEWCO", "AGEDD": "AGED"}
