@@ -2,13 +2,34 @@
 
 from datetime import date
 
+from otcpipe.cli.console import whole
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
 
 
-def after(change: Row) -> Row:
-    """Return what a table shows as shares after a change: a word where the record is gone."""
-    return {"share_volume_after": "withdrawn"} if change["share_volume_after"] is None else {}
+def shares(change: Row) -> Row:
+    """Return what a table shows as shares before and after a change, and their difference.
+
+    They are whole unless the change is of less than a share; a word says that the record is gone.
+    """
+    before, after = change["share_volume_before"], change["share_volume_after"]
+    by = (after or 0) - (before or 0)
+    is_rounded = by == 0 or abs(by) >= 1
+    found = {"share_volume_before": before, "share_volume_after": after, "difference": by}
+    found = {name: whole(value) if is_rounded and value else value for name, value in found.items()}
+    return found | ({"share_volume_after": "withdrawn"} if after is None else {})
+
+
+def fewer(found: int, asked: int) -> str:
+    """Return how many weeks there are of those that were asked for; nothing if all."""
+    return f", {found} of {asked}: the others are not loaded, or have no records" if found < asked else ""
+
+
+def too_early(weeks: int) -> str | None:
+    """Return how many weeks cannot be compared; None if all can."""
+    if not weeks:
+        return None
+    return f"Not compared: {counted(weeks, 'week')} with fewer than 8 weeks with records in the 13 before."
 
 
 def inferred(number: int) -> str | None:

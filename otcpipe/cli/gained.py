@@ -38,8 +38,12 @@ VENUES = {
 }
 
 
+IN_SYMBOL = VENUES | {"gained_volume": Column("Shares gained a week")}
+
+
 def gained(
     venue: str | None,
+    symbol: str | None,
     week: str | None,
     tier: str | None,
     scope: str | None,
@@ -48,13 +52,20 @@ def gained(
     *,
     is_quarter: bool,
 ) -> None:
-    """Print the symbols in which a venue gained and lost most, or without one all venues by their change of share.
+    """Print the symbols in which a venue gained and lost most, or all venues by their change of share.
 
     Raises Invalid if nothing before is loaded.
     """
     scope = arguments.scope(scope) if scope else None
     found = find(
-        resources.database(), venue, arguments.week(week), tier_of(tier), scope, limit, is_quarter=is_quarter
+        resources.database(),
+        venue,
+        arguments.week(week),
+        tier_of(tier),
+        scope,
+        limit,
+        is_quarter=is_quarter,
+        symbol=symbol,
     )
     market = f"scope {found['market']['scope']}, {found['market']['tier']}"
     if found["later"] and not found["earlier"]:
@@ -64,15 +75,17 @@ def gained(
         )
     rows, left_out = (found["rows"], None) if venue else limited(found["rows"], limit)
     spans = {"weeks_before": len(found["earlier"]), "weeks": len(found["later"])}
-    if write(form, [row | spans for row in rows], GAINS if venue else VENUES):
+    of_venues = IN_SYMBOL if symbol else VENUES
+    if write(form, [row | spans for row in rows], GAINS if venue else of_venues):
         return
     if not found["later"]:
         say(f"There is nothing to compare in {market}: no week is loaded.")
         return
-    named = f"{found['venue']}, {found['venue_name']}, {market}" if venue else f"S{market[1:]}"
+    of_symbol = f"{symbol}, {market}" if symbol else f"S{market[1:]}"
+    named = f"{found['venue']}, {found['venue_name']}, {market}" if venue else of_symbol
     say(f"{named}: {_weeks(found['later'])}, compared with {_weeks(found['earlier'])}.")
     if not venue:
-        print_table(VENUES, [as_gains(row, **spans) | {"firm_crd": number(row)} for row in rows])
+        print_table(of_venues, [as_gains(row, **spans) | {"firm_crd": number(row)} for row in rows])
     for direction in ("gained", "lost") if venue else ():
         of_direction = [row for row in rows if row["direction"] == direction]
         say("", f"Where it {direction} most:" if of_direction else f"It {direction} in no symbol.")

@@ -6,7 +6,7 @@ from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
-from otcpipe.cli.caveats import after
+from otcpipe.cli.caveats import shares
 from otcpipe.cli.console import console, print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.history import build_weeks
@@ -22,9 +22,9 @@ COLUMNS = {
     "tier": key("Tier"),
     "symbol": key("Symbol"),
     "venue_name": Column("Venue", 1, is_prose=True, least=12),
-    "share_volume_before": Column("Shares before", 2),
+    "share_volume_before": Column("Shares before", 3),
     "share_volume_after": key("Shares after"),
-    "difference": Column("Difference", 3),
+    "difference": Column("Difference", 2),
     "change": Column("Change", 4),
     "observed_at": Column("Observed, UTC", 5),
     "days_late": Column("Days late", 6),
@@ -35,18 +35,19 @@ COLUMNS = {
 MAX_NAMES = 10  # of symbols or venues in a cell
 MAX_LABELLED = 20  # revisions whose labels are listed below the table
 EFFECTS = {
-    "restated_week": key("Restated week"),
-    "tier": key("Tier"),
-    "observed_at": Column("Observed, UTC", 2),
+    "restated_week": Column("Restated week", 1),
+    "tier": Column("Tier", 2),
+    "observed_at": Column("Observed, UTC", 3),
     "metric": key("Metric"),
-    "week_ending": Column("Of week"),
+    "week_ending": key("Of week"),
     "rows": key("Rows"),
-    "words": Column("Changed trend, band or rank"),
-    "names": key("Symbols or venues", is_prose=True),
+    "words": Column("Changed trend, band or rank", 2),
+    "names": key("Of which", is_prose=True, least=12),
 }
 EFFECT = ("observed_at", "restated_week", "tier", "week_ending", "metric", "rows", "words", "names")  # for programs
 VALUES = (
-    "The values before and after: `otcpipe show SYMBOL --vintages`, or in SQL the column effect of otc.restatement"
+    "Deferred metrics are not compared. The values before and after: `otcpipe show SYMBOL --vintages`, or in SQL the"
+    " column effect of otc.restatement"
     " for a week or a symbol."
 )
 
@@ -68,10 +69,11 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     if len(shown) < len(changes):
         which = f"{len(shown):,} of {which}, the newest and of a day the largest (see --limit)"
     say(f"Values that a later capture of their week changed, and what it changed them to, {which}:")
-    print_table(COLUMNS, [row | {"difference": _revisions.difference(row)} | after(row) for row in shown])
+    print_table(COLUMNS, [row | shares(row) for row in shown])
     _show_labels([row for row in shown if row["relabelled"]])
     if with_effect:
-        say("", "Rows of the metrics that differ from the moment before each observation:")
+        some = "" if len(shown) == len(changes) else ", with all that it changed"
+        say("", f"Rows of the metrics that differ from the moment before each observation{some}:")
         print_table(EFFECTS, [row | {"names": _named(row["names"])} for row in rows])
         say(VALUES)
 

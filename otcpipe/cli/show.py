@@ -33,4 +33,4 @@ def show(
     if form is Form.JSON:
         print_json([found])
     else:
-        print_symbol(found, limit)
+        print_symbol(found, count, limit)

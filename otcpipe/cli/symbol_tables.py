@@ -6,7 +6,7 @@ from decimal import Decimal
 from otcpipe.answers.moments import new_york
 from otcpipe.audit.revisions import newest
 from otcpipe.cli.captions import trended, updated
-from otcpipe.cli.caveats import after, inferred, left_out, to_be_completed
+from otcpipe.cli.caveats import fewer, inferred, left_out, shares, to_be_completed, too_early
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
@@ -18,7 +18,8 @@ HISTORY = {
     "volume": key("Volume"),
     "bar": Column("", 2),
     "trades": Column("Trades"),
-    "volume_vs_avg_pct": Column("vs 6-week mean %", 1),
+    "avg_6w_volume": Column("6-week mean"),
+    "volume_vs_avg_pct": Column("vs mean %"),
     "trend": Column("Trend", 2),
     "ats_fraction": Column("ATS share %"),
     "average_price": Column("Price $", 2),
@@ -57,6 +58,7 @@ UNUSUAL = {
     "median_13w": Column("Median, 13 weeks"),
     "ratio_13w": Column("Ratio", 0, is_number=True),
     "robust_z_13w": key("Robust z"),
+    "is_unusual": key(""),
     "percentile_13w": Column("Percentile", 2),
     "streak": Column("Weeks in a row", 2),
     "robust_z_52w": Column("Robust z, 52 weeks", 3),
@@ -98,19 +100,20 @@ REVISIONS = {
     "observed_at": Column("Observed, UTC", 3),
     "days_late": Column("Days late", 4),
 }
+UNUSUAL_Z = Decimal("3.5")  # Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers: of a modified z-score
 
 
-def print_symbol(found: Row, limit: int) -> None:
-    """Print the weeks, first venues, concentration and revisions of a symbol; what is empty is left out."""
+def print_symbol(found: Row, count: int, limit: int) -> None:
+    """Print the weeks, of which `count` were asked for, first venues, concentration and revisions of a symbol.
+
+    What is empty is left out.
+    """
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
     known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
     say(f"{found['symbol']}, scope {scope}{known}.")
     say_all([inferred(found["inferred_records"]), left_out(found)])
-    _section(
-        "Weeks, newest first:",
-        HISTORY,
-        _with_bars([_formatted(row) for row in history if row["scope"] == scope]),
-    )
+    of_scope = _with_bars([_of_week(row) for row in history if row["scope"] == scope])
+    _section(f"Weeks, newest first{fewer(len(of_scope), count)}:", HISTORY, of_scope)
     shown = [_venue(row) for row in _with_bars(venues)[:limit]]
     of_all = f", the first {limit} of {len(venues)} rows (see --limit)" if len(venues) > limit else ""
     number_of = counted(sum(row["is_named"] for row in venues), "venue")
@@ -118,20 +121,25 @@ def print_symbol(found: Row, limit: int) -> None:
     of_week = [row for row in history if row["week_ending"] == last and row["hhi"] is not None]
     title = f"Concentration in the week ending {last}, as an interval where firms are not named:"
     _section(title, CONCENTRATION, [_formatted(row) for row in of_week])
-    weeks = found["signals"]
-    compared = [_unusual(row) for row in weeks if row["robust_z_13w"] is not None or row["split_factor"] is not None]
-    _section("Against the 13 weeks before:", UNUSUAL, compared)
-    changed = [row for row in weeks if row["hhi_change"] is not None]
-    _section("Why the concentration changed from the week before:", CHANGES, changed)
-    say_all([to_be_completed(found["incomplete_weeks"])])
+    _print_comparisons(found)
     _section(
         "Splits, which the comparisons above are adjusted for:", SPLITS, [_split(row) for row in found["splits"]]
     )
     _section("Share of all trading:", OFF_EXCHANGE, [_of_all_trading(row) for row in found["off_exchange"]])
     revised = newest(found["revisions"], limit)
     of_all = f", {len(revised)} of {len(found['revisions'])} (see --limit)" if revised != found["revisions"] else ""
-    _section(f"Revisions in these weeks{of_all}:", REVISIONS, [row | after(row) for row in revised])
+    _section(f"Revisions in these weeks{of_all}:", REVISIONS, [row | shares(row) for row in revised])
     say_all([updated([*shown, *history]), ATTRIBUTION])
+
+
+def _print_comparisons(found: Row) -> None:
+    weeks = found["signals"]
+    compared = [_unusual(row) for row in weeks if row["robust_z_13w"] is not None or row["split_factor"] is not None]
+    _section(f"Against the 13 weeks before; unusual is a robust z beyond {UNUSUAL_Z}:", UNUSUAL, compared)
+    say_all([too_early(sum(row["weeks_13w"] is not None and row["median_13w"] is None for row in weeks))])
+    changed = [row for row in weeks if row["hhi_change"] is not None]
+    _section("Why the concentration changed from the week before:", CHANGES, changed)
+    say_all([to_be_completed(found["incomplete_weeks"])])
 
 
 def _section(title: str, columns: Mapping[str, Column], rows: list[Row]) -> None:
@@ -147,7 +155,9 @@ def _venue(row: Row) -> Row:
 def _unusual(row: Row) -> Row:
     """Return the row for people: whole shares, and a factor without zeros at its end."""
     wholes = {name: whole(row[name]) for name in ("volume_per_day", "median_13w") if row[name] is not None}
-    return row | wholes | {"split_factor": _short(row["split_factor"])}
+    z = row["robust_z_13w"]
+    is_unusual = "unusual" if z is not None and abs(z) >= UNUSUAL_Z else None
+    return row | wholes | {"split_factor": _short(row["split_factor"]), "is_unusual": is_unusual}
 
 
 def _split(row: Row) -> Row:
@@ -164,6 +174,14 @@ def _of_all_trading(row: Row) -> Row:
     jump = f"jumped {row['jump_factor']}-fold: is the file adjusted for a split?" if row["jump_factor"] else ""
     wholes = {name: whole(row[name]) for name in ("consolidated_volume", "off_exchange_volume")}
     return row | wholes | {"note": "above 100 %" if row["is_above_100"] else jump}
+
+
+def _of_week(row: Row) -> Row:
+    """Return the row with whole points of HHI, so that more fits in a line: below, the last week has decimals."""
+    low, high = (None if row[name] is None else whole(row[name]) for name in ("hhi", "hhi_upper"))
+    mean = row["avg_6w_volume"]
+    shown = None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
+    return _formatted(row) | {"hhi": shown, "avg_6w_volume": None if mean is None else whole(mean)}
 
 
 def _formatted(row: Row) -> Row:

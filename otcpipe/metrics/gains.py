@@ -58,6 +58,11 @@ def by_symbol(transaction: Transaction, comparison: Comparison, venue: Venue, li
     return transaction.rows("gains_by_symbol", **_values(comparison), **asdict(venue), limit=limit)
 
 
+def in_symbol(transaction: Transaction, comparison: Comparison, symbol: str) -> list[Row]:
+    """Return all venues by their shares of one symbol, the one that gained most first."""
+    return transaction.rows("gains_in_symbol", **_values(comparison), symbol=symbol)
+
+
 def by_venue(transaction: Transaction, comparison: Comparison) -> list[Row]:
     """Return all venues, the one that gained most first."""
     return transaction.rows("gains_by_venue", **_values(comparison))

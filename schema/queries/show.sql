@@ -244,6 +244,7 @@ select
     p.known_until,
     s.volume,
     s.trades,
+    r.avg_6w_volume,
     r.volume_vs_avg_pct,
     r.trend,
     r.weeks_in_window,

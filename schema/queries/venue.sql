@@ -173,6 +173,68 @@ from ranked
 where (from_top <= %(limit)s and gained_volume > 0) or (from_bottom <= %(limit)s and gained_volume < 0)
 order by direction, case when gained_volume > 0 then from_top else from_bottom end;
 
+-- name: gains_in_symbol
+-- How the venues' shares of one symbol changed from some weeks to others, the one that gained most first. Another firm than an ATS may
+-- have been de minimis where it has no record: it is left out.
+with span as (
+    select week_ending, true as is_later from unnest(%(later)s::date[]) as week_ending
+    union all
+    select week_ending, false from unnest(%(earlier)s::date[]) as week_ending
+),
+every as (
+    select
+        sum(t.total_volume) filter (where s.is_later) as volume,
+        sum(t.total_volume) filter (where not s.is_later) as volume_before
+    from span as s
+    cross join (values ('T1'), ('T2'), ('OTCE')) as place (tier)
+    inner join otc.symbol_summary as t
+        on t.week_ending = s.week_ending and t.tier = place.tier and t.symbol = %(symbol)s and t.scope = %(scope)s
+    where %(tier)s in (place.tier, 'ALL_TIERS')
+),
+own as (
+    select
+        r.mpid,
+        max(r.firm_crd) as firm_crd,
+        max(v.name) as venue_name,
+        sum(r.volume) filter (where s.is_later) as volume,
+        sum(r.volume) filter (where not s.is_later) as volume_before
+    from span as s
+    cross join lateral otc_internal.counted_as_of(null, s.week_ending, s.week_ending) as r
+    left join otc_internal.name as v on v.name_id = r.venue_name_id
+    where
+        r.symbol = %(symbol)s and r.is_named and %(tier)s in (r.tier, 'ALL_TIERS') and %(scope)s in (r.venue_type, 'ALL')
+    group by r.mpid, case when r.mpid is null then r.firm_crd end, r.unnumbered
+),
+share as (
+    select
+        o.mpid,
+        o.firm_crd,
+        o.venue_name,
+        e.volume as symbol_volume,
+        coalesce(o.volume, 0) as volume,
+        coalesce(o.volume_before, 0) as volume_before,
+        100 * coalesce(o.volume, 0) / nullif(e.volume, 0) as pct,
+        100 * coalesce(o.volume_before, 0) / nullif(e.volume_before, 0) as pct_before
+    from own as o
+    cross join every as e
+    where o.mpid is not null or (o.volume is not null and o.volume_before is not null)
+)
+select
+    mpid,
+    firm_crd,
+    venue_name,
+    round(pct_before, 4) as share_before_pct,
+    round(pct, 4) as share_pct,
+    round(pct, 4) - round(pct_before, 4) as share_change_pts,
+    round(100 * (round(pct, 4) - round(pct_before, 4)), 2) as share_change_bps,
+    round((pct - pct_before) * symbol_volume / 100, 6) as gained_volume,
+    round(volume_before, 6) as volume_before,
+    round(volume, 6) as volume,
+    round(symbol_volume, 6) as symbol_volume
+from share
+where pct is not null and pct_before is not null
+order by share_change_pts desc, share_pct desc, venue_name, mpid, firm_crd;
+
 -- name: gains_by_venue
 -- How the venues' shares changed from some weeks to others. Volume of a partition includes what belongs to no venue.
 with span as (

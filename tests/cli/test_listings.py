@@ -92,7 +92,7 @@ LISTINGS = {
     "coverage": ("Weeks ending", "T1", "T2", "OTCE", "2026-03-20"),
     "captures": ("Capture", "Week ending", "Tier", "State", "2026-03-20", "T1"),
     "revisions": ("Week ending", "Tier", "Venue", "Symbol", "Shares after", "ABC", "1,234,567"),
-    "revisions --effect": ("Restated week", "Tier", "Metric", "Rows", "symbol_summary"),
+    "revisions --effect": ("Metric", "Of week", "Rows", "symbol_summary"),
     "show ABC": ("Week ending", "Volume", "HHI", "MPID", "Share %", "1,234,567"),
     "show ABC --vintages": ("Week ending", "Known from", "Volume", "600", "1,234,567"),
     "top --scope all": ("Symbol", "Volume", "HHI", "ABC", "3,000,000,000"),

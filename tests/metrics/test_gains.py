@@ -39,6 +39,11 @@ def compared(market: Market, later: list[date], earlier: list[date], one: Venue 
         return gains.by_symbol(transaction, comparison, one, ALL) if one else gains.by_venue(transaction, comparison)
 
 
+def in_symbol(market: Market, later: list[date], earlier: list[date], symbol: str) -> list[Row]:
+    with resources.database().transaction() as transaction:
+        return gains.in_symbol(transaction, Comparison(market, later, earlier), symbol)
+
+
 def reference(records: list[Record], later: date, earlier: date, scope: str, mpid: str) -> Iterator[Row]:
     members = [record for record in of_scope(records, scope) if record.symbol]
     for (symbol,), of_symbol in groups(members, "symbol"):
@@ -75,6 +80,16 @@ def test_gains_are_those_of_the_records(seed: int) -> None:
             expected = list(reference(made.records, later, earlier, "ATS", mpid))
             by_symbol = [{name: row[name] for name in expected[0]} for row in found] if expected else found
             assert sorted(by_symbol, key=str) == sorted(expected, key=str)
+            in_symbols = [
+                {"symbol": row["symbol"]} | one
+                for row in expected
+                for one in in_symbol(Market("ALL_TIERS", "ATS"), [later], [earlier], row["symbol"])
+                if one["mpid"] == mpid
+            ]
+            names = [name for name in expected[0] if name != "direction"] if expected else []
+            assert [[row[name] for name in names] for row in in_symbols] == [
+                [row[name] for name in names] for row in expected
+            ]
 
 
 EXAMPLES = told(
@@ -108,6 +123,27 @@ def test_a_firm_gained_only_where_it_was_named_before_and_after() -> None:
     load(EXAMPLES)
     rows = compared(Market("T1", "NON_ATS"), [QUARTER_START], [QUARTER_END], Venue(None, 7))
     assert [(row["symbol"], row["share_change_pts"]) for row in rows] == [("ABC", -50)]
+
+
+def test_the_venues_of_a_symbol_are_ranked_by_the_change_of_their_share_of_it() -> None:
+    load(EXAMPLES)
+    rows = in_symbol(T1, [QUARTER_START], [QUARTER_END], "ABC")
+    assert [(row["mpid"], row["share_change_bps"], row["gained_volume"]) for row in rows] == [
+        ("BBBB", 5500, 22),
+        ("AAAA", -5500, -22),
+    ]
+    left = in_symbol(T1, [QUARTER_START], [QUARTER_END], "XYZ")
+    assert [(row["mpid"], row["share_before_pct"], row["share_pct"]) for row in left] == [
+        ("AAAA", 0, 50),
+        ("BBBB", 100, 50),
+    ]
+    firms = in_symbol(Market("T1", "ALL"), [QUARTER_START], [QUARTER_END], "ABC")
+    assert {row["firm_crd"] for row in firms if row["mpid"] is None} == {7}
+    found = gained(resources.database(), None, QUARTER_START, None, None, ALL, is_quarter=False, symbol="ABC")
+    assert found["rows"] == rows
+    for text, symbol in (("BBBB", "ABC"), (None, "ABCD")):
+        with pytest.raises(Invalid, match="not both|did you mean ABC"):
+            gained(resources.database(), text, None, None, None, ALL, is_quarter=False, symbol=symbol)
 
 
 def test_venues_are_ranked_by_the_change_of_their_share_of_all_volume() -> None:

@@ -27,7 +27,7 @@ OwnScope = Annotated[
         help="ATS, NON_ATS or ALL; default: the venue's own.",
     ),
 ]
-VENUE_HELP = "An MPID such as UBSA, or the CRD number of another firm."
+VENUE_HELP = "An MPID such as UBSA, the CRD number of another firm, or a part of a name."
 
 
 @commands.listing(
@@ -74,7 +74,10 @@ def venues(
 )
 def venue(
     venue: Annotated[
-        str, typer.Argument(metavar="MPID|CRD", help=VENUE_HELP, autocompletion=completion.venues, show_default=False)
+        str,
+        typer.Argument(
+            metavar="MPID|CRD|NAME", help=VENUE_HELP, autocompletion=completion.venues, show_default=False
+        ),
     ],
     *,
     week: LastWeek = None,
@@ -97,6 +100,7 @@ def venue(
 @commands.listing(
     examples=(
         "otcpipe gained",
+        "otcpipe gained --symbol AAPL --scope all",
         "otcpipe gained --venue UBSA --quarter",
     ),
 )
@@ -108,6 +112,12 @@ def gained(
             metavar="MPID|CRD",
             autocompletion=completion.venues,
             help="Where this one gained and lost; default: which venues did.",
+        ),
+    ] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SYMBOL", autocompletion=completion.symbols, help="Which venues gained share of this symbol."
         ),
     ] = None,
     quarter: Annotated[
@@ -129,4 +139,4 @@ def gained(
     from otcpipe.cli import gained as implementation
 
     form = chosen(as_json=as_json, as_csv=as_csv)
-    implementation.gained(venue, week, tier, scope, limit, form, is_quarter=quarter)
+    implementation.gained(venue, symbol, week, tier, scope, limit, form, is_quarter=quarter)
