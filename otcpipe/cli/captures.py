@@ -1,6 +1,8 @@
 """List captures, withdraw one, or restore it."""
 
 import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments
@@ -36,7 +38,7 @@ def list_(week: str | None, tier: str | None, limit: int | None, form: Form) -> 
     """Print all captures, or those of a week and tier, in order, with their state."""
     friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
     found = captures.listed(resources.database(), friday, arguments.tier(tier) if tier is not None else None)
-    rows, left_out = limited([row | {"state": _state(row)} for row in found], limit, from_end=True)
+    rows, left_out = limited([row | {"state": _state(row, found)} for row in found], limit, from_end=True)
     if write(form, rows, [*found.columns, "state"]):
         return
     if rows:
@@ -48,17 +50,19 @@ def list_(week: str | None, tier: str | None, limit: int | None, form: Form) -> 
 
 def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: bool) -> None:
     """Exclude a capture from every answer, or with `undo` include it again; it stays stored either way."""
-    capture = _find(text)
+    every = captures.listed(resources.database(), None, None)
+    capture = _find(every, text)
     partition = Partition(capture["week_ending"], capture["tier"])
     name = f"Capture {capture['capture_id']} of {partition.tier} {partition.week_ending}"
     if capture["is_withdrawn"] != undo:
         say(f"{name} {'counts' if undo else 'is withdrawn'} already; nothing to do.")
         return
-    if not (undo or (reason or "").strip()):
+    if not (undo or is_dry or (reason or "").strip()):
         raise Invalid("A reason is needed: give it with --reason; it is stored with the capture.")
     outcome = "counts again" if undo else "is withdrawn: it counts in no answer, and stays stored"
+    follows = "" if undo else f" {_consequence(capture, every)}"
     if is_dry:
-        say(f"{name}: with this, it {outcome}.")
+        say(f"{name}: with this, it {outcome}.{follows}")
         return
     actors.ping()
     settings = resources.settings()
@@ -69,16 +73,16 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
         key = keys.parse(capture["normalized_key"], settings["S3_PREFIX"])
         run = Run(definition.named("persist"), key, capture["capture_id"], request=f"{kind} {uuid.uuid4()}")
         planning.enqueue(resources.database(), run, actors.send)
-    say(f"{name} {outcome}.")
+    say(f"{name} {outcome}.{follows}")
     if wait:
         watch.until_done([partition])
 
 
-def _find(text: str) -> Row:
+def _find(every: Sequence[Row], text: str) -> Row:
     """Return the capture by its number or its observation's key; raises Invalid if none exists."""
     found = [
         row
-        for row in captures.listed(resources.database(), None, None)
+        for row in every
         if text in (str(row["capture_id"]), row["fetched_key"])
         or row["fetched_key"] == f"{resources.settings()['S3_PREFIX']}/{text}"
     ]
@@ -87,9 +91,46 @@ def _find(text: str) -> Row:
     return found[0]
 
 
-def _state(capture: Row) -> str:
+def _state(capture: Row, every: Sequence[Row]) -> str:
     if capture["is_withdrawn"]:
         return f"withdrawn: {capture['withdrawn_because']}"
     if capture["persisted_at"]:
-        return "; ".join(capture["reasons"] or ()) or "counts"
+        counts = "replaced" if _later(capture, every) else "counts"
+        return "; ".join([counts, *(capture["reasons"] or ())])
     return "not loaded yet" if capture["normalized_key"] is None else "does not count: it has no records"
+
+
+def _consequence(capture: Row, every: Sequence[Row]) -> str:
+    """Say which capture counts in place of one that is withdrawn."""
+    if later := _later(capture, every):
+        return f"It was replaced before: only answers as of a moment before {_time(later[0])} change."
+    again = "The metrics of the week, and of later ones that read it, are computed again"
+    if earlier := [row for row in _counting(capture, every) if _order(row) < _order(capture)]:
+        return f"The one of {_time(earlier[-1])} with {earlier[-1]['records']:,} records takes its place. {again}."
+    return f"No other counts: its week has no records of this tier until they are captured again. {again}."
+
+
+def _later(capture: Row, every: Sequence[Row]) -> list[Row]:
+    """Return the captures that replaced it: later ones of as many venue types; a website file has ATSs only."""
+    covering = {"all", capture["covers"]}
+    return [row for row in _counting(capture, every) if _order(row) > _order(capture) and row["covers"] in covering]
+
+
+def _counting(capture: Row, every: Sequence[Row]) -> list[Row]:
+    """Return the other captures of its partition that count, in the order of observation."""
+    return [
+        row
+        for row in every
+        if (row["week_ending"], row["tier"]) == (capture["week_ending"], capture["tier"])
+        and row["persisted_at"]
+        and not row["is_withdrawn"]
+        and row["capture_id"] != capture["capture_id"]
+    ]
+
+
+def _order(capture: Row) -> tuple[datetime, str]:
+    return capture["observed_at"], capture["fetched_key"]
+
+
+def _time(capture: Row) -> str:
+    return f"{capture['observed_at'].astimezone(UTC):%Y-%m-%d %H:%M} UTC"

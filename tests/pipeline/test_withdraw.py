@@ -123,7 +123,7 @@ def test_a_decision_that_only_s3_has_is_carried_out_by_reconcile(cut_short: str,
 def test_the_last_capture_of_a_partition_can_be_withdrawn_too(sql: Sql, here: Here) -> None:
     load(0, WHOLE)
     (number,) = sql("select capture_id from otc.capture")[0]
-    here("withdraw", number, "--reason", "of another week")
+    assert "No other counts" in here("withdraw", number, "--reason", "of another week").stdout
     drive(*waiting(sql))
     assert sql("select count(*) from otc_internal.volume_record") == [(0,)]
     assert sql("select count(*) from otc.symbol_summary") == [(0,)]
@@ -131,11 +131,23 @@ def test_the_last_capture_of_a_partition_can_be_withdrawn_too(sql: Sql, here: He
     assert (row["state"], row["reason"]) == ("late", "every capture was withdrawn")
 
 
+def test_a_dry_run_says_which_capture_would_count_instead(sql: Sql, here: Here) -> None:
+    load(0, WHOLE)
+    load(1, WHOLE[:-1])
+    older, newer = (number for (number,) in sql("select capture_id from otc.capture order by observed_at"))
+    rows = json.loads(here("captures", "--json").stdout)
+    assert [row["state"].split(";")[0] for row in rows] == ["replaced", "counts"]
+    assert "only answers as of a moment before" in here("withdraw", older, "--dry-run").stdout
+    assert f"with {len(WHOLE):,} records takes its place" in here("withdraw", newer, "--dry-run").stdout
+
+
 def test_what_cannot_be_withdrawn_is_said_in_a_sentence(cut_short: str, here: Here) -> None:
     assert "No capture 12 exists" in here("withdraw", "12", "--reason", "x").stderr
     assert "A reason is needed" in here("withdraw", cut_short).stderr
     assert "counts already" in here("withdraw", cut_short, "--undo").stdout
-    assert "with this, it is withdrawn" in here("withdraw", cut_short, "--reason", "x", "--dry-run").stdout
+    planned = here("withdraw", cut_short, "--dry-run").stdout
+    assert "with this, it is withdrawn" in planned
+    assert "It was replaced before" in planned
     assert "counts already" in here("withdraw", cut_short, "--undo").stdout, "a dry run changes nothing"
 
 
