@@ -49,8 +49,9 @@ def status(week: str | None, limit: int | None, form: Form, find_attempts: Attem
             row["state"] = weeks.state_of(row["week_ending"], row["tier"], now)
     if friday:
         known = {row["tier"]: row for row in rows}
+        wanted = _first_wanted()
         rows = [
-            known.get(tier) or _never_requested(tier, friday, weeks.state_of(friday, tier, now))
+            known.get(tier) or _never_requested(tier, friday, settings.since or wanted.get(tier), now)
             for tier in TIERS
             if tier in known or tier in settings.tiers
         ]
@@ -99,8 +100,18 @@ def _shown(row: Row) -> Row:
     return row | {"reason": with_time(row["reason"], row["next_attempt_at"]) or None}
 
 
-def _never_requested(tier: str, friday: object, state: str) -> Row:
-    reason = None if state == "not_due" else f"not wanted so far: `otcpipe enqueue --week {friday}` fetches it"
+def _first_wanted() -> dict[str, date]:
+    with resources.database().transaction() as transaction:
+        return {row["tier"]: row["week_ending"] for row in transaction.rows("first_wanted")}
+
+
+def _never_requested(tier: str, friday: date, first: date | None, now: datetime) -> Row:
+    """Return the row of a partition without runs; `first` is the first week that is expected of its tier."""
+    state = weeks.state_of(friday, tier, now)
+    fetching = f"`otcpipe enqueue --week {friday}` fetches it"
+    reason = None if state == "not_due" else f"never requested: {fetching}"
+    if state != "not_due" and friday < (first or weeks.newest_published(now, tier)):
+        state, reason = "unwanted", f"not wanted so far: {fetching}"
     empty = ("stage", "grade", "rows", "records", "totals", "rejects", "reconciled", "source", "observed_at")
     known = {"week_ending": friday, "tier": tier, "state": state, "captures": 0, "reason": reason}
     return known | dict.fromkeys((*empty, "raw_key", "normalized_key"))

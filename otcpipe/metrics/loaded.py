@@ -10,7 +10,9 @@ def require(transaction: Transaction, week: date, tier: str | None = None) -> No
     """Raise Invalid, which names the nearest loaded weeks, if there is no capture of the week, or of its tier."""
     found = transaction.rows("loaded_around", week_ending=week, tier=tier)[0]
     if not found["is_loaded"]:
-        raise Invalid(f"{sentence(week, tier, found['before'], found['after'])}.")
+        said = sentence(week, tier, found["before"], found["after"])
+        fetching = f". `otcpipe enqueue --week {week}` fetches it" if found["before"] or found["after"] else ""
+        raise Invalid(f"{said}{fetching}.")
 
 
 def sentence(week: date, tier: str | None, before: date | None, after: date | None) -> str:

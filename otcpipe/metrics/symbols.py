@@ -7,6 +7,7 @@ from otcpipe.storage.postgres import Transaction
 
 SEPARATORS = (".", "-", "/", " ", "")  # of a class of shares: BRK.B is BRK-B elsewhere
 NEAR = 0.7  # of 1: two in three letters in common are no hint
+LEAST_OF_NAME = 4  # characters of the beginning of a word, with the blank before it
 MOST = 200  # similar symbols among which the first is sought
 _SEPARATOR = re.compile(r"[^A-Z0-9]")
 _PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
@@ -20,11 +21,21 @@ def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | Non
         return {}
     spellings = sorted({spelling for symbol in missing for spelling in _spellings(symbol)})
     stored = [*_among(transaction, spellings), *(row["symbol"] for row in transaction.rows("newest_symbols"))]
-    return {symbol: nearest(symbol, stored) for symbol in missing}
+    return {symbol: nearest(symbol, stored) or _named(transaction, symbol) for symbol in missing}
 
 
 def _among(transaction: Transaction, symbols: list[str]) -> list[str]:
     return [row["symbol"] for row in transaction.rows("symbols_among", symbols=symbols)]
+
+
+def _named(transaction: Transaction, text: str) -> str | None:
+    """Return the most traded symbol with a word of its issue's name that begins so; None if no name has one."""
+    begins = f" {text.strip().upper()}"
+    if len(begins) < LEAST_OF_NAME:
+        return None
+    rows = [row for row in transaction.rows("listed_symbols") if begins in f" {row['issue_name'] or ''}".upper()]
+    found = max(rows, key=lambda row: float(row["volume"]), default=None)
+    return found["symbol"] if found else None
 
 
 def nearest(symbol: str, stored: list[str]) -> str | None:

@@ -67,7 +67,7 @@ def run(victims: Supervisor, folder: Path, plans: Sequence[Plan] | None, workers
                 if plans:
                     disturb(world, plans[number], story.log)
                 world.heal()
-                story.findings += publishing.faults()
+                assert world.wait(SETTLED_SECONDS, lambda: is_lake_read(story)), "S3 answers no reader"
                 if world.restored > restored:
                     operator.fetch(phase.fetched)  # the request may be lost with the database
                 settle(world, story.log)
@@ -102,6 +102,15 @@ def settle(world: World, log: list[str]) -> None:
         log += operations.repair()
         world.wait(ROUND_SECONDS)
     log.append(f"settled after {time.monotonic() - started:.1f} s")
+
+
+def is_lake_read(story: Story) -> bool:
+    """Record what a reader of the lake cannot read; return False while S3 does not answer, as after it was killed."""
+    try:
+        story.findings += publishing.faults()
+    except Unreachable:
+        return False
+    return True
 
 
 def verified(story: Story) -> bool:

@@ -204,7 +204,8 @@ def test_a_mean_of_one_week_makes_no_trend(said: Said, command: str, start: str)
 
 
 def not_loaded(what: str, nearest: date) -> str:
-    return f"{what} is not loaded; the nearest loaded week ends {nearest}."
+    fetching = f"`otcpipe enqueue --week {what[-10:]}` fetches it"
+    return f"{what} is not loaded; the nearest loaded week ends {nearest}. {fetching}."
 
 
 @pytest.mark.parametrize(

@@ -214,5 +214,7 @@ def test_a_week_that_is_not_wanted_is_explained(here: Callable[..., "subprocess.
     assert "-: not wanted so far. --from DATE counts weeks from DATE on;" in said
     assert "partial: only a downloaded file, which has ATSs alone." in said
     [t1] = [row for row in json.loads(here("status", "--week", FRIDAY, "--json").stdout) if row["tier"] == "T1"]
-    assert (t1["state"], t1["reason"][:17]) == ("late", "not wanted so far")
-    assert " late " in here("coverage", "--from", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout
+    assert (t1["state"], t1["reason"][:17]) == ("unwanted", "not wanted so far")
+    asked = here("coverage", "--from", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout
+    assert " late " in asked
+    assert f"`otcpipe backfill --from {FRIDAY}` fetches what was never requested." in asked
