@@ -30,8 +30,8 @@ def revisions(
     return found
 
 
-def newest(changes: Sequence[Row], limit: int) -> list[Row]:
-    """Return so many changes: those observed on the newest day first, and of a day the largest."""
+def newest(changes: Sequence[Row], limit: int | None = None) -> list[Row]:
+    """Return so many changes, by default all: those observed on the newest day first, and of a day the largest."""
     rank = {id(row): (row["observed_at"].date(), abs(difference(row))) for row in changes}
     return sorted(changes, key=lambda row: rank[id(row)], reverse=True)[:limit]
 

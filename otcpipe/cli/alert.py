@@ -9,14 +9,18 @@ from otcpipe import resources
 from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
-from otcpipe.cli.tables import Column, key
+from otcpipe.cli.tables import key
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.monitoring import alerts
 from otcpipe.monitoring.alerts import Notification, Receiver
 from otcpipe.monitoring.conditions import Condition
 from otcpipe.text.counting import counted
 
-COLUMNS = {"kind": key("Kind"), "sentence": Column("What"), "command": key("Command")}
+COLUMNS = {
+    "kind": key("Kind"),
+    "sentence": key("What", is_prose=True),
+    "command": key("Command", is_prose=True),
+}
 OUTAGE = timedelta(minutes=2)  # of a server, until receivers are notified
 NONE = "OTCPIPE_ALERT_URLS is not set: it names who is notified, such as slack://TOKEN/ or json://localhost."
 log = logging.getLogger("otcpipe.alerts")

@@ -26,24 +26,28 @@ def say(*lines: str) -> None:
         console.print(Text("\n".join(map(printable, lines))), soft_wrap=True)
 
 
-def print_table(columns: Mapping[str, Column], rows: Sequence[Row], *, is_mixed: bool = False) -> None:
+def terminal_width() -> int | None:
+    """Return the characters of a line of the terminal; None for a pipe or a file."""
+    return console.width if sys.stdout.isatty() else None
+
+
+def print_table(columns: Mapping[str, Column], rows: Sequence[Row]) -> None:
     """Print rows as a table that fits the terminal; `columns` maps names of a row to its columns.
 
-    Quantities of a column, and of its column before and after, have as many decimals as the longest, unless it is a
-    mixture of units.
+    Quantities of a column, and of its column before and after, have as many decimals as the longest.
     """
     stems: dict[str, list[object]] = {}
     for name in columns:
         stems.setdefault(_stem(name), []).extend(row[name] for row in rows)
-    places = {name: None if is_mixed else _decimals(stems[_stem(name)]) for name in columns}
+    places = {name: _decimals(stems[_stem(name)]) for name in columns}
     cells = [
         {name: _cell(row[name], places[name], is_prose=column.is_prose) for name, column in columns.items()}
         for row in rows
     ]
     numbers = [
-        name for name, column in columns.items() if column.is_number or any(_is_number(row[name]) for row in rows)
+        name for name, column in columns.items() if column.is_number or any(is_number(row[name]) for row in rows)
     ]
-    table = render(columns, cells, numbers, console.width if sys.stdout.isatty() else None)
+    table = render(columns, cells, numbers, terminal_width())
     console.print(Text("\n".join(table.heading), style="bold"), soft_wrap=True)
     console.file.write("".join(f"{line}\n" for line in table.lines))
     if table.omitted:
@@ -105,25 +109,27 @@ def _decimals(values: Iterable[object]) -> int:
     return max(map(len, fractions), default=0)
 
 
-def _cell(value: object, places: int | None, *, is_prose: bool) -> str:
+def _cell(value: object, places: int, *, is_prose: bool) -> str:
     if places and _is_quantity(value):
         return f"{value:,.{places}f}"
-    return sentence(value) if is_prose and isinstance(value, str) else _shown(value)
+    return sentence(value) if is_prose and isinstance(value, str) else shown(value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as the cell of a table, quantities without zeros at their end."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"  # the heading says UTC
     if _is_quantity(value):
         return f"{value:,f}".rstrip("0").rstrip(".")
-    return f"{value:,}" if _is_number(value) else printable(str(value))
+    return f"{value:,}" if is_number(value) else printable(str(value))
 
 
 def _is_quantity(value: object) -> TypeGuard[Decimal]:
     return isinstance(value, Decimal) and value.as_tuple().exponent == SHARES_EXPONENT
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is aligned to the right."""
     return isinstance(value, int | Decimal) and not isinstance(value, bool)

@@ -12,10 +12,10 @@ from otcpipe.answers.proof import as_object, as_row
 from otcpipe.audit import explain as _explain
 from otcpipe.audit.explain import Explanation, Proof
 from otcpipe.audit.tracing import TracedRecord
-from otcpipe.cli.console import print_table, say
+from otcpipe.cli.console import say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import print_csv, print_json
-from otcpipe.cli.tables import key
+from otcpipe.cli.transposed import print_transposed
 from otcpipe.errors import OtcpipeError
 from otcpipe.metrics import definitions
 from otcpipe.records import ATTRIBUTION
@@ -24,6 +24,7 @@ from otcpipe.text.counting import counted
 
 SAME = ("week_ending", "symbol", "computed_at")  # columns that are the same for all rows shown
 PLACE = ("tier", "scope")
+FEW_REQUESTS = 3  # are named
 
 
 def explain(symbol: str, week: str, metric: str | None, as_of: str | None, form: Form) -> None:
@@ -55,13 +56,11 @@ def explain(symbol: str, week: str, metric: str | None, as_of: str | None, form:
 def _say_metrics(found: Explanation) -> None:
     """Print each metric: its formula, then its values, one column for each tier and scope."""
     formulas = {metric.name: metric.formula for metric in definitions.metrics()}
-    for metric, rows in groupby(found.rows, key=lambda row: row[0]):
-        shown = {f"row{number}": row for number, (_, row) in enumerate(rows)}
-        headings = {at: key(" ".join(str(row[name]) for name in PLACE if name in row)) for at, row in shown.items()}
-        names = [name for name in shown["row0"] if name not in (*SAME, *PLACE)]
+    for metric, pairs in groupby(found.rows, key=lambda row: row[0]):
+        rows = [row for _, row in pairs]
+        headings = [" ".join(str(row[name]) for name in PLACE if name in row) for row in rows]
         say("", f"{metric}: {formulas[metric]}")
-        values = ({"name": name} | {at: row[name] for at, row in shown.items()} for name in names)
-        print_table({"name": key("")} | headings, list(values), is_mixed=True)
+        print_transposed([name for name in rows[0] if name not in (*SAME, *PLACE)], headings, rows)
 
 
 def _say_lines(records: Sequence[TracedRecord]) -> None:
@@ -70,13 +69,21 @@ def _say_lines(records: Sequence[TracedRecord]) -> None:
         lines = list(of_raw)
         capture = lines[0].record
         source = "FINRA's API" if capture["source"] == "api" else "a file"
-        requests = f" in {counted(len(capture['request_ids']), 'request')}" if capture["request_ids"] else ""
+        requests = _requests(capture["request_ids"])
         say("", raw_key)
         say(f"from {source}{requests}, observed {_moment(capture['observed_at'])}, SHA-256 {capture['digest']}")
         for header in dict.fromkeys(one.line.header for one in lines if one.line):
             say(f"{'':>7} {header}")
         say(*(text for one in lines for text in _texts(one)))
     say("")
+
+
+def _requests(ids: Sequence[str]) -> str:
+    """Say in how many requests a capture was read, and FINRA's ids of a few; --json has all."""
+    if not ids:
+        return ""
+    named = f" ({', '.join(ids)})" if len(ids) <= FEW_REQUESTS else ""
+    return f" in {counted(len(ids), 'request')}{named}"
 
 
 def _texts(one: TracedRecord) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Enqueue fetches of partitions from FINRA's API."""
 
-from collections.abc import Sequence
-from datetime import date
-from math import ceil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments
@@ -10,11 +10,12 @@ from otcpipe.broker import actors
 from otcpipe.cli import watch
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
-from otcpipe.pipeline import planning
-from otcpipe.pipeline.capacity import usual_requests
+from otcpipe.pipeline import capacity, planning
 from otcpipe.pipeline.refresh import most_urgent, quiet_reason, refreshable
 from otcpipe.records import Partition
 from otcpipe.text.counting import counted
+
+WHYS = {"done": "loaded already", "queued": "under way", "running": "under way", "held": "held for quality"}
 
 
 def enqueue(week: str, tiers: Sequence[str], *, refresh: bool, wait: bool) -> None:
@@ -40,26 +41,38 @@ def backfill(first: str, last: str | None, tiers: Sequence[str], *, is_dry: bool
     """Enqueue all partitions between two weeks that are due and missing, newest first. Raises Invalid."""
     now = resources.settings().now()
     begin = weeks.parse_week(first, now)
-    end = weeks.parse_week(last, now) if last else weeks.week_ending(now.date()) - planning.WEEK
+    end = weeks.parse_week(last, now) if last else weeks.week_ending(weeks.today(now)) - planning.WEEK
     if begin > end:
         raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
     partitions = planning.partitions_between(begin, end, arguments.tiers(tiers))
-    missing = planning.missing(partitions, planning.states(resources.database(), partitions), now)
+    states = planning.states(resources.database(), partitions)
+    missing = planning.missing(partitions, states, now)
     span = f"{counted(len(partitions), 'partition')} from {begin} to {end}"
+    others = _others(set(partitions) - set(missing), states, now)
     if missing:
-        pages, rate = sum(map(usual_requests, missing)), int(resources.settings()["FINRA_RATE"])
-        seconds = max(1, ceil(pages / rate))
-        some = f"at their usual sizes {counted(pages, 'page')} and at least {seconds:,} s at {rate} requests a second"
-        others = "" if len(missing) == len(partitions) else " The others are done, under way or not due yet."
-        say(f"{span}: {len(missing):,} to fetch, {some}.{others}")
+        rate = int(resources.settings()["FINRA_RATE"])
+        some = f"by the usual sizes of a week {capacity.of(missing, rate).effort(rate)}"
+        say(" ".join([f"{span}: {len(missing):,} to fetch, {some}.", *others]))
     else:
-        say(f"{span}: nothing to fetch, all are done, under way or not due yet.")
+        say(" ".join([f"{span}: nothing to fetch.", *others]))
     if missing and not is_dry:
         actors.ping()
         enqueue_partitions(missing)
         say(f"Enqueued {len(missing):,}.")
     if missing and wait and not is_dry:
         watch.until_done(missing)
+
+
+def _others(partitions: Iterable[Partition], states: Mapping[Partition, str], now: datetime) -> list[str]:
+    """Say how many partitions are not fetched, and why."""
+    whys = Counter(
+        "not published yet" if weeks.due_at(one.week_ending, one.tier) > now else WHYS[states[one]]
+        for one in partitions
+    )
+    some = ", ".join(
+        f"{whys[why]:,} {why}" for why in (*dict.fromkeys(WHYS.values()), "not published yet") if whys[why]
+    )
+    return [f"Not fetched: {some}."] if some else []
 
 
 def refresh(number: int | None, max_requests: int, *, is_dry: bool, wait: bool) -> None:

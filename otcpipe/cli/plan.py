@@ -42,12 +42,7 @@ def _lines(found: Capacity, rate: int, workers: int) -> list[str]:
         f"  weeks     {found.weeks:,} with {counted(found.partitions, 'published partition')}; {stored}",
         f"  rows      {found.rows:,}, {found.records:,} of them records",
         f"  FINRA     {counted(found.requests, 'request')}, at most {rate} a second",
-        f"  time      at least {_duration(found.seconds)}",
+        f"  time      at least {found.time}",
         f"  disk      {size(found.disk_bytes)}: {database}, {more}",
         f"  memory    {size(found.memory_bytes)} with {counted(workers, 'worker')} and local servers",
     ]
-
-
-def _duration(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return counted(seconds, "second") if seconds < 60 else counted(minutes, "minute")  # noqa: PLR2004

@@ -11,15 +11,18 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import OtcpipeError
+from otcpipe.schedule.purposes import PURPOSES
 from otcpipe.settings import logs
 from otcpipe.weeks import NEW_YORK
 
 COLUMNS = {
     "job": key("Job"),
-    "schedule": Column("Schedule"),
-    "last": Column("Last, New York"),
     "next": key("Next, New York"),
+    "does": Column("Does", 1, is_prose=True),
+    "last": Column("Last, New York", 3),
+    "schedule": Column("Schedule", 2),
 }
+ABSENT = {"last": "never", "next": "off"}
 log = logging.getLogger("otcpipe.schedule")
 
 
@@ -44,13 +47,15 @@ def once() -> None:
 
 
 def show(form: Form) -> None:
-    """Print each job's last and next fire."""
+    """Print each job's last and next fire, and what it does; the next to fire first, those that are off last."""
     now = resources.settings().now()
-    found = schedule.upcoming(resources.database(), resources.settings(), now)
-    if write(form, [vars(one) for one in found], COLUMNS):
-        return
-    rows = [vars(one) | {"last": _format(one.last) or "never", "next": _format(one.next) or "off"} for one in found]
-    print_table(COLUMNS, rows)
+    upcoming = schedule.upcoming(resources.database(), resources.settings(), now)
+    found = sorted(upcoming, key=lambda one: (one.next is None, one.next or now))
+    rows = [vars(one) | {"does": PURPOSES[one.job]} for one in found]
+    if not write(form, rows, COLUMNS):
+        print_table(
+            COLUMNS, [row | {name: _format(row[name]) or none for name, none in ABSENT.items()} for row in rows]
+        )
 
 
 class Clock:
@@ -81,4 +86,4 @@ def _job_context(now: datetime) -> schedule.JobContext:
 
 
 def _format(moment: datetime | None) -> str:
-    return f"{moment.astimezone(NEW_YORK):%a %m-%d %H:%M}" if moment else ""
+    return f"{moment.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M}" if moment else ""

@@ -140,12 +140,19 @@ def _say_ready(home: Path, environ: Mapping[str, str], workers: int, seconds: fl
     kinds = f"the servers, {workers} workers and the scheduler are" if workers else "the servers are"
     _say_at(f"Ready in {seconds:.1f} s: {kinds} running in {home}. Ctrl-C stops all of it.")
     found = settings.load(environ)
-    where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics"
+    where = f"http://{found['TELEMETRY_HOST']}:{found['TELEMETRY_PORT']}/metrics{_taken('TELEMETRY', found)}"
     for sentence in overrides(os.environ):
         _say_at(sentence)
     _say_at(f"Logs are in {home / 'logs'}{f', telemetry is at {where}' if workers else ''}.")
     if workers and _has_pages():
-        _say_at(f"Pages: http://{found['WEB_HOST']}:{found['WEB_PORT']}/")
+        _say_at(f"Pages: http://{found['WEB_HOST']}:{found['WEB_PORT']}/{_taken('WEB', found)}")
+
+
+def _taken(name: str, found: settings.Settings) -> str:
+    """Return why the port is not the usual one, if no setting says so."""
+    setting = f"{name}_PORT"
+    usual, is_set = settings.DEFAULTS[setting], settings.expand(os.environ).get(f"OTCPIPE_{setting}")
+    return "" if is_set or found[setting] == usual else f" ({usual} is taken)"
 
 
 def _say_at(sentence: str) -> None:

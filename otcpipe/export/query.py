@@ -15,11 +15,15 @@ from otcpipe.metrics.definitions import WEEK
 from otcpipe.metrics.rows import Choice
 from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Database, Transaction
+from otcpipe.text.printable import printable
 
 WEEK_ENDING = "week_ending"
 HISTORY = ("known_from", "known_until")
 INTERVAL = {"known_from, known_until": "the interval in which the values were the known ones; without end: still"}
 MOMENT = {"available_at": "the moment from which the row was known and has not changed since"}
+
+FLOATS = "float64, the nearest to the decimals that are stored"
+MOST_NAMED = 50  # symbols
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,19 @@ class Request:
             "table": f"otc.{self.name}",
             "week_ending": " to ".join(map(str, dict.fromkeys([weeks[0], weeks[-1]]))),
             "as_of": "all times" if self.is_history else self.at.isoformat() if self.at else "the newest captures",
+            **self._narrowed(),
             **(INTERVAL if self.is_history else MOMENT),
             "attribution": catalog.table(self.table).attribution,
         }
+
+    def _narrowed(self) -> dict[str, str]:
+        """Return what the options changed: which symbols alone, and floats in place of decimals."""
+        found = {"numbers": FLOATS} if self.is_float else {}
+        if self.symbols is not None:
+            names = list(dict.fromkeys(self.symbols))
+            more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+            found["symbols"] = f"only {printable(', '.join(names[:MOST_NAMED]))}{more}"
+        return found
 
 
 def tables() -> list[str]:

@@ -6,6 +6,7 @@ from math import ceil
 
 from otcpipe.datasets import WEEKLY
 from otcpipe.records import Partition
+from otcpipe.text.counting import counted
 
 ROWS_A_PAGE = 4_999  # FINRA's 5,000, of which one is read again by the next page
 RECORDS_OF_100_ROWS = 85  # the others are totals
@@ -16,6 +17,7 @@ SECONDS_A_WEEK = 4.1  # behind FINRA's limit, on two cores
 WORKER_BYTES = 370 * 10**6
 SERVER_BYTES = 2_500 * 10**6  # PostgreSQL, SeaweedFS and Valkey as `otcpipe up` starts them
 LOG_BYTES = 4 * 10**9  # PostgreSQL's max_wal_size
+MINUTE = 60  # seconds
 _USUAL_ROWS = {tier.name: tier.usual_rows for tier in WEEKLY.tiers}
 
 
@@ -38,6 +40,16 @@ class Capacity:
     def disk_bytes(self) -> int:
         """The disk that is needed while it runs: database, objects, and PostgreSQL's log."""
         return self.database_bytes + self.object_bytes + LOG_BYTES
+
+    def effort(self, rate: int) -> str:
+        """Say how many requests and how much time it takes at so many requests a second."""
+        return f"{counted(self.requests, 'request')} to FINRA, at most {rate} a second, in at least {self.time}"
+
+    @property
+    def time(self) -> str:
+        """The least time in words: seconds below a minute, else whole minutes."""
+        minutes = -(-self.seconds // MINUTE)
+        return counted(self.seconds, "second") if self.seconds < MINUTE else counted(minutes, "minute")
 
 
 def usual_requests(partition: Partition) -> int:

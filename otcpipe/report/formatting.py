@@ -44,6 +44,11 @@ def compact(value: Decimal | int) -> str:
     return _trimmed(_three(number))
 
 
+def gain(value: Decimal | int) -> str:
+    """Format as `compact` does, with the sign of a change."""
+    return _signed(f"+{compact(value)}" if value > 0 else compact(value))
+
+
 def rounded(value: Decimal | int) -> str:
     """Format a step of an axis, such as 30 bn."""
     figure, space, unit = compact(value).partition("\N{NO-BREAK SPACE}")
@@ -102,5 +107,19 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (whole, exact, figure, compact, rounded, percent, change, signed, day, short_day, moment, count)
+    for function in (
+        whole,
+        exact,
+        figure,
+        compact,
+        gain,
+        rounded,
+        percent,
+        change,
+        signed,
+        day,
+        short_day,
+        moment,
+        count,
+    )
 }

@@ -1,7 +1,7 @@
 """One of several names, as people type it: in any case, with a hyphen, a space or an underscore."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from otcpipe.errors import Invalid
@@ -22,6 +22,11 @@ def choose(text: str, among: Sequence[str], what: str, more: Mapping[str, str] |
         hint = f": did you mean {names[near[0]]}?" if near else f"; choose from {', '.join(among)}."
         raise Invalid(f"{text!r} is not {article} {what}{hint}")
     return names[_plain(text)]
+
+
+def is_name(text: str, among: Iterable[str]) -> bool:
+    """Return whether the text means one of the names."""
+    return _plain(text) in map(_plain, among)
 
 
 def require_known(name: str, known: Collection[str], what: str) -> None:

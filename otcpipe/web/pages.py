@@ -10,6 +10,7 @@ from otcpipe import report, resources
 from otcpipe.answers import changes, ranking, series, signals, venue
 from otcpipe.answers.proof import proof
 from otcpipe.answers.symbol import symbol as find_symbol
+from otcpipe.audit.revisions import newest
 from otcpipe.storage.postgres import Database
 from otcpipe.web import asked
 from otcpipe.web.ranked import Ranked
@@ -54,7 +55,7 @@ async def symbol(
 
     def find(database: Database) -> dict[str, object]:
         found = find_symbol(database, ticker, friday, weeks, chosen, at)
-        found |= signals.of_symbol(database, found, weeks)
+        found |= signals.of_symbol(database, found, weeks) | {"revisions": newest(found["revisions"])}
         shape = {"week": week, "weeks": weeks, "scope_asked": chosen or "", "as_of_asked": as_of}
         return found | shape | series.of_symbol(found, weeks) | {"issue": shared.search.name_of(ticker)}
 
@@ -134,6 +135,7 @@ async def restatements(
             "kinds": Counter(row["change"] for row in rows),
             "count": len(rows),
             "rows": sorted(rows, key=changes.size)[:MAX_REVISIONS],
+            "restated": [] if rows or ticker else changes.restated_weeks(database, at),
         }
 
     return await show("restatements.html", find, at, is_slow=True)

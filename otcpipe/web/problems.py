@@ -17,6 +17,7 @@ from otcpipe.web.parameters import wrong_values
 from otcpipe.web.rendering import render
 
 PROGRAMS = ("/api/", "/widgets.json", "/apps.json", "/openapi.json")
+LISTS = ": /programs shows the addresses, and /openapi.json their parameters."
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD",
     "Access-Control-Allow-Headers": "Authorization, If-None-Match",
@@ -111,9 +112,9 @@ async def of_request(request: Request, error: Exception) -> Response:
 async def of_http(request: Request, error: Exception) -> Response:
     """Answer an address that does not exist."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return response(
-        request.scope, status, "No such page." if status == HTTPStatus.NOT_FOUND else HTTPStatus(status).description
-    )
+    is_missing, of_programs = status == HTTPStatus.NOT_FOUND, request.url.path.startswith(PROGRAMS)
+    missing = f"No such page{LISTS if of_programs else '.'}"
+    return response(request.scope, status, missing if is_missing else HTTPStatus(status).description)
 
 
 async def of_defect(request: Request, error: Exception) -> Response:

@@ -2,6 +2,14 @@
 -- Records that captures after a partition's first changed: of a week, of a symbol, of the weeks between two, or of all.
 select * from otc_internal.revisions(%(week_ending)s::date, %(symbol)s::text, %(first)s::date, %(last)s::date);
 
+-- name: weeks_captured_again
+-- The newest weeks with a capture after the first of a tier; something has probably changed.
+select distinct week_ending
+from otc.capture_order
+where not is_first and otc.is_partition(week_ending, tier)
+order by week_ending desc
+limit %(limit)s;
+
 -- name: effect
 -- How many rows of a metric a capture changed, by week, and how many of them in a word that people act on.
 select week_ending, metric_name as metric, rows, words, coalesce(names, '{}') as names

@@ -83,7 +83,7 @@ def test_an_average_is_explained_by_the_weeks_that_it_reads_and_every_scope_is_p
     assert [proof["agrees"] for proof in found["proofs"]] == [True] * 21
     assert [capture["request_ids"] for capture in found["captures"] if capture["source"] == "file"] == [[]]
     out = explain("ABC", "--week", WEEK, "--metric", "symbol_summary")[1]
-    assert "from FINRA's API in 3 requests, observed 2025-12-20 12:00:00 UTC, SHA-256" in out
+    assert "from FINRA's API in 3 requests (x, y, z), observed 2025-12-20 12:00:00 UTC, SHA-256" in out
     assert "T1 2025-11-14, ATS: 2 lines add up to 250.5 shares in 20 trades, as symbol_summary says." in out
     assert "T1 2025-11-14, NON_ATS: 1 line adds up to 100 shares in 10 trades, as symbol_summary says." in out
 

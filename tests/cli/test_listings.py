@@ -101,6 +101,7 @@ LISTINGS = {
     "schedule --list": ("Job", "Next, New York", "refresh"),
     "tables": ("Table", "venue_volume", "symbol_summary", "stage_run"),
     "tables otc.Symbol-Concentration": ("Column", "What it is", "hhi_upper", "Herfindahl"),
+    "tables HHI-upper": ("Table", "What it is", "symbol_concentration", "concentration_change", "10,000 x"),
     "explain ABC --week 2026-03-20 --metric symbol_summary": ("T1 ATS", "total_volume"),
 }
 PLAIN = ("verify --all", "reconcile --dry-run", "doctor")  # a sentence for each line, and --json and --csv

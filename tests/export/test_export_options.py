@@ -65,6 +65,16 @@ def test_a_single_file_that_would_be_empty_is_removed(environment: dict[str, str
     assert not (path.parent / "_README.txt").exists()
 
 
+def test_a_readme_names_the_symbols_and_the_floats_that_were_asked_for(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    two_weeks()
+    for folder, more in (("some", {"symbols": ["NA", "=1+1"], "is_float": True}), ("all", {})):
+        path = single(tmp_path / folder, RECORDS, "csv", **more)
+        text = (path.parent / "_README.txt").read_text()
+        assert ("symbols: only NA, =1+1\n" in text, "numbers: float64" in text) == (bool(more), bool(more))
+
+
 @pytest.mark.parametrize("is_single_file", [False, True])
 def test_every_csv_file_begins_with_the_week(
     is_single_file: bool, environment: dict[str, str], tmp_path: Path

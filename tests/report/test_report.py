@@ -415,3 +415,9 @@ def test_a_page_is_made_of_any_quantities(environment: dict[str, str], data: st.
     for drawn in tree.iter(f"{SVG}rect"):
         assert 0 <= float(drawn.get("width", "0")) <= 10_000
         assert 0 <= float(drawn.get("height", "0")) <= 100
+
+
+def test_a_gain_has_one_sign() -> None:
+    written = {5_340_000: "+5.34 m", -5_340_000: "\N{MINUS SIGN}5.34 m", 0: "0", -12: "\N{MINUS SIGN}12"}
+    for number, text in written.items():
+        assert formatting.gain(number).replace("\N{NO-BREAK SPACE}", " ") == text

@@ -253,7 +253,11 @@ def test_lost_runs_are_sent_again_every_few_minutes(environment: dict[str, str])
 
 def test_the_list_shows_each_jobs_next_fire(here: Otcpipe) -> None:
     clock = {"OTCPIPE_NOW": TUESDAY.isoformat(), "OTCPIPE_SCHEDULE_REFRESH": "off"}
-    told = {row["job"]: row["next"] for row in json.loads(here("schedule", "--list", "--json", **clock).stdout)}
+    rows = json.loads(here("schedule", "--list", "--json", **clock).stdout)
+    told = {row["job"]: row["next"] for row in rows}
+    assert [row["next"] for row in rows] == [*sorted(filter(None, told.values())), None]
+    assert all(row["does"] for row in rows)
+    assert "Wed 2026-11-18 06:00" in here("schedule", "--list", **clock).stdout
     assert told["otc-tier1-weekly"] == "2026-11-18T11:00:00+00:00"
     assert told["otc-tier2-weekly"] == "2026-11-18T12:00:00+00:00"
     assert told["otc-rolling-weekly"] == "2026-11-18T13:00:00+00:00"

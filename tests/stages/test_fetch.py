@@ -114,12 +114,27 @@ def test_a_partition_that_vanishes_is_failed_and_stays_as_it_was(here: Run, work
 def test_a_backfill_says_what_it_would_do_and_does_only_what_is_missing(here: Run, sql: Sql) -> None:
     dry = here("backfill", "--from", "2026-03-04", "--to", "2026-03-25", "--dry-run", OTCPIPE_NOW=NOW)
     assert dry.stdout == (
-        "12 partitions from 2026-03-06 to 2026-03-27: 12 to fetch, at their usual sizes 228 pages "
-        "and at least 13 s at 18 requests a second.\n"
+        "12 partitions from 2026-03-06 to 2026-03-27: 12 to fetch, by the usual sizes of a week "
+        "228 requests to FINRA, at most 18 a second, in at least 17 seconds.\n"
     )
+    planned = here("plan", "--from", "2026-03-04", "--to", "2026-03-25", OTCPIPE_NOW=NOW).stdout
+    assert "228 requests, at most 18 a second" in planned
+    assert "at least 17 seconds" in planned
     assert sql("select count(*) from otc.stage_run") == [(0,)]
     assert here("backfill", "--from", "2026-03-04", "--tier", "T1", OTCPIPE_NOW=NOW).returncode == 0
     assert sql("select count(*), max(week_ending)::text from otc.stage_run") == [(6, "2026-04-10")]
+    dry = here("backfill", "--from", "2026-03-04", "--tier", "T1", "--dry-run", OTCPIPE_NOW=NOW)
+    assert dry.stdout.endswith(": nothing to fetch. Not fetched: 6 under way, 2 not published yet.\n")
+
+
+def test_a_backfill_says_how_many_partitions_are_loaded(here: Run, workers: Workers) -> None:
+    with FinraServer(generated([MONDAY])) as server:
+        asked = {"OTCPIPE_FINRA_URL": server.url, "OTCPIPE_NOW": NOW, "OTCPIPE_FINRA_RATE": "1000"}
+        workers(**asked)
+        assert here("run", "--week", "2026-03-04", "--tier", "T1", **asked).returncode == 0
+        dry = here("backfill", "--from", "2026-03-04", "--to", "2026-03-04", "--dry-run", **asked).stdout
+    assert dry.startswith("3 partitions from 2026-03-06 to 2026-03-06: 2 to fetch, ")
+    assert dry.endswith(" Not fetched: 1 loaded already.\n")
 
 
 @pytest.fixture(scope="module")

@@ -130,6 +130,7 @@ def test_what_did_not_change_is_not_sent_again_and_what_is_past_may_be_kept(site
         ("/api/v1/venues?cursor=x", 400, "cursor"),
         ("/api/v1/venues?limit=1000000", 400, "limit must be at most 50000"),
         ("/api/v1/none", 404, "No such page"),
+        ("/api/v1/", 404, "/programs shows the addresses, and /openapi.json their parameters."),
     ],
 )
 def test_errors_are_problem_details(site: Site, path: str, status: int, words: str) -> None:

@@ -10,7 +10,7 @@ from otcpipe import report, resources
 from otcpipe.cli.report import report as write_report
 from otcpipe.errors import Invalid
 from otcpipe.metrics import history
-from tests.web.conftest import HOSTILE, WEEK, Site
+from tests.web.conftest import BEFORE, HOSTILE, WEEK, Site
 
 PAGES = [
     "/",
@@ -140,7 +140,15 @@ def test_a_wrong_parameter_of_a_page_is_one_sentence(path: str, words: str, site
 
 def test_restatements_known_at_a_moment_are_those_observed_by_then(site: Site) -> None:
     pages = (site.get(f"/restatements?week={WEEK}&as_of={day}").text for day in ("2025-12-16", "2025-12-21"))
-    assert ["No record has changed" in page for page in pages] == [True, False]
+    assert ["No record of this week has changed" in page for page in pages] == [True, False]
+
+
+def test_a_week_without_restatements_leads_to_those_that_have_some(site: Site) -> None:
+    found = site.get(f"/restatements?week={BEFORE}").text
+    assert "No record of this week has changed" in found
+    assert f'<a href="/restatements?week={WEEK}">14 November 2025</a>.' in found
+    assert "Weeks that have" not in site.get(f"/restatements?week={BEFORE}&as_of=2025-12-16").text
+    assert "Weeks that have" not in site.get(f"/restatements?week={WEEK}").text
 
 
 def test_a_ranking_that_is_still_to_be_completed_says_what_completes_it(site: Site) -> None:

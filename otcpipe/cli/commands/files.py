@@ -7,7 +7,7 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, DryRun, First, Last, Symbol, Week
+from otcpipe.cli.commands.options import AsOf, DryRun, First, Last, LastWeek, Symbol, Week
 
 commands = Commands("Read")
 
@@ -129,7 +129,7 @@ def report(
 def chart(
     symbol: Symbol,
     *,
-    week: Week = None,
+    week: LastWeek = None,
     number: Annotated[int, typer.Option("--weeks", min=1, max=1040, metavar="N", help="Number of weeks.")] = 26,
     scope: Annotated[
         str | None,

@@ -89,18 +89,23 @@ def top(
     examples=(
         "otcpipe tables",
         "otcpipe tables symbol_concentration",
+        "otcpipe tables hhi_upper",
     ),
 )
 def tables(
     table: Annotated[
         str | None,
-        typer.Argument(metavar="TABLE", autocompletion=completion.described_tables, help="Default: list all."),
+        typer.Argument(
+            metavar="TABLE",
+            autocompletion=completion.described_tables,
+            help="A table, or a column. Default: all tables.",
+        ),
     ] = None,
     *,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List the tables and views, or a table's columns, with units and descriptions."""
+    """List the tables and views, a table's columns, or the tables of a column, with units and descriptions."""
     from otcpipe.cli import dictionary
 
     dictionary.tables(table, chosen(as_json=as_json, as_csv=as_csv))
