@@ -23,8 +23,7 @@ COLUMNS = {
     "description": key("What it is", is_prose=True),
 }
 EVERYWHERE, ONLY_SQL = "read, export, sql", "sql"
-
-
+ON_DEMAND = "read, export, in sql its function ..._as_of"
 WITH_COLUMN = {"table": key("Table"), "unit": Column("Unit"), "description": key("What it is", is_prose=True)}
 
 
@@ -45,7 +44,7 @@ def _list(form: Form) -> None:
     rows = [
         {
             "table": table.name,
-            "used_with": EVERYWHERE if catalog.split(table.name)[0] in catalog.tables() else ONLY_SQL,
+            "used_with": _used_with(table.name),
             "description": table.description,
         }
         for table in catalog.described().values()
@@ -53,6 +52,11 @@ def _list(form: Form) -> None:
     if not write(form, rows, TABLES):
         print_table(TABLES, rows)
         say("`otcpipe tables TABLE` lists the columns of one.")
+
+
+def _used_with(name: str) -> str:
+    found = catalog.tables().get(catalog.split(name)[0])
+    return ONLY_SQL if found is None else ON_DEMAND if found.is_derived else EVERYWHERE
 
 
 def _with_column(name: str) -> list[Row]:
