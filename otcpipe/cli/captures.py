@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments
@@ -13,7 +13,7 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
-from otcpipe.pipeline import captures, decisions, definition, planning
+from otcpipe.pipeline import captures, decisions, definition, planning, succession
 from otcpipe.pipeline.decisions import Decision
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -38,7 +38,9 @@ def list_(week: str | None, tier: str | None, limit: int | None, form: Form) -> 
     """Print all captures, or those of a week and tier, in order, with their state."""
     friday = weeks.parse_week(week, resources.settings().now()) if week is not None else None
     found = captures.listed(resources.database(), friday, arguments.tier(tier) if tier is not None else None)
-    rows, left_out = limited([row | {"state": _state(row, found)} for row in found], limit, from_end=True)
+    partitions = succession.by_partition(found).values()
+    stated = [row | {"state": _state(row, partition)} for partition in partitions for row in partition]
+    rows, left_out = limited(stated, limit, from_end=True)
     if write(form, rows, [*found.columns, "state"]):
         return
     if rows:
@@ -53,6 +55,7 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
     every = captures.listed(resources.database(), None, None)
     capture = _find(every, text)
     partition = Partition(capture["week_ending"], capture["tier"])
+    of_partition = succession.by_partition(every)[partition.week_ending, partition.tier]
     name = f"Capture {capture['capture_id']} of {partition.tier} {partition.week_ending}"
     if capture["is_withdrawn"] != undo:
         say(f"{name} {'counts' if undo else 'is withdrawn'} already; nothing to do.")
@@ -60,7 +63,7 @@ def withdraw(text: str, reason: str | None, *, undo: bool, is_dry: bool, wait: b
     if not (undo or is_dry or (reason or "").strip()):
         raise Invalid("A reason is needed: give it with --reason; it is stored with the capture.")
     outcome = "counts again" if undo else "is withdrawn: it counts in no answer, and stays stored"
-    follows = "" if undo else f" {_consequence(capture, every)}"
+    follows = "" if undo else f" {_consequence(capture, of_partition)}"
     if is_dry:
         say(f"{name}: with this, it {outcome}.{follows}")
         return
@@ -91,45 +94,23 @@ def _find(every: Sequence[Row], text: str) -> Row:
     return found[0]
 
 
-def _state(capture: Row, every: Sequence[Row]) -> str:
+def _state(capture: Row, partition: Sequence[Row]) -> str:
     if capture["is_withdrawn"]:
         return f"withdrawn: {capture['withdrawn_because']}"
     if capture["persisted_at"]:
-        counts = "replaced" if _later(capture, every) else "counts"
+        counts = "replaced" if succession.later(capture, partition) else "counts"
         return "; ".join([counts, *(capture["reasons"] or ())])
     return "not loaded yet" if capture["normalized_key"] is None else "does not count: it has no records"
 
 
-def _consequence(capture: Row, every: Sequence[Row]) -> str:
+def _consequence(capture: Row, partition: Sequence[Row]) -> str:
     """Say which capture counts in place of one that is withdrawn."""
-    if later := _later(capture, every):
+    if later := succession.later(capture, partition):
         return f"It was replaced before: only answers as of a moment before {_time(later[0])} change."
     again = "The metrics of the week, and of later ones that read it, are computed again"
-    if earlier := [row for row in _counting(capture, every) if _order(row) < _order(capture)]:
+    if earlier := succession.earlier(capture, partition):
         return f"The one of {_time(earlier[-1])} with {earlier[-1]['records']:,} records takes its place. {again}."
     return f"No other counts: its week has no records of this tier until they are captured again. {again}."
-
-
-def _later(capture: Row, every: Sequence[Row]) -> list[Row]:
-    """Return the captures that replaced it: later ones of as many venue types; a website file has ATSs only."""
-    covering = {"all", capture["covers"]}
-    return [row for row in _counting(capture, every) if _order(row) > _order(capture) and row["covers"] in covering]
-
-
-def _counting(capture: Row, every: Sequence[Row]) -> list[Row]:
-    """Return the other captures of its partition that count, in the order of observation."""
-    return [
-        row
-        for row in every
-        if (row["week_ending"], row["tier"]) == (capture["week_ending"], capture["tier"])
-        and row["persisted_at"]
-        and not row["is_withdrawn"]
-        and row["capture_id"] != capture["capture_id"]
-    ]
-
-
-def _order(capture: Row) -> tuple[datetime, str]:
-    return capture["observed_at"], capture["fetched_key"]
 
 
 def _time(capture: Row) -> str:

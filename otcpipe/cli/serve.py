@@ -8,7 +8,7 @@ from otcpipe import resources
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid
 from otcpipe.settings import logs
-from otcpipe.stack import kernel
+from otcpipe.stack import priority
 
 NICENESS = 10  # a page may wait for a worker of the same machine, which takes nine times as much of a processor
 
@@ -21,7 +21,7 @@ def serve(host: str | None, port: int | None) -> None:
     server, listener = serving.prepare(settings, host, port)
     logs.configure(settings)
     say(f"Pages and the API: {_address(host, port)}. Ctrl-C stops it.")
-    kernel.give_way(NICENESS)
+    priority.give_way(NICENESS)
     server.run([listener])
 
 
@@ -38,7 +38,7 @@ def mcp(host: str | None, port: int | None, *, is_http: bool) -> None:
     server, listener = assistants.prepare(settings, host, port)
     logs.configure(settings)
     say(f"Tools for assistants: {_address(host, port)}/mcp. Ctrl-C stops it.")
-    kernel.give_way(NICENESS)
+    priority.give_way(NICENESS)
     server.run([listener])
 
 

@@ -31,11 +31,9 @@ def _among(transaction: Transaction, symbols: list[str]) -> list[str]:
 def _named(transaction: Transaction, text: str) -> str | None:
     """Return the most traded symbol with a word of its issue's name that begins so; None if no name has one."""
     begins = f" {text.strip().upper()}"
-    if len(begins) < LEAST_OF_NAME:
-        return None
-    rows = [row for row in transaction.rows("listed_symbols") if begins in f" {row['issue_name'] or ''}".upper()]
-    found = max(rows, key=lambda row: float(row["volume"]), default=None)
-    return found["symbol"] if found else None
+    listed = transaction.rows("listed_symbols") if len(begins) >= LEAST_OF_NAME else []
+    named = [row for row in listed if begins in f" {row['issue_name'] or ''}".upper()]
+    return max(named, key=lambda row: float(row["volume"]), default={"symbol": None})["symbol"]
 
 
 def nearest(symbol: str, stored: list[str]) -> str | None:

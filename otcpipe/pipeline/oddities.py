@@ -61,6 +61,5 @@ def _impossible(runs: list[Row]) -> list[str]:
         return []
     keys = sorted({run["key"] for run in runs})
     named = ", ".join(keys[:MAX_KEYS]) + (f" and {len(keys) - MAX_KEYS:,} more" if len(keys) > MAX_KEYS else "")
-    return [
-        f"Ignored, because their weeks cannot exist or have not ended: {named}. `otcpipe reconcile` removes them."
-    ]
+    why = "because their weeks cannot exist or have not ended"
+    return [f"Ignored, {why}: {named}. `otcpipe reconcile` removes them."]

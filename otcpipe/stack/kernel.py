@@ -1,4 +1,4 @@
-"""Services of Linux: start times of processes, processes left over, death signals, and whose turn it is.
+"""Services of Linux: start times of processes, processes left over, and death signals.
 
 On other systems they are missing, and servers outlive a killed supervisor (and keep its lock).
 """
@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -33,17 +32,6 @@ def running(binary: Path, directory: Path) -> list[int]:
         for process in Path("/proc").glob("[0-9]*")
         if _link(process / "cwd") == directory and _link(process / "exe") == binary
     ]
-
-
-def give_way(niceness: int) -> None:
-    """Let this process wait for others: `nice`, and for the leader of a session the same among sessions.
-
-    A kernel that groups processes by session (`sched_autogroup_enabled`) compares niceness within a session only.
-    """
-    os.nice(niceness)
-    if os.getsid(0) == os.getpid():
-        with suppress(OSError):  # another system, or a kernel that does not group
-            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def death_signal_setter(parent: int, number: signal.Signals) -> Callable[[], None] | None:

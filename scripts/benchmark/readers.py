@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from urllib.parse import quote, urlsplit
 
-from otcpipe.stack import kernel
+from otcpipe.stack import priority
 
 SYMBOLS, PATIENCE = 200, 60  # seconds
 NICENESS = 10  # readers are on other machines as a rule: here they are not to slow what they wait for
@@ -38,7 +38,7 @@ class Answers:
 def main() -> None:
     """Let readers ask for pages and for the API, one question after another, until the time is over or SIGTERM."""
     asked = _arguments()
-    kernel.give_way(NICENESS)
+    priority.give_way(NICENESS)
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     timer = threading.Timer(asked.seconds, over.set)

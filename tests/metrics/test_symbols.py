@@ -48,4 +48,5 @@ def test_a_symbol_that_was_delisted_is_among_the_nearest(environment: dict[str, 
     for week, symbol in (weeks | {date(2025, 11, 14): "NEWCO"}).items():
         drive(observe(file_text([(symbol, "AAAA", 1, 1)]), Partition(week, "OTCE")))
     with resources.database().transaction() as transaction:
+        assert unknown(transaction, ["Inc", "wco I"]) == {"Inc": "NEWCO", "wco I": None}, "by a word of a name"
         assert unknown(transaction, ["OLDC", "NEWC", "AGEDD"]) == {"OLDC": "OLDCO", "NEWC": "NEWCO", "AGEDD": "AGED"}

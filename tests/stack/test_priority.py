@@ -8,8 +8,8 @@ import pytest
 
 SCRIPT = """
 import os, pathlib
-from otcpipe.stack import kernel
-kernel.give_way(7)
+from otcpipe.stack import priority
+priority.give_way(7)
 group = pathlib.Path("/proc/self/autogroup")
 print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none")
 """
