@@ -12,6 +12,7 @@ from otcpipe.storage.postgres import Database, Row, Transaction
 
 COMPARED_WEEKS = 13  # back; where that week is not loaded, the week before is compared
 CRD_DIGITS = 9  # at most, as in the feed
+MOST_NAMED = 12  # venues in a sentence
 
 
 def venue(
@@ -82,16 +83,20 @@ def find(transaction: Transaction, text: str) -> list[Row]:
     if names:
         return names
     rows = transaction.rows("venue_names")
-    within = [row for row in rows if text.upper() in (row["venue_name"] or "").upper()]
-    if len({row["venue"] for row in within}) == 1:
-        return _named(transaction, within[0]["venue"])
+    within = {row["venue"]: row for row in rows if text.upper() in (row["venue_name"] or "").upper()}
+    if len(within) == 1:
+        return _named(transaction, next(iter(within)))
+    if within:
+        raise Invalid(f"{len(within):,} venues have {text!r} in their names: {_listed(list(within.values()))}.")
     similar = get_close_matches(text.upper(), [row["venue"] for row in rows], n=1)
-    near = " or ".join(
-        f"{row['venue']} ({row['venue_name']})"
-        for row in within[:3] or [row for row in rows if row["venue"] in similar]
-    )
+    near = _listed([row for row in rows if row["venue"] in similar][:1])
     hint = f": did you mean {near}?" if near else "; `otcpipe venues --scope all` lists those of the newest week."
     raise Invalid(f"No venue {text!r} is stored{hint}")
+
+
+def _listed(rows: list[Row]) -> str:
+    more = f" and {len(rows) - MOST_NAMED:,} more" if len(rows) > MOST_NAMED else ""
+    return ", ".join(f"{row['venue']} ({row['venue_name']})" for row in rows[:MOST_NAMED]) + more
 
 
 def identity(one: Venue) -> str:

@@ -1,28 +1,21 @@
 """What `show` says of records that are inferred or left out, and of comparisons that are still to come."""
 
+from collections.abc import Iterable
 from datetime import date
 
-from otcpipe.cli.console import whole
 from otcpipe.storage.postgres import Row
 from otcpipe.text.counting import counted
-
-
-def shares(change: Row) -> Row:
-    """Return what a table shows as shares before and after a change, and their difference.
-
-    They are whole unless the change is of less than a share; a word says that the record is gone.
-    """
-    before, after = change["share_volume_before"], change["share_volume_after"]
-    by = (after or 0) - (before or 0)
-    is_rounded = by == 0 or abs(by) >= 1
-    found = {"share_volume_before": before, "share_volume_after": after, "difference": by}
-    found = {name: whole(value) if is_rounded and value else value for name, value in found.items()}
-    return found | ({"share_volume_after": "withdrawn"} if after is None else {})
 
 
 def fewer(found: int, asked: int) -> str:
     """Return how many weeks there are of those that were asked for; nothing if all."""
     return f", {found} of {asked}: the others are not loaded, or have no records" if found < asked else ""
+
+
+def few_weeks(means: Iterable[str | None]) -> str | None:
+    """Return what a number behind a mean says; None if no mean has one."""
+    is_any = any(mean and mean.endswith(")") for mean in means)
+    return "(n): a mean of n weeks only, as others are not loaded or have no records." if is_any else None
 
 
 def too_early(weeks: int) -> str | None:

@@ -49,8 +49,9 @@ def _show(cells: list[_coverage.Cell], sentences: list[str], tiers: Sequence[str
     print_table(COLUMNS | {tier: key(tier) for tier in tiers}, rows)
     states = {cell.state for cell in cells}
     if unknown := [cell for cell in cells if cell.state == "late" and cell.stage is None]:
-        first = min(cell.partition.week_ending for cell in unknown)
-        sentences = [*sentences, f"`otcpipe backfill --from {first}` fetches what was never requested."]
+        fridays = [cell.partition.week_ending for cell in unknown]
+        command = f"`otcpipe backfill --from {min(fridays)} --to {max(fridays)}`"
+        sentences = [*sentences, f"{command} fetches what was never requested."]
     say_all([*sentences, *(text for state, text in LEGEND.items() if state in states)])
     count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
     expected = sum(cell.state != _coverage.NOT_EXPECTED for cell in cells)

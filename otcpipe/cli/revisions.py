@@ -6,7 +6,7 @@ from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
-from otcpipe.cli.caveats import shares
+from otcpipe.cli.changed_shares import shares
 from otcpipe.cli.console import console, print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.history import build_weeks

@@ -6,7 +6,8 @@ from decimal import Decimal
 from otcpipe.answers.moments import new_york
 from otcpipe.audit.revisions import newest
 from otcpipe.cli.captions import trended, updated
-from otcpipe.cli.caveats import fewer, inferred, left_out, shares, to_be_completed, too_early
+from otcpipe.cli.caveats import few_weeks, fewer, inferred, left_out, to_be_completed, too_early
+from otcpipe.cli.changed_shares import shares
 from otcpipe.cli.console import bar, interval, number, percent, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.tables import Column, key
 from otcpipe.records import ATTRIBUTION
@@ -18,7 +19,7 @@ HISTORY = {
     "volume": key("Volume"),
     "bar": Column("", 2),
     "trades": Column("Trades"),
-    "avg_6w_volume": Column("6-week mean"),
+    "avg_6w_volume": Column("6-week mean", is_number=True),
     "volume_vs_avg_pct": Column("vs mean %"),
     "trend": Column("Trend", 2),
     "ats_fraction": Column("ATS share %"),
@@ -100,6 +101,7 @@ REVISIONS = {
     "observed_at": Column("Observed, UTC", 3),
     "days_late": Column("Days late", 4),
 }
+WINDOW = 6  # weeks of the mean
 UNUSUAL_Z = Decimal("3.5")  # Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers: of a modified z-score
 
 
@@ -114,6 +116,7 @@ def print_symbol(found: Row, count: int, limit: int) -> None:
     say_all([inferred(found["inferred_records"]), left_out(found)])
     of_scope = _with_bars([_of_week(row) for row in history if row["scope"] == scope])
     _section(f"Weeks, newest first{fewer(len(of_scope), count)}:", HISTORY, of_scope)
+    say_all([few_weeks(row["avg_6w_volume"] for row in of_scope)])
     shown = [_venue(row) for row in _with_bars(venues)[:limit]]
     of_all = f", the first {limit} of {len(venues)} rows (see --limit)" if len(venues) > limit else ""
     number_of = counted(sum(row["is_named"] for row in venues), "venue")
@@ -179,9 +182,11 @@ def _of_all_trading(row: Row) -> Row:
 def _of_week(row: Row) -> Row:
     """Return the row with whole points of HHI, so that more fits in a line: below, the last week has decimals."""
     low, high = (None if row[name] is None else whole(row[name]) for name in ("hhi", "hhi_upper"))
-    mean = row["avg_6w_volume"]
     shown = None if low is None else f"{low:,}" if low == high else f"{low:,}..{high:,}"
-    return _formatted(row) | {"hhi": shown, "avg_6w_volume": None if mean is None else whole(mean)}
+    mean, weeks = row["avg_6w_volume"], row["weeks_in_window"]
+    of_fewer = f" ({weeks})" if weeks and weeks < WINDOW else ""
+    is_shown = mean is not None and weeks != 1
+    return _formatted(row) | {"hhi": shown, "avg_6w_volume": f"{whole(mean):,}{of_fewer}" if is_shown else None}
 
 
 def _formatted(row: Row) -> Row:

@@ -6,11 +6,9 @@ from difflib import SequenceMatcher, get_close_matches
 from otcpipe.storage.postgres import Transaction
 
 SEPARATORS = (".", "-", "/", " ", "")  # of a class of shares: BRK.B is BRK-B elsewhere
-NEAR = 0.7  # of 1: two in three letters in common are no hint
-LEAST_OF_NAME = 4  # characters of the beginning of a word, with the blank before it
-MOST = 200  # similar symbols among which the first is sought
+NEAR, MOST = 0.7, 200  # of 1, as two letters in three are no hint; similar symbols among which the first is sought
+LONGEST, LEAST_OF_NAME = 5, 3  # letters of most symbols; of the beginning of a word of a name
 _SEPARATOR = re.compile(r"[^A-Z0-9]")
-_PREFERRED = re.compile(r"PR([A-Z])$")  # BAC.PR.B is BAC-PB and BACpB
 
 
 def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | None]:
@@ -21,19 +19,22 @@ def unknown(transaction: Transaction, symbols: list[str]) -> dict[str, str | Non
         return {}
     spellings = sorted({spelling for symbol in missing for spelling in _spellings(symbol)})
     stored = [*_among(transaction, spellings), *(row["symbol"] for row in transaction.rows("newest_symbols"))]
-    return {symbol: nearest(symbol, stored) or _named(transaction, symbol) for symbol in missing}
+    return {symbol: _meant(transaction, symbol, stored) for symbol in missing}
 
 
 def _among(transaction: Transaction, symbols: list[str]) -> list[str]:
     return [row["symbol"] for row in transaction.rows("symbols_among", symbols=symbols)]
 
 
+def _meant(transaction: Transaction, text: str, stored: list[str]) -> str | None:
+    """Return the nearest symbol, or one with a word of its issue's name that begins so: first for a long text."""
+    named = _named(transaction, text) if len(text) > LONGEST else None
+    return named or nearest(text, stored) or _named(transaction, text)
+
+
 def _named(transaction: Transaction, text: str) -> str | None:
-    """Return the most traded symbol with a word of its issue's name that begins so; None if no name has one."""
-    begins = f" {text.strip().upper()}"
-    listed = transaction.rows("listed_symbols") if len(begins) >= LEAST_OF_NAME else []
-    named = [row for row in listed if begins in f" {row['issue_name'] or ''}".upper()]
-    return max(named, key=lambda row: float(row["volume"]), default={"symbol": None})["symbol"]
+    found = transaction.row("symbols_by_name", text=text) if len(text) >= LEAST_OF_NAME else None
+    return found["symbol"] if found else None
 
 
 def nearest(symbol: str, stored: list[str]) -> str | None:
@@ -57,9 +58,8 @@ def sentence(symbol: str, near: str | None) -> str:
 
 def _spellings(symbol: str) -> set[str]:
     """Return the symbol as typed and in upper case, with each separator in place of its own."""
-    cases = {symbol, symbol.upper()}
-    return cases | {_SEPARATOR.sub(separator, symbol.upper()) for separator in SEPARATORS}
+    return {symbol, symbol.upper(), *(_SEPARATOR.sub(separator, symbol.upper()) for separator in SEPARATORS)}
 
 
 def _plain(symbol: str) -> str:
-    return _PREFERRED.sub(r"P\1", _SEPARATOR.sub("", symbol.upper()))
+    return re.sub(r"PR([A-Z])$", r"P\1", _SEPARATOR.sub("", symbol.upper()))  # BAC.PR.B is BAC-PB and BACpB

@@ -140,3 +140,31 @@ cross join lateral (
 ) as s
 group by s.symbol
 order by max(s.total_volume) desc, s.symbol;
+
+-- name: symbols_by_name
+-- In the same weeks the symbol that was traded most of those whose issue's name has a word that begins so.
+with read as (
+    select max(week_ending) as week_ending from otc.loaded_partition group by tier
+    union
+    select max(week_ending) from otc.loaded_partition group by date_trunc('year', week_ending)
+    union
+    select max(week_ending)
+    from otc.loaded_partition
+    where week_ending > (select max(p.week_ending) from otc.loaded_partition as p) - 366
+    group by date_trunc('quarter', week_ending)
+)
+select r.symbol
+from read as w
+cross join lateral (
+    select symbol, share_volume
+    from otc_internal.volume_record
+    where
+        week_ending = w.week_ending and closed_by is null and symbol is not null
+        and issue_name_id = any(array(
+            select name_id from otc_internal.name where position(' ' || upper(%(text)s) in ' ' || upper(name)) > 0
+        ))
+    offset 0
+) as r
+group by r.symbol
+order by max(w.week_ending) desc, sum(r.share_volume) desc, r.symbol
+limit 1;

@@ -199,7 +199,7 @@ order by volume desc, venue_name;
 select
     count(*) filter (where v.week_ending >= %(first)s and v.available_at > %(at)s) as records,
     count(*) filter (where v.week_ending < %(first)s and v.available_at > %(at)s) as records_before,
-    count(*) filter (where v.week_ending >= %(first)s and v.available_at <= %(at)s and v.certainty = 'inferred') as inferred
+    count(*) filter (where v.week_ending >= %(first)s and v.available_at <= %(at)s and v.observed_at > %(at)s) as inferred
 from otc.venue_volume_as_of(%(at)s) as v
 where v.symbol = %(symbol)s and v.week_ending between %(first)s::date - 364 and %(last)s;
 

@@ -190,7 +190,8 @@ def test_a_venue_has_its_names_weeks_symbols_and_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"), [("BBBC", "did you mean BBBB"), ("pool", "did you mean AAAA"), ("8", "otcpipe venues")]
+    ("text", "hint"),
+    [("BBBC", "did you mean BBBB"), ("pool", "2 venues have 'pool' in their names: AAAA"), ("8", "otcpipe venues")],
 )
 def test_an_unknown_venue_names_those_that_are_similar(text: str, hint: str) -> None:
     load(EXAMPLES)

@@ -217,4 +217,6 @@ def test_a_week_that_is_not_wanted_is_explained(here: Callable[..., "subprocess.
     assert (t1["state"], t1["reason"][:17]) == ("unwanted", "not wanted so far")
     asked = here("coverage", "--from", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout
     assert " late " in asked
-    assert f"`otcpipe backfill --from {FRIDAY}` fetches what was never requested." in asked
+    assert f"`otcpipe backfill --from {FRIDAY} --to " in asked
+    one = here("coverage", "--from", FRIDAY, "--to", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout
+    assert f"`otcpipe backfill --from {FRIDAY} --to {FRIDAY}` fetches what was never requested." in one
