@@ -74,7 +74,7 @@ full join extra as e
     and e.venue_type = m.venue_type
     and e.opened_by = m.opened_by
 left join otc_internal.name as v on v.name_id = coalesce(m.venue_name_id, e.venue_name_id)
-order by symbol, venue, capture_id
+order by symbol, venue, capture_id, is_stored
 limit 5;
 
 -- name: differing_metric
