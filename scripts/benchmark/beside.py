@@ -47,6 +47,8 @@ def _readers(number: int, origin: str) -> Iterator[list[Answers]]:
     command += ["--readers", str(number), "--seconds", str(MOST_SECONDS)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     found = list[Answers]()
+    if process.stdout:
+        process.stdout.readline()  # from then on it ends in good order
     yield found
     process.terminate()
     found.append(Answers(**json.loads(process.communicate(timeout=STOP_SECONDS)[0])))

@@ -6,6 +6,7 @@ import itertools
 import json
 import signal
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from otcpipe.stack import priority
 
 SYMBOLS, PATIENCE = 200, 60  # seconds
 NICENESS = 10  # readers are on other machines as a rule: here they are not to slow what they wait for
+BEGUN = "Readers ask from now on."
 HEADERS = {"Accept-Encoding": "gzip"}
 
 
@@ -41,6 +43,7 @@ def main() -> None:
     priority.give_way(NICENESS)
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
+    print(BEGUN, file=sys.stdout, flush=True)
     timer = threading.Timer(asked.seconds, over.set)
     timer.daemon = True
     timer.start()
@@ -56,7 +59,8 @@ def _read(place: str, number: int, over: threading.Event) -> Answers:
 
     def read() -> None:
         connection = http.client.HTTPConnection(place, timeout=PATIENCE)
-        while not over.is_set():
+        is_over = False
+        while not is_over:  # each asks once at least
             with lock:
                 path = next(paths)
             begun = time.perf_counter()
@@ -68,6 +72,7 @@ def _read(place: str, number: int, over: threading.Event) -> Answers:
             took.append(time.perf_counter() - begun)
             if status != "200":
                 wrong.add(f"{status} {path}")
+            is_over = over.is_set()
         connection.close()
 
     readers = [threading.Thread(target=read) for _ in range(number)]

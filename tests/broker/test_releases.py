@@ -115,7 +115,8 @@ def test_a_worker_takes_no_message_while_a_later_release_s_schema_is_applied(
     queue = queues.all()["cache"]
     # two wait if the worker had found the run as a lost one; one is delayed if it was taken at the last moment
     assert (queue.waiting + queue.delayed >= 1, queue.in_hand) == (True, 0)
-    assert states(sql) == {("cache", "queued")}
+    # running, with a lease that ends, if it was taken at the last moment
+    assert states(sql) <= {("cache", "queued"), ("cache", "running")}
     sql(BACK)
     wait_for(lambda: sql("select 1 from otc.stage_run where stage = 'compute' and state = 'done'"))
     assert sql("select max(attempts) from otc.stage_run") == [(1,)]
