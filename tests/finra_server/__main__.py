@@ -20,9 +20,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell inherit it as ignored
     faults = Faults() if asked.chaos is None else chaos(asked.chaos, without=(Kind.MISSING_COLUMN,))
     with FinraServer(_dataset(asked), faults, port=asked.port) as server:
-        print(f"OTCPIPE_FINRA_URL={server.url}", flush=True)
-        print(_about(server.dataset), flush=True)
         try:
+            print(f"OTCPIPE_FINRA_URL={server.url}", flush=True)
+            print(_about(server.dataset), flush=True)
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
