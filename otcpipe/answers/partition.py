@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from otcpipe.pipeline import coverage
+from otcpipe.pipeline import coverage, definition
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row
 
@@ -25,6 +25,6 @@ def partition(database: Database, of: Partition) -> Row:
     with database.transaction() as transaction:
         return {
             "captures": transaction.rows("list_captures", **place),
-            "runs": transaction.rows("stage_runs", **place),
+            "runs": transaction.rows("stage_runs", **place, stages=[stage.name for stage in definition.PIPELINE]),
             "rejects": transaction.rows("rejects_of", **place, limit=MAX_REJECTS),
         }

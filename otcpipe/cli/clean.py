@@ -11,6 +11,7 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import cleaning
+from otcpipe.storage import keys
 from otcpipe.text.counting import counted, size
 
 
@@ -29,7 +30,7 @@ def clean(days: int, form: Form, *, derived: bool, yes: bool) -> None:
         shown = track(found, "removing objects", console=console, transient=True, disable=not console.is_terminal)
         for one in shown:
             cleaning.remove(resources.store(), one)
-    rows = [{"kind": kind, "objects": objects[kind], "bytes": sizes[kind]} for kind in cleaning.DERIVED]
+    rows = [{"kind": kind, "objects": objects[kind], "bytes": sizes[kind]} for kind in keys.DERIVED]
     if write(form, [row | {"is_removed": yes} for row in rows]):
         return
     if not found:

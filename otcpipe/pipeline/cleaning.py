@@ -13,8 +13,6 @@ from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database
 from otcpipe.storage.s3 import ObjectStore
 
-DERIVED = ("parsed", "normalized", "rejected")
-
 
 @dataclass(frozen=True)
 class DerivedObject:
@@ -27,13 +25,13 @@ class DerivedObject:
 
 
 def derived(
-    database: Database, store: ObjectStore, prefix: str, before: date, kinds: Container[str] = DERIVED
+    database: Database, store: ObjectStore, prefix: str, before: date, kinds: Container[str] = keys.DERIVED
 ) -> Iterator[DerivedObject]:
     """Yield the derived objects of weeks that ended before a day, but for partitions that are under way."""
     busy = {
         Partition(row["week_ending"], row["tier"]) for row in ledger.partitions(database) if row["state"] in UNDER_WAY
     }
-    for kind in DERIVED:
+    for kind in keys.DERIVED:
         for tier in TIERS if kind in kinds else ():
             yield from _of_tier(store, prefix, kind, tier, before, busy)
 
@@ -52,6 +50,6 @@ def _of_tier(
 
 def remove(store: ObjectStore, one: DerivedObject) -> None:
     """Remove a derived object; raises ValueError for any other, since what was captured is kept for ever."""
-    if one.kind not in DERIVED or f"/{one.kind}/" not in one.key:
+    if one.kind not in keys.DERIVED or f"/{one.kind}/" not in one.key:
         raise ValueError(one.key)
     store.discard(one.key)

@@ -112,7 +112,12 @@ def producer(database: Database, key: str) -> Row | None:
 def partitions(database: Database, week_ending: date | None = None) -> Rows:
     """Return one row for each partition that was ever requested, oldest week first."""
     with database.transaction() as transaction:
-        return transaction.rows("partitions", week_ending=week_ending, last_stage=definition.last().name)
+        return transaction.rows(
+            "partitions",
+            week_ending=week_ending,
+            last_stage=definition.last().name,
+            optional_stages=[stage.name for stage in definition.PIPELINE if stage.setting],
+        )
 
 
 def generation_of(database: Database, key: Key) -> int:

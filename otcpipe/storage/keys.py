@@ -18,6 +18,7 @@ EXTENSIONS = {
     "rejected": ("parquet",),
     "decision": ("json",),
 }
+DERIVED = tuple(kind for kind in EXTENSIONS if kind not in ("fetched", "raw", "decision"))  # can be made again
 _PATH = re.compile(
     r"(?P<kind>[a-z]+)/(?P<tier>[A-Z0-9]+)/(?P<week>\d{4}-\d\d-\d\d)(?:/(?P<name>[0-9a-f]{64})\.(?P<ext>[a-z.]+))?"
 )

@@ -139,8 +139,8 @@ order by generation desc
 limit 1;
 
 -- name: partitions
--- The state of each partition that was ever requested: its newest capture, and the run that says most about it. Rows of impossible
--- partitions are left out: `impossible_runs` lists them.
+-- The state of each partition that was ever requested: its newest capture, and the run that says most about it, but for stages
+-- that not all need. Rows of impossible partitions are left out: `impossible_runs` lists them.
 with newest as (
     select distinct on (week_ending, tier) *
     from otc.capture
@@ -155,8 +155,10 @@ run as (
         case when state = 'running' and lease_until < now() then 'queued' else state end as state,
         reason,
         attempts
-    from otc_internal.table_run
-    where (%(week_ending)s::date is null or week_ending = %(week_ending)s) and otc.is_partition(week_ending, tier)
+    from otc.stage_run
+    where
+        (%(week_ending)s::date is null or week_ending = %(week_ending)s) and otc.is_partition(week_ending, tier)
+        and stage <> all(%(optional_stages)s)
     order by
         week_ending, tier, (state in ('running', 'queued')) desc, state = 'running' desc,
         coalesce(finished_at, started_at, queued_at) desc

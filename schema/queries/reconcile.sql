@@ -59,9 +59,12 @@ where
         where
             (
                 (r.stage = 'compute' and r.state in ('queued', 'running')) or otc_internal.is_awaited(r)
-                or (r.state = 'failed' and r.stage <> 'publish' and r.key = c.normalized_key)
             )
             and r.week_ending between d.week_ending - 7 * %(reach)s and d.week_ending
+    )
+    and not exists (
+        select from otc_internal.table_run as r
+        where r.state = 'failed' and r.key = c.normalized_key and r.week_ending = c.week_ending
     )
 order by c.week_ending, c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc;
 

@@ -108,7 +108,7 @@ select
     stage, key, generation, state, attempts, queued_at, started_at, finished_at, output_key, counts, reason
 from otc.stage_run
 where week_ending = %(week_ending)s and tier = %(tier)s
-order by queued_at, array_position(array['fetch', 'cache', 'parse', 'normalize', 'persist', 'compute', 'publish'], stage), generation;
+order by queued_at, array_position(%(stages)s::text[], stage), generation;
 
 -- name: rejects_of
 -- Rows of a partition that are no records.

@@ -10,7 +10,7 @@ import pytest
 
 from otcpipe import resources
 from otcpipe.pipeline import cleaning, definition, ledger
-from otcpipe.pipeline.cleaning import DERIVED, DerivedObject
+from otcpipe.pipeline.cleaning import DerivedObject
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
@@ -46,18 +46,18 @@ def clean(here: Here, *words: str) -> dict[str, dict[str, Any]]:
 
 def test_nothing_is_removed_without_yes(here: Here) -> None:
     load()
-    before = stored([*DERIVED, "raw", "fetched"])
+    before = stored([*keys.DERIVED, "raw", "fetched"])
     found = clean(here)
-    assert {kind: row["objects"] for kind, row in found.items()} == dict.fromkeys(DERIVED, 2)
+    assert {kind: row["objects"] for kind, row in found.items()} == dict.fromkeys(keys.DERIVED, 2)
     assert all(row["bytes"] > 0 for row in found.values())
-    assert stored([*DERIVED, "raw", "fetched"]) == before
+    assert stored([*keys.DERIVED, "raw", "fetched"]) == before
 
 
 def test_old_derived_objects_are_removed_and_raw_ones_stay(here: Here) -> None:
     load()
-    kept = stored(["raw", "fetched"]) | stored(DERIVED, NEW)
+    kept = stored(["raw", "fetched"]) | stored(keys.DERIVED, NEW)
     clean(here, "--yes")
-    assert stored([*DERIVED, "raw", "fetched"]) == kept
+    assert stored([*keys.DERIVED, "raw", "fetched"]) == kept
     assert {row["objects"] for row in clean(here, "--yes").values()} == {0}
     assert "No derived objects" in here("clean", "--derived", "--older-than", "90", **CLOCK).stdout
     assert here("verify", "--all", **CLOCK).returncode == 0
@@ -65,7 +65,7 @@ def test_old_derived_objects_are_removed_and_raw_ones_stay(here: Here) -> None:
 
 def test_what_needs_a_removed_object_makes_it_again(here: Here, sql: Sql) -> None:
     load()
-    before, versions = stored(DERIVED), "select * from otc_internal.volume_record order by tableoid, ctid"
+    before, versions = stored(keys.DERIVED), "select * from otc_internal.volume_record order by tableoid, ctid"
     records = sorted(map(str, sql(versions)))
     clean(here, "--yes")
     prefix = resources.settings()["S3_PREFIX"]
@@ -77,11 +77,11 @@ def test_what_needs_a_removed_object_makes_it_again(here: Here, sql: Sql) -> Non
     ledger.request(resources.database(), again)
     carried = drive(again)
     assert {"parse", "normalize", "persist"} <= {run.stage.name for run in carried}
-    assert normalized in stored(DERIVED)
+    assert normalized in stored(keys.DERIVED)
     sql("truncate otc_internal.volume_record, otc.capture, otc.capture_quality, otc.reject, otc.stage_run cascade")
     clean(here, "--yes")
     drive(*reconciled())
-    assert stored(DERIVED) == before
+    assert stored(keys.DERIVED) == before
     assert sorted(map(str, sql(versions))) == records
 
 

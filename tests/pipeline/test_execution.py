@@ -331,3 +331,24 @@ def test_a_stage_after_compute_runs_for_a_partition_whose_message_was_lost(
         carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
     assert [row["state"] for row in ledger.partitions(resources.database())] == ["done", "done"]
     assert sql("select count(*) from otc.stage_run where stage = 'signal' and state = 'done'") == [(2,)]
+
+
+def test_a_last_stage_on_which_no_table_depends_shows_while_it_is_due_and_when_it_has_failed(
+    environment: dict[str, str], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    required = replace(definition.named("publish"), setting="")
+    monkeypatch.setattr(definition, "PIPELINE", (*definition.PIPELINE[: NAMES.index("compute") + 1], required))
+    waiting, work = [observe(CONTENT, OTCE)], functions()
+    while waiting[0].stage.name != required.name:
+        run = waiting.pop(0)
+        carrier(lambda run, _: waiting.append(run)).execute(run, work[run.stage.name])
+
+    def shown() -> list[tuple[str, str]]:
+        return [(row["state"], row["stage"]) for row in ledger.partitions(resources.database())]
+
+    assert shown() == [("queued", required.name)]
+    sql("update otc.stage_run set state = 'failed', finished_at = now() where stage = %s", required.name)
+    assert shown() == [("failed", required.name)]
+    sql("update otc.stage_run set state = 'queued' where stage = %s", required.name)
+    carrier(lambda run, _: waiting.append(run)).execute(waiting[0], lambda run: StageResult(str(run.key)))
+    assert shown() == [("done", required.name)]

@@ -67,7 +67,8 @@ def test_without_the_setting_no_stage_follows_the_last_that_all_pass(environment
 
 def test_each_week_is_published_after_compute_and_again_when_it_is_restated(root: Path, sql: Sql) -> None:
     carried = drive(load())
-    assert [run.stage.name for run in carried][-2:] == [definition.last().name, "publish"]
+    stages = [stage.name for stage in definition.running()]
+    assert [run.stage.name for run in carried] == stages[-len(carried) :] and "publish" in stages
     assert ("venue_volume", str(WEEK)) in published(root) and ("symbol_summary", str(WEEK)) in published(root)
     before = seen(root)
     assert equals_the_histories(root)
@@ -85,7 +86,7 @@ def test_the_output_is_that_of_the_code_version(root: Path) -> None:
 
 
 def test_run_again_by_its_key_it_writes_only_what_is_missing(root: Path, sql: Sql) -> None:
-    run = drive(load())[-1]
+    (run,) = [run for run in drive(load()) if run.stage.name == "publish"]
     before = seen(root)
     (root / manifest.MANIFEST).unlink()
     drive(ledger.request(resources.database(), Run(run.stage, run.key, run.generation, request="again")))

@@ -15,7 +15,7 @@ from otcpipe.storage.keys import sha256
 from otcpipe.storage.postgres import Database
 from otcpipe.storage.s3 import ObjectStore
 
-DERIVED = ("parsed", "normalized", "rejected", "doctor")  # made again, or left over
+DERIVED = (*keys.DERIVED, "doctor")  # made again, or left over
 THREADS = 4
 Result = TypeVar("Result")
 Progress = Callable[[int, int], object]  # objects read so far, and all
