@@ -59,7 +59,7 @@ def normalized_key(raw: Key) -> Key:
 def account(rows: Normalized, partition: Partition) -> dict[str, object]:
     """Return what a capture's rows say of it, columns of `otc.capture`: counts, reconciliation and days."""
     day = normalize.published_on(rows, partition)
-    days = {"published_on": day, "late_records": normalize.late_records(rows, day)}
+    days = {"published_on": day, "late_records": normalize.late(rows.records, day).num_rows}
     return reconciliation.account(rows) | days
 
 

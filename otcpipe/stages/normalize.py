@@ -48,13 +48,12 @@ def published_on(rows: Normalized, partition: Partition) -> date:
     return found
 
 
-def late_records(rows: Normalized, day: date) -> int:
-    """Return how many records name another day of their publication or of their update than `day`."""
-    published, updated = (rows.records[name] for name in ("published_on", "updated_on"))
-    is_late = pc.or_(
-        pc.not_equal(pc.fill_null(published, day), day), pc.not_equal(pc.fill_null(updated, date.min), day)
+def late(records: pa.Table, day: date) -> pa.Table:
+    """Return the records that name another day of their publication or of their update than `day`."""
+    published, updated = (records[name] for name in ("published_on", "updated_on"))
+    return records.filter(
+        pc.or_(pc.not_equal(pc.fill_null(published, day), day), pc.not_equal(pc.fill_null(updated, date.min), day))
     )
-    return pc.sum(is_late).as_py() or 0
 
 
 def is_website_file(table: pa.Table) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from otcpipe.metrics import definitions
 from otcpipe.quality import grading, profile
 from otcpipe.records import Partition
-from otcpipe.stages import apply
+from otcpipe.stages import apply, normalize
 from otcpipe.stages.apply import Load
 from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Row, Transaction
@@ -58,10 +58,16 @@ class Replay:
             rows = self._rows(row)
             previous = effective[at - 1] if at else None
             changed += apply.apply(self.transaction, self.names, row, rows, previous, self.load)
+            self._note_late(row, None if at else normalize.late(rows.records, row["published_on"]))
             records = rows.records if row["covers"] == "all" else self._current_records(row)
             measured = profile.of(records) | {"covers_all": covers_all}
             grading.store_measures(self.transaction, row, measured, self.now)
         return changed
+
+    def _note_late(self, capture: Row, late: pa.Table | None) -> None:
+        """Note the symbols whose records may not be known since the partition is; null for all that were opened."""
+        symbols = None if late is None else late["symbol"].unique().to_pylist()
+        self.transaction.run("note_late_symbols", capture_id=capture["capture_id"], symbols=symbols)
 
     def _rows(self, capture: Row) -> Normalized:
         key = capture["normalized_key"]

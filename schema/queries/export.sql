@@ -70,18 +70,16 @@ select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 -- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared,
 -- or an import. Left out are records that are known since their partition is, nearly all: for these `partition_moments` says it.
 with mixed as ( -- captures of which some current records may not be known since their partition is
-    select c.capture_id, c.published_on
+    select c.capture_id, c.tier, c.published_on, unnest(c.late_symbols) as symbol
     from otc.capture as c
-    inner join otc.capture_order as o on o.capture_id = c.capture_id and o.week_ending = c.week_ending and o.tier = c.tier
-    where c.week_ending = %(week_ending)s and not coalesce(o.is_first and o.is_first_of_all and c.late_records = 0, false)
+    where c.week_ending = %(week_ending)s and c.persisted_at is not null
 ),
 later as materialized ( -- their moments, which take long, are computed after that
     select v.tier, v.symbol, v.closed_by, v.available_at
-    from otc.version as v
-    inner join mixed as c on c.capture_id = v.opened_by
+    from mixed as c
+    inner join otc.version as v on v.opened_by = c.capture_id and v.tier = c.tier and v.symbol = c.symbol
     where
         v.week_ending = %(week_ending)s and v.closed_by is null
-        and exists (select from mixed) -- seldom: else no record is read
         and not (
             v.is_first
             and v.first_published_on is not distinct from c.published_on

@@ -318,6 +318,20 @@ update otc.capture set
     late_records = %(late_records)s
 where capture_id = %(capture_id)s;
 
+-- name: note_late_symbols
+-- Note which symbols have records that are not known since their partition is; without a list, those of all records of the capture.
+update otc.capture as c set
+    late_symbols = coalesce(
+        %(symbols)s::text[],
+        (
+            select array_agg(distinct r.symbol)
+            from volume_record as r
+            where r.week_ending = c.week_ending and r.tier = c.tier and r.closed_by is null and r.opened_by = c.capture_id
+        ),
+        '{}'
+    )
+where capture_id = %(capture_id)s;
+
 -- name: set_applied
 -- The captures of a partition whose records are in, and no others.
 update otc.capture set persisted_at = case when capture_id = any(%(captures)s) then coalesce(persisted_at, %(now)s) end

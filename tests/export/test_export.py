@@ -123,16 +123,20 @@ def test_a_row_of_a_metric_is_known_from_its_moment_on(environment: dict[str, st
 def test_captures_whose_records_are_not_read_have_the_moments_that_their_records_give(
     environment: dict[str, str], sql: Sql, tmp_path: Path
 ) -> None:
-    """Records are not read where a capture noted that all of them are known since their partition is."""
+    """Only those of symbols are read of which a capture noted that they may not be known since their partition is."""
     rng = random.Random(7)
     for number, tier in product(range(4), ("T1", "T2")):
         partition = Partition(WEEK + timedelta(days=7 * number), tier)
         captures = random_captures(rng, partition)[: rng.randint(1, 3)]
         drive(*[observe(text(partition, one.rows), partition, one.at, "all") for one in captures])
-    assert {is_noted for (is_noted,) in sql("select late_records = 0 from otc.capture")} == {True, False}
+    assert {has_late for (has_late,) in sql("select late_symbols <> '{}' from otc.capture")} == {True, False}
     noted = {table: exported(tmp_path / "noted", table) for table in tables()}
-    sql("update otc.capture set late_records = null")
+    sql("update otc.capture set late_symbols = array(select distinct symbol from otc.version)")
     assert {table: exported(tmp_path / "read", table) for table in tables()} == noted
+    sql("alter table otc.capture drop column late_symbols")
+    sql("delete from otc.migration where name = '0017_late_symbols'")
+    assert resources.database().migrate() == ["0017_late_symbols"]
+    assert {table: exported(tmp_path / "older", table) for table in tables()} == noted
 
 
 def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, str], tmp_path: Path) -> None:

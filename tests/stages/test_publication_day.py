@@ -59,13 +59,13 @@ def test_records_of_another_day_of_publication_or_of_update_are_counted(
         {"issueSymbolIdentifier": f"S{number}", "initialPublishedDate": first, "lastUpdateDate": last}
         for number, (first, last) in enumerate(days)
     ]
-    assert normalize.late_records(normalized(api_text(lines, T1), T1), PLANNED) == late
+    assert normalize.late(normalized(api_text(lines, T1), T1).records, PLANNED).num_rows == late
 
 
 def test_records_of_a_website_file_have_a_day_of_update_only() -> None:
     for day, late in ((PLANNED, 0), (PLANNED + 7 * DAY, 1)):
         text = file_text([("ABC", "AAAA", 1, 1)], tier="T1", updated_on=day)
-        assert normalize.late_records(normalized(text, T1), PLANNED) == late
+        assert normalize.late(normalized(text, T1).records, PLANNED).num_rows == late
 
 
 def test_an_older_database_learns_the_days_of_its_captures(environment: dict[str, str], sql: Sql) -> None:
