@@ -25,7 +25,7 @@ class StaleWeek:
 def stale(
     database: Database, names: Iterable[str] | None = None, first: date = date.min, last: date = date.max
 ) -> list[StaleWeek]:
-    """Return the stale weeks of some metrics and those that they read, in the order of building.
+    """Return the stale weeks of some metrics, and the weeks that they read of others, in the order of building.
 
     Without names, of all metrics that are not deferred: a history over many weeks takes long. A week whose metric is
     due is left out: its computation is still to come. Raises Unready if there are some, and
@@ -33,10 +33,13 @@ def stale(
     """
     wanted = _with_reads(names)
     with database.transaction() as transaction:
-        rows = transaction.rows("stale_histories", metrics=[*wanted], first=first, last=last)
+        rows = transaction.rows(
+            "stale_histories", metrics=[*wanted], weeks_read=[*wanted.values()], first=first, last=last
+        )
         if rows and transaction.rows("is_read_only")[0]["is_read_only"]:
             raise Unready("Some histories are not built yet: run `otcpipe history` on a server that accepts changes.")
-    return [StaleWeek(wanted[row["metric"]], row["week_ending"]) for row in rows]
+    by_name = {metric.name: metric for metric in metrics()}
+    return [StaleWeek(by_name[row["metric"]], row["week_ending"]) for row in rows]
 
 
 def build(
@@ -70,9 +73,15 @@ def forget(database: Database, first: date, last: date) -> None:
         transaction.run("forget_histories", metrics=[metric.name for metric in metrics()], first=first, last=last)
 
 
-def _with_reads(names: Iterable[str] | None) -> dict[str, Metric]:
-    """Return the metrics and those that they read, each after these; without names, all that are not deferred."""
+def _with_reads(names: Iterable[str] | None) -> dict[str, int]:
+    """Return the metrics and those that they read, each after these, and how many weeks before are read of each.
+
+    Without names, of all that are not deferred. From the records of many weeks, one week takes minutes.
+    """
     wanted = {metric.name for metric in metrics() if not metric.is_deferred} if names is None else set(names)
+    found = dict.fromkeys(wanted, 0)
     for metric in reversed(metrics()):
-        wanted |= metric.reads if metric.name in wanted else set()
-    return {metric.name: metric for metric in metrics() if metric.name in wanted}
+        if metric.name in found:
+            before = found[metric.name] + metric.lookahead_weeks
+            found |= {name: max(before, found.get(name, 0)) for name in metric.reads - {metric.name}}
+    return {metric.name: found[metric.name] for metric in metrics() if metric.name in found}

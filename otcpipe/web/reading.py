@@ -18,7 +18,7 @@ from otcpipe.web.problems import Busy, Missing
 QUICK, SLOW = 6, 2  # queries at once
 PATIENCE = 10.0  # seconds that a question waits for its turn
 FRESH_SECONDS = 5.0  # while a week is loaded, each of its steps would make all kept answers void
-EARLIER_SECONDS = 60.0  # after which no answer is of an earlier state of the data
+EARLIER_SECONDS = 300.0  # after which no answer is of an earlier state of the data
 LIMITS = {
     "role": reader.ROLE,
     "default_transaction_read_only": "on",
@@ -59,7 +59,7 @@ class Reading:
         return await self._run(self.version, self._watch)
 
     def states(self, known: Version, *, is_of_work: bool) -> list[str]:
-        """Return the text of a state, of the numbers or of the work, and then of those that ended within a minute."""
+        """Return the text of a state, of the numbers or of the work, and then of those that ended within five minutes."""
         limit = time.monotonic() - EARLIER_SECONDS
         versions = [known, *(version for ended, version in self._earlier if ended > limit)]
         return [*dict.fromkeys(one.work if is_of_work else one.text for one in versions)]

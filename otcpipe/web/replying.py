@@ -32,11 +32,12 @@ async def reply(
     the others. With `at`, the answer is of that moment of knowledge. `make` is called in a thread.
     """
     path, query = request.url.path, request.query_params.multi_items()
-    mark, *earlier = (etag(path, query, state) for state in states)
+    marks = (etag(path, query, state) for state in states)
+    mark = next(marks)
     known, headers = request.headers.get("if-none-match", ""), {"Cache-Control": cache_control(at)}
     if mark in known:
         return Response(status_code=304, headers=headers | {"ETag": mark})
-    mark, found = await services.kept.get_or_renew(mark, earlier, lambda: services.reading.run(make, is_slow=is_slow))
+    mark, found = await services.kept.get_or_renew(mark, marks, lambda: services.reading.run(make, is_slow=is_slow))
     headers["ETag"] = mark
     if mark in known:
         return Response(status_code=304, headers=headers)

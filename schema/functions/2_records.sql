@@ -19,11 +19,12 @@ begin
 end
 $$;
 
--- The versions known at a moment; at 'infinity' the current ones. Current and closed versions have an index each.
+-- The versions known at a moment; at 'infinity' the current ones, of which none has to be asked since when it is known.
+-- Current and closed versions have an index each.
 create or replace function otc.version_as_of(at timestamptz, strict boolean)
 returns setof otc.version language sql stable parallel safe as $$
 select * from otc.version
-where closed_by is null and case when strict then available_at else known_from end <= at
+where closed_by is null and (at > '9999-12-31 00:00+00' or case when strict then available_at else known_from end <= at)
 union all
 select * from otc.version
 where closed_by is not null and closed_at > at and case when strict then available_at else known_from end <= at

@@ -145,8 +145,8 @@ end
 $$;
 
 -- Create the functions that build a metric's history from histories: `<metric>_known` is the metric at a moment by its own
--- history, `<metric>_over_history` its definition, which reads other metrics at a moment so. Both are much quicker than the
--- records of many weeks.
+-- history, of which `read_histories` made a table, and of the symbols that are `wanted`; `<metric>_over_history` is its
+-- definition, which reads other metrics at a moment so. Both are much quicker than the records of many weeks.
 create or replace function otc_internal.create_functions(metric text, metrics text[]) returns void language plpgsql as $$
 declare
     shape record;
@@ -157,15 +157,23 @@ begin
     execute format(
         'create or replace function otc_internal.%1$I(at timestamptz, first_week date, last_week date)
         returns setof otc.%2$I language plpgsql stable as $body$
+        declare
+            wanted text[] := (select symbols from pg_temp.wanted);
         begin
-            return query select %3$s from otc.%4$I as m
-            where m.week_ending between first_week and last_week
-                and m.known_from <= at and (m.known_until > at or m.known_until is null);
+            if wanted is null then
+                return query select %3$s from pg_temp.%1$I as m
+                where m.week_ending between first_week and last_week
+                    and m.known_from <= at and (m.known_until > at or m.known_until is null);
+            else
+                return query select %3$s from pg_temp.%1$I as m
+                where %4$s m.week_ending between first_week and last_week
+                    and m.known_from <= at and (m.known_until > at or m.known_until is null);
+            end if;
         end $body$', metric || '_known', metric, (
             select string_agg(case when a.attname = 'computed_at' then 'now()' else 'm.' || quote_ident(a.attname) end, ', ' order by a.attnum)
             from pg_attribute as a
             where a.attrelid = format('otc.%I', metric)::regclass and a.attnum > 0 and not a.attisdropped
-        ), metric || '_history'
+        ), case when 'symbol' = any (shape.keys) then 'm.symbol = any (wanted) and' end
     );
     definition := replace(definition, format('otc.%I(', metric || '_as_of'), format('otc_internal.%I(', metric || '_over_history'));
     foreach other in array metrics loop
@@ -176,6 +184,30 @@ begin
         'otc_internal.venues_known(at, w.week_ending, w.week_ending, null, null)'
     );
     execute replace(definition, 'otc_internal.venues_as_of(', 'otc_internal.venues_known(');
+end
+$$;
+
+-- Make a temporary table `<metric>_known` of the histories of some weeks, which the function of that name reads.
+create or replace function otc_internal.read_histories(metrics text[], first_week date, last_week date) returns void
+language plpgsql as $$
+declare
+    metric text;
+    shape record;
+begin
+    foreach metric in array metrics loop
+        select * into shape from otc_internal.metric_columns(metric);
+        execute format(
+            'create temporary table %1$I on commit drop as
+            select h.*
+            from generate_series(%3$L::date, %4$L, interval ''7 days'') as w (week)
+            cross join lateral (select * from otc.%2$I where week_ending = w.week::date offset 0) as h',
+            metric || '_known', metric || '_history', first_week, last_week
+        ); -- week by week: a range would not bound what the view joins
+        if 'symbol' = any (shape.keys) then
+            execute format('create index on pg_temp.%I (symbol)', metric || '_known');
+        end if;
+        execute format('analyze pg_temp.%I', metric || '_known');
+    end loop;
 end
 $$;
 
@@ -215,22 +247,41 @@ $$;
 -- for the first time.
 create or replace function otc_internal.moments(first_week date, last_week date)
 returns table (at timestamptz, week_ending date, tier text, capture_id bigint, symbol text, is_partition boolean)
-language sql stable as $$
+language sql stable set enable_nestloop to on as $$
 with ordered as materialized (
     select
         o.*,
+        c.late_symbols,
         otc.published_at(o.published_on) as published_at,
         min(least(o.observed_at, otc.published_at(o.published_on))) filter (where o.week_ending = last_week) over () as since
     from otc.capture_order as o
+    inner join otc.capture as c on c.capture_id = o.capture_id
     where o.week_ending between first_week and last_week
+),
+late as ( -- few records, each found by its symbol: others are known since their partition is
+    select r.*
+    from ordered as o
+    cross join lateral unnest(o.late_symbols) as s (symbol)
+    inner join otc_internal.volume_record as r
+        on r.week_ending = o.week_ending and r.tier = o.tier and r.symbol = s.symbol and r.opened_by = o.capture_id
+    where r.week_ending between first_week and last_week and r.closed_by is null
+    union all -- without a symbol
+    select r.*
+    from ordered as o
+    inner join otc_internal.volume_record as r
+        on r.week_ending = o.week_ending and r.tier = o.tier and r.opened_by = o.capture_id
+    where r.week_ending between first_week and last_week and r.closed_by is null and r.symbol is null
+    union all
+    select r.*
+    from otc_internal.volume_record as r
+    where r.week_ending between first_week and last_week and r.closed_by is not null
 ),
 version as (
     select r.symbol, r.week_ending, r.tier, r.opened_by, r.closed_by, coalesce(r.published_on, o.published_on) as published_on,
         r.updated_on, o.observed_at, o.published_on as partition_published_on, o.since,
         case when r.venue_type = 'ATS' then o.is_first else o.is_first_of_all end as is_first
-    from otc.volume_record as r
+    from late as r
     inner join ordered as o on o.capture_id = r.opened_by and o.week_ending = r.week_ending and o.tier = r.tier
-    where r.week_ending between first_week and last_week
 )
 select least(observed_at, published_at), week_ending, tier, capture_id, null, true
 from ordered
@@ -322,6 +373,7 @@ declare
     differing text;
     bringers text;
     is_complete boolean;
+    histories text[] := '{}';
     each record;
 begin
     select * into shape from otc_internal.metric_columns(metric);
@@ -340,7 +392,10 @@ begin
         if pg_get_functiondef(function_name::regproc) like '%venues_known(%' then
             perform otc_internal.keep_venue_sums(w::date) from generate_series(week - 7 * lookback, week, interval '7 days') as w;
         end if;
+        perform otc_internal.read_histories(reads, week - 7 * lookback, week);
+        histories := reads;
     end if;
+    create temporary table wanted on commit drop as select null::text[] as symbols;
     create temporary table moment on commit drop as select * from otc_internal.moments(week - 7 * lookback, week);
     insert into moment (at, week_ending, capture_id, symbol, is_partition)
     select m.at, m.week_ending, m.import_id, m.symbol, false
@@ -377,6 +432,7 @@ begin
     loop
         continue when each.symbols = '{}';
         truncate evaluated, bringer;
+        update wanted set symbols = each.symbols;
         if each.captures > 1 then
             perform otc_internal.find_bringers(each.at, week, shape.keys);
         end if;
@@ -419,7 +475,10 @@ begin
     insert into otc_internal.history_week (metric, week_ending, captures, last_moment, is_complete)
     select build_history.metric, week, otc_internal.follows_from(build_history.metric, week - 7 * lookback, week), coalesce(max(m.at), '-infinity'), is_complete
     from moment as m;
-    drop table moment, bringer, evaluated, opened, closed;
+    drop table moment, bringer, evaluated, opened, closed, wanted;
+    for each in select h || '_known' as name from unnest(histories) as h loop
+        execute format('drop table pg_temp.%I', each.name);
+    end loop;
 end
 $$;
 

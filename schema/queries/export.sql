@@ -69,14 +69,14 @@ select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 -- name: record_moments
 -- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared,
 -- or an import. Left out are records that are known since their partition is, nearly all: for these `partition_moments` says it.
-with mixed as ( -- captures of which some current records may not be known since their partition is
+with late as ( -- symbols of which some current records may not be known since their partition is
     select c.capture_id, c.tier, c.published_on, unnest(c.late_symbols) as symbol
     from otc.capture as c
     where c.week_ending = %(week_ending)s and c.persisted_at is not null
 ),
 later as materialized ( -- their moments, which take long, are computed after that
     select v.tier, v.symbol, v.closed_by, v.available_at
-    from mixed as c
+    from late as c
     inner join otc.version as v on v.opened_by = c.capture_id and v.tier = c.tier and v.symbol = c.symbol
     where
         v.week_ending = %(week_ending)s and v.closed_by is null
@@ -86,6 +86,10 @@ later as materialized ( -- their moments, which take long, are computed after th
             and v.updated_on is not distinct from c.published_on
         )
         and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
+    union all
+    select v.tier, v.symbol, v.closed_by, v.available_at
+    from otc.version as v
+    where v.week_ending = %(week_ending)s and v.closed_by is null and v.symbol is null and %(symbols)s::text[] is null
     union all
     select v.tier, v.symbol, v.closed_by, v.available_at
     from otc.version as v

@@ -40,13 +40,20 @@ where week_ending between %(first)s and %(last)s
 {conditions};
 
 -- name: history_rows
--- Rows of a table's history.
-select {columns}
-from otc.{table}
-where
-    week_ending between %(first)s and %(last)s
-    and (%(first)s::date <> %(last)s or week_ending = %(first)s) -- for one week: an equality bounds what is joined with it too
-{conditions};
+-- Rows of a table's history, week by week: a range of weeks would not bound what the view joins, which takes minutes then.
+select version.*
+from (
+    select distinct c.week_ending
+    from otc.capture as c
+    where c.persisted_at is not null and c.week_ending between %(first)s and %(last)s
+) as week
+cross join lateral (
+    select {columns}
+    from otc.{table}
+    where week_ending = week.week_ending
+    {conditions}
+    offset 0
+) as version;
 
 -- name: known_records
 -- Records as known at a moment.

@@ -4,14 +4,11 @@ select otc_internal.create_history(m), otc_internal.create_functions(m, %(metric
 from unnest(%(metrics)s::text[]) as m;
 
 -- name: stale_histories
--- Weeks whose history of a metric is to be built, without those whose metric is due itself.
+-- Weeks whose history of a metric is to be built, without those whose metric is due itself. Of some metrics, weeks before are read.
 select w.week_ending, m.metric
-from (
-    select distinct week_ending
-    from otc.capture
-    where persisted_at is not null and week_ending between %(first)s and %(last)s
-) as w
-cross join unnest(%(metrics)s::text[]) with ordinality as m (metric, place)
+from (select distinct week_ending from otc.capture where persisted_at is not null) as w
+inner join unnest(%(metrics)s::text[], %(weeks_read)s::int[]) with ordinality as m (metric, weeks_read, place)
+    on w.week_ending between %(first)s::date - 7 * m.weeks_read and %(last)s
 where
     not exists (select from otc_internal.history_week as h where h.metric = m.metric and h.week_ending = w.week_ending)
     and not exists (select from otc_internal.metric_due as d where d.metric = m.metric and d.week_ending = w.week_ending)

@@ -210,17 +210,25 @@ with week as (
 ),
 summary as materialized (
     select s.* from week as w
-    inner join otc.symbol_summary_history as s on s.week_ending = w.week_ending and s.symbol = %(symbol)s
+    cross join lateral (
+        select * from otc.symbol_summary_history where week_ending = w.week_ending and symbol = %(symbol)s offset 0
+    ) as s
 ),
 rolling as materialized (
     select r.* from week as w
-    inner join otc.symbol_rolling_avg_history as r
-        on r.week_ending = w.week_ending and r.symbol = %(symbol)s and r.scope = %(scope)s
+    cross join lateral (
+        select * from otc.symbol_rolling_avg_history
+        where week_ending = w.week_ending and symbol = %(symbol)s and scope = %(scope)s
+        offset 0
+    ) as r
 ),
 concentration as materialized (
     select c.* from week as w
-    inner join otc.symbol_concentration_history as c
-        on c.week_ending = w.week_ending and c.symbol = %(symbol)s and c.scope = %(scope)s
+    cross join lateral (
+        select * from otc.symbol_concentration_history
+        where week_ending = w.week_ending and symbol = %(symbol)s and scope = %(scope)s
+        offset 0
+    ) as c
 ),
 known as (
     select week_ending, known_from, known_until from summary

@@ -18,7 +18,7 @@ from tests.support.pipeline import api_text, drive, observe
 from tests.support.plans import is_of_records, nodes
 
 Sql = Callable[..., list[tuple[Any, ...]]]
-Rows = dict[tuple[str, str], tuple[int, date]]  # symbol and venue: shares, and when updated
+Rows = dict[tuple[str | None, str], tuple[int, date]]  # symbol and venue: shares, and when updated
 WEEK = date(2026, 3, 6)
 T1 = Partition(WEEK, "T1")
 PUBLISHED = published_on(WEEK, "T1")
@@ -47,7 +47,7 @@ def text(partition: Partition, rows: Rows) -> bytes:
     return api_text(
         [
             {
-                "issueSymbolIdentifier": symbol,
+                "issueSymbolIdentifier": symbol or "",
                 "MPID": mpid,
                 "totalWeeklyShareQuantity": shares,
                 "initialPublishedDate": published(partition),
@@ -61,7 +61,7 @@ def text(partition: Partition, rows: Rows) -> bytes:
 
 def model(
     captures: Sequence[Capture], partition: Partition, at: datetime, *, strict: bool
-) -> dict[tuple[str, str], int]:
+) -> dict[tuple[str | None, str], int]:
     """The rows of the last capture by then; before the first, its rows from their publication on."""
     known = [capture for capture in captures if capture.at <= at]
     if known:
@@ -77,7 +77,9 @@ def model(
 def random_captures(rng: random.Random, partition: Partition) -> list[Capture]:
     day = published(partition)
     start = due(partition) + timedelta(hours=rng.choice([2, 30, 900]))
-    keys = [(symbol, mpid) for symbol in "ABC" for mpid in ("AAAA", "BBBB")]
+    keys: list[tuple[str | None, str]] = [
+        (symbol, mpid) for symbol in ("A", "B", "C", None) for mpid in ("AAAA", "BBBB")
+    ]
     states: list[Rows] = [{key: (rng.randint(1, 3), day) for key in keys if rng.random() < 0.8}]
     states[0][("A", "AAAA")] = (1, day + timedelta(days=rng.choice([0, 1])))
     for number in range(rng.randint(1, 5)):
@@ -94,7 +96,7 @@ def random_captures(rng: random.Random, partition: Partition) -> list[Capture]:
     return [Capture(start + timedelta(days=2 * number), state) for number, state in enumerate(states)]
 
 
-def as_of(sql: Sql, partition: Partition, at: datetime, *, strict: bool) -> dict[tuple[str, str], int]:
+def as_of(sql: Sql, partition: Partition, at: datetime, *, strict: bool) -> dict[tuple[str | None, str], int]:
     rows = sql(
         "select symbol, mpid, share_volume::int from otc.venue_volume_as_of(%s, %s)"
         " where week_ending = %s and tier = %s",
