@@ -12,6 +12,7 @@ from pathlib import Path
 from otcpipe import settings
 from otcpipe.cli.console import say
 from otcpipe.errors import Invalid, OtcpipeError, StackFailed
+from otcpipe.metrics import definitions
 from otcpipe.stack import state
 from otcpipe.storage import postgres, reader, s3
 from otcpipe.text.printable import printable
@@ -51,8 +52,13 @@ def migrate(password_file: Path | None, *, with_reader: bool) -> None:
     password = _password(password_file) if password_file else secrets.token_urlsafe(24)
     database = postgres.Database(found["DATABASE_URL"])
     applied = database.migrate()
+    with database.transaction() as transaction:
+        added = definitions.mark_new(transaction)
     s3.ObjectStore(found).create_bucket()
-    say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+    if applied or not added:
+        say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+    if added:
+        say(f"New: {', '.join(added)}. Of the weeks that are loaded, they are computed within minutes.")
     if not with_reader and not password_file:
         _make_reader(database)
         return

@@ -19,6 +19,7 @@ from otcpipe.cli import stale_environment
 from otcpipe.cli.console import say
 from otcpipe.cli.overrides import overrides
 from otcpipe.errors import Unreachable, Unready
+from otcpipe.metrics import definitions
 from otcpipe.pipeline import definition
 from otcpipe.schedule.stop_signals import stop_signals
 from otcpipe.settings.exposure import require_token
@@ -85,6 +86,8 @@ def _prepare(home: Path, environment: Mapping[str, str]) -> None:
     found = settings.load({**environment, "OTCPIPE_HOME": str(home)})
     database = postgres.Database(found["DATABASE_URL"])
     database.migrate()
+    with database.transaction() as transaction:
+        definitions.mark_new(transaction)
     with suppress(Unready), database.transaction() as transaction:  # a server of the user's own may not allow it
         reader.make(transaction)
     database.close()

@@ -132,6 +132,15 @@ def settling() -> dict[str, list[object]]:
     }
 
 
+def mark_new(transaction: Transaction) -> list[str]:
+    """Mark metrics that were added as due in all weeks that are loaded; return them if there are such weeks."""
+    marks = [(name, over_stored, False) for metric in metrics() for name, over_stored, _ in metric.marks()]
+    marks += [(metric.name, False, True) for metric in metrics() if metric.is_deferred]
+    names, over_stored, deferred = map(list, zip(*marks, strict=True))
+    rows = transaction.rows("mark_new", metrics=names, over_stored=over_stored, deferred=deferred)
+    return [row["metric"] for row in rows if row["weeks"]]
+
+
 def mark_due(transaction: Transaction, week: date) -> None:
     """Mark as due all that a change of the week affects. Must run in the transaction that makes the change."""
     names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)

@@ -41,6 +41,7 @@ def migrate(begin: Begin) -> list[str]:
             *sql.derived_files().values(),
         ]:
             transaction.script(text)
+        transaction.run("note_first_metrics", metrics=[*sql.metric_files()])
         transaction.rows("create_history", metrics=[*sql.metric_files()])
         transaction.rows("describe", **_comments())
     return applied

@@ -59,7 +59,7 @@ class Reading:
         return await self._run(self.version, self._watch)
 
     def states(self, known: Version, *, is_of_work: bool) -> list[str]:
-        """Return the text of a state, of the numbers or of the work, and then of those that ended within five minutes."""
+        """Return the text of a state, of the numbers or of the work, and of those that ended in the last minutes."""
         limit = time.monotonic() - EARLIER_SECONDS
         versions = [known, *(version for ended, version in self._earlier if ended > limit)]
         return [*dict.fromkeys(one.work if is_of_work else one.text for one in versions)]

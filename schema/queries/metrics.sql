@@ -9,6 +9,41 @@ inner join (select week_ending from otc.capture where persisted_at is not null u
 order by p.week_ending, m.metric, m.over_stored
 on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;
 
+-- name: mark_new
+-- Metrics that are new, which become due in all loaded weeks.
+with new as (
+    select m.metric, m.over_stored, m.is_deferred
+    from unnest(%(metrics)s::text[], %(over_stored)s::boolean[], %(deferred)s::boolean[]) as m (metric, over_stored, is_deferred)
+    where m.metric not in (select k.metric from otc_internal.known_metric as k)
+),
+week as (
+    select distinct week_ending from otc.capture where persisted_at is not null
+),
+due as (
+    insert into otc_internal.metric_due (week_ending, metric, over_stored)
+    select w.week_ending, n.metric, n.over_stored
+    from new as n
+    cross join week as w
+    where not n.is_deferred
+    order by w.week_ending, n.metric, n.over_stored
+    on conflict do nothing
+),
+deferred as (
+    insert into otc_internal.deferred_week (week_ending, metric)
+    select w.week_ending, n.metric
+    from new as n
+    cross join week as w
+    where n.is_deferred
+    on conflict do nothing
+),
+known as (
+    insert into otc_internal.known_metric (metric)
+    select distinct metric from new
+    on conflict do nothing
+    returning metric
+)
+select k.metric, (select count(*) from week) as weeks from known as k order by k.metric;
+
 -- name: coming
 -- Partitions of the week, all or other than one, with records on their way: one computation for all of them is enough. What
 -- was queued long ago may be lost, and is not waited for; but fetches of a long queue are as long as some of them come to an end.

@@ -27,6 +27,14 @@ with older as (
 insert into otc.migration (name) values (%(name)s)
 on conflict do nothing;
 
+-- name: note_first_metrics
+-- Before any week was loaded, no metric is one that was added.
+insert into otc_internal.known_metric (metric)
+select m
+from unnest(%(metrics)s::text[]) as m
+where not exists (select from otc.capture where persisted_at is not null)
+on conflict do nothing;
+
 -- name: describe
 -- Comment on what the data dictionary describes.
 select otc_internal.describe(%(objects)s::text[], %(columns)s::text[], %(texts)s::text[]);

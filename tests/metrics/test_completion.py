@@ -19,7 +19,7 @@ from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
 from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database
-from tests.support.pipeline import NOON, WEEK, drive, file_text, observe
+from tests.support.pipeline import NOON, WEEK, drive, file_text, observe, reconciled
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 WEEKS = [WEEK + timedelta(days=7 * number) for number in range(4)]
@@ -140,3 +140,20 @@ def test_only_metrics_over_stored_rows_alone_are_deferred() -> None:
     assert deferred
     assert all(not metric.needs_records and metric.marks() == [] for metric in deferred)
     assert all(metric.lookahead_weeks > 0 for metric in deferred)
+
+
+def test_a_metric_that_is_added_is_due_in_all_weeks_that_are_loaded(environment: dict[str, str], sql: Sql) -> None:
+    drive(taken(WEEKS[0]), taken(WEEKS[1]))
+    completion.complete(resources.database(), [UNUSUAL], WEEKS[0], WEEKS[1])
+    asked = "select week_ending, symbol, hhi from otc.symbol_concentration order by 1, 2"
+    before = sql(asked)
+    with resources.database().transaction() as transaction:
+        assert definitions.mark_new(transaction) == [], "all were there before"
+    sql("delete from otc.symbol_concentration")
+    sql("delete from otc_internal.known_metric where metric in ('symbol_concentration', 'symbol_unusual')")
+    with resources.database().transaction() as transaction:
+        assert definitions.mark_new(transaction) == ["symbol_concentration", UNUSUAL]
+        assert definitions.mark_new(transaction) == []
+    assert listed(sql) == WEEKS[:2]
+    drive(*reconciled())
+    assert before and sql(asked) == before

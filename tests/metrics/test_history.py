@@ -188,7 +188,7 @@ def assert_effects(sql: Sql) -> None:
     ):
         before = at - timedelta(microseconds=1)
         for metric in of_symbols:
-            tier = "tier" if metric == "symbol_summary" else "null"
+            tier = "tier" if "tier" in catalog.table(metric).keys else "null"
             defined = sql(
                 f"""
                 with a as (select to_jsonb(m) - 'computed_at' - 'symbol' as row, week_ending, {tier} as tier, scope
