@@ -16,7 +16,7 @@ from otcpipe.metrics.rows import Choice
 from otcpipe.storage import arrow
 from otcpipe.storage.postgres import Transaction
 
-AVAILABLE_AT = "available_at"
+AVAILABLE_AT, WEEK_ENDING = "available_at", "week_ending"
 Names = tuple[str, ...]  # of "tier" and "symbol", in this order
 
 
@@ -37,7 +37,9 @@ class Moments:
         """Read when the records and partitions that rows of the week build on became known."""
         first = week - self._lookback
         weeks = [first + number * WEEK for number in range(self._lookback // WEEK + 1)]
-        self._changes = {one: self._changes[one] if one in self._changes else self._read(one) for one in weeks}
+        known = self._changes
+        known |= self._read([one for one in weeks if one not in known])
+        self._changes = {one: known[one] for one in weeks}
         partitions = arrow.table(
             self._transaction,
             "partition_moments",
@@ -59,15 +61,16 @@ class Moments:
         newest_of_both = pc.max_element_wise(*(one.cast(pa.int64()) for one in moments))  # it compares no timestamps
         return newest_of_both.cast(moments[0].type)
 
-    def _read(self, week: date) -> pa.Table:
-        return arrow.table(
+    def _read(self, weeks: list[date]) -> dict[date, pa.Table]:
+        found = arrow.table(
             self._transaction,
             "record_moments",
-            week_ending=week,
+            weeks=weeks,
             at=self._at,
             symbols=self._symbols,
             dataset=self._dataset,
         )
+        return {one: found.filter(pc.equal(found[WEEK_ENDING], one)).drop_columns(WEEK_ENDING) for one in weeks}
 
 
 def newest(changes: pa.Table, groupings: list[Names]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.csv
@@ -38,15 +39,30 @@ def encode(table: pa.Table) -> Iterator[bytes]:
 
 
 def batches(rows: Iterable[bytes], columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """Yield record batches from CSV lines without a header; the batch bounds depend on the content alone."""
+    """Yield record batches from CSV lines without a header; the batch bounds depend on the content alone.
+
+    One is made while the lines of the next are read.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        made: Future[pa.RecordBatch] | None = None
+        for block in _blocks(rows):
+            begun = thread.submit(_batch, block, columns)
+            if made:
+                yield made.result()
+            made = begun
+        if made:
+            yield made.result()
+
+
+def _blocks(rows: Iterable[bytes]) -> Iterator[bytearray]:
     block = bytearray()
     for row in rows:
         block += row
         if len(block) >= BLOCK_BYTES:
-            yield _batch(block, columns)
+            yield block
             block = bytearray()
     if block:
-        yield _batch(block, columns)
+        yield block
 
 
 def _batch(block: bytearray, columns: Mapping[str, pa.DataType]) -> pa.RecordBatch:

@@ -17,14 +17,19 @@ $$;
 
 -- How certain it is since when a record was known. `observed`: since its capture. `inferred`: since its publication,
 -- because it was never restated. `unknown`: it was restated before the first capture, and its first value is lost.
-create or replace function otc.certainty(is_first boolean, published_on date, updated_on date, observed_at timestamptz)
+create or replace function otc_internal.certainty(is_first boolean, published_on date, updated_on date, observed_on date)
 returns text language sql immutable parallel safe as $$
 select case
     when not is_first then 'observed'
     when updated_on is distinct from published_on then 'unknown'
-    when (observed_at at time zone 'America/New_York')::date <= published_on then 'observed'
+    when observed_on <= published_on then 'observed'
     else 'inferred'
 end
+$$;
+
+create or replace function otc.certainty(is_first boolean, published_on date, updated_on date, observed_at timestamptz)
+returns text language sql immutable parallel safe as $$
+select otc_internal.certainty(is_first, published_on, updated_on, (observed_at at time zone 'America/New_York')::date)
 $$;
 
 -- Raise an error if two versions of one record of the capture's partition were current at the same time. Only symbols

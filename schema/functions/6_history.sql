@@ -252,8 +252,7 @@ with ordered as materialized (
     select
         o.*,
         c.late_symbols,
-        otc.published_at(o.published_on) as published_at,
-        min(least(o.observed_at, otc.published_at(o.published_on))) filter (where o.week_ending = last_week) over () as since
+        min(least(o.observed_at, o.published_at)) filter (where o.week_ending = last_week) over () as since
     from otc.capture_order as o
     inner join otc.capture as c on c.capture_id = o.capture_id
     where o.week_ending between first_week and last_week

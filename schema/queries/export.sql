@@ -67,61 +67,65 @@ order by c.week_ending, c.observed_at desc, c.fetched_key desc;
 select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 
 -- name: record_moments
--- When the newest change of each symbol of a week was known: a record that appeared, one that disappeared,
+-- When the newest change of each symbol of each week was known: a record that appeared, one that disappeared,
 -- or an import. Left out are records that are known since their partition is, nearly all: for these `partition_moments` says it.
-with late as ( -- symbols of which some current records may not be known since their partition is
-    select c.capture_id, c.tier, c.published_on, unnest(c.late_symbols) as symbol
-    from otc.capture as c
-    where c.week_ending = %(week_ending)s and c.persisted_at is not null
-),
-later as materialized ( -- their moments, which take long, are computed after that
-    select v.tier, v.symbol, v.closed_by, v.available_at
-    from late as c
-    inner join otc.version as v on v.opened_by = c.capture_id and v.tier = c.tier and v.symbol = c.symbol
-    where
-        v.week_ending = %(week_ending)s and v.closed_by is null
-        and not (
-            v.is_first
-            and v.first_published_on is not distinct from c.published_on
-            and v.updated_on is not distinct from c.published_on
-        )
-        and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
-    union all
-    select v.tier, v.symbol, v.closed_by, v.available_at
-    from otc.version as v
-    where v.week_ending = %(week_ending)s and v.closed_by is null and v.symbol is null and %(symbols)s::text[] is null
-    union all
-    select v.tier, v.symbol, v.closed_by, v.available_at
-    from otc.version as v
-    where
-        v.week_ending = %(week_ending)s and v.closed_by is not null
-        and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
-)
-select
-    v.tier,
-    v.symbol,
-    max(
-        case
-            when v.closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(v.available_at, v.closed_at)
-            else v.available_at
-        end
-    ) as available_at
-from (
+select week.week_ending, change.*
+from unnest(%(weeks)s::date[]) as week (week_ending)
+cross join lateral (
+    with late as ( -- symbols of which some current records may not be known since their partition is
+        select c.capture_id, c.tier, c.published_on, unnest(c.late_symbols) as symbol
+        from otc.capture as c
+        where c.week_ending = week.week_ending and c.persisted_at is not null
+    ),
+    later as materialized ( -- their moments, which take long, are computed after that
+        select v.tier, v.symbol, v.closed_by, v.available_at
+        from late as c
+        inner join otc.version as v on v.opened_by = c.capture_id and v.tier = c.tier and v.symbol = c.symbol
+        where
+            v.week_ending = week.week_ending and v.closed_by is null
+            and not (
+                v.is_first
+                and v.first_published_on is not distinct from c.published_on
+                and v.updated_on is not distinct from c.published_on
+            )
+            and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
+        union all
+        select v.tier, v.symbol, v.closed_by, v.available_at
+        from otc.version as v
+        where v.week_ending = week.week_ending and v.closed_by is null and v.symbol is null and %(symbols)s::text[] is null
+        union all
+        select v.tier, v.symbol, v.closed_by, v.available_at
+        from otc.version as v
+        where
+            v.week_ending = week.week_ending and v.closed_by is not null
+            and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
+    )
     select
-        *,
-        -- looked up one by one: few are closed, and the planner would compare each record with each capture
-        case when closed_by is not null then (select c.observed_at from otc.capture as c where c.capture_id = closed_by) end as closed_at
-    from later
-) as v
-where v.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
-group by v.tier, v.symbol
-union all
-select null, m.symbol, max(m.at)
-from otc_internal.import_moments(%(week_ending)s::date, %(week_ending)s::date, %(dataset)s) as m
-where
-    m.symbol is not null and m.at <= coalesce(%(at)s::timestamptz, 'infinity')
-    and (%(symbols)s::text[] is null or m.symbol = any(%(symbols)s::text[]))
-group by m.symbol;
+        v.tier,
+        v.symbol,
+        max(
+            case
+                when v.closed_at <= coalesce(%(at)s::timestamptz, 'infinity') then greatest(v.available_at, v.closed_at)
+                else v.available_at
+            end
+        ) as available_at
+    from (
+        select
+            *,
+            -- looked up one by one: few are closed, and the planner would compare each record with each capture
+            case when closed_by is not null then (select c.observed_at from otc.capture as c where c.capture_id = closed_by) end as closed_at
+        from later
+    ) as v
+    where v.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
+    group by v.tier, v.symbol
+    union all
+    select null, m.symbol, max(m.at)
+    from otc_internal.import_moments(week.week_ending, week.week_ending, %(dataset)s) as m
+    where
+        m.symbol is not null and m.at <= coalesce(%(at)s::timestamptz, 'infinity')
+        and (%(symbols)s::text[] is null or m.symbol = any(%(symbols)s::text[]))
+    group by m.symbol
+) as change;
 
 -- name: partition_moments
 -- When the partitions of some weeks were first known, and first with both venue types; and when what has no symbol was imported.
