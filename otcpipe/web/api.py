@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from otcpipe import resources
@@ -16,14 +16,14 @@ from otcpipe.web import asked
 from otcpipe.web.answering import Answering
 from otcpipe.web.problems import PROBLEMS
 from otcpipe.web.ranked import Ranked
-from otcpipe.web.services import Shared
+from otcpipe.web.services import Shared, depends
 
 PREFIX = "/api/v1"
 OTHER_FORMS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {}, "application/vnd.apache.parquet": {}}, "description": "The rows."}
 }
 router = APIRouter(prefix=PREFIX, responses=OTHER_FORMS | PROBLEMS)
-Answer = Annotated[Answering, Depends()]
+Answer = Annotated[Answering, depends(Answering)]
 List = list[dict[str, Any]]
 
 

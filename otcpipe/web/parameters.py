@@ -17,7 +17,7 @@ NOW_ONLY = (
 )
 
 
-def only_known(request: Request) -> None:
+async def only_known(request: Request) -> None:
     """Refuse a parameter that the address does not take; raises Invalid, which names the nearest one."""
     given = [name for name in request.query_params if name != ALWAYS]
     if given:

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Query
 
 from otcpipe.answers import ranking
 from otcpipe.errors import TooSoon
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.web import asked
+from otcpipe.web.services import depends
 
 Count = Annotated[int, Query(ge=1, le=1000, description="Number of symbols.")]
 Order = Annotated[str, Query(max_length=asked.LONGEST, description=f"{', '.join(ranking.BY)}.")]
@@ -59,4 +60,4 @@ class Ranking:
         return list(found["rows"])
 
 
-Ranked = Annotated[Ranking, Depends()]
+Ranked = Annotated[Ranking, depends(Ranking)]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,7 +12,7 @@ from otcpipe.web.keeping import answer
 from otcpipe.web.reading import Version
 from otcpipe.web.rendering import render
 from otcpipe.web.replying import reply
-from otcpipe.web.services import Shared
+from otcpipe.web.services import Shared, depends
 
 Find = Callable[[Database], dict[str, object]]
 HTML = "text/html"
@@ -56,4 +55,4 @@ class Showing:
         return render(template, **find(self._shared.reading.database), here=self._request.url.path, known=known)
 
 
-Show = Annotated[Showing, Depends()]
+Show = Annotated[Showing, depends(Showing)]
