@@ -66,7 +66,7 @@ class Replay:
 
     def _note_late(self, capture: Row, late: pa.Table | None) -> None:
         """Note the symbols whose records may not be known since the partition is; null for all that were opened."""
-        symbols = None if late is None else late["symbol"].unique().to_pylist()
+        symbols = None if late is None else late["symbol"].unique().drop_null().sort().to_pylist()
         self.transaction.run("note_late_symbols", capture_id=capture["capture_id"], symbols=symbols)
 
     def _rows(self, capture: Row) -> Normalized:

@@ -9,9 +9,12 @@ select r.opened_by, array_agg(distinct r.symbol) as symbols
 from otc_internal.volume_record as r
 inner join place as p on p.capture_id = r.opened_by
 where
-    not case when r.venue_type = 'ATS' then p.is_first else p.is_first_of_all end
-    or r.published_on <> p.published_on
-    or r.updated_on is distinct from p.published_on
+    r.symbol is not null
+    and (
+        not case when r.venue_type = 'ATS' then p.is_first else p.is_first_of_all end
+        or r.published_on <> p.published_on
+        or r.updated_on is distinct from p.published_on
+    )
 group by r.opened_by;
 
 alter table otc.capture add column late_symbols text[]; -- null for a capture whose records do not count

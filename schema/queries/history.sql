@@ -326,7 +326,9 @@ update otc.capture as c set
         (
             select array_agg(distinct r.symbol)
             from volume_record as r
-            where r.week_ending = c.week_ending and r.tier = c.tier and r.closed_by is null and r.opened_by = c.capture_id
+            where
+                r.week_ending = c.week_ending and r.tier = c.tier and r.closed_by is null and r.opened_by = c.capture_id
+                and r.symbol is not null -- such records are few, and always read
         ),
         '{}'
     )
@@ -334,7 +336,9 @@ where capture_id = %(capture_id)s;
 
 -- name: set_applied
 -- The captures of a partition whose records are in, and no others.
-update otc.capture set persisted_at = case when capture_id = any(%(captures)s) then coalesce(persisted_at, %(now)s) end
+update otc.capture set
+    persisted_at = case when capture_id = any(%(captures)s) then coalesce(persisted_at, %(now)s) end,
+    late_symbols = case when capture_id = any(%(captures)s) then late_symbols end
 where
     week_ending = %(week_ending)s and tier = %(tier)s
     and (capture_id = any(%(captures)s)) <> (persisted_at is not null);
