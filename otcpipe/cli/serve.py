@@ -10,7 +10,7 @@ from otcpipe.errors import Invalid
 from otcpipe.settings import logs
 from otcpipe.stack import priority
 
-NICENESS = 10  # a page may wait for a worker of the same machine, which takes nine times as much of a processor
+NICENESS = 9  # a page may wait for a worker of the same machine, which takes seven times as much of a processor
 
 
 def serve(host: str | None, port: int | None) -> None:

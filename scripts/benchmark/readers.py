@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from otcpipe.stack import priority
 
 SYMBOLS, PATIENCE = 200, 60  # seconds
-NICENESS = 10  # readers are on other machines as a rule: here they are not to slow what they wait for
+NICENESS = 9  # readers are on other machines as a rule: here they are not to slow what they wait for
 BEGUN = "Readers ask from now on."
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 PIECE = 1 << 16  # bytes
