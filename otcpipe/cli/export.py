@@ -25,6 +25,7 @@ def export(
     at: str | None,
     folder: Path,
     *,
+    week: str | None = None,
     symbols: list[str] | None = None,
     columns: list[str] | None = None,
     is_float: bool = False,
@@ -41,7 +42,9 @@ def export(
             "--to takes the date of the last week. Files are written to a folder with -o;"
             f" `otcpipe publish --to {last}` writes all values of all times to a folder or s3://BUCKET/PREFIX."
         )
-    begin, end = weeks.parse_span(first, last, now)
+    if week and (first or last):
+        raise Invalid("Give --week for one week, or --from and --to for several.")
+    begin, end = weeks.parse_span(week or first, week or last, now)
     table, is_named_history = catalog.split(table)
     request = _export.Request(
         choose(table, _export.tables(), "table"),

@@ -106,10 +106,7 @@ class Rows:
 
     def __init__(self, transaction: Transaction, request: Request) -> None:
         self.weeks = _weeks(transaction, request)
-        if request.table == RECORDS or request.is_history:
-            transaction.rows(
-                "plan_for_a_week"
-            )  # else names are looked up row by row, and keys of a history compared so
+        transaction.rows("plan_for_a_week")
         self._transaction = transaction
         self._request = request
         self._choice = request.choice()

@@ -247,7 +247,7 @@ $$;
 -- for the first time.
 create or replace function otc_internal.moments(first_week date, last_week date)
 returns table (at timestamptz, week_ending date, tier text, capture_id bigint, symbol text, is_partition boolean)
-language sql stable set enable_nestloop to on as $$
+language sql stable set enable_nestloop to on set enable_mergejoin to off as $$
 with ordered as materialized (
     select
         o.*,

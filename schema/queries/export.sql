@@ -72,33 +72,53 @@ select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 select week.week_ending, change.*
 from unnest(%(weeks)s::date[]) as week (week_ending)
 cross join lateral (
-    with late as ( -- symbols of which some current records may not be known since their partition is
-        select c.capture_id, c.tier, c.published_on, unnest(c.late_symbols) as symbol
-        from otc.capture as c
-        where c.week_ending = week.week_ending and c.persisted_at is not null
+    with late as ( -- each symbol's are looked up by itself: the planner cannot know how few of a week's are concerned
+        select v.*
+        from (
+            select tier, capture_id, unnest(late_symbols) as symbol
+            from otc.capture
+            where week_ending = week.week_ending and persisted_at is not null
+        ) as c
+        cross join lateral (
+            select *
+            from otc_internal.volume_record
+            where
+                week_ending = week.week_ending and tier = c.tier and symbol = c.symbol and opened_by = c.capture_id
+                and closed_by is null
+            offset 0
+        ) as v
+        where %(symbols)s::text[] is null or c.symbol = any(%(symbols)s::text[])
+        union all
+        select *
+        from otc_internal.volume_record
+        where week_ending = week.week_ending and closed_by is null and symbol is null and %(symbols)s::text[] is null
+        union all
+        select *
+        from otc_internal.volume_record
+        where
+            week_ending = week.week_ending and closed_by is not null
+            and (%(symbols)s::text[] is null or symbol = any(%(symbols)s::text[]))
     ),
     later as materialized ( -- their moments, which take long, are computed after that
-        select v.tier, v.symbol, v.closed_by, v.available_at
-        from late as c
-        inner join otc.version as v on v.opened_by = c.capture_id and v.tier = c.tier and v.symbol = c.symbol
-        where
-            v.week_ending = week.week_ending and v.closed_by is null
-            and not (
-                v.is_first
-                and v.first_published_on is not distinct from c.published_on
-                and v.updated_on is not distinct from c.published_on
-            )
-            and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
-        union all
-        select v.tier, v.symbol, v.closed_by, v.available_at
-        from otc.version as v
-        where v.week_ending = week.week_ending and v.closed_by is null and v.symbol is null and %(symbols)s::text[] is null
-        union all
-        select v.tier, v.symbol, v.closed_by, v.available_at
-        from otc.version as v
-        where
-            v.week_ending = week.week_ending and v.closed_by is not null
-            and (%(symbols)s::text[] is null or v.symbol = any(%(symbols)s::text[]))
+        select
+            v.tier,
+            v.symbol,
+            v.closed_by,
+            case
+                when v.is_first and v.updated_on is not distinct from v.first_published_on
+                then least(v.observed_at, otc.published_at(v.first_published_on))
+                else v.observed_at
+            end as available_at
+        from (
+            select
+                r.*,
+                c.observed_at,
+                case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end as is_first,
+                coalesce(r.published_on, c.published_on) as first_published_on
+            from late as r
+            inner join otc.capture_order as c
+                on c.capture_id = r.opened_by and c.tier = r.tier and c.week_ending = week.week_ending
+        ) as v
     )
     select
         v.tier,

@@ -40,7 +40,7 @@ def publish(
 
 @commands.command(
     examples=(
-        "otcpipe export symbol_summary --format csv",
+        "otcpipe export symbol_summary --week 2025-11-14 --format csv",
         "otcpipe export venue_volume --from 2025-01-03 --as-of 2026-03-04 -o files",
     ),
 )
@@ -55,6 +55,7 @@ def export(
         ),
     ] = None,
     *,
+    week: Week = None,
     first: First = None,
     last: Last = None,
     symbols: Annotated[
@@ -89,6 +90,7 @@ def export(
         form,
         as_of,
         folder,
+        week=week,
         symbols=symbols,
         columns=columns,
         is_float=floats,
