@@ -33,12 +33,18 @@ def clean(days: int, form: Form, *, derived: bool, yes: bool) -> None:
     rows = [{"kind": kind, "objects": objects[kind], "bytes": sizes[kind]} for kind in keys.DERIVED]
     if write(form, [row | {"is_removed": yes} for row in rows]):
         return
+    busy = cleaning.under_way(resources.database(), before)
+    kept = (
+        f" Those of {counted(len(busy), 'partition')} are kept while runs may read them: see `otcpipe status`."
+        if busy
+        else ""
+    )
     if not found:
-        say(f"No derived objects of weeks that ended before {before}.")
+        say(f"No derived objects of weeks that ended before {before} can be removed.{kept}")
         return
     what = ", ".join(f"{row['kind']} {row['objects']:,}" for row in rows)
     done = "were removed" if yes else "can be removed with --yes"
     say(
         f"{counted(len(found), 'derived object')} ({what}) of weeks that ended before {before}:"
-        f" {size(sizes.total())} {done}. Raw objects stay; what needs one makes it again."
+        f" {size(sizes.total())} {done}. Raw objects stay; what needs one makes it again.{kept}"
     )

@@ -19,7 +19,9 @@ def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool, wait: bo
     key = keys.parse(text, settings["S3_PREFIX"], settings.now())
     stage = definition.reading(key, name)
     if key.kind != "partition" and not resources.store().exists(str(key)):
-        raise Invalid(f"{key} does not exist.")
+        if key.kind not in keys.DERIVED or ledger.producer(resources.database(), str(key)) is None:
+            raise Invalid(f"{key} does not exist.")
+        say(f"{key} was removed: it is made again first.")
     if is_dry:
         say(f"{stage.name} would run again on {key}{_and_after(only=only)}")
         return

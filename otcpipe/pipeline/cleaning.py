@@ -28,12 +28,19 @@ def derived(
     database: Database, store: ObjectStore, prefix: str, before: date, kinds: Container[str] = keys.DERIVED
 ) -> Iterator[DerivedObject]:
     """Yield the derived objects of weeks that ended before a day, but for partitions that are under way."""
-    busy = {
-        Partition(row["week_ending"], row["tier"]) for row in ledger.partitions(database) if row["state"] in UNDER_WAY
-    }
+    busy = under_way(database, before)
     for kind in keys.DERIVED:
         for tier in TIERS if kind in kinds else ():
             yield from _of_tier(store, prefix, kind, tier, before, busy)
+
+
+def under_way(database: Database, before: date) -> set[Partition]:
+    """Return the partitions of weeks that ended before a day whose objects are kept, as runs may read them."""
+    return {
+        Partition(row["week_ending"], row["tier"])
+        for row in ledger.partitions(database)
+        if row["state"] in UNDER_WAY and row["week_ending"] < before
+    }
 
 
 def _of_tier(

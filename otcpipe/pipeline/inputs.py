@@ -31,7 +31,7 @@ def rebuild(database: Database, store: ObjectStore, run: Run, damage: Damaged) -
     if key.kind == "rejected":
         key = key.sibling("normalized", key.digest)
     producer = ledger.producer(database, str(key))
-    if key.kind not in ("parsed", "normalized") or producer is None:
+    if key.kind not in keys.DERIVED or producer is None:
         raise Permanent(f"{damage} It cannot be rebuilt.") from damage
     if producer["state"] == "failed":
         raise Permanent(f"{damage} The run that rebuilds it failed: {producer['reason']}") from damage

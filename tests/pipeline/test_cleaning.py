@@ -73,6 +73,11 @@ def test_what_needs_a_removed_object_makes_it_again(here: Here, sql: Sql) -> Non
         "select normalized_key, capture_id from otc.capture where week_ending = %s order by observed_at limit 1",
         OLD.week_ending,
     )
+    asked = here("reprocess", normalized, "--stage", "persist", "--dry-run", **CLOCK)
+    assert asked.returncode == 0
+    assert "was removed: it is made again first" in asked.stdout
+    unknown = here("reprocess", normalized.replace(normalized[-72:-8], "0" * 64), "--dry-run", **CLOCK)
+    assert (unknown.returncode, "does not exist" in unknown.stderr) == (2, True)
     again = Run(definition.named("persist"), keys.parse(normalized, prefix), capture, request="again")
     ledger.request(resources.database(), again)
     carried = drive(again)
@@ -89,6 +94,10 @@ def test_a_partition_that_is_under_way_keeps_its_objects(here: Here, sql: Sql) -
     load()
     sql("update otc.stage_run set state = 'queued' where week_ending = %s and stage = 'persist'", OLD.week_ending)
     assert {row["objects"] for row in clean(here).values()} == {0}
+    said = " ".join(here("clean", "--derived", "--older-than", "90", **CLOCK).stdout.split())
+    assert said.endswith(
+        "can be removed. Those of 1 partition are kept while runs may read them: see `otcpipe status`."
+    )
 
 
 def test_nothing_else_can_be_removed(here: Here) -> None:
