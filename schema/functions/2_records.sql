@@ -123,3 +123,16 @@ from ranked as n
 inner join otc.reject as r on r.raw_key = n.raw_key and r.week_ending = n.week_ending
 where n.place = 1 and n.newer_of_all = 0 and r.symbol is not null
 $$;
+
+-- The weeks in which a symbol is looked for: the newest of each tier, and the last of each quarter of a year, and of each year
+-- before, as some symbols were delisted.
+create or replace function otc_internal.weeks_of_names() returns setof date language sql stable as $$
+select max(week_ending) from otc.loaded_partition group by tier
+union
+select max(week_ending) from otc.loaded_partition group by date_trunc('year', week_ending)
+union
+select max(week_ending)
+from otc.loaded_partition
+where week_ending > (select max(p.week_ending) from otc.loaded_partition as p) - 366
+group by date_trunc('quarter', week_ending)
+$$;

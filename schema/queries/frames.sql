@@ -124,24 +124,14 @@ where
     and a.attnum > 0;
 
 -- name: newest_symbols
--- The symbols of the newest week of each tier, and of the last week of each quarter of a year, and of each year before: some were
--- delisted. The most traded come first. Each week is read by itself: the planner cannot know how few of all are concerned.
-with read as (
-    select max(week_ending) as week_ending from otc.loaded_partition group by tier
-    union
-    select max(week_ending) from otc.loaded_partition group by date_trunc('year', week_ending)
-    union
-    select max(week_ending)
-    from otc.loaded_partition
-    where week_ending > (select max(p.week_ending) from otc.loaded_partition as p) - 366
-    group by date_trunc('quarter', week_ending)
-)
+-- The symbols of some weeks, the most traded first. Each week is read by itself: the planner cannot know how few of all are
+-- concerned.
 select s.symbol
-from read as r
+from otc_internal.weeks_of_names() as w (week_ending)
 cross join lateral (
     select symbol, max(total_volume) as total_volume
     from otc.symbol_summary
-    where week_ending = r.week_ending
+    where week_ending = w.week_ending
     group by symbol
     offset 0
 ) as s
@@ -150,18 +140,8 @@ order by max(s.total_volume) desc, s.symbol;
 
 -- name: symbols_by_name
 -- In the same weeks the symbol that was traded most of those whose issue's name has a word that begins so.
-with read as (
-    select max(week_ending) as week_ending from otc.loaded_partition group by tier
-    union
-    select max(week_ending) from otc.loaded_partition group by date_trunc('year', week_ending)
-    union
-    select max(week_ending)
-    from otc.loaded_partition
-    where week_ending > (select max(p.week_ending) from otc.loaded_partition as p) - 366
-    group by date_trunc('quarter', week_ending)
-)
 select r.symbol
-from read as w
+from otc_internal.weeks_of_names() as w (week_ending)
 cross join lateral (
     select symbol, share_volume
     from otc_internal.volume_record

@@ -145,6 +145,18 @@ def test_the_table_is_an_argument_and_the_former_option_works(
     assert "--table" not in CliRunner().invoke(typer_app, ["export", "--help"]).stdout
 
 
+def test_one_week_is_exported_by_its_date(environment: dict[str, str], tmp_path: Path) -> None:
+    two_weeks()
+
+    def export(*words: str) -> Any:
+        return CliRunner().invoke(typer_app, ["export", "symbol_summary", "-o", str(tmp_path), *words])
+
+    assert export("--week", str(NEXT), "--format", "csv").exit_code == 0
+    assert [one.name for one in tmp_path.glob("symbol_summary/*/")] == [f"week_ending={NEXT}"]
+    refused = export("--week", str(NEXT), "--from", str(WEEK))
+    assert "Give --week for one week, or --from and --to for several." in str(refused.exception)
+
+
 def test_an_unknown_symbol_is_named_and_stops_an_export_of_nothing_else(
     environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
