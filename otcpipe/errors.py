@@ -62,7 +62,7 @@ class Unready(Unreachable):
 
 
 class Outdated(Unready):
-    """A newer release migrated the database: this one waits, and changes nothing."""
+    """The database has migrations or metrics that this process does not know: it waits, and changes nothing."""
 
 
 class ServerMissing(OtcpipeError):

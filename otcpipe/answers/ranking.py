@@ -9,7 +9,8 @@ from otcpipe.metrics import loaded
 from otcpipe.storage.postgres import Row, Transaction
 
 UNUSUAL, METRIC = "unusual", "symbol_unusual"
-BY = ("volume", "change", "hhi", "ats-fraction", UNUSUAL)
+BY = ("volume", "trades", "change", "hhi", "ats-fraction", UNUSUAL)
+QUANTITIES = ("volume", "trades")
 FLOOR = 10_000  # shares a trading day: of what is traded less, every other week is unusual
 AMONG = 1000  # symbols that are hardly traded are always extreme
 
@@ -22,19 +23,21 @@ def top(
     scope: str,
     limit: int,
     at: datetime | None = None,
+    least_trades: int = 0,
 ) -> list[Row]:
-    """Return the first symbols of a week, by default the newest; any order but volume ranks the largest only.
+    """Return the first symbols of a week, by default the newest, without those with fewer than `least_trades`.
 
-    With `at`, all is as known then. Raises Invalid for a week that is not loaded, or has no metrics of the scope.
+    Any order but volume and trades ranks the largest only. With `at`, all is as known then. Raises Invalid for a week
+    that is not loaded, or has no metrics of the scope.
     """
     asked: Row = {"week_ending": week, "by": by, "tier": tier, "scope": scope, "limit": limit}
-    asked["among"] = among(by, limit)
+    asked |= {"among": among(by, limit), "least_trades": least_trades}
     if at:
         asked["week_ending"] = week or transaction.rows("newest_week_as_of", tier=tier, at=at)[0]["week_ending"]
         transaction.rows("plan_for_a_week")
         return _known(transaction.rows("top_symbols_as_of", **asked, at=at), week, at)
     found = transaction.rows("top_symbols", **asked)
-    if week and not found:
+    if week and not found and not least_trades:
         loaded.require(transaction, week, tier)
         raise Invalid(f"The week ending {week} has no metrics of scope {scope}.")
     return found
@@ -85,7 +88,7 @@ def is_incomplete(transaction: Transaction, metric: str, week: date) -> bool:
 
 def among(by: str, limit: int) -> int:
     """Return how many of the largest symbols are ranked."""
-    return limit if by == "volume" else max(limit, AMONG)
+    return limit if by in QUANTITIES else max(limit, AMONG)
 
 
 def venues(

@@ -91,12 +91,14 @@ def _plain_rows(source: Dialect, sought: bytes) -> Iterator[Row]:
 
 def _quoted_rows(source: Dialect, sought: bytes) -> Iterator[Row]:
     """Yield rows whose values may hold line breaks; one without values where no row begins."""
-    lines = source.text.split(b"\n")
-    for at, line in enumerate(lines):
-        if at and sought in line:
-            values, count = values_at(lines, at, source)
-            text = b"\n".join(lines[at : at + count]).decode("utf-8", "replace")
-            yield at + 1, text, () if isinstance(values, str) else values
+    lines, at, quoted = source.text.split(b"\n"), 1, sought.replace(b'"', b'""')
+    while at < len(lines):
+        count = values_at(lines, at, source)[1] if lines[at].count(b'"') % 2 else 1
+        row = b"\n".join(lines[at : at + count])
+        if quoted in row:
+            values, _ = values_at(lines, at, source)
+            yield at + 1, row.decode("utf-8", "replace"), () if isinstance(values, str) else values
+        at += count
 
 
 def _text(number: object) -> str | None:

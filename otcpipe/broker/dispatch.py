@@ -14,6 +14,7 @@ from otcpipe.broker import dead_messages, in_flight, key_types
 from otcpipe.broker.messages import message_of, read
 from otcpipe.broker.redis_broker import FailClosedBroker
 from otcpipe.errors import Outdated, Unreachable
+from otcpipe.metrics import definitions
 from otcpipe.pipeline import dead_letters, definition, recovery
 from otcpipe.pipeline.ledger import Run
 from otcpipe.storage import migrations
@@ -70,10 +71,11 @@ def _record_dead_messages(broker: FailClosedBroker) -> None:
 
 
 def _require_current(broker: FailClosedBroker) -> None:
-    """Let the broker take no message while the database is of a newer release, and raise Outdated then."""
+    """Let the broker take no message while the database is newer than this process, and raise Outdated then."""
     try:
         with resources.database().transaction() as transaction:
             migrations.require_current(transaction)
+            definitions.require_known(transaction)
     except Outdated:
         broker.is_outdated = True
         raise

@@ -96,7 +96,7 @@ def _fail(text: str, code: int = 1) -> int:
 def _redaction() -> Redaction:
     try:
         return Redaction(settings.load().secrets())
-    except OtcpipeError:  # invalid settings are never passed on
+    except (OtcpipeError, OSError, ValueError):  # invalid settings are never passed on
         return Redaction(())
 
 
@@ -104,7 +104,7 @@ def _overrides() -> list[str]:
     """Return what the environment overrides, which may be why a server does not answer."""
     try:
         return overrides(os.environ)
-    except OtcpipeError:
+    except (OtcpipeError, OSError, ValueError):
         return []
 
 

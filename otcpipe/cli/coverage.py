@@ -56,7 +56,11 @@ def _show(cells: list[_coverage.Cell], sentences: list[str], tiers: Sequence[str
     count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
     expected = sum(cell.state != _coverage.NOT_EXPECTED for cell in cells)
     of_all = f"{count:,} of {counted(expected, 'partition')} need{'s' if count == 1 else ''} attention."
-    say(of_all if count else "Nothing is late, failed or held.")
+    unwanted = {cell.partition.week_ending for cell in cells if cell.state == _coverage.NOT_EXPECTED}
+    if unwanted:
+        say(f"{counted(len(unwanted), 'week lacks', 'weeks lack')} a tier that is not wanted so far.")
+    what = "Nothing that is wanted is" if unwanted else "Nothing is"
+    say(of_all if count else f"{what} late, failed or held.")
 
 
 def _listed(cell: _coverage.Cell) -> dict[str, object]:

@@ -16,6 +16,8 @@ from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.catalog import RECORDS
 from otcpipe.text.choices import choose
 
+SUFFIXES = (".csv", ".parquet")
+
 
 def export(
     table: str | None,
@@ -42,6 +44,8 @@ def export(
             "--to takes the date of the last week. Files are written to a folder with -o;"
             f" `otcpipe publish --to {last}` writes all values of all times to a folder or s3://BUCKET/PREFIX."
         )
+    if folder.suffix in SUFFIXES and not folder.is_dir():
+        raise Invalid(f"-o names the directory in which {folder.suffix} files are made, each named after its table.")
     if week and (first or last):
         raise Invalid("Give --week for one week, or --from and --to for several.")
     begin, end = weeks.parse_span(week or first, week or last, now)

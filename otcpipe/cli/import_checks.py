@@ -56,10 +56,10 @@ def read_file(path: Path) -> bytes:
 
 def check_order(file: CheckedFile, before: list[CheckedFile], moment: datetime | None) -> None:
     """Raise Invalid unless it is clear which week a file is of, and which observation of it is the later one."""
-    if moment and moment.astimezone(weeks.NEW_YORK).date() < file.download.last_update:
-        raise Invalid(
-            f"{file.path} has rows of {file.download.last_update}: --observed-at cannot be before that day."
-        )
+    now = resources.settings().now()
+    if (moment or now).astimezone(weeks.NEW_YORK).date() < file.download.last_update:
+        why = "--observed-at cannot be before that day" if moment else "that day is still to come"
+        raise Invalid(f"{file.path} has rows of {file.download.last_update}: {why}.")
     if any(other.partition == file.partition and other.content != file.content for other in before):
         raise Invalid(f"{file.path} is a second file of its partition: import one, then the other.")
     digest = keys.sha256(file.content)

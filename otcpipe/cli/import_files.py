@@ -52,6 +52,8 @@ def _start(file: CheckedFile, moment: datetime | None, now: datetime) -> bool:
     number = run.generation or captures.number_of(run.key)
     say(f"{where}: {counted(file.download.lines, 'row')} enqueued as capture {number}.")
     smaller = oddities.much_smaller(resources.database(), partition, file.download.lines, moment or now)
+    if smaller:
+        smaller += f" `otcpipe withdraw {number} --reason TEXT` takes it back."
     for warning in (*website_file.warnings(file.download, partition), *filter(None, [smaller])):
         say(f"Warning: {file.path.name}: {warning}")
     return True

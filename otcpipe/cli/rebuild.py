@@ -7,6 +7,7 @@ from otcpipe.broker import actors, messages
 from otcpipe.cli import backup, watch
 from otcpipe.cli.console import say
 from otcpipe.errors import OtcpipeError, Unready
+from otcpipe.metrics import definitions
 from otcpipe.pipeline import dead_letters, definition, planning, recovery, synchronization
 from otcpipe.pipeline.backup import copies
 from otcpipe.pipeline.volumes import imports
@@ -43,6 +44,8 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
         say(f"Postgres lacks {counted(len(set(stored) - known), 'observation')}; nothing was changed.")
         return
     database.migrate()
+    with database.transaction() as transaction:
+        definitions.mark_new(transaction)
     actors.ping()
     synchronization.synchronize(database, store, prefix, say)
     imports.restore(database, store, prefix, say)

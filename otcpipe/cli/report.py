@@ -35,7 +35,10 @@ def report(week: str | None, file: Path | None, server: str | None) -> None:
 
 def _address(text: str) -> str:
     """Return the address of a server without a slash at its end."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in text:
         raise Invalid("Give the address of the pages, such as http://127.0.0.1:8421.")
     return text.rstrip("/")

@@ -15,7 +15,7 @@ OPTIONS = f"-c role={reader.ROLE} -c default_transaction_read_only=on -c stateme
 SIGNALLED = 128  # as shells count an end by a signal
 
 
-def sql(statements: Sequence[str]) -> None:
+def sql(statements: Sequence[str], *, as_csv: bool = False) -> None:
     """Run psql, with its exit code: on the statements in their order, else as a terminal.
 
     The password is in its environment, where other users cannot see it. Ctrl-C cancels a query, and raises
@@ -33,7 +33,12 @@ def sql(statements: Sequence[str]) -> None:
     with database.transaction() as transaction:
         if not reader.exists(transaction):
             raise OtcpipeError(f"The database has no role {reader.ROLE}: run `otcpipe migrate --reader`.")
-    command = [str(program), "--no-psqlrc", *(f"--command={one}" for one in statements)]
+    command = [
+        str(program),
+        "--no-psqlrc",
+        *(["--csv"] if as_csv else []),
+        *(f"--command={one}" for one in statements),
+    ]
     given = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "OTCPIPE_"))}
     options = f"{variables.get('PGOPTIONS', '')} {OPTIONS}".strip()
     sys.stdout.flush()

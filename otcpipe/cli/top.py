@@ -8,6 +8,7 @@ from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.cli.unusual import unusual
+from otcpipe.errors import Invalid
 from otcpipe.records import ATTRIBUTION
 from otcpipe.storage.postgres import Row
 from otcpipe.text.choices import choose
@@ -16,6 +17,7 @@ from otcpipe.text.counting import counted
 COLUMNS = {
     "symbol": key("Symbol"),
     "volume": key("Volume"),
+    "trades": Column("Trades"),
     "volume_vs_avg_pct": Column("vs 6-week mean %"),
     "trend": Column("Trend", 2),
     "weeks_in_window": Column("Weeks in mean", 3),
@@ -38,27 +40,34 @@ def top(
     floor_notional: int | None,
     as_of: str | None,
     form: Form,
+    *,
+    least_trades: int = 0,
 ) -> None:
-    """Print the first symbols of a week. Any order but volume and unusual ranks the thousand largest only.
+    """Print the first symbols of a week. Any order but volume, trades and unusual ranks the thousand largest only.
 
-    With `as_of`, all is as known then. Raises Invalid for a floor with another order than unusual.
+    With `as_of`, all is as known then. Raises Invalid for a floor that does not go with the order.
     """
     at = arguments.moment(as_of)
     friday, scope = arguments.week(week), arguments.scope(scope)
     by, tier = choose(by, ranking.BY, "order"), arguments.tier(tier) if tier else None
     least = ranking.floors(by, at, floor, floor_notional)
     if by == ranking.UNUSUAL:
+        if least_trades:
+            raise Invalid("--min-trades does not go with the order unusual, which has --floor.")
         unusual(friday, tier, scope, limit, least, form)
         return
     with resources.database().transaction() as transaction:
-        rows = ranking.top(transaction, friday, by, tier, scope, limit, at)
+        rows = ranking.top(transaction, friday, by, tier, scope, limit, at, least_trades)
         published = partitions(transaction, rows[0]["week_ending"], at) if rows else ""
     if write(form, rows, COLUMNS):
         return
     if not rows:
-        say(f"No metrics of scope {scope} are stored.")
+        what = "symbol has so many trades in scope" if least_trades else "metrics are stored of scope"
+        say(f"No {what} {scope}.")
         return
-    among = "" if by == "volume" else f" among the {ranking.among(by, limit):,} largest"
+    among = "" if by in ranking.QUANTITIES else f" among the {ranking.among(by, limit):,} largest"
+    if least_trades:
+        among += f"{' of those' if among else ', of those'} with {least_trades:,} trades or more"
     say(published)
     say(f"Scope {scope}, {tier or 'all tiers'}: the first {counted(len(rows), 'symbol')} by {by}{among}.")
     if tier:

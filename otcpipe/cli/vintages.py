@@ -19,7 +19,7 @@ METRICS = ["symbol_summary", "symbol_rolling_avg", "symbol_concentration"]
 COLUMNS = {
     "week_ending": key("Week ending"),
     "known_from": key("Known from, UTC"),
-    "known_until": Column("Until, UTC", 2),
+    "known_until": Column("Until, UTC", 0),
     "volume": key("Volume"),
     "trades": Column("Trades", 4),
     "avg_6w_volume": Column("6-week mean"),

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from otcpipe.datasets import TIERS
 from otcpipe.export.moments import AVAILABLE_AT, Moments
-from otcpipe.metrics import catalog, definitions
+from otcpipe.metrics import catalog, definitions, history
 from otcpipe.metrics.catalog import RECORDS
 from otcpipe.metrics.definitions import WEEK
 from otcpipe.metrics.rows import Choice
@@ -105,6 +105,8 @@ class Rows:
     """The rows of one request, unaffected by what is loaded meanwhile."""
 
     def __init__(self, transaction: Transaction, request: Request) -> None:
+        if request.is_history and request.table != RECORDS:
+            history.require_built(transaction, request.table, request.first, request.last)
         self.weeks = _weeks(transaction, request)
         transaction.rows("plan_for_a_week")
         self._transaction = transaction

@@ -78,6 +78,9 @@ class Credentials:
         try:
             granted = load_json(answer.body)
             seconds = min(MAX_LIFETIME, float(granted["expires_in"]))
-            self._token, self._until = str(granted["access_token"]), time.monotonic() + seconds - MARGIN
+            token = granted["access_token"]
+            if not (isinstance(token, str) and token.isascii() and token.isprintable() and token):
+                raise ValueError("no token")
+            self._token, self._until = token, time.monotonic() + seconds - MARGIN
         except (ValueError, KeyError, TypeError, OverflowError):
             raise Defective("FINRA's answer to the credentials contains no token.") from None

@@ -142,6 +142,8 @@ def read(
     if history and table != catalog.RECORDS:
         _history.build(resources.database(), [table], begin, end)
     with resources.database().snapshot() as transaction:
+        if history and table != catalog.RECORDS:
+            _history.require_built(transaction, table, begin, end)
         if history:
             transaction.rows("plan_for_a_week")
         is_float = not (exact or as_arrow)

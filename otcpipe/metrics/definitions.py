@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 
+from otcpipe.errors import Outdated
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Transaction
 
@@ -132,8 +133,28 @@ def settling() -> dict[str, list[object]]:
     }
 
 
+def require_known(transaction: Transaction) -> None:
+    """Raise Outdated if the database has metrics that this process does not know: it would leave them out."""
+    rows = transaction.rows("other_metrics", metrics=[metric.name for metric in metrics()])
+    added = [row["metric"] for row in rows if row["is_removed"]]
+    if added:
+        raise Outdated(
+            f"The database has metrics that this process does not know ({', '.join(added)}): restart it if they were"
+            " added, or run `otcpipe migrate` if they were removed."
+        )
+
+
 def mark_new(transaction: Transaction) -> list[str]:
-    """Mark metrics that were added as due in all weeks that are loaded; return them if there are such weeks."""
+    """Mark metrics that were added as due in all weeks that are loaded; return them if there are such weeks.
+
+    Those that were removed are forgotten, so that one that returns is computed as if it were new.
+    """
+    known = [metric.name for metric in metrics()]
+    if not transaction.rows("other_metrics", metrics=known):
+        return []
+    transaction.run("lock_known_metrics")
+    removed = [row["metric"] for row in transaction.rows("other_metrics", metrics=known) if row["is_removed"]]
+    transaction.run("forget_metrics", metrics=removed)
     marks = [(name, over_stored, False) for metric in metrics() for name, over_stored, _ in metric.marks()]
     marks += [(metric.name, False, True) for metric in metrics() if metric.is_deferred]
     names, over_stored, deferred = map(list, zip(*marks, strict=True))
@@ -142,7 +163,11 @@ def mark_new(transaction: Transaction) -> list[str]:
 
 
 def mark_due(transaction: Transaction, week: date) -> None:
-    """Mark as due all that a change of the week affects. Must run in the transaction that makes the change."""
+    """Mark as due all that a change of the week affects. Must run in the transaction that makes the change.
+
+    Raises Outdated as `require_known` does.
+    """
+    require_known(transaction)
     names, over_stored, lookahead_weeks = zip(*(mark for metric in metrics() for mark in metric.marks()), strict=True)
     transaction.run("mark_due", week=week, metrics=[*names], over_stored=[*over_stored], reaches=[*lookahead_weeks])
     deferred = {metric.name: metric.lookahead_weeks for metric in metrics() if metric.is_deferred}

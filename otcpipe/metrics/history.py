@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from otcpipe.errors import Unready
+from otcpipe.errors import TooSoon, Unready
 from otcpipe.metrics.definitions import Metric, max_lookahead, metrics
 from otcpipe.metrics.parallel import LOCKS
-from otcpipe.storage.postgres import Database
+from otcpipe.storage.postgres import Database, Transaction
+
+MOST_NAMED = 3  # weeks
+BUSY_SECONDS = 5  # until the next attempt
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ def stale(
             raise Unready("Some histories are not built yet: run `otcpipe history` on a server that accepts changes.")
     by_name = {metric.name: metric for metric in metrics()}
     return [StaleWeek(by_name[row["metric"]], row["week_ending"]) for row in rows]
+
+
+def require_built(transaction: Transaction, metric: str, first: date | None, last: date | None) -> None:
+    """Raise TooSoon if a captured week has no history of the metric: its rows would be missing without a word."""
+    span = {"first": first or date.min, "last": last or date.max}
+    missing = [str(row["week_ending"]) for row in transaction.rows("weeks_without_history", metric=metric, **span)]
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        raise TooSoon(
+            f"{metric} is still to be computed for the weeks ending {', '.join(missing[:MOST_NAMED])}{more}, and has"
+            " no history of them before: ask for other weeks, or again when `otcpipe coverage` shows none as stale.",
+            BUSY_SECONDS,
+        )
 
 
 def build(

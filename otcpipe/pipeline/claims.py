@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from otcpipe.errors import Poisonous
+from otcpipe.metrics import definitions
 from otcpipe.pipeline import ledger
 from otcpipe.pipeline.ledger import MAX_CRASHED_CLAIMS, Run
 from otcpipe.records import StageResult
@@ -40,6 +41,7 @@ def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | Sta
     worker, values = uuid.uuid4(), {"most": MAX_CRASHED_CLAIMS, "ours": run.previous_claim}
     with database.transaction() as transaction:
         migrations.require_current(transaction)
+        definitions.require_known(transaction)
         claimed = transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease)
         if claimed:
             return Claim(replace(run, **claimed), worker, lease)

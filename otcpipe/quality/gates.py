@@ -1,8 +1,9 @@
 """The gates: pure checks of a partition's measures, each of which may find one fault.
 
 A fatal finding gives grade F and stops the metrics. So its thresholds are beyond what a holiday, a first week or a
-website file can cause: no record at all, more than a tenth of the rows rejected, more than a quarter of the symbols
-unreconciled, or less than a third of the tier's usual rows. All other findings only lower the score.
+website file can cause: no record at all, less than half of the rows captured before, more than a tenth of the rows
+rejected, more than a quarter of the symbols unreconciled, or less than a third of the tier's usual rows. All other
+findings only lower the score.
 
 The gates of this module look at one partition alone; those of `comparisons` compare it with its neighbours.
 """
@@ -22,6 +23,17 @@ Gate = Callable[[Measures, Neighbours], Finding | None]
 def no_data(graded: Measures, _: Neighbours) -> Finding | None:
     """Fatal without any record."""
     return None if graded.records else (FATAL, "there is no record")
+
+
+def shrunk(graded: Measures, _: Neighbours) -> Finding | None:
+    """Fatal with less than half of the rows of the partition's capture before, if that had at least 100.
+
+    FINRA restates some records of a week. A download that was cut at the end of a line has no other mark.
+    """
+    before = graded.rows_before or 0
+    if before < MIN_COUNT or graded.rows * 2 >= before:
+        return None
+    return FATAL, f"{counted(graded.rows, 'row is', 'rows are')} less than half of the {before:,} captured before"
 
 
 def rejects(graded: Measures, _: Neighbours) -> Finding | None:

@@ -31,6 +31,7 @@ class Measures:
     venues: Sequence[str]
     doubled_symbols: int
     zero_records: int
+    rows_before: int | None = None  # of the capture before of the partition with the same coverage
 
 
 @dataclass(frozen=True)

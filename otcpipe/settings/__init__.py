@@ -155,11 +155,13 @@ def _read_file(name: str, path: Path, environ: Mapping[str, str]) -> str:
 
 
 def _read_state(state: Path) -> dict[str, str]:
-    if not state.exists():
-        return {}
     try:
+        if not state.exists():
+            return {}
         environment = json.loads(state.read_text())["environment"]
-        return {name.removeprefix("OTCPIPE_"): text for name, text in environment.items()}
+        return {name.removeprefix("OTCPIPE_"): "" + text for name, text in environment.items()}
+    except OSError as error:
+        raise Invalid(f"{state} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid(f"{state} is not a state file: remove it, then run `otcpipe up`.") from None
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from otcpipe.text.printable import printable
@@ -39,8 +40,6 @@ PATTERNS = {
     "FINRA_RATE": (r"[1-9][0-9]{0,2}|1000", "a whole number of requests a second, 1 to 1000"),
     "ALERT_SHARES": (r"[0-9]{1,15}", "a whole number of shares"),
     "LEASE": (r"[1-9][0-9]{0,3}", "a whole number of seconds, 1 to 9999"),
-    "TELEMETRY_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),
-    "WEB_HOST": (rf"{NAME}|{IPV6}", "the name or the address of a host"),
     "WEB_TOKEN": (r"[A-Za-z0-9_-]{16,200}", "16 to 200 letters, digits, hyphens and underscores"),
     "WEB_ORIGINS": (
         r"https?://[A-Za-z0-9.:-]+(?:, ?https?://[A-Za-z0-9.:-]+)*",
@@ -51,10 +50,11 @@ PATTERNS = {
         "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
     ),
     "PUBLISH": (r"/.*|s3://.+", "an absolute path or s3://BUCKET/PREFIX"),
+    "BACKUP": (r"/.*|s3://.+", "an absolute path or s3://BUCKET/PREFIX"),
     "S3_REGION": (r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "a region such as us-east-1"),
     "S3_PREFIX": (
-        r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9!_.*'()/=+@,:&$-]{1,500}",
-        "the beginning of keys: letters, digits and slashes",
+        r"(?!.*(?:^|/)\.\.?(?:/|$))(?!/)(?!.*//)(?!.*/$)[A-Za-z0-9!_.*'()/=+@,:&$-]{1,500}",
+        "the beginning of keys: letters, digits and single slashes between them",
     ),
     "S3_ACCESS_KEY": (r"[!-~]+", "ASCII without spaces"),
     "FINRA_CLIENT_ID": (r"[ -~]+", "ASCII"),
@@ -88,6 +88,8 @@ def _url(name: str, text: str) -> str | None:
     """Return one message for any error, since the wrong part may be a password."""
     scheme = text.partition("://")[0]
     match = (DATABASE if name == "DATABASE_URL" else URL).fullmatch(text)
+    if match and not all(map(_is_ipv6, re.findall(r"\[([^]]*)\]", match["hosts"]))):
+        match = None
     if scheme in SCHEMES[name] and match and all(map(_is_port, re.findall(r":([0-9]+)(?:,|$)", match["hosts"]))):
         return _redis_url(match) if name == "REDIS_URL" else None
     return (
@@ -110,6 +112,13 @@ def _is_pem(text: str) -> bool:
         return False
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(IPv6Address(text.partition("%")[0]))
+    except ValueError:
+        return False
+
+
 def _is_port(text: str) -> bool:
     return bool(re.fullmatch("[1-9][0-9]{0,4}", text)) and int(text) <= LAST_PORT
 
@@ -129,7 +138,13 @@ def _is_day(text: str) -> bool:
         return False
 
 
+def _is_host(text: str) -> bool:
+    return bool(re.fullmatch(NAME, text)) or _is_ipv6(text)
+
+
 FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "TELEMETRY_HOST": (_is_host, "the name or the address of a host"),
+    "WEB_HOST": (_is_host, "the name or the address of a host"),
     "TELEMETRY_PORT": (_is_port, f"a port, 1 to {LAST_PORT}"),
     "WEB_PORT": (_is_port, f"a port, 1 to {LAST_PORT}"),
     "NOW": (_is_moment, f"an ISO time with its zone, such as 2026-11-23T12:00:00Z, of {YEARS[0]} to {YEARS[-1]}"),

@@ -1,5 +1,7 @@
 """Pure functions that prove that pages make up a partition; checks raise PartitionChanged."""
 
+import re
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ from otcpipe.text import escapes, identities
 from otcpipe.text.columns import REASON
 from otcpipe.text.tables import decode_dictionaries
 
+_MIDNIGHT = re.compile(rb"[T ]00:00:00(?:\.0+)?Z?$")
 PROOF_COLUMNS = (*WEEKLY.identity, "weekStartDate", "tierIdentifier")
 
 
@@ -45,6 +48,17 @@ def last_value(page: Page, header: bytes) -> bytes | None:
         return None
     values = dict(zip(page.header.split(b"|"), page.rows[0].split(b"|"), strict=True))
     return escapes.unescape(values.get(header.rpartition(b"|")[2], b"").decode()).encode()
+
+
+def is_same_value(text: bytes, value: bytes | None) -> bool:
+    """Return whether a value in text is the one that JSON has: as text FINRA writes 12.000000, as JSON 12."""
+    if value is None:
+        return False
+    one, other = (_MIDNIGHT.sub(b"", given).lower() for given in (text, value))
+    try:
+        return one == other or Decimal(one.decode()) == Decimal(other.decode())
+    except (InvalidOperation, UnicodeDecodeError):
+        return False
 
 
 def check_columns(header: bytes) -> None:

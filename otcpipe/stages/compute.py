@@ -59,7 +59,8 @@ def _compute_next(database: Database, week: date, changed: dict[str, int]) -> bo
 
 
 def _due_weeks(transaction: Transaction, first: date, last: date) -> list[Row]:
-    return transaction.rows("due_weeks", first=first, last=last, read=[*read_over_weeks()], **settling())
+    known = [metric.name for metric in metrics()]
+    return transaction.rows("due_weeks", first=first, last=last, read=[*read_over_weeks()], known=known, **settling())
 
 
 def _compute_records(database: Database, week: date, changed: dict[str, int]) -> bool:
@@ -71,7 +72,8 @@ def _compute_records(database: Database, week: date, changed: dict[str, int]) ->
     with database.transaction() as transaction:
         if not transaction.rows("try_records", week=week, space=LOCKS)[0]["is_locked"]:
             return False
-        due = transaction.rows("take_due", week=week, over_stored=False, metrics=None)
+        known = [metric.name for metric in metrics()]
+        due = transaction.rows("take_due", week=week, over_stored=False, metrics=known)
         if not due:
             return True
         computation = begin(database, transaction, week)

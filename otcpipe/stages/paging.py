@@ -113,7 +113,8 @@ class _Attempt:
         again, *tail = self._pool.all(calls)
         if (again.header, sorted(again.rows), again.total) != (first.header, sorted(first.rows), first.total):
             raise PartitionChanged("the first page differed when it was read again")
-        if any(completeness.last_value(page, first.header) != last_row.rpartition(b"|")[2] for page in tail):
+        last = last_row.rpartition(b"|")[2]
+        if not all(completeness.is_same_value(last, completeness.last_value(page, first.header)) for page in tail):
             raise PartitionChanged("the last row differed when it was read again")
         return [again, *tail]
 

@@ -15,10 +15,12 @@ from otcpipe.records import Partition
 from otcpipe.stages import normalize, parse
 from otcpipe.text import dialect
 from otcpipe.text.columns import LINE, REASON
+from otcpipe.text.printable import printable
 from otcpipe.text.tables import Normalized
 from otcpipe.weeks import parse_tier, published_on, week_published_on
 
 MAX_EARLY = timedelta(days=4)  # rows may be dated one business day before publication, over a long weekend
+_HIDDEN = r"^\s|\s$|[\p{Cc}\p{Cf}\x{a0}\x{2028}\x{2029}]"
 _OTHER_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
 
 
@@ -41,6 +43,10 @@ def read(content: bytes) -> WebsiteFile:
     if not normalize.is_website_file(table):
         raise Invalid("This is the API's text; only files from FINRA's website can be imported.")
     well_formed = table.filter(table[REASON].is_null())
+    if not well_formed.num_rows:
+        raise Invalid(
+            f"The file has no usable row: {table[REASON][0]}." if table.num_rows else "The file has no rows."
+        )
     tier = _tier(pc.unique(well_formed["tierDescription"]).drop_null().to_pylist())
     if (
         pc.all(well_formed["MPID"].is_null()).as_py()
@@ -54,6 +60,7 @@ def read(content: bytes) -> WebsiteFile:
     has_last_end = dialect.detect(content).text.endswith(b"\n")
     if not has_last_end and pc.max(table[LINE]).as_py() in rows.rejects["line"].to_pylist():
         raise Invalid(f"The file ends in the middle of line {pc.max(table[LINE])}: download it again.")
+    _require_plain(rows.records)
     days = rows.records["updated_on"]
     if not len(days):
         raise Invalid(f"The file has no usable row: {_explain(rows, well_formed)}")
@@ -67,6 +74,18 @@ def read(content: bytes) -> WebsiteFile:
         reject=f"line {rejects[0]['line']}: {rejects[0]['reason']}" if rejects else "",
         has_last_end=has_last_end,
     )
+
+
+def _require_plain(records: pa.Table) -> None:
+    """Raise Invalid for an identifier that would be another than it looks: spreadsheets add spaces, for instance."""
+    for name in ("symbol", "mpid", "product_type"):
+        texts = records[name].cast(pa.string()).combine_chunks()
+        place = pc.index(pc.match_substring_regex(texts, _HIDDEN), True).as_py()
+        if place >= 0:
+            what = f"Line {records['line'][place]}: {name.replace('_', ' ')} {printable(texts[place].as_py())!r}"
+            raise Invalid(
+                f"{what} has spaces around it, or a character that cannot be seen; import the file as downloaded."
+            )
 
 
 def _tier(names: list[str]) -> str:

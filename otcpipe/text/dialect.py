@@ -8,7 +8,7 @@ from otcpipe.datasets import TIERS, WEEKLY
 from otcpipe.errors import Invalid
 from otcpipe.text import escapes
 from otcpipe.text.columns import LINE, REASON, SYMBOL, TEXT
-from otcpipe.text.limits import MAX_BYTES, MAX_COLUMNS, MAX_LINES, MEBIBYTE
+from otcpipe.text.limits import MAX_BYTES, MAX_COLUMNS, MAX_LINE_BYTES, MAX_LINES, MEBIBYTE
 
 BOM = b"\xef\xbb\xbf"
 UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
@@ -44,6 +44,8 @@ def detect(content: bytes) -> Dialect:
     text = _without_blank_tail(text[separator.end() :] if separator else text)
     first = text.split(b"\n", 1)[0]
     _check_kind(first)
+    if len(first) > MAX_LINE_BYTES:
+        raise Invalid(f"The header is longer than {MAX_LINE_BYTES:,} bytes: this is not FINRA's file.")
     line = first.decode("utf-8", "replace")
     if is_escaped:
         columns = tuple(map(escapes.unescape, line.split("|")))

@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
@@ -58,26 +57,21 @@ class Answering:
         self._fields = [name for name in (one.strip() for one in fields.split(",")) if name]
         self._limit, self._cursor = limit, cursor
 
-    async def __call__(
-        self, find: Find, at: datetime | None = None, *, is_slow: bool = False, is_of_work: bool = False
-    ) -> Response:
+    async def __call__(self, find: Find, *, is_slow: bool = False, is_of_work: bool = False) -> Response:
         """Return the rows that `find` returns, or that nothing changed since the client asked before."""
 
         def some(database: Database, offset: int, limit: int) -> Sequence[Row]:
             return find(database)[offset : offset + limit]
 
-        return await self.some(some, at, is_slow=is_slow, is_of_work=is_of_work)
+        return await self.some(some, is_slow=is_slow, is_of_work=is_of_work)
 
-    async def some(
-        self, find: FindSome, at: datetime | None = None, *, is_slow: bool = False, is_of_work: bool = False
-    ) -> Response:
+    async def some(self, find: FindSome, *, is_slow: bool = False, is_of_work: bool = False) -> Response:
         """Do the same with a `find` that returns some of the rows."""
         reading = self._shared.reading
-        state, *earlier = reading.states(await reading.known(), is_of_work=is_of_work)
+        known = await reading.known(is_new=bool(self._cursor))  # rows of another state would be doubled or missing
+        state, *earlier = reading.states(known, is_of_work=is_of_work)
         states = [state] if self._cursor else [state, *earlier]
-        return await reply(
-            self._request, self._shared, states, lambda: self._answer(find, state), at, is_slow=is_slow
-        )
+        return await reply(self._request, self._shared, states, lambda: self._answer(find, state), is_slow=is_slow)
 
     def _answer(self, find: FindSome, state: str) -> Answer:
         headers = {}

@@ -50,7 +50,7 @@ async def symbol_weeks(
         found = find_symbol(database, name, friday, weeks, chosen, at)["history"]
         return [row for row in found if chosen in (None, row["scope"])]
 
-    return await answer(find, at, is_slow=at is not None)
+    return await answer(find, is_slow=at is not None)
 
 
 @router.get("/symbol-venues", response_model=List, tags=["symbols"])
@@ -64,7 +64,7 @@ async def symbol_venues(
     """Return who traded a symbol in a week; the unnamed firms are one row."""
     name, friday, chosen = asked.text(symbol, "a symbol"), asked.week(week), asked.scope(scope)
     at = asked.moment(as_of)
-    return await answer(lambda database: find_symbol(database, name, friday, 1, chosen, at)["venues"], at)
+    return await answer(lambda database: find_symbol(database, name, friday, 1, chosen, at)["venues"])
 
 
 @router.get("/revisions", response_model=List, tags=["symbols"])
@@ -74,7 +74,7 @@ async def all_revisions(
     """Return what changed after its first capture, of a symbol or of a week."""
     name, friday = asked.text(symbol, "a symbol") if symbol else None, asked.week(week)
     at = asked.moment(as_of)
-    return await answer(lambda database: changes.changes(database, friday, name, at), at, is_slow=not name)
+    return await answer(lambda database: changes.changes(database, friday, name, at), is_slow=not name)
 
 
 @router.get("/explain", response_model=List, tags=["symbols"])
@@ -88,13 +88,13 @@ async def explain(
     def find(database: Database) -> list[Row]:
         return [proof(database, resources.store(), prefix, name, friday, metric or None, at)]
 
-    return await answer(find, at, is_slow=True)
+    return await answer(find, is_slow=True)
 
 
 @router.get("/top", response_model=List, tags=["weeks"])
 async def top(answer: Answer, ranked: Ranked) -> Response:
-    """Return the first symbols of a week by volume, change, hhi or ats-fraction, or the most unusual ones."""
-    return await answer(ranked.find, ranked.at, is_slow=ranked.at is not None)
+    """Return the first symbols of a week by volume, trades, change, hhi or ats-fraction, or the most unusual ones."""
+    return await answer(ranked.find, is_slow=ranked.at is not None)
 
 
 @router.get("/venues", response_model=List, tags=["venues"])
@@ -109,7 +109,7 @@ async def venues(
     of_week, of_tier, of_scope = asked.week(week), asked.venue_tier(tier), asked.scope(scope) or "ATS"
     at = asked.moment(as_of)
     return await answer(
-        lambda database: venue.league(database, of_week, of_tier, of_scope, at), at, is_slow=at is not None
+        lambda database: venue.league(database, of_week, of_tier, of_scope, at), is_slow=at is not None
     )
 
 
@@ -175,4 +175,4 @@ async def one_table(
     def find(database: Database, offset: int, limit: int) -> list[Row]:
         return tables.rows(database, choice, begin, end, offset, limit)
 
-    return await answer.some(find, at, is_slow=True)
+    return await answer.some(find, is_slow=True)

@@ -86,7 +86,7 @@ async def programs(request: Request, show: Show) -> Response:
         for path, of_path in paths.items()
     ]
     origin = str(request.base_url).rstrip("/")
-    return await show("programs.html", lambda _: {"operations": rows, "origin": origin})
+    return await show.fresh("programs.html", lambda _: {"operations": rows, "origin": origin})
 
 
 def _place(run: Row) -> tuple[int, str]:

@@ -59,7 +59,7 @@ async def symbol(
         shape = {"week": week, "weeks": weeks, "scope_asked": chosen or "", "as_of_asked": as_of}
         return found | shape | series.of_symbol(found, weeks) | {"issue": shared.search.name_of(ticker)}
 
-    return await show("symbol.html", find, at, is_slow=at is not None)
+    return await show("symbol.html", find, is_slow=at is not None)
 
 
 @router.get("/top")
@@ -74,7 +74,7 @@ async def top(show: Show, ranked: Ranked) -> Response:
             "asked_elsewhere": {name: value for name, value in shape.items() if name != "as_of"},
         }
 
-    return await show("top.html", find, ranked.at, is_slow=ranked.at is not None)
+    return await show("top.html", find, is_slow=ranked.at is not None)
 
 
 @router.get("/venues")
@@ -98,7 +98,7 @@ async def venues(
         shape = {"week": week, "tier": tier, "scope": of_scope, "as_of": at, "as_of_asked": as_of}
         return shape | {"rows": rows, "lines": series.of_shares(shares)}
 
-    return await show("venues.html", find, at, is_slow=at is not None)
+    return await show("venues.html", find, is_slow=at is not None)
 
 
 @router.get("/venue/{name:path}")
@@ -138,7 +138,7 @@ async def restatements(
             "restated": [] if rows or ticker else changes.restated_weeks(database, at),
         }
 
-    return await show("restatements.html", find, at, is_slow=True)
+    return await show("restatements.html", find, is_slow=True)
 
 
 @router.get("/proof/{week}/{name:path}")
@@ -151,4 +151,4 @@ async def proof_of(show: Show, week: str, name: str, metric: asked.Text = "", as
         found = proof(database, resources.store(), prefix, ticker, friday, metric or None, at)
         return found | {"as_of_asked": as_of}
 
-    return await show("proof.html", find, at, is_slow=True)
+    return await show("proof.html", find, is_slow=True)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -48,15 +49,16 @@ class Reading:
         self._earlier: list[tuple[float, Version]] = []  # with the time when they ended, newest first
         self._quick, self._slow, self._watch = map(CapacityLimiter, (QUICK, SLOW, 1))
 
-    async def known(self) -> Version:
-        """Return the state of the stored data, as it was at most five seconds ago.
+    async def known(self, *, is_new: bool = False) -> Version:
+        """Return the state of the stored data, as it was at most five seconds ago, or with `is_new` as it is now.
 
         Who asks while another asks the database gets the state before.
         """
         is_asked = self._watch.borrowed_tokens > 0
-        if recent := self._recent(2 * FRESH_SECONDS if is_asked else FRESH_SECONDS):
+        recent = None if is_new else self._recent(2 * FRESH_SECONDS if is_asked else FRESH_SECONDS)
+        if recent:
             return recent
-        return await self._run(self.version, self._watch)
+        return await self._run(partial(self.version, is_new=is_new), self._watch)
 
     def states(self, known: Version, *, is_of_work: bool) -> list[str]:
         """Return the text of a state, of the numbers or of the work, and of those that ended in the last minutes."""
@@ -84,10 +86,11 @@ class Reading:
         finally:
             lane.release_on_behalf_of(borrower)
 
-    def version(self) -> Version:
-        """Return the state of the stored data, as it was at most five seconds ago."""
+    def version(self, *, is_new: bool = False) -> Version:
+        """Return the state of the stored data, as it was at most five seconds ago, or with `is_new` as it is now."""
         with self._lock:
-            if recent := self._recent(FRESH_SECONDS):
+            recent = None if is_new else self._recent(FRESH_SECONDS)
+            if recent:
                 return recent
             begun, now = time.monotonic(), resources.settings().now()
             with self.database.transaction() as transaction:

@@ -2,19 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otcpipe import resources
 from otcpipe.web.keeping import Answer
 from otcpipe.web.services import Services
-
-SETTLED = timedelta(days=1)  # after which what was known at a moment changes only if a capture is withdrawn
-A_DAY = 86_400
 
 
 async def reply(
@@ -22,19 +17,19 @@ async def reply(
     services: Services,
     states: Sequence[str],
     make: Callable[[], Answer],
-    at: datetime | None = None,
     *,
     is_slow: bool = False,
 ) -> Response:
     """Return what `make` returns, or that nothing changed since the client asked before.
 
     Of the first of the `states` of the data; while many ask and the data change, perhaps what was returned of one of
-    the others. With `at`, the answer is of that moment of knowledge. `make` is called in a thread.
+    the others. `make` is called in a thread. Browsers ask each time, also for what was known at a moment: what a
+    backfill brings was known since its publication.
     """
     path, query = request.url.path, request.query_params.multi_items()
     marks = (etag(path, query, state) for state in states)
     mark = next(marks)
-    known, headers = request.headers.get("if-none-match", ""), {"Cache-Control": cache_control(at)}
+    known, headers = request.headers.get("if-none-match", ""), {"Cache-Control": "private, no-cache"}
     if mark in known:
         return Response(status_code=304, headers=headers | {"ETag": mark})
     mark, found = await services.kept.get_or_renew(mark, marks, lambda: services.reading.run(make, is_slow=is_slow))
@@ -50,12 +45,6 @@ def etag(path: str, query: Iterable[tuple[str, str]], state: str) -> str:
     parts = (_release(), path, str(given), state)
     digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
     return f'W/"{digest[:32]}"'
-
-
-def cache_control(at: datetime | None) -> str:
-    """Return how long an answer may be kept: a day if it is of a moment long past, else until the next question."""
-    is_settled = at is not None and resources.settings().now() - at > SETTLED
-    return f"private, max-age={A_DAY}" if is_settled else "private, no-cache"
 
 
 @cache

@@ -1,7 +1,6 @@
 """Find symbols by the beginning of a ticker or by a word of the issue's name, as one types."""
 
 import threading
-import time
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -9,7 +8,6 @@ from otcpipe.storage.postgres import Row
 from otcpipe.web.reading import Reading
 
 MOST = 50
-KEPT_SECONDS = 60.0  # the list is of 12,000 symbols: while a week is loaded, each of its steps changes the data
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,12 @@ class Listed:
 
 
 class Search:
-    """The symbols of the newest weeks, read again at most once a minute, and only if the data changed."""
+    """The symbols of the newest weeks, read again when the data changed."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._lock = threading.Lock()
-        self._version, self._read_at = "", 0.0
+        self._version = ""
         self._listed: list[Listed] = []
         self._names: dict[str, str | None] = {}
 
@@ -54,17 +52,12 @@ class Search:
         return self._names.get(symbol)
 
     def _refresh(self) -> None:
-        """Read the list if it is due; who asks while another thread reads it uses the one before."""
+        """Read the list if the data changed: an answer is kept for their state, and must not be of an older one."""
         version = self._reading.version().text
-        is_recent = self._listed and time.monotonic() - self._read_at < KEPT_SECONDS
-        if version == self._version or is_recent or not self._lock.acquire(blocking=not self._listed):
-            return
-        try:
+        with self._lock:
             if version != self._version:
                 self._read()
-                self._version, self._read_at = version, time.monotonic()
-        finally:
-            self._lock.release()
+                self._version = version
 
     def _read(self) -> None:
         with self._reading.database.transaction() as transaction:

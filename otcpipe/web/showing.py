@@ -1,7 +1,6 @@
 """Pages as answers."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated
 
 from starlette.requests import Request
@@ -28,7 +27,6 @@ class Showing:
         self,
         template: str,
         find: Find,
-        at: datetime | None = None,
         *,
         is_slow: bool = False,
         is_of_work: bool = False,
@@ -41,7 +39,6 @@ class Showing:
             self._shared,
             reading.states(known, is_of_work=is_of_work),
             lambda: answer(self._made(template, find, known), HTML),
-            at,
             is_slow=is_slow,
         )
 

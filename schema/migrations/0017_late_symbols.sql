@@ -1,5 +1,7 @@
 -- Of most captures, few symbols have records that are not known since their partition is. Only these are read to say since when
 -- a row of a metric is known. `otcpipe.stages.replay` notes the same of new captures.
+lock table otc.capture in share row exclusive mode; -- no capture is applied meanwhile: it would be missing below
+
 create temporary table place on commit drop as
 select capture_id, is_first, is_first_of_all, published_on from otc.capture_order;
 analyze place;

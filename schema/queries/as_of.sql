@@ -17,6 +17,7 @@ with summed as (
     select
         symbol,
         sum(total_volume) filter (where scope = %(scope)s) as volume,
+        sum(total_trades) filter (where scope = %(scope)s) as trades,
         otc_internal.ats_fraction(
             count(distinct tier),
             count(*) filter (where scope = 'ALL'),
@@ -28,7 +29,11 @@ with summed as (
     group by symbol
 ),
 largest as materialized (
-    select * from summed where volume is not null order by volume desc, symbol limit %(among)s
+    select *
+    from summed
+    where volume is not null and trades >= %(least_trades)s
+    order by case %(by)s when 'trades' then trades else volume end desc, volume desc, symbol
+    limit %(among)s
 ),
 rolling as materialized (
     select * from otc.symbol_rolling_avg_as_of(%(at)s, %(week_ending)s, %(week_ending)s) where scope = %(scope)s
@@ -52,6 +57,7 @@ select
     l.symbol,
     %(scope)s as scope,
     round(l.volume, 6) as volume,
+    l.trades::bigint as trades,
     r.volume_vs_avg_pct,
     r.trend,
     r.weeks_in_window,
@@ -63,6 +69,7 @@ select
         order by
             case %(by)s
                 when 'volume' then l.volume
+                when 'trades' then l.trades
                 when 'change' then r.volume_vs_avg_pct
                 when 'hhi' then c.hhi
                 when 'ats-fraction' then l.ats_fraction

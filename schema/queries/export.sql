@@ -138,6 +138,34 @@ cross join lateral (
     ) as v
     where v.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
     group by v.tier, v.symbol
+    union all -- whose rows were set aside, or no longer: on that depends whether a symbol without records is known to be untraded
+    select r.tier, r.symbol, max(r.at)
+    from (
+        select
+            o.tier,
+            s.symbol,
+            case when o.is_first or o.is_first_of_all then least(o.observed_at, o.published_at) else o.observed_at end as at,
+            f.is_set_aside is distinct from lag(f.is_set_aside) over by_partition
+            or f.is_set_aside is distinct from lag(f.is_set_aside) over by_coverage as is_change
+        from otc.capture_order as o
+        inner join (
+            select distinct tier, symbol
+            from otc.reject
+            where
+                week_ending = week.week_ending and symbol is not null
+                and (%(symbols)s::text[] is null or symbol = any(%(symbols)s::text[]))
+        ) as s on s.tier = o.tier
+        inner join otc.capture as c on c.capture_id = o.capture_id
+        cross join lateral (
+            select exists (select from otc.reject where raw_key = o.raw_key and symbol = s.symbol) as is_set_aside
+        ) as f
+        where o.week_ending = week.week_ending
+        window
+            by_partition as (partition by o.tier, s.symbol order by o.observed_at, c.fetched_key),
+            by_coverage as (partition by o.tier, s.symbol, o.covers order by o.observed_at, c.fetched_key)
+    ) as r
+    where r.is_change and r.at <= coalesce(%(at)s::timestamptz, 'infinity')
+    group by r.tier, r.symbol
     union all
     select null, m.symbol, max(m.at)
     from otc_internal.import_moments(week.week_ending, week.week_ending, %(dataset)s) as m

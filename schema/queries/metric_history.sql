@@ -15,6 +15,19 @@ where
     and not exists (select from otc.incomplete_week as d where d.metric = m.metric and d.week_ending = w.week_ending)
 order by w.week_ending, m.place;
 
+-- name: weeks_without_history
+-- Weeks that have no history of a metric now: it is due, or was made so since it was built. A deferred one that is to be
+-- completed has none in its table either.
+select w.week_ending
+from (select distinct week_ending from otc.capture where persisted_at is not null) as w
+where
+    w.week_ending between %(first)s and %(last)s
+    and not exists (
+        select from otc_internal.history_week as h where h.metric = %(metric)s and h.week_ending = w.week_ending
+    )
+    and not exists (select from otc.incomplete_week as i where i.metric = %(metric)s and i.week_ending = w.week_ending)
+order by w.week_ending;
+
 -- name: forget_histories
 -- Make all histories of some weeks stale.
 delete from otc_internal.history_week

@@ -9,6 +9,39 @@ inner join (select week_ending from otc.capture where persisted_at is not null u
 order by p.week_ending, m.metric, m.over_stored
 on conflict (week_ending, metric, over_stored) do update set metric = excluded.metric;
 
+-- name: other_metrics
+-- Metrics that the database knows and this process does not, and the other way round.
+select metric, metric <> all(%(metrics)s::text[]) as is_removed
+from (
+    select metric from otc_internal.known_metric
+    union
+    select unnest(%(metrics)s::text[])
+) as m
+where
+    metric <> all(%(metrics)s::text[])
+    or metric not in (select k.metric from otc_internal.known_metric as k)
+order by metric;
+
+-- name: lock_known_metrics
+-- Wait for transactions that marked what a week affects by the metrics so far, and keep others from doing so.
+lock table otc_internal.known_metric in access exclusive mode;
+
+-- name: forget_metrics
+-- Metrics that were removed: nothing of them is due, and should one return, all of it is.
+with mark as (
+    delete from otc_internal.metric_due where metric = any(%(metrics)s::text[])
+),
+week as (
+    delete from otc_internal.deferred_week where metric = any(%(metrics)s::text[])
+),
+change as (
+    delete from otc_internal.deferred_change where metric = any(%(metrics)s::text[])
+),
+history as (
+    delete from otc_internal.history_week where metric = any(%(metrics)s::text[])
+)
+delete from otc_internal.known_metric where metric = any(%(metrics)s::text[]);
+
 -- name: mark_new
 -- Metrics that are new, which become due in all loaded weeks.
 with new as (
@@ -72,7 +105,9 @@ select
 from otc_internal.metric_due as d
 left join otc_internal.settled_metrics(%(first)s, %(last)s, %(metrics)s, %(reaches)s, %(reads)s) as s
     on d.over_stored and s.week_ending = d.week_ending and s.metric = d.metric
-where d.week_ending between %(first)s and %(last)s and (s.metric is not null or not d.over_stored)
+where
+    d.week_ending between %(first)s and %(last)s and (s.metric is not null or not d.over_stored)
+    and d.metric = any(%(known)s::text[])
 group by d.week_ending, d.over_stored
 order by d.week_ending, d.over_stored;
 
@@ -108,7 +143,7 @@ with taken as (
     from otc_internal.metric_due
     where
         week_ending = %(week)s and over_stored = %(over_stored)s
-        and (%(metrics)s::text[] is null or metric = any(%(metrics)s))
+        and metric = any(%(metrics)s)
     order by metric
     for update
 )

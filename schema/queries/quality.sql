@@ -36,12 +36,16 @@ update otc.capture_quality set grade = %(grade)s, score = %(score)s, reasons = %
 where capture_id = %(capture_id)s;
 
 -- name: quality_around
--- Measures of the tier's captures near a week, and whether each is the newest of its partition.
+-- Measures of the tier's captures near a week, the rows of the one before of the same coverage, and whether each is the newest
+-- of its partition.
 select
     q.*,
     q.capture_id = first_value(q.capture_id) over (
         partition by q.week_ending order by c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc
     ) and c.persisted_at is not null as is_newest,
+    lag(q.rows) over (
+        partition by q.week_ending, c.covers, c.persisted_at is not null order by c.observed_at, c.fetched_key
+    ) as rows_before,
     exists (
         select from otc_internal.decision as d
         where d.kind = 'accept' and d.week_ending = q.week_ending and d.tier = q.tier and d.subject = q.digest

@@ -31,12 +31,13 @@ with week as (
     )) as week_ending
 ),
 largest as (
-    select s.week_ending, s.symbol, s.scope, sum(s.total_volume) as volume
+    select s.week_ending, s.symbol, s.scope, sum(s.total_volume) as volume, sum(s.total_trades) as trades
     from week as w
     inner join otc.symbol_summary as s on s.week_ending = w.week_ending
     where s.scope = %(scope)s and s.tier = coalesce(%(tier)s, s.tier)
     group by s.week_ending, s.symbol, s.scope
-    order by volume desc, s.symbol
+    having sum(s.total_trades) >= %(least_trades)s
+    order by case %(by)s when 'trades' then sum(s.total_trades) else sum(s.total_volume) end desc, volume desc, s.symbol
     limit %(among)s
 ),
 ranked as (
@@ -45,6 +46,7 @@ ranked as (
         l.symbol,
         l.scope,
         round(l.volume, 6) as volume,
+        l.trades::bigint as trades,
         r.volume_vs_avg_pct,
         r.trend,
         r.weeks_in_window,
@@ -56,6 +58,7 @@ ranked as (
             order by
                 case %(by)s
                     when 'volume' then l.volume
+                    when 'trades' then l.trades
                     when 'change' then r.volume_vs_avg_pct
                     when 'hhi' then c.hhi
                     when 'ats-fraction' then a.ats_fraction

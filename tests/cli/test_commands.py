@@ -62,7 +62,7 @@ BAD_FILES = {
     "no publication date": (GOOD.replace(b"2025-12-15", b"2025-12-17"), "not a publication date"),
     "a week that has not ended": (GOOD.replace(b"2025-12-15", b"2031-02-03"), "has not ended"),
     "two tiers": (GOOD + GOOD.splitlines()[1].replace(b"OTC|", b"NMS Tier 1|"), "one tier"),
-    "no rows": (GOOD.splitlines()[0] + b"\n", "one tier"),
+    "no rows": (GOOD.splitlines()[0] + b"\n", "The file has no rows"),
 }
 
 
@@ -114,7 +114,7 @@ BAD_ARGUMENTS = {
     ),
     "a command that is none": (("tpo",), "No such command 'tpo'. Did you mean 'top'? See `otcpipe --help`."),
     "a moment to come": (("show", "AAPL", "--as-of", "2031-12-15T10:00Z"), "lies in the future; give"),
-    "an order that is none": (("top", "--by", "luck"), "volume, change, hhi, ats-fraction"),
+    "an order that is none": (("top", "--by", "luck"), "volume, trades, change, hhi, ats-fraction"),
     "a venue's tier that is none": (("venues", "--tier", "T3"), "T1, T2, OTCE"),
     "a moment without a zone": (("show", "AAPL", "--as-of", "2025-12-15T10:00"), "has no time zone"),
     "a symbol that is not stored": (("show", "\x1b[31mAAPL"), r"No symbol '\x1b[31mAAPL' is stored."),
@@ -196,6 +196,8 @@ def test_two_files_of_one_partition_are_refused_together(here: Run, tmp_path: Pa
 
 
 def test_a_file_cannot_have_been_downloaded_before_its_own_rows(here: Run, file: Callable[[bytes], Path]) -> None:
+    early = here("import", file(GOOD), OTCPIPE_NOW="2025-12-01T12:00:00Z")
+    assert (early.returncode, "that day is still to come" in early.stderr) == (2, True)
     done = here("import", "--observed-at", "2020-01-01T00:00:00Z", file(GOOD))
     assert (done.returncode, "cannot be before that day" in done.stderr) == (2, True)
 

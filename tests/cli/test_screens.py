@@ -169,7 +169,7 @@ def test_what_a_terminal_would_obey_is_text(said: Said) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "first"), [("volume", "ABC"), ("change", "ABC"), ("hhi", "NA"), ("ats-fraction", "NA")]
+    ("by", "first"), [("volume", "ABC"), ("trades", "ABC"), ("change", "ABC"), ("hhi", "NA"), ("ats-fraction", "NA")]
 )
 def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: str) -> None:
     found = json.loads(said("top", "--by", by, "--tier", "T1", "--scope", "ALL", "--json"))
@@ -177,6 +177,18 @@ def test_the_first_symbols_are_by_what_is_asked_for(said: Said, by: str, first: 
     assert {row["symbol"] for row in found} == {"ABC", "NA", "BRK.B", MARKUP}
     assert found[0]["published_on"] == "2026-04-06"
     assert [row["updated_on"] for row in found if row["symbol"] == "ABC"] == ["2026-04-09"]
+
+
+def test_symbols_with_few_trades_are_left_out_of_any_order(said: Said) -> None:
+    rows = {row["symbol"]: row for row in json.loads(said("top", "--tier", "T1", "--scope", "ALL", "--json"))}
+    least = sorted(row["trades"] for row in rows.values())[-2]
+    for by in ("volume", "trades", "hhi"):
+        asked = ("top", "--by", by, "--tier", "T1", "--scope", "ALL", "--min-trades", least)
+        assert {row["symbol"] for row in json.loads(said(*asked, "--json"))} == {
+            symbol for symbol, row in rows.items() if row["trades"] >= least
+        }
+        assert f"with {least:,} trades or more" in said(*asked)
+    assert said("top", "--min-trades", 10**9).startswith("No symbol has so many trades in scope ATS.")
 
 
 def test_top_says_which_partitions_it_is_of(said: Said) -> None:
@@ -276,7 +288,7 @@ def test_a_date_is_the_end_of_that_day_in_new_york_and_is_echoed(said: Said) -> 
 RANKED = [
     *(
         f"top --by {by} --scope {scope}"
-        for by in ("volume", "change", "hhi", "ats-fraction")
+        for by in ("volume", "trades", "change", "hhi", "ats-fraction")
         for scope in ("ATS", "ALL")
     ),
     "top --tier T1 --week 2026-03-13",

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
+import otcpipe
 from otcpipe import resources
 from otcpipe.cli import export as cli
-from otcpipe.errors import Invalid
+from otcpipe.errors import Invalid, TooSoon
 from otcpipe.export import FORMATS, Request, count, export, tables
 from otcpipe.export.formats import escape_formulas
 from otcpipe.metrics import catalog, definitions
@@ -137,6 +138,44 @@ def test_captures_whose_records_are_not_read_have_the_moments_that_their_records
     sql("delete from otc.migration where name = '0017_late_symbols'")
     assert resources.database().migrate() == ["0017_late_symbols"]
     assert {table: exported(tmp_path / "older", table) for table in tables()} == noted
+    sql("update otc.capture set late_symbols = null where tier = 'T1'")  # as a worker older than the column leaves it
+    sql("delete from otc.migration where name = '0020_late_symbols_of_all'")
+    assert resources.database().migrate() == ["0020_late_symbols_of_all"]
+    assert {table: exported(tmp_path / "missing", table) for table in tables()} == noted
+
+
+def test_that_a_symbol_is_untraded_is_known_since_no_row_of_it_is_set_aside(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    first, second = [("ABC", "AAAA", 100, 1), ("X", "AAAA", 50, 1)], [("ABC", "AAAA", 100, 1), ("X", "AAAA", "?", 1)]
+    later = NOON + timedelta(days=5)
+    drive(observe(file_text(first, "T1"), Partition(WEEK, "T1"), NOON))
+    drive(observe(file_text(second, "T1"), Partition(NEXT, "T1"), NOON + timedelta(days=1)))
+    drive(observe(file_text(second[:1], "T1"), Partition(NEXT, "T1"), later))
+    [row] = [
+        row
+        for row in exported(tmp_path, "symbol_rolling_avg")
+        if (row["week_ending"], row["symbol"], row["scope"]) == (NEXT, "X", "ATS")
+    ]
+    assert (row["current_volume"], row["available_at"]) == (0, later)
+    asked = "select * from otc.symbol_rolling_avg_as_of(%s) where symbol = 'X' and week_ending = %s"
+    assert [len(stored(asked, later - timedelta(hours=hours), NEXT)) for hours in (1, 0)] == [0, 1]
+
+
+def test_a_history_without_a_week_that_is_still_to_be_computed_is_refused(
+    environment: dict[str, str], sql: Sql, tmp_path: Path
+) -> None:
+    two_weeks()
+    before = exported(tmp_path, "symbol_summary", is_history=True)
+    sql("delete from otc_internal.history_week where week_ending = %s and metric = 'symbol_summary'", NEXT)
+    sql("insert into otc_internal.metric_due values (%s, 'symbol_summary', false)", NEXT)
+    with pytest.raises(TooSoon, match=f"symbol_summary is still to be computed for the weeks ending {NEXT}, and has"):
+        exported(tmp_path, "symbol_summary", is_history=True)
+    with pytest.raises(TooSoon, match="ask for other weeks"):
+        otcpipe.read("symbol_summary", history=True)
+    assert len(otcpipe.read("symbol_summary", history=True, last=WEEK))
+    sql("delete from otc_internal.metric_due")
+    assert exported(tmp_path, "symbol_summary", is_history=True) == before
 
 
 def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, str], tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import pytest
 import otcpipe
 from otcpipe import resources
 from otcpipe.cli import export
-from otcpipe.errors import Unready
+from otcpipe.errors import Outdated, Unready
 from otcpipe.metrics import completion, definitions, history
-from otcpipe.pipeline import definition, ledger
+from otcpipe.pipeline import claims, definition, ledger
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
+from otcpipe.stages import compute
 from otcpipe.storage import keys
 from otcpipe.storage.postgres import Database
 from tests.support.pipeline import NOON, WEEK, drive, file_text, observe, reconciled
@@ -157,3 +158,37 @@ def test_a_metric_that_is_added_is_due_in_all_weeks_that_are_loaded(environment:
     assert listed(sql) == WEEKS[:2]
     drive(*reconciled())
     assert before and sql(asked) == before
+
+
+def test_a_process_leaves_a_metric_that_it_does_not_know_to_others(environment: dict[str, str], sql: Sql) -> None:
+    drive(taken(WEEKS[0]))
+    sql("insert into otc_internal.known_metric values ('added')")
+    sql("insert into otc_internal.metric_due values (%s, 'added', false)", WEEKS[0])
+    sql("insert into otc_internal.metric_due values (%s, 'symbol_summary', false)", WEEKS[0])
+    words = r"metrics that this process does not know \(added\): restart it"
+    with pytest.raises(Outdated, match=words):
+        claims.claim(resources.database(), taken(WEEKS[1]))
+    with pytest.raises(Outdated, match=words), resources.database().transaction() as transaction:
+        definitions.mark_due(transaction, WEEKS[1])  # at the end of a run that was claimed before
+    compute.compute(resources.database(), WEEKS[0])  # a run that was claimed before the metric was added
+    assert sql("select metric from otc_internal.metric_due") == [("added",)]
+
+
+def test_a_metric_that_is_removed_is_forgotten_and_due_again_when_it_returns(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    drive(taken(WEEKS[0]))
+    sql("insert into otc_internal.known_metric values ('removed')")
+    sql("insert into otc_internal.metric_due values (%s, 'removed', true)", WEEKS[0])
+    sql("insert into otc_internal.deferred_week (week_ending, metric) values (%s, 'removed')", WEEKS[0])
+    sql(
+        "insert into otc_internal.history_week (metric, week_ending, captures, last_moment, is_complete)"
+        " values ('removed', %s, '{}', now(), true)",
+        WEEKS[0],
+    )
+    with resources.database().transaction() as transaction:
+        assert definitions.mark_new(transaction) == []
+    for table in ("known_metric", "metric_due", "deferred_week", "history_week"):
+        assert sql(f"select metric from otc_internal.{table} where metric = 'removed'") == [], table
+    drive(taken(WEEKS[1]))
+    assert sql("select count(distinct week_ending) from otc.symbol_summary") == [(2,)]

@@ -172,10 +172,12 @@ def test_a_dump_is_loaded_as_the_documents_say(managed: Managed, collected: dict
     _, _, local, commands = blocks("Backup")
     dump, *load = commands.splitlines()
     url = managed.servers["OTCPIPE_DATABASE_URL"]  # the wheel's programs speak no TLS
-    programs = local.splitlines()[1]
+    programs = local.splitlines()[-1]
     managed.run(f"{programs}\n{dump.replace('$OTCPIPE_DATABASE_URL', url)}")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("drop schema otc, otc_internal cascade")
+    [new] = blocks("A new database")
+    managed.run(f"{programs}\nOTCPIPE_DATABASE_URL='{url}?connect_timeout=9'\n{new}")
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select to_regnamespace('otc')").fetchall() == [(None,)]
     managed.run("\n".join([programs, *load]).replace("$OTCPIPE_DATABASE_URL", url))
     assert differences(tables(managed), collected) == {}
 

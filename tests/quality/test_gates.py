@@ -41,6 +41,12 @@ def _assess(graded: Measures, neighbours: list[Measures]) -> Assessment:
 Case = tuple[Gate, list[Measures], dict[str, object], dict[str, object]]
 TRIPS: dict[str, Case] = {  # a gate, the weeks neighbours, what trips it, and what just does not
     "no data": (gates.no_data, [], {"records": 0}, {"records": 1}),
+    "half of what was captured before": (
+        gates.shrunk,
+        [],
+        {"rows": 49, "rows_before": 100},
+        {"rows": 50, "rows_before": 100},
+    ),
     "rejects": (gates.rejects, [], {"rejects": 73}, {"rejects": 72}),
     "reconciliation": (gates.reconciliation, [], {"unreconciled": 1}, {"unreconciled": 0}),
     "no totals to reconcile with": (gates.reconciliation, [], {"unreconciled": 1}, {"unreconciled": None}),
@@ -58,6 +64,13 @@ TRIPS: dict[str, Case] = {  # a gate, the weeks neighbours, what trips it, and w
     "zero values": (gates.zero_records, [], {"zero_records": 1}, {"zero_records": 0}),
 }
 FATAL: dict[str, Case] = {
+    "half of what was captured before": TRIPS["half of what was captured before"],
+    "few rows before": (
+        gates.shrunk,
+        [],
+        {"rows": 49, "rows_before": 100},
+        {"rows": 1, "rows_before": 99},
+    ),
     "no data": TRIPS["no data"],
     "rejects": (gates.rejects, [], {"rejects": 7_201}, {"rejects": 7_200}),
     "rejects of a few rows": (gates.rejects, [], {"rows": 100, "rejects": 11}, {"rows": 99, "rejects": 99}),

@@ -109,6 +109,21 @@ def test_a_sound_content_after_a_held_one_goes_through(held: Run, sql: Sql) -> N
     assert row["state"] == "done"
 
 
+def test_half_of_what_was_captured_before_is_held_and_the_later_whole_is_not(
+    environment: dict[str, str], sql: Sql
+) -> None:
+    whole = [(f"S{number}", "AAAA", 100, 1) for number in range(120)]
+    drive(observe(file_text(whole[:50], "T2"), T2), observe(file_text(whole), OTCE))
+    drive(observe(file_text(whole[:50]), OTCE, later := NOON + timedelta(days=1)))
+    assert sql("select tier, reason from otc.stage_run where state = 'held'") == [
+        ("OTCE", "grade F: 50 rows are less than half of the 120 captured before; see `otcpipe accept`")
+    ]
+    drive(observe(file_text(whole, "T2"), T2, later))
+    assert sql("select tier, grade from otc.weekly_quality order by 1") == [("OTCE", "F"), ("T2", "A")]
+    drive(observe(file_text(whole), OTCE, later + timedelta(days=1)))
+    assert sql("select tier, grade from otc.weekly_quality order by 1") == [("OTCE", "A"), ("T2", "A")]
+
+
 def test_a_partition_that_only_looks_odd_goes_on_with_a_warning(environment: dict[str, str], sql: Sql) -> None:
     before = Partition(WEEK - timedelta(days=7), "OTCE")
     drive(observe(file_text(SOUND, updated_on="2025-12-08"), before), observe(file_text(SOUND[:30]), OTCE))

@@ -23,6 +23,15 @@ WRONG = [
     ("S3_ENDPOINT", f"{SECRET}.host:8333"),
     ("FINRA_URL", f"ftp://{SECRET}.host"),
     ("FINRA_TOKEN_URL", f"{SECRET}.host"),
+    ("FINRA_URL", f"https://u:{SECRET}@[:::::]"),
+    ("REDIS_URL", f"redis://u:{SECRET}@[1:2:3]:80"),
+    ("DATABASE_URL", f"postgresql://u:{SECRET}@[:::::]/otcpipe"),
+    ("S3_PREFIX", f"/{SECRET}"),
+    ("S3_PREFIX", f"{SECRET}/"),
+    ("S3_PREFIX", f"a//{SECRET}"),
+    ("BACKUP", f"relative/{SECRET}"),
+    ("WEB_HOST", "1:2"),
+    ("TELEMETRY_HOST", ":::::"),
     ("FINRA_RATE", f"{SECRET}"),
     ("FINRA_RATE", "0000"),
     ("FINRA_RATE", "-987"),
@@ -65,6 +74,21 @@ def stack(home: Path, **values: str) -> Path:
     state = {"pid": 1, "environment": {f"OTCPIPE_{name}": text for name, text in values.items()}}
     (home / "stack.json").write_text(json.dumps(state))
     return home
+
+
+@pytest.mark.parametrize(("name", "text"), [("WEB_HOST", "::1"), ("REDIS_URL", "redis://[fe80::1%25eth0]:6379")])
+def test_an_address_of_ipv6_is_one(name: str, text: str) -> None:
+    assert load(**{name: text})[name] == text
+
+
+def test_a_state_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text('{"environment": {"OTCPIPE_REDIS_URL": 5}}')
+    with pytest.raises(Invalid, match="is not a state file"):
+        load(tmp_path)
+    (tmp_path / "stack.json").unlink()
+    (tmp_path / "stack.json").mkdir()
+    with pytest.raises(Invalid, match="cannot be read: Is a directory"):
+        load(tmp_path)
 
 
 def test_the_environment_overrides_the_state_file_which_overrides_the_default(tmp_path: Path) -> None:
@@ -211,6 +235,7 @@ def test_every_setting_may_be_in_a_file_with_a_line_end(tmp_path: Path, name: st
         "WEB_ORIGINS": "https://one.example, http://127.0.0.1:8000",
         "HOME": str(tmp_path),
         "PUBLISH": str(tmp_path / "lake"),
+        "BACKUP": str(tmp_path / "copy"),
     }
     (tmp_path / "bundle").write_text("-----BEGIN CERTIFICATE-----")
     text = right.get(name, f"{syntax.SCHEMES[name][0]}://u:{SECRET}@host" if name in syntax.SCHEMES else "4711")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otcpipe.datasets import WEEKLY
 from otcpipe.errors import Defective
 from otcpipe.records import CompletePartition, Page
-from otcpipe.stages import normalize, paging, parse
+from otcpipe.stages import completeness, normalize, paging, parse
 from otcpipe.text import escapes
 from otcpipe.text.tables import decode_dictionaries
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Framing, Kind, generate
@@ -252,3 +252,21 @@ def captured_notional(server: FinraServer, number: str) -> str:
     assert found
     (text,) = parse.rows(found.content)["totalNotionalSum"].to_pylist()
     return str(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "is_same"),
+    [
+        (b"12.000000", b"12", True),
+        (b"0.00010000", b"0.0001", True),
+        (b"True", b"true", True),
+        (b"2025-11-14", b"2025-11-14T00:00:00", True),
+        (b"Inc", b"Inc.", False),
+        (b"12.5", b"125", False),
+        (b"", b"0", False),
+        (b"NaN", b"nan", True),
+        (b"x", None, False),
+    ],
+)
+def test_the_last_value_may_be_spelled_in_two_ways(text: bytes, value: bytes | None, is_same: bool) -> None:
+    assert completeness.is_same_value(text, value) == is_same

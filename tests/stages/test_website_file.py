@@ -115,7 +115,7 @@ def test_a_file_of_two_tiers_is_refused_with_both() -> None:
 
 @pytest.mark.parametrize("lines", [b"", b"OTC|ABC\n", b"\n\n", b"|ABC|Abc|AAAA V|AAAA|1|1|2025-12-15\n"])
 def test_a_file_without_a_tier_is_refused(lines: bytes) -> None:
-    with pytest.raises(Invalid, match="must hold one tier; it holds none"):
+    with pytest.raises(Invalid, match="must hold one tier; it holds none|has no rows|2 columns instead of 8"):
         website_file.read(file_text([]) + lines)
 
 
@@ -173,6 +173,23 @@ def test_rows_of_the_publication_or_later_need_no_warning_unless_another_week_wa
     found = website_file.warnings(file, Partition(friday, tier))
     assert len(found) == (are_all and first in others)
     assert all(f"All its rows are dated {first}, when the week ending" in warning for warning in found)
+
+
+@pytest.mark.parametrize("symbol", ["ABC ", " ABC", "A\u200bBC", "ABC\u00a0", "A\tBC"])
+def test_an_identifier_that_would_be_another_than_it_looks_refuses_the_file(symbol: str) -> None:
+    content = file_text([("DEF", "AAAA", 1, 1), (symbol, "AAAA", 1, 1)])
+    with pytest.raises(
+        Invalid, match=r"^Line 3: symbol '.*' has spaces around it, or a character that cannot be seen"
+    ):
+        website_file.read(content)
+
+
+def test_a_file_without_rows_or_of_other_columns_is_called_that() -> None:
+    header, row = file_text(ROW).splitlines(keepends=True)
+    with pytest.raises(Invalid, match=r"^The file has no rows\.$"):
+        website_file.read(header)
+    with pytest.raises(Invalid, match=r"no usable row: 9 columns instead of 8"):
+        website_file.read(header + row.rstrip(b"\n") + b"|\n")
 
 
 def judged(content: bytes) -> str:

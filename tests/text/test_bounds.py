@@ -34,11 +34,15 @@ print(peak, time.process_time())
 MANY = limits.MAX_LINES - 10
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "newlines": (lambda: b"\n" * (4 << 20), "The file is empty."),
-    "empty lines": (lambda: HEADER + b"\n" * MANY + b"x", "must hold one tier"),
+    "empty lines": (lambda: HEADER + b"\n" * MANY + b"x", "no usable row: an empty line"),
     "more lines than a partition has": (lambda: HEADER + b"x\n" * (60 << 20), "more than 500,000 lines"),
-    "many bad lines": (lambda: HEADER + (b"x|" + b"y" * 240 + b"\n") * MANY, "must hold one tier"),
-    "many open quotes": (lambda: HEADER.replace(b"|", b",") + (b'"x,' + b"y" * 60 + b"\n") * MANY, "one tier"),
-    "one line": (lambda: HEADER + b"x" * (limits.MAX_BYTES - len(HEADER)), "must hold one tier"),
+    "many bad lines": (lambda: HEADER + (b"x|" + b"y" * 240 + b"\n") * MANY, "2 columns instead of 8"),
+    "many open quotes": (
+        lambda: HEADER.replace(b"|", b",") + (b'"x,' + b"y" * 60 + b"\n") * MANY,
+        "a quote that is not closed",
+    ),
+    "one line": (lambda: HEADER + b"x" * (limits.MAX_BYTES - len(HEADER)), "longer than 16,384 bytes"),
+    "a long header": (lambda: b"|" * limits.MAX_BYTES, "The header is longer than 16,384 bytes"),
     "a bomb": (lambda: bytes(1 << 30), "expands to more than 128 MiB"),
     "wrong dates": (lambda: HEADER + b"OTC|A|A|V|M|1|1|12/29/2025\n" * MANY, "dates are written as 12/29/2025"),
 }

@@ -25,7 +25,7 @@ def scopes(incomplete: str) -> list[str]:
 
 def orders(incomplete: str) -> list[str]:
     """Return the orders of `top` that begin with a text."""
-    return _beginning(incomplete, ("volume", "change", "hhi", "ats-fraction", "unusual"))
+    return _beginning(incomplete, ("volume", "trades", "change", "hhi", "ats-fraction", "unusual"))
 
 
 def formats(incomplete: str) -> list[str]:

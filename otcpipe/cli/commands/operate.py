@@ -100,19 +100,21 @@ def backup(
 @commands.command(
     examples=(
         "otcpipe sql",
-        'otcpipe sql -c "select * from otc.venue_share limit 5"',
+        'otcpipe sql --csv "select * from otc.venue_share limit 5"',
     ),
 )
 def sql(
+    statement: Annotated[str | None, typer.Argument(metavar="SQL", help="A statement to run; then it exits.")] = None,
     *,
     statements: Annotated[
         list[str] | None, typer.Option("-c", "--command", metavar="SQL", help="Run it and exit; may be repeated.")
     ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the results as CSV.")] = False,
 ) -> None:
     """Open psql on the database, as a role that only reads."""
     from otcpipe.cli import sql as implementation
 
-    implementation.sql(statements or [])
+    implementation.sql([*([statement] if statement else []), *(statements or [])], as_csv=as_csv)
 
 
 @commands.command(

@@ -6,11 +6,11 @@ import typer
 
 from otcpipe.cli.commands import completion
 from otcpipe.cli.commands.command import Commands
-from otcpipe.cli.commands.options import AsOf, Csv, Json, LastWeek, Scope, Symbol, Tier, Week, limit_of
+from otcpipe.cli.commands.options import AsOf, Csv, Json, LastWeek, Scope, Symbol, Tier, Week, bounded, limit_of
 from otcpipe.cli.form import chosen
 
 commands = Commands("Read")
-ORDERS = "volume, change, hhi, ats-fraction, or unusual: far from the symbol's 13 weeks before."
+ORDERS = "volume, trades, change, hhi, ats-fraction, or unusual: far from the symbol's 13 weeks before."
 NOTIONAL_HELP = "With --by unusual, the least dollars a trading day of the week; default: none."
 FLOOR_HELP = "With --by unusual, the least median volume a trading day of these weeks; default: 10000."
 
@@ -73,6 +73,12 @@ def top(
     tier: Tier = None,
     scope: Scope = "ATS",
     limit: Annotated[int, limit_of("Number of symbols.")] = 10,
+    min_trades: Annotated[
+        int,
+        typer.Option(
+            "--min-trades", min=0, metavar="N", callback=bounded, help="Leave out symbols with fewer trades."
+        ),
+    ] = 0,
     floor: Annotated[int | None, typer.Option(min=0, metavar="SHARES", help=FLOOR_HELP)] = None,
     floor_notional: Annotated[int | None, typer.Option(min=0, metavar="DOLLARS", help=NOTIONAL_HELP)] = None,
     as_of: AsOf = None,
@@ -82,7 +88,8 @@ def top(
     """Rank the symbols of a week, by default the newest that is computed. With --tier, its volume and ATS share."""
     from otcpipe.cli.top import top
 
-    top(week, by, tier, scope, limit, floor, floor_notional, as_of, chosen(as_json=as_json, as_csv=as_csv))
+    form = chosen(as_json=as_json, as_csv=as_csv)
+    top(week, by, tier, scope, limit, floor, floor_notional, as_of, form, least_trades=min_trades)
 
 
 @commands.listing(

@@ -50,7 +50,9 @@ def spelled(symbols: pa.Array) -> pa.Array:
 
 def _parquet(content: bytes) -> pa.Table:
     try:
-        table = columns.choose(pq.read_table(BytesIO(content)), NAMES)
+        file = pq.ParquetFile(BytesIO(content))
+        columns.require_rows(file.metadata.num_rows)
+        table = columns.choose(file.read(columns=columns.spelled_as(file.schema_arrow.names, NAMES)), NAMES)
         volume = table["volume"]
         if pa.types.is_floating(volume.type):
             volume = pc.round(volume, DECIMALS)

@@ -55,5 +55,5 @@ def _differing(texts: pa.Table, parts: list[pa.Table]) -> str | None:
     one, two, three = (part["shares"].combine_chunks() for part in parts)
     kind = pa.decimal128(32, 6)
     summed = pc.add(pc.add(one.cast(kind), two.cast(kind)), three.cast(kind))
-    differing = pc.sum(pc.not_equal(summed.cast(SHARES), total)).as_py()
+    differing = pc.sum(pc.not_equal(summed, total.cast(kind))).as_py()
     return f"In {differing:,} rows Total Shares is not the sum of the tapes, which are used." if differing else None

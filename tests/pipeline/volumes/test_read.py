@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otcpipe.errors import Invalid
-from otcpipe.pipeline.volumes import consolidated, market, splits
+from otcpipe.pipeline.volumes import columns, consolidated, market, splits
 from tests.metrics.splits import Given
 from tests.packaging.documents import example
 from tests.pipeline.volumes.samples import HEADER, Traded, market_file, traded, volume_file
@@ -121,11 +121,43 @@ def test_floats_and_timestamps_of_parquet_are_read() -> None:
         (b"symbol,date,volume\nA,2025-11-10,NaN\n", "Line 2: volume 'NaN' is not a number"),
         (b"PAR1 and nothing else", "It is not a Parquet file"),
         (b"\xff\xfe\x00", "It is not a text file in UTF-8"),
+        (b"symbol,date,volume\nA\0B,2025-12-15,5\n", "Line 2: symbol 'A\ufffdB' has a character that cannot be seen"),
+        ("symbol,date,volume\nA\u200bB,2025-12-15,5\n".encode(), "has a character that cannot be seen"),
+        (b"symbol,date,volume\n" + 9000 * b"A" + b",2025-12-15,5\n", "Line 2: symbol 'A{60}...' has more than 100"),
+        (
+            b'symbol,date,volume\nA,2025-12-15,"1234567,89"\n',
+            "'1234567,89' has a comma that does not separate",
+        ),
+        (b'symbol,date,volume\nA,2025-12-15,"1,5"\n', "has a comma that does not separate thousands"),
+        (b"symbol,date,volume\nA,02/30/2025,5\n", "Line 2: date '02/30/2025' is not a date"),
+        (b"symbol,date,volume,Volume\nA,2025-12-15,5,6\n", "It has several columns 'volume'"),
+        (b"symbol,date,volume\n", "It has no rows"),
     ],
 )
 def test_what_is_not_a_file_of_volumes_is_one_sentence(content: bytes, words: str) -> None:
     with pytest.raises(Invalid, match=words):
         consolidated.read(content, "S")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\nsymbol,date,volume\nTRUE,2025-12-15,12345678901234567.123456\n",
+        b"symbol,date,volume\rTRUE,2025-12-15,12345678901234567.123456\r",
+        b'\xef\xbb\xbfdate,"volume",symbol\r\n12/15/2025,"12,345,678,901,234,567.123456",TRUE\r\n',
+    ],
+)
+def test_no_type_is_guessed_whatever_is_above_the_header_and_ends_a_line(content: bytes) -> None:
+    [row] = consolidated.read(content, "S").to_pylist()
+    assert (row["symbol"], row["volume"]) == ("TRUE", Decimal("12345678901234567.123456"))
+
+
+def test_a_parquet_file_with_too_many_rows_is_refused_before_they_are_read() -> None:
+    sink = io.BytesIO()
+    many = pa.repeat("A", columns.MAX_ROWS + 1)
+    pq.write_table(pa.table({"symbol": many, "date": many, "volume": many}), sink)
+    with pytest.raises(Invalid, match="It has more than 5,000,000 rows: split it"):
+        consolidated.read(sink.getvalue(), "S")
 
 
 def test_a_generated_year_is_read_whole() -> None:
