@@ -35,10 +35,12 @@ def top(
     if at:
         asked["week_ending"] = week or transaction.rows("newest_week_as_of", tier=tier, at=at)[0]["week_ending"]
         transaction.rows("plan_for_a_week")
-        return _known(transaction.rows("top_symbols_as_of", **asked, at=at), week, at)
+        known = transaction.rows("top_symbols_as_of", **asked, at=at)
+        return known if least_trades else _known(known, week, at)
     found = transaction.rows("top_symbols", **asked)
-    if week and not found and not least_trades:
+    if week and not found:
         loaded.require(transaction, week, tier)
+    if week and not found and not least_trades:
         raise Invalid(f"The week ending {week} has no metrics of scope {scope}.")
     return found
 

@@ -1,4 +1,4 @@
-"""Rank the symbols of a week by volume, change, concentration or ATS share."""
+"""Rank the symbols of a week by volume, trades, change, concentration or ATS share."""
 
 from otcpipe import resources
 from otcpipe.answers import arguments, ranking

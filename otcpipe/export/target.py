@@ -52,7 +52,10 @@ def of(text: str, settings: Settings, *, is_elsewhere: bool = False) -> Target:
     if not text.startswith(S3):
         if "://" in text or not text:
             raise Invalid(f"{text!r} is neither a folder nor s3://BUCKET/PREFIX.")
-        return Folder(Path(text).expanduser())
+        try:
+            return Folder(Path(text).expanduser())
+        except RuntimeError:
+            raise Invalid(f"{text!r} names no user's folder.") from None
     bucket, _, prefix = text.removeprefix(S3).partition("/")
     prefix = prefix.strip("/")
     own = settings["S3_PREFIX"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 
-from otcpipe.errors import Outdated
+from otcpipe.errors import Outdated, Unready
 from otcpipe.storage import sql
 from otcpipe.storage.postgres import Transaction
 
@@ -94,8 +94,9 @@ def readers_of(dataset: str) -> list[Metric]:
 def mark_readers_due(transaction: Transaction, dataset: str, weeks: list[date]) -> list[date]:
     """Mark as due what a change of an imported dataset in some weeks affects; return the weeks to compute.
 
-    Weeks of deferred metrics become incomplete, and are not among them.
+    Weeks of deferred metrics become incomplete, and are not among them. Raises as `require_known` does.
     """
+    require_known(transaction)
     readers = readers_of(dataset)
     now = {metric.name: metric.lookahead_weeks for metric in readers if not metric.is_deferred}
     rows = transaction.rows("mark_readers_due", metrics=[*now], reaches=[*now.values()], weeks=weeks)
@@ -134,14 +135,20 @@ def settling() -> dict[str, list[object]]:
 
 
 def require_known(transaction: Transaction) -> None:
-    """Raise Outdated if the database has metrics that this process does not know: it would leave them out."""
+    """Raise Outdated if the database has metrics that this process lacks, Unready the other way round.
+
+    A metric that one of the two does not know would be left out of what becomes due.
+    """
     rows = transaction.rows("other_metrics", metrics=[metric.name for metric in metrics()])
-    added = [row["metric"] for row in rows if row["is_removed"]]
-    if added:
+    lacking = [row["metric"] for row in rows if row["is_removed"]]
+    if lacking:
         raise Outdated(
-            f"The database has metrics that this process does not know ({', '.join(added)}): restart it if they were"
-            " added, or run `otcpipe migrate` if they were removed."
+            f"The database has metrics that this process does not know ({', '.join(lacking)}): restart it if they"
+            " were added, or run `otcpipe migrate` if they were removed."
         )
+    if rows:
+        added = ", ".join(row["metric"] for row in rows)
+        raise Unready(f"The database does not know the metrics {added}: run `otcpipe migrate`.")
 
 
 def mark_new(transaction: Transaction) -> list[str]:
@@ -150,11 +157,9 @@ def mark_new(transaction: Transaction) -> list[str]:
     Those that were removed are forgotten, so that one that returns is computed as if it were new.
     """
     known = [metric.name for metric in metrics()]
-    if not transaction.rows("other_metrics", metrics=known):
-        return []
-    transaction.run("lock_known_metrics")
-    removed = [row["metric"] for row in transaction.rows("other_metrics", metrics=known) if row["is_removed"]]
-    transaction.run("forget_metrics", metrics=removed)
+    if transaction.rows("other_metrics", metrics=known):
+        transaction.run("lock_known_metrics")
+    transaction.run("forget_metrics", metrics=known)
     marks = [(name, over_stored, False) for metric in metrics() for name, over_stored, _ in metric.marks()]
     marks += [(metric.name, False, True) for metric in metrics() if metric.is_deferred]
     names, over_stored, deferred = map(list, zip(*marks, strict=True))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from otcpipe.errors import TooSoon, Unready
-from otcpipe.metrics.definitions import Metric, max_lookahead, metrics
+from otcpipe.metrics.definitions import Metric, max_lookahead, metrics, named
 from otcpipe.metrics.parallel import LOCKS
 from otcpipe.storage.postgres import Database, Transaction
 
@@ -48,7 +48,8 @@ def stale(
 def require_built(transaction: Transaction, metric: str, first: date | None, last: date | None) -> None:
     """Raise TooSoon if a captured week has no history of the metric: its rows would be missing without a word."""
     span = {"first": first or date.min, "last": last or date.max}
-    missing = [str(row["week_ending"]) for row in transaction.rows("weeks_without_history", metric=metric, **span)]
+    asked = {"metric": metric, "is_deferred": named(metric).is_deferred}
+    missing = [str(row["week_ending"]) for row in transaction.rows("weeks_without_history", **asked, **span)]
     if missing:
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         raise TooSoon(

@@ -51,13 +51,18 @@ def trusted(newest: Sequence[Measures], accepted: Container[date]) -> list[Measu
     First the gates that need no neighbours decide, then the number of rows against the weeks that remain. So the
     result depends on the set of weeks, not on the order in which they were graded.
     """
-    sound = [one for one in newest if one.week_ending in accepted or not _is_fatal(one, OWN_GATES, Neighbours(()))]
+    sound = [one for one in newest if one.week_ending in accepted or is_sound(one)]
     return [
         one
         for one in sound
         if one.week_ending in accepted
         or not _is_fatal(one, (comparisons.row_count,), neighbours(one.week_ending, sound))
     ]
+
+
+def is_sound(graded: Measures) -> bool:
+    """Return whether a capture has no fatal finding of its own."""
+    return not _is_fatal(graded, OWN_GATES, Neighbours(()))
 
 
 def _is_fatal(graded: Measures, checks: Sequence[Gate], compared: Neighbours) -> bool:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from otcpipe.errors import Invalid, OnHold
 from otcpipe.metrics import definitions
-from otcpipe.quality.assessment import Assessment, assess, trusted
+from otcpipe.quality.assessment import Assessment, assess, is_sound, trusted
 from otcpipe.quality.measures import WEEKS_CHANGED, WEEKS_READ, Measures, neighbours
 from otcpipe.records import Partition
 from otcpipe.storage.postgres import Database, Row, Transaction
@@ -51,12 +51,29 @@ def regrade(transaction: Transaction, partition: Partition, now: datetime) -> No
 
 def assessed(rows: Iterable[Row], week: date) -> list[tuple[Row, Assessment]]:
     """Return the captures whose grade may depend on a week, each with its grade."""
-    rows = list(rows)
+    rows = _with_rows_before(rows)
     newest = {row["week_ending"]: row for row in rows if row["is_newest"]}
     accepted = {friday for friday, row in newest.items() if row["is_accepted"]}
     compared = trusted([_measures(row) for row in newest.values()], accepted)
     near = [row for row in rows if abs((row["week_ending"] - week).days) <= 7 * WEEKS_CHANGED]
     return [(row, assess(_measures(row), neighbours(row["week_ending"], compared))) for row in near]
+
+
+def _with_rows_before(rows: Iterable[Row]) -> list[Row]:
+    """Return the captures, in order of observation, each with the rows of the newest sound one before it.
+
+    Of the same coverage. Sound is one without a fault of its own, or accepted: what was held must not be the measure
+    of what follows it.
+    """
+    sound: dict[tuple[date, str], int] = {}
+    found = []
+    for row in rows:
+        place = (row["week_ending"], row["covers"])
+        measured = row | {"rows_before": sound.get(place) if row["counts"] else None}
+        found.append(measured)
+        if row["counts"] and (row["is_accepted"] or is_sound(_measures(measured))):
+            sound[place] = row["rows"]
+    return found
 
 
 def require(database: Database, partition: Partition) -> None:

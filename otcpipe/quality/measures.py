@@ -31,7 +31,7 @@ class Measures:
     venues: Sequence[str]
     doubled_symbols: int
     zero_records: int
-    rows_before: int | None = None  # of the capture before of the partition with the same coverage
+    rows_before: int | None = None  # of the partition's newest sound capture before with the same coverage
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ def _is_pem(text: str) -> bool:
 
 def _is_ipv6(text: str) -> bool:
     try:
-        return bool(IPv6Address(text.partition("%")[0]))
+        address, _, zone = text.partition("%25")
+        return bool(IPv6Address(address)) and zone.isalnum() == bool(zone)
     except ValueError:
         return False
 

@@ -53,8 +53,8 @@ class Search:
 
     def _refresh(self) -> None:
         """Read the list if the data changed: an answer is kept for their state, and must not be of an older one."""
-        version = self._reading.version().text
         with self._lock:
+            version = self._reading.version().text
             if version != self._version:
                 self._read()
                 self._version = version

@@ -70,13 +70,14 @@ WIDGETS = {
     ),
     "otc_top": widget(
         "Symbols of a week",
-        "The first symbols of a week by volume, change, concentration or ATS share.",
+        "The first symbols of a week by volume, trades, change, concentration or ATS share.",
         "top",
         [WEEK, BY, SCOPE],
         [
             text("symbol", "Symbol", is_key=True),
             text("issue_name", "Issue"),
             number("volume", "Shares", "int"),
+            number("trades", "Trades", "int"),
             number("volume_vs_avg_pct", "vs 6-week mean %", is_change=True),
             number("ats_fraction", "ATS share", "normalizedPercent"),
             number("hhi", "HHI"),

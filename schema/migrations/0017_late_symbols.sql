@@ -1,6 +1,7 @@
 -- Of most captures, few symbols have records that are not known since their partition is. Only these are read to say since when
 -- a row of a metric is known. `otcpipe.stages.replay` notes the same of new captures.
-lock table otc.capture in share row exclusive mode; -- no capture is applied meanwhile: it would be missing below
+-- First, since its lock keeps captures from being applied meanwhile: they would be missing below.
+alter table otc.capture add column late_symbols text[]; -- null for a capture whose records do not count
 
 create temporary table place on commit drop as
 select capture_id, is_first, is_first_of_all, published_on from otc.capture_order;
@@ -19,7 +20,6 @@ where
     )
 group by r.opened_by;
 
-alter table otc.capture add column late_symbols text[]; -- null for a capture whose records do not count
 update otc.capture as c set late_symbols = coalesce(l.symbols, '{}')
 from place as p
 left join late as l on l.opened_by = p.capture_id

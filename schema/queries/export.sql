@@ -146,7 +146,7 @@ cross join lateral (
             s.symbol,
             case when o.is_first or o.is_first_of_all then least(o.observed_at, o.published_at) else o.observed_at end as at,
             f.is_set_aside is distinct from lag(f.is_set_aside) over by_partition
-            or f.is_set_aside is distinct from lag(f.is_set_aside) over by_coverage as is_change
+            or f.is_set_aside <> lag(f.is_set_aside, 1, f.is_set_aside) over by_coverage as is_change
         from otc.capture_order as o
         inner join (
             select distinct tier, symbol
@@ -157,7 +157,10 @@ cross join lateral (
         ) as s on s.tier = o.tier
         inner join otc.capture as c on c.capture_id = o.capture_id
         cross join lateral (
-            select exists (select from otc.reject where raw_key = o.raw_key and symbol = s.symbol) as is_set_aside
+            select exists (
+                select from otc.reject
+                where week_ending = week.week_ending and tier = o.tier and symbol = s.symbol and raw_key = o.raw_key
+            ) as is_set_aside
         ) as f
         where o.week_ending = week.week_ending
         window

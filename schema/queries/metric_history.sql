@@ -25,7 +25,10 @@ where
     and not exists (
         select from otc_internal.history_week as h where h.metric = %(metric)s and h.week_ending = w.week_ending
     )
-    and not exists (select from otc.incomplete_week as i where i.metric = %(metric)s and i.week_ending = w.week_ending)
+    and not (
+        %(is_deferred)s
+        and exists (select from otc.incomplete_week as i where i.metric = %(metric)s and i.week_ending = w.week_ending)
+    )
 order by w.week_ending;
 
 -- name: forget_histories

@@ -27,20 +27,20 @@ order by metric;
 lock table otc_internal.known_metric in access exclusive mode;
 
 -- name: forget_metrics
--- Metrics that were removed: nothing of them is due, and should one return, all of it is.
+-- All but these metrics: nothing of them is due, and should one return, all of it is.
 with mark as (
-    delete from otc_internal.metric_due where metric = any(%(metrics)s::text[])
+    delete from otc_internal.metric_due where metric <> all(%(metrics)s::text[])
 ),
 week as (
-    delete from otc_internal.deferred_week where metric = any(%(metrics)s::text[])
+    delete from otc_internal.deferred_week where metric <> all(%(metrics)s::text[])
 ),
 change as (
-    delete from otc_internal.deferred_change where metric = any(%(metrics)s::text[])
+    delete from otc_internal.deferred_change where metric <> all(%(metrics)s::text[])
 ),
 history as (
-    delete from otc_internal.history_week where metric = any(%(metrics)s::text[])
+    delete from otc_internal.history_week where metric <> all(%(metrics)s::text[])
 )
-delete from otc_internal.known_metric where metric = any(%(metrics)s::text[]);
+delete from otc_internal.known_metric where metric <> all(%(metrics)s::text[]);
 
 -- name: mark_new
 -- Metrics that are new, which become due in all loaded weeks.

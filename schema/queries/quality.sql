@@ -36,16 +36,15 @@ update otc.capture_quality set grade = %(grade)s, score = %(score)s, reasons = %
 where capture_id = %(capture_id)s;
 
 -- name: quality_around
--- Measures of the tier's captures near a week, the rows of the one before of the same coverage, and whether each is the newest
--- of its partition.
+-- Measures of the tier's captures near a week in the order of observation, and whether each counts, and is the newest of its
+-- partition.
 select
     q.*,
+    c.covers,
     q.capture_id = first_value(q.capture_id) over (
         partition by q.week_ending order by c.persisted_at is not null desc, c.observed_at desc, c.fetched_key desc
     ) and c.persisted_at is not null as is_newest,
-    lag(q.rows) over (
-        partition by q.week_ending, c.covers, c.persisted_at is not null order by c.observed_at, c.fetched_key
-    ) as rows_before,
+    c.persisted_at is not null as counts,
     exists (
         select from otc_internal.decision as d
         where d.kind = 'accept' and d.week_ending = q.week_ending and d.tier = q.tier and d.subject = q.digest
@@ -54,7 +53,8 @@ from otc.capture_quality as q
 inner join otc.capture as c on c.capture_id = q.capture_id
 where
     q.tier = %(tier)s
-    and q.week_ending between %(week_ending)s::date - %(days)s::int and %(week_ending)s::date + %(days)s::int;
+    and q.week_ending between %(week_ending)s::date - %(days)s::int and %(week_ending)s::date + %(days)s::int
+order by c.observed_at, c.fetched_key;
 
 -- name: held_weeks
 -- Held weeks of a tier.

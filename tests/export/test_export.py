@@ -162,20 +162,21 @@ def test_that_a_symbol_is_untraded_is_known_since_no_row_of_it_is_set_aside(
     assert [len(stored(asked, later - timedelta(hours=hours), NEXT)) for hours in (1, 0)] == [0, 1]
 
 
+@pytest.mark.parametrize("metric", ["symbol_summary", "symbol_rolling_avg"])
 def test_a_history_without_a_week_that_is_still_to_be_computed_is_refused(
-    environment: dict[str, str], sql: Sql, tmp_path: Path
+    metric: str, environment: dict[str, str], sql: Sql, tmp_path: Path
 ) -> None:
     two_weeks()
-    before = exported(tmp_path, "symbol_summary", is_history=True)
-    sql("delete from otc_internal.history_week where week_ending = %s and metric = 'symbol_summary'", NEXT)
-    sql("insert into otc_internal.metric_due values (%s, 'symbol_summary', false)", NEXT)
-    with pytest.raises(TooSoon, match=f"symbol_summary is still to be computed for the weeks ending {NEXT}, and has"):
-        exported(tmp_path, "symbol_summary", is_history=True)
+    before = exported(tmp_path, metric, is_history=True)
+    sql("delete from otc_internal.history_week where week_ending = %s and metric = %s", NEXT, metric)
+    sql("insert into otc_internal.metric_due values (%s, %s, %s)", NEXT, metric, metric == "symbol_rolling_avg")
+    with pytest.raises(TooSoon, match=f"{metric} is still to be computed for the weeks ending {NEXT}, and has"):
+        exported(tmp_path, metric, is_history=True)
     with pytest.raises(TooSoon, match="ask for other weeks"):
-        otcpipe.read("symbol_summary", history=True)
-    assert len(otcpipe.read("symbol_summary", history=True, last=WEEK))
+        otcpipe.read(metric, history=True)
+    assert len(otcpipe.read(metric, history=True, last=WEEK))
     sql("delete from otc_internal.metric_due")
-    assert exported(tmp_path, "symbol_summary", is_history=True) == before
+    assert exported(tmp_path, metric, is_history=True) == before
 
 
 def test_an_export_as_of_a_moment_is_what_was_known_then(environment: dict[str, str], tmp_path: Path) -> None:

@@ -190,5 +190,15 @@ def test_a_metric_that_is_removed_is_forgotten_and_due_again_when_it_returns(
         assert definitions.mark_new(transaction) == []
     for table in ("known_metric", "metric_due", "deferred_week", "history_week"):
         assert sql(f"select metric from otc_internal.{table} where metric = 'removed'") == [], table
+    sql("insert into otc_internal.metric_due values (%s, 'removed', true)", WEEKS[0])  # by a worker that still has it
+    with resources.database().transaction() as transaction:
+        assert definitions.mark_new(transaction) == []
+    assert sql("select count(*) from otc_internal.metric_due") == [(0,)]
     drive(taken(WEEKS[1]))
     assert sql("select count(distinct week_ending) from otc.symbol_summary") == [(2,)]
+
+
+def test_a_process_with_a_metric_that_the_database_does_not_know_waits(environment: dict[str, str], sql: Sql) -> None:
+    sql("delete from otc_internal.known_metric where metric = 'venue_share'")
+    with pytest.raises(Unready, match="does not know the metrics venue_share: run `otcpipe migrate`"):
+        claims.claim(resources.database(), taken(WEEKS[0]))

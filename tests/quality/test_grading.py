@@ -118,6 +118,8 @@ def test_half_of_what_was_captured_before_is_held_and_the_later_whole_is_not(
     assert sql("select tier, reason from otc.stage_run where state = 'held'") == [
         ("OTCE", "grade F: 50 rows are less than half of the 120 captured before; see `otcpipe accept`")
     ]
+    drive(observe(file_text(whole[:50]), OTCE, later + timedelta(hours=1)))
+    assert sql("select grade from otc.weekly_quality where tier = 'OTCE'") == [("F",)], "a second time too"
     drive(observe(file_text(whole, "T2"), T2, later))
     assert sql("select tier, grade from otc.weekly_quality order by 1") == [("OTCE", "F"), ("T2", "A")]
     drive(observe(file_text(whole), OTCE, later + timedelta(days=1)))

@@ -19,7 +19,7 @@ MAX_SHOWN = 60  # of a value in an error
 TEXTS = {f"f{number}": pa.string() for number in range(MAX_COLUMNS)}  # as Arrow names columns
 _AMERICAN = r"^(\d{2})/(\d{2})/(\d{4})$"
 _HIDDEN = r"[\p{Cc}\p{Cf}\x{2028}\x{2029}]"
-_THOUSANDS = r"^\s*-?\d{1,3}(,\d{3})+(\.\d*)?\s*$"
+_THOUSANDS = r"^-?\d{1,3}(,\d{3})+(\.\d*)?$"
 
 
 def read_csv(content: bytes, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> pa.Table:
@@ -80,10 +80,10 @@ def spelled_as(given: Iterable[str], names: tuple[str, ...]) -> list[str]:
 
 def numbers(texts: pa.ChunkedArray, name: str, kind: pa.DataType, digits: int) -> pa.Array:
     """Return exact numbers of 0 or more; commas between thousands are allowed. Raises Invalid for anything else."""
-    given = _text(texts)
+    given = pc.utf8_trim_whitespace(_text(texts))
     fits = pc.or_(pc.invert(pc.match_substring(given, ",")), pc.match_substring_regex(given, _THOUSANDS))
     _require(pc.fill_null(fits, True), texts, name, "has a comma that does not separate thousands")
-    plain = pc.replace_substring(pc.utf8_trim_whitespace(given), ",", "")
+    plain = pc.replace_substring(given, ",", "")
     is_negative = pc.fill_null(pc.match_substring_regex(plain, r"^-[\d.]*[1-9]"), False)
     _require(pc.invert(is_negative), texts, name, "is negative")
     values, fits = Number(digits, kind).read(plain)
