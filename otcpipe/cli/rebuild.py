@@ -43,9 +43,7 @@ def rebuild(place: str | None, *, is_dry: bool) -> None:
         known = _known()
         say(f"Postgres lacks {counted(len(set(stored) - known), 'observation')}; nothing was changed.")
         return
-    database.migrate()
-    with database.transaction() as transaction:
-        definitions.mark_new(transaction)
+    definitions.migrate(database)
     actors.ping()
     synchronization.synchronize(database, store, prefix, say)
     imports.restore(database, store, prefix, say)

@@ -51,9 +51,7 @@ def migrate(password_file: Path | None, *, with_reader: bool) -> None:
     found = settings.load()
     password = _password(password_file) if password_file else secrets.token_urlsafe(24)
     database = postgres.Database(found["DATABASE_URL"])
-    applied = database.migrate()
-    with database.transaction() as transaction:
-        added = definitions.mark_new(transaction)
+    applied, added = definitions.migrate(database)
     s3.ObjectStore(found).create_bucket()
     if applied or not added:
         say(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")

@@ -85,9 +85,7 @@ def _has_store(environ: Mapping[str, str]) -> bool:
 def _prepare(home: Path, environment: Mapping[str, str]) -> None:
     found = settings.load({**environment, "OTCPIPE_HOME": str(home)})
     database = postgres.Database(found["DATABASE_URL"])
-    database.migrate()
-    with database.transaction() as transaction:
-        definitions.mark_new(transaction)
+    definitions.migrate(database)
     with suppress(Unready), database.transaction() as transaction:  # a server of the user's own may not allow it
         reader.make(transaction)
     database.close()

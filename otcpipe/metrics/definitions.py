@@ -7,7 +7,7 @@ from functools import cache
 
 from otcpipe.errors import Outdated, Unready
 from otcpipe.storage import sql
-from otcpipe.storage.postgres import Transaction
+from otcpipe.storage.postgres import Database, Transaction
 
 WEEK = timedelta(days=7)
 _REACHES = re.compile(r"^-- reaches: (\d+)(, over stored rows)?( only)?(, deferred)?$", re.MULTILINE)
@@ -149,6 +149,16 @@ def require_known(transaction: Transaction) -> None:
     if rows:
         added = ", ".join(row["metric"] for row in rows)
         raise Unready(f"The database does not know the metrics {added}: run `otcpipe migrate`.")
+
+
+def migrate(database: Database) -> tuple[list[str], list[str]]:
+    """Migrate to this release; return the migrations that were applied, and the metrics now due in all loaded weeks.
+
+    Raises as `Database.migrate` does.
+    """
+    applied = database.migrate()
+    with database.transaction() as transaction:
+        return applied, mark_new(transaction)
 
 
 def mark_new(transaction: Transaction) -> list[str]:

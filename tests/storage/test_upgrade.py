@@ -17,6 +17,7 @@ import pytest
 from otcpipe import resources
 from otcpipe.audit.verify import verify
 from otcpipe.errors import Unready
+from otcpipe.metrics import definitions
 from otcpipe.pipeline import definition
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
@@ -116,7 +117,7 @@ def test_a_database_of_release_0_1_0_ends_with_the_schema_of_a_new_one(
 
 
 def test_an_upgraded_database_holds_what_follows_from_its_observations(old: dict[str, str]) -> None:
-    resources.database().migrate()
+    definitions.migrate(resources.database())
     drive(*(replace(Run(definition.named("cache"), keys.parse(key, PREFIX)), request="again") for key in observed()))
     verdicts = list(verify(resources.database(), resources.store(), PREFIX, None))
     assert len(verdicts) == 5
