@@ -43,11 +43,18 @@ def is_from_finra(answer: Answer) -> bool:
 
 
 def load_json(body: bytes, **options: Any) -> Any:
-    """Return the JSON value of a body; raises ValueError for another body."""
+    """Return the JSON value of a body; raises ValueError for another body, and for an object with a name twice."""
     try:
-        return json.loads(body, **options)
+        return json.loads(body, object_pairs_hook=_object, **options)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name twice")  # which of its values is meant, nobody can say
+    return found
 
 
 def _pause(text: str) -> float | None:

@@ -17,7 +17,8 @@ from dramatiq.middleware import TimeLimitExceeded
 from otcpipe.broker.interrupts import raise_in_thread
 from otcpipe.errors import Defective
 from otcpipe.finra.client import Finra
-from otcpipe.finra.transport import expand
+from otcpipe.finra.pages import page
+from otcpipe.finra.transport import Answer, expand
 from otcpipe.settings import Settings
 from otcpipe.stages import fetch, paging
 from tests.finra_server import ALWAYS, Dataset, Fault, FinraServer, Kind
@@ -205,3 +206,9 @@ def test_connections_are_kept(server: FinraServer) -> None:
         finra.page(T1, 0, 5)
     pools = cast("Any", finra._transport.session.get_adapter("http://")).poolmanager.pools
     assert [pools.get(key).num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - no mapping
+
+
+@pytest.mark.parametrize("body", [b'[{"a":1,"b":2},{"a":1,"b":2,"a":3}]', b'[{"a":null,"\\u0061":1}]'])
+def test_a_row_with_two_values_of_one_field_is_no_data(body: bytes) -> None:
+    with pytest.raises(ValueError, match="a name twice"):
+        page(Answer(200, {"Record-Total": "2"}, body), is_json=True)
