@@ -1,6 +1,6 @@
 """Sentences on rows that differ between the tables and what was recomputed; at most a few of each kind."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -23,28 +23,27 @@ def of_rejects(expected: Mapping[str, pa.Table], unknown: Container[str], stored
         for row in table.to_pylist()
     }
     return _first(
-        f"Line {place[1]} of {place[0]} {_reject(place in in_table, place in in_bytes)}."
-        for place in sorted(in_bytes | in_table)
-        if in_bytes.get(place) != in_table.get(place) and place[0] not in unknown
+        [
+            f"Line {place[1]} of {place[0]} {_reject(place in in_table, place in in_bytes)}."
+            for place in sorted(in_bytes | in_table)
+            if in_bytes.get(place) != in_table.get(place) and place[0] not in unknown
+        ]
     )
 
 
 def of_records(rows: Sequence[Row]) -> list[str]:
     """Describe records that differ from those of the raw bytes."""
-    return _first(
-        (
-            f"The record of {row['symbol'] or 'no symbol'} at {row['venue']} that capture {row['capture_id']} "
-            f"opened {_difference(row, 'the raw bytes')}."
-            for row in rows
-        ),
-        rows[0]["differing"] if rows else 0,
-    )
+    sentences = [
+        f"The record of {row['symbol'] or 'no symbol'} at {row['venue']} that capture {row['capture_id']} "
+        f"opened {_difference(row, 'the raw bytes')}."
+        for row in rows
+    ]
+    return _first(sentences, rows)
 
 
 def of_metric(metric: str, rows: Sequence[Row]) -> list[str]:
     """Describe a metric's rows that differ from those that its records give."""
-    total = rows[0]["differing"] if rows else 0
-    return _first((f"{metric} {row['place']} {_difference(row, 'its records')}." for row in rows), total)
+    return _first([f"{metric} {row['place']} {_difference(row, 'its records')}." for row in rows], rows)
 
 
 def _reject(is_stored: bool, is_computed: bool) -> str:
@@ -62,8 +61,7 @@ def _difference(row: Row, source: str) -> str:
     return f"has {'; '.join(f'{name} {was}, by {source} {right}' for name, (was, right) in pairs.items())}"
 
 
-def _first(sentences: Iterable[str], total: int = 0) -> list[str]:
-    """Return the first sentences, and one on how many more of that kind there are."""
-    found = list(sentences)
-    more = max(total, len(found)) - MAX_SENTENCES
-    return [*found[:MAX_SENTENCES], f"And {more:,} more like these."] if more > 0 else found
+def _first(sentences: list[str], some: Sequence[Row] = ()) -> list[str]:
+    """Return the first sentences, and one on how many more there are; `some` rows say of how many they are."""
+    more = max([len(sentences), *(row["differing"] for row in some)]) - MAX_SENTENCES
+    return [*sentences[:MAX_SENTENCES], f"And {more:,} more like these."] if more > 0 else sentences

@@ -2,27 +2,20 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import date
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments
-from otcpipe.cli.console import print_table, say, say_all
+from otcpipe.cli.console import print_table, say_all
+from otcpipe.cli.coverage_notes import notes
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
 from otcpipe.cli.tables import Column, key
 from otcpipe.pipeline import coverage as _coverage
 from otcpipe.pipeline import gaps
-from otcpipe.text.counting import counted
+from otcpipe.storage.postgres import Row
 
 COLUMNS = {"span": key("Weeks ending"), "number": Column("Weeks")}
-LEGEND = {
-    _coverage.NOT_EXPECTED: "-: not wanted so far. --from DATE counts weeks from DATE on; "
-    "`otcpipe backfill --from DATE` fetches them.",
-    "due": "due: FINRA publishes it about now; late after two days.",
-    "partial": "partial: only a downloaded file, which has ATSs alone.",
-    "restated": "restated 1x: one later capture had other content.",
-    "stale": "stale: its metrics are to be computed again.",
-    "absent": "absent: FINRA had not published it when it was last asked.",
-}
 LISTED = ("week_ending", "tier", "state", "days_late", "stage", "restated", "grade", "reason")
 
 
@@ -35,34 +28,19 @@ def coverage(first: str | None, last: str | None, tiers: Sequence[str], form: Fo
     cells = _coverage.cells(resources.database(), now, settings.since, begin, end, chosen)
     sentences = gaps.describe(cells)
     if not write(form, [_listed(cell) for cell in cells], LISTED):
-        _show(cells, sentences, chosen)
+        print_table(
+            COLUMNS | {tier: key(tier) for tier in chosen}, [_row(*group) for group in gaps.group_weeks(cells)]
+        )
+        say_all([*sentences, *notes(cells)])
     if sentences:
         sys.exit(1)
 
 
-def _show(cells: list[_coverage.Cell], sentences: list[str], tiers: Sequence[str]) -> None:
-    rows = []
-    for begin, end, row in gaps.group_weeks(cells):
-        span = str(begin) if begin == end else f"{begin} to {end}"
-        number = (end - begin).days // 7 + 1
-        rows.append({"span": span, "number": number} | {cell.partition.tier: str(cell) for cell in row})
-    print_table(COLUMNS | {tier: key(tier) for tier in tiers}, rows)
-    states = {cell.state for cell in cells}
-    if unknown := [cell for cell in cells if cell.state == "late" and cell.stage is None]:
-        fridays = [cell.partition.week_ending for cell in unknown]
-        command = f"`otcpipe backfill --from {min(fridays)} --to {max(fridays)}`"
-        sentences = [*sentences, f"{command} fetches what was never requested."]
-    say_all([*sentences, *(text for state, text in LEGEND.items() if state in states)])
-    count = sum(cell.state in gaps.NEED_ATTENTION for cell in cells)
-    expected = sum(cell.state != _coverage.NOT_EXPECTED for cell in cells)
-    of_all = f"{count:,} of {counted(expected, 'partition')} need{'s' if count == 1 else ''} attention."
-    unwanted = {cell.partition.week_ending for cell in cells if cell.state == _coverage.NOT_EXPECTED}
-    if unwanted:
-        say(f"{counted(len(unwanted), 'week lacks', 'weeks lack')} a tier that is not wanted so far.")
-    what = "Nothing that is wanted is" if unwanted else "Nothing is"
-    say(of_all if count else f"{what} late, failed or held.")
+def _row(begin: date, end: date, cells: Sequence[_coverage.Cell]) -> Row:
+    span = str(begin) if begin == end else f"{begin} to {end}"
+    return {"span": span, "number": (end - begin).days // 7 + 1} | {cell.partition.tier: str(cell) for cell in cells}
 
 
-def _listed(cell: _coverage.Cell) -> dict[str, object]:
+def _listed(cell: _coverage.Cell) -> Row:
     partition = {"week_ending": cell.partition.week_ending, "tier": cell.partition.tier}
     return partition | {name: getattr(cell, name) for name in LISTED[2:]}

@@ -20,16 +20,13 @@ _FILE = re.compile(r"\w+_history/week_ending=\d{4}-\d\d-\d\d/(tier=\w+/)?[0-9a-f
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A file of the lake; `state` is what its week follows from, so that an unchanged week is not read again.
-
-    A week without rows has an entry without a path.
-    """
+    """A file of the lake, or a week without rows."""
 
     table: str
     week_ending: str
-    path: str
+    path: str  # empty without rows
     rows: int
-    state: str
+    state: str  # what the week follows from, so that an unchanged week is not read again
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,7 @@ class Manifest:
 
 def read(target: Target) -> Manifest:
     """Read the manifest; raises Invalid if the file of its name is not one."""
-    content = target.read(MANIFEST)
-    if content is None:
+    if (content := target.read(MANIFEST)) is None:
         return Manifest(None, 0, [])
     try:
         found = json.loads(content)

@@ -53,7 +53,7 @@ def load_json(body: bytes, **options: Any) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name twice")  # which of its values is meant, nobody can say
+        raise ValueError("a name twice")  # which of its values is meant is unknown
     return found
 
 

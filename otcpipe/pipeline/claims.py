@@ -27,9 +27,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimedElsewhere:
-    """Another worker's claim, with the seconds until its lease expires."""
+    """Another worker's claim."""
 
-    seconds: float
+    seconds: float  # until its lease expires
 
 
 def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | StageResult | ClaimedElsewhere:
@@ -42,8 +42,7 @@ def claim(database: Database, run: Run, lease: timedelta = LEASE) -> Claim | Sta
     with database.transaction() as transaction:
         migrations.require_current(transaction)
         definitions.require_known(transaction)
-        claimed = transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease)
-        if claimed:
+        if claimed := transaction.row("claim_run", **values, **run.entry(), worker=worker, lease=lease):
             return Claim(replace(run, **claimed), worker, lease)
         found = transaction.rows("run", **run.identity(), **values)[0]
         if found["is_poison"]:
@@ -58,8 +57,7 @@ def finish(database: Database, claimed: Claim, output: StageResult) -> bool:
     with database.transaction() as transaction:
         values = {"output_key": output.key, "output_generation": output.generation, "reason": output.reason}
         more = {"counts": json.dumps(output.counts), "worker": claimed.worker}
-        finished = transaction.row("finish_run", **claimed.run.identity(), **values, **more)
-        if not finished:
+        if not (finished := transaction.row("finish_run", **claimed.run.identity(), **values, **more)):
             return False
         transaction.run("resolve_letters", **claimed.run.identity())
         if following := replace(claimed.run, **finished).following(output):

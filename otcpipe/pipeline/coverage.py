@@ -12,7 +12,7 @@ from otcpipe.records import Partition
 from otcpipe.stages import versions
 from otcpipe.storage.postgres import Database, Row
 
-NOT_EXPECTED = "-"  # the state of a week before the first that is expected of its tier
+UNWANTED = "unwanted"  # the state of a week before the first that is expected of its tier
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Cell:
             "failed": f"failed: {self.stage}",
             "restated": f"restated {self.restated}x",
             "not_due": "not due",
+            UNWANTED: "-",
         }
         return words.get(self.state, self.state)
 
@@ -74,10 +75,10 @@ def _cell(partition: Partition, row: Row | None, now: datetime, *, is_expected: 
     calendar = weeks.state_of(partition.week_ending, partition.tier, now)
     days_late = weeks.days_late(partition.week_ending, partition.tier, now)
     if row is None:
-        state = calendar if is_expected or calendar == "not_due" else NOT_EXPECTED
+        state = calendar if is_expected or calendar == "not_due" else UNWANTED
         return Cell(partition, state, days_late, reason="never requested" if state == "late" else None)
-    if row["state"] == "absent":  # which is not late on the first days
-        return Cell(partition, "late" if days_late else "absent", days_late, row["stage"], reason=row["reason"])
+    if row["state"] == "absent":
+        return Cell(partition, calendar, days_late, row["stage"], reason=row["reason"])
     state = _done(row) if row["state"] == "done" else row["state"]
     return Cell(partition, state, 0, row["stage"], row.get("restated", 0), row["grade"], row["reason"])
 

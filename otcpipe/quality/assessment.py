@@ -9,12 +9,7 @@ from otcpipe.quality.gates import FATAL, Gate
 from otcpipe.quality.measures import Measures, Neighbours, neighbours
 
 GRADES = (("A", 90), ("B", 80), ("C", 60))  # with the lowest score of each; below them D, and F for a fatal finding
-OWN_GATES: tuple[Gate, ...] = (
-    gates.no_data,
-    gates.shrunk,
-    gates.rejects,
-    gates.reconciliation,
-)  # that decide on trust
+OWN_GATES: tuple[Gate, ...] = (gates.no_data, gates.shrunk, gates.rejects, gates.reconciliation)  # decide on trust
 GATES: tuple[Gate, ...] = (
     *OWN_GATES,
     comparisons.row_count,

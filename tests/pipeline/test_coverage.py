@@ -77,13 +77,11 @@ def test_what_is_under_way_or_stopped_says_so(environment: dict[str, str], sql: 
     assert shown_state(FRIDAY) == word
 
 
-def test_what_finra_has_not_published_is_absent_and_two_days_later_late(
-    environment: dict[str, str], sql: Sql
-) -> None:
+def test_what_finra_has_not_published_is_due_and_two_days_later_late(environment: dict[str, str], sql: Sql) -> None:
     asked = [Partition(FRIDAY + WEEK, "T1"), Partition(FRIDAY + 2 * WEEK, "T1")]
     planning.enqueue_fetches(resources.database(), resources.store(), "finra/otc", asked, lambda _: None, NOW)
     sql("update otc.stage_run set state = 'done', reason = 'not published yet'")
-    assert [str(cells()[one]) for one in asked] == ["late 7d", "absent"]
+    assert [str(cells()[one]) for one in asked] == ["late 7d", "due"]
     assert [sentence for sentence in gaps.describe(list(cells().values())) if "11-21" in sentence] == [
         "T1, week ending 2025-11-21: late by 7 days: not published yet."
     ]
@@ -215,6 +213,8 @@ def test_a_week_that_is_not_wanted_is_explained(here: Callable[..., "subprocess.
     assert "partial: only a downloaded file, which has ATSs alone." in said
     [t1] = [row for row in json.loads(here("status", "--week", FRIDAY, "--json").stdout) if row["tier"] == "T1"]
     assert (t1["state"], t1["reason"][:17]) == ("unwanted", "not wanted so far")
+    listed = json.loads(here("coverage", "--json", OTCPIPE_NOW=NOW.isoformat()).stdout)
+    assert "unwanted" in {row["state"] for row in listed if (row["week_ending"], row["tier"]) == (str(FRIDAY), "T1")}
     asked = here("coverage", "--from", FRIDAY, OTCPIPE_NOW=NOW.isoformat()).stdout
     assert " late " in asked
     assert f"`otcpipe backfill --from {FRIDAY} --to " in asked

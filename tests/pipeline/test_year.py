@@ -39,7 +39,7 @@ def test_six_weeks_with_a_holiday_a_late_week_an_absence_and_a_restatement(
     monkeypatch.setenv("OTCPIPE_SCHEDULE_REFRESH", "0 18 12 * *")  # while no scheduler runs: caught up afterwards
     with year(mondays, late, restated, down) as lived:
         lived.live(start, date(2026, 1, 20))
-        assert {one: state for one, state in lived.covered().items() if state != "done"} == {held_back: "absent"}
+        assert {one: state for one, state in lived.covered().items() if state != "done"} == {held_back: "due"}
         lived.live(date(2026, 1, 21), date(2026, 1, 25))
         assert {one: state for one, state in lived.covered().items() if state != "done"} == {held_back: "late 5d"}
         lived.live(date(2026, 1, 26), date(2026, 2, 14))

@@ -66,7 +66,7 @@ class Year:
         """Return the coverage of everything that is due."""
         assert self.now
         cells = coverage.cells(resources.database(), self.now, resources.settings().since)
-        return {one.partition: str(one) for one in cells if one.state not in (coverage.NOT_EXPECTED, "not_due")}
+        return {one.partition: str(one) for one in cells if one.state not in (coverage.UNWANTED, "not_due")}
 
     def due(self, since: dict[str, date]) -> set[Partition]:
         """Return what is due, computed without otcpipe, from a first week of each tier on."""
