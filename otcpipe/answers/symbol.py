@@ -13,11 +13,11 @@ def symbol(
 ) -> Row:
     """Return `count` weeks of a symbol up to `friday`, by default the newest that has it; with `at`, as known then.
 
-    `history` has a row for each week and scope, `venues` those of the last week in `scope` (None: ALL if it is known,
-    else ATS), `revisions` the changes in these weeks. `unknown_records` are left out of these weeks, and
-    `unknown_records_before` of the year before, because their values at that moment are lost; `inferred_records` were
-    captured after that moment, and count from their publication. Raises Invalid for a symbol or a week without
-    records.
+    `issue_name` is that of the last week, `history` has a row for each week and scope, `venues` those of the last
+    week in `scope` (None: ALL if it is known, else ATS), `revisions` the changes in these weeks. `unknown_records`
+    are left out of these weeks, and `unknown_records_before` of the year before, because their values at that moment
+    are lost; `inferred_records` were captured after that moment, and count from their publication. Raises Invalid for
+    a symbol or a week without records.
     """
     with database.transaction() as transaction:
         asked = find(transaction, name, friday, count, at)
@@ -29,9 +29,11 @@ def _found(transaction: Transaction, asked: Asked, scope: str | None) -> Row:
     known = [row["scope"] for row in history if row["week_ending"] == asked.last]
     scope = scope or ("ALL" if "ALL" in known else "ATS")
     of_week = {"symbol": asked.symbol, "week_ending": asked.last, "at": asked.at or NOW}
+    issue = transaction.rows("symbol_issue", **of_week)
     unknown = transaction.rows("symbol_unknown", **asdict(asked))[0] if asked.at else {}
     return {
         "symbol": asked.symbol,
+        "issue_name": issue[0]["issue_name"] if issue else None,
         "week_ending": asked.last,
         "scope": scope,
         "as_of": asked.at,

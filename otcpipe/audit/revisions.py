@@ -43,12 +43,22 @@ def difference(change: Row) -> Decimal:
 
 
 def stale(database: Database, changes: Sequence[Row]) -> list[StaleWeek]:
-    """Return the stale histories of the weeks and metrics that these changes may have affected."""
-    restated = {row["week_ending"] for row in changes}
-    if not restated:
-        return []
-    found = history.stale(database, None, min(restated), max(restated) + max_lookahead() * WEEK)
-    return [one for one in found if any(week <= one.week <= one.metric.last_affected(week) for week in restated)]
+    """Return the stale histories of what these changes may have affected, and of what that reads, in order."""
+    found: dict[StaleWeek, None] = {}
+    for first, last in _spans(sorted({row["week_ending"] for row in changes})):
+        for metric in metrics():
+            if not metric.is_deferred:
+                found |= dict.fromkeys(history.stale(database, [metric.name], first, metric.last_affected(last)))
+    return [*found]
+
+
+def _spans(weeks: Sequence[date]) -> list[tuple[date, date]]:
+    """Return the first and the last of weeks that are close enough to affect the same weeks."""
+    spans: list[tuple[date, date]] = []
+    for week in weeks:
+        is_near = spans and week - spans[-1][1] <= max_lookahead() * WEEK
+        spans[-1:] = [(spans[-1][0], week)] if is_near else [*spans[-1:], (week, week)]
+    return spans
 
 
 def moments(changes: Sequence[Row]) -> list[Moment]:
@@ -75,4 +85,20 @@ def effects(database: Database, changes: Sequence[Row], asked: Iterable[Moment] 
                 span = {"first": week, "last": metric.last_affected(week)}
                 rows = transaction.rows("effect", metric=metric.name, moment=moment, symbols=symbols, **span)
                 found += [{"observed_at": moment, "restated_week": week, "tier": tier} | row for row in rows]
+    return found
+
+
+def values(database: Database, symbol: str, changes: Sequence[Row]) -> list[Row]:
+    """Return what each observation changed in a symbol's metrics: a row for each column, as text before and after.
+
+    A row of a metric that appeared or is gone has the column `row`. The histories must not be stale.
+    """
+    first: dict[datetime, date] = {}
+    for week, moment in moments(changes):
+        first[moment] = min(week, first.get(moment, week))
+    found = []
+    with database.transaction() as transaction:
+        for moment, week in first.items():
+            rows = transaction.rows("effect_on", symbol=symbol, moment=moment, first=week)
+            found += [{"observed_at": moment} | row for row in rows]
     return found

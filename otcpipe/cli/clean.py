@@ -3,12 +3,11 @@
 from collections import Counter
 from datetime import timedelta
 
-from rich.progress import track
-
 from otcpipe import resources, weeks
-from otcpipe.cli.console import console, say
+from otcpipe.cli.console import say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
+from otcpipe.cli.progress import track
 from otcpipe.errors import Invalid
 from otcpipe.pipeline import cleaning
 from otcpipe.storage import keys
@@ -27,8 +26,7 @@ def clean(days: int, form: Form, *, derived: bool, yes: bool) -> None:
         objects[one.kind] += 1
         sizes[one.kind] += one.size
     if yes:
-        shown = track(found, "removing objects", console=console, transient=True, disable=not console.is_terminal)
-        for one in shown:
+        for one in track(found, "removing objects"):
             cleaning.remove(resources.store(), one)
     rows = [{"kind": kind, "objects": objects[kind], "bytes": sizes[kind]} for kind in keys.DERIVED]
     if write(form, [row | {"is_removed": yes} for row in rows]):

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import date
 
-from rich.progress import track
-
 from otcpipe import resources, weeks
-from otcpipe.cli.console import console, say
+from otcpipe.cli.console import say
+from otcpipe.cli.progress import track
 from otcpipe.metrics import completion
 from otcpipe.metrics import history as _history
 from otcpipe.text.counting import counted
@@ -27,8 +26,7 @@ def history(first: str | None, last: str | None, *, again: bool) -> None:
 def complete(names: list[str] | None, first: date | None, last: date | None) -> int:
     """Compute the incomplete weeks of some deferred metrics, or of all, and show the progress; return how many."""
     found = completion.incomplete(resources.database(), names, first or date.min, last or date.max)
-    shown = track(found, "completing weeks", console=console, transient=True, disable=not console.is_terminal)
-    return sum(completion.complete_week(resources.database(), one) for one in shown)
+    return sum(completion.complete_week(resources.database(), one) for one in track(found, "completing weeks"))
 
 
 def build_histories(names: list[str] | None, first: date | None, last: date | None) -> int:
@@ -39,5 +37,4 @@ def build_histories(names: list[str] | None, first: date | None, last: date | No
 
 def build_weeks(stale: Sequence[_history.StaleWeek]) -> int:
     """Build these weeks of metrics and show the progress; return how many were built."""
-    shown = track(stale, "building histories", console=console, transient=True, disable=not console.is_terminal)
-    return sum(_history.build_week(resources.database(), one) for one in shown)
+    return sum(_history.build_week(resources.database(), one) for one in track(stale, "building histories"))

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from rich.progress import track
-
 from otcpipe import resources, weeks
 from otcpipe.audit import revisions as _revisions
 from otcpipe.cli.changed_shares import shares
-from otcpipe.cli.console import console, print_table, say
+from otcpipe.cli.changed_values import print_values, values_of
+from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.history import build_weeks
 from otcpipe.cli.output import write
+from otcpipe.cli.progress import track
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid
 from otcpipe.metrics import symbols
@@ -45,11 +45,8 @@ EFFECTS = {
     "names": key("Of which", is_prose=True, least=12),
 }
 EFFECT = ("observed_at", "restated_week", "tier", "week_ending", "metric", "rows", "words", "names")  # for programs
-VALUES = (
-    "Deferred metrics are not compared. The values before and after: `otcpipe show SYMBOL --vintages`, or in SQL the"
-    " column effect of otc.restatement"
-    " for a week or a symbol."
-)
+DEFERRED = "Deferred metrics are not compared."
+VALUES = "With --symbol, the values before and after follow; SQL has them in the column effect of otc.restatement."
 
 
 def revisions(week: str | None, symbol: str | None, limit: int | None, form: Form, *, with_effect: bool) -> None:
@@ -60,6 +57,9 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
     changes = _revisions.revisions(resources.database(), friday, symbol)
     shown = _revisions.newest(changes, limit) if limit else changes
     rows = _effects(changes, shown) if with_effect else shown
+    values = _revisions.values(resources.database(), symbol, shown) if with_effect and symbol else []
+    if form is Form.JSON and values:
+        rows = [row | {"values": values_of(row, values)} for row in rows]
     if write(form, rows, EFFECT if with_effect else changes.columns):
         return
     if not changes:
@@ -75,14 +75,15 @@ def revisions(week: str | None, symbol: str | None, limit: int | None, form: For
         some = "" if len(shown) == len(changes) else ", with all that it changed"
         say("", f"Rows of the metrics that differ from the moment before each observation{some}:")
         print_table(EFFECTS, [row | {"names": _named(row["names"])} for row in rows])
-        say(VALUES)
+        if symbol:
+            print_values(symbol, values)
+        say(DEFERRED if symbol else f"{DEFERRED} {VALUES}")
 
 
 def _effects(changes: Sequence[Row], shown: Sequence[Row]) -> list[Row]:
     """Return what the observations of the shown changes did to the metrics, and show the progress."""
     build_weeks(_revisions.stale(resources.database(), shown))
-    moments = _revisions.moments(shown)
-    asked = track(moments, "comparing metrics", console=console, transient=True, disable=not console.is_terminal)
+    asked = track(_revisions.moments(shown), "comparing metrics")
     return _revisions.effects(resources.database(), changes, asked)
 
 

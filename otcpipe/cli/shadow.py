@@ -1,34 +1,31 @@
 """Show what today's code would change, before `otcpipe reconcile --stale` applies it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import TypeVar
-
-from rich.progress import track
 
 from otcpipe import resources, weeks
 from otcpipe.audit import shadow as _shadow
 from otcpipe.audit import shadow_differences
 from otcpipe.audit.shadow import SCHEMA, Outline
 from otcpipe.audit.shadow_differences import WeekDifference
-from otcpipe.cli.console import console, print_table, say
+from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
+from otcpipe.cli.progress import track
 from otcpipe.cli.tables import Column, key
 from otcpipe.errors import Invalid, OtcpipeError
 from otcpipe.storage.postgres import Database, Row
 from otcpipe.text.counting import counted, size
 
 COLUMNS = {
-    "week_ending": key("week ending"),
-    "table": key("table"),
-    "added": key("added"),
-    "removed": key("removed"),
-    "changed": key("changed"),
-    "what": Column("what", is_prose=True),
+    "week_ending": key("Week ending"),
+    "table": key("Table"),
+    "added": key("Added"),
+    "removed": key("Removed"),
+    "changed": key("Changed"),
+    "what": Column("What", is_prose=True),
 }
 BYTES_OF_RECORD = 400  # with its indexes, and its part of the metrics
-One = TypeVar("One")
 
 
 def shadow(span: str | None, form: Form, *, every: bool, keep: bool, is_dry: bool) -> None:
@@ -49,7 +46,7 @@ def shadow(span: str | None, form: Form, *, every: bool, keep: bool, is_dry: boo
             findings = _run(shadow, chosen)
             compared = [
                 shadow_differences.compare(resources.database(), chosen, week)
-                for week in _track(chosen.weeks, "comparing weeks")
+                for week in track(chosen.weeks, "comparing weeks")
             ]
     finally:
         shadow.close()
@@ -71,18 +68,14 @@ def _run(shadow: Database, chosen: Outline) -> list[str]:
     settings = resources.settings()
     findings = [
         finding
-        for partition in _track(_shadow.partitions(shadow), "running captures")
+        for partition in track(_shadow.partitions(shadow), "running captures")
         for finding in _shadow.replay(shadow, resources.store(), settings["S3_PREFIX"], partition, settings.now())
     ]
     _shadow.settle(shadow, chosen)
-    for week in _track(chosen.run, "computing weeks"):
+    for week in track(chosen.run, "computing weeks"):
         _shadow.compute_week(shadow, week)
     _shadow.complete(shadow, chosen)
     return findings
-
-
-def _track(values: Sequence[One], what: str) -> Iterable[One]:
-    return track(values, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _outline_row(chosen: Outline) -> Row:

@@ -112,7 +112,8 @@ def print_symbol(found: Row, count: int, limit: int) -> None:
     """
     scope, last, history, venues = found["scope"], found["week_ending"], found["history"], found["venues"]
     known = f", as known on {new_york(found['as_of'])}" if found["as_of"] else ""
-    say(f"{found['symbol']}, scope {scope}{known}.")
+    issue = f", {found['issue_name']}" if found["issue_name"] else ""
+    say(f"{found['symbol']}{issue}; scope {scope}{known}.")
     say_all([inferred(found["inferred_records"]), left_out(found)])
     of_scope = _with_bars([_of_week(row) for row in history if row["scope"] == scope])
     _section(f"Weeks, newest first{fewer(len(of_scope), count)}:", HISTORY, of_scope)

@@ -23,9 +23,9 @@ class Column:
     least: int = LEAST_PROSE  # characters of a prose column before another column is left out
 
 
-def key(heading: str, *, is_prose: bool = False, least: int = LEAST_PROSE) -> Column:
+def key(heading: str, *, is_prose: bool = False, is_number: bool = False, least: int = LEAST_PROSE) -> Column:
     """Return a column that is shown at any width: which row it is, its state, or its main figure."""
-    return Column(heading, 0, is_prose=is_prose, least=least)
+    return Column(heading, 0, is_prose=is_prose, is_number=is_number, least=least)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ async def symbols(show: Show, shared: Shared, q: asked.Text = "") -> Response:
 @router.get("/symbol/{name:path}")
 async def symbol(
     show: Show,
-    shared: Shared,
     name: str,
     week: asked.Week = "",
     weeks: Weeks = 13,
@@ -57,7 +56,7 @@ async def symbol(
         found = find_symbol(database, ticker, friday, weeks, chosen, at)
         found |= signals.of_symbol(database, found, weeks) | {"revisions": newest(found["revisions"])}
         shape = {"week": week, "weeks": weeks, "scope_asked": chosen or "", "as_of_asked": as_of}
-        return found | shape | series.of_symbol(found, weeks) | {"issue": shared.search.name_of(ticker)}
+        return found | shape | series.of_symbol(found, weeks)
 
     return await show("symbol.html", find, is_slow=at is not None)
 

@@ -28,7 +28,6 @@ class Search:
         self._lock = threading.Lock()
         self._version = ""
         self._listed: list[Listed] = []
-        self._names: dict[str, str | None] = {}
 
     def find(self, text: str, limit: int = MOST) -> list[Row]:
         """Return symbols with names: the ticker itself, tickers that begin so, then names; the largest first."""
@@ -46,11 +45,6 @@ class Search:
             found = [one for ticker in near for one in listed if one.ticker == ticker]
         return [{"symbol": one.symbol, "issue_name": one.issue_name} for one in found[:limit]]
 
-    def name_of(self, symbol: str) -> str | None:
-        """Return the name of a symbol's issue, as far as it was traded lately."""
-        self._refresh()
-        return self._names.get(symbol)
-
     def _refresh(self) -> None:
         """Read the list if the data changed: an answer is kept for their state, and must not be of an older one."""
         with self._lock:
@@ -63,7 +57,6 @@ class Search:
         with self._reading.database.transaction() as transaction:
             rows = transaction.rows("listed_symbols")
         self._listed = [_listed(row) for row in sorted(rows, key=lambda row: -row["volume"])]
-        self._names = {one.symbol: one.issue_name for one in self._listed}
 
 
 def _listed(row: Row) -> Listed:

@@ -192,6 +192,16 @@ group by
     case when mpid is null and firm_crd is null and not is_unnamed then name end
 order by volume desc, venue_name;
 
+-- name: symbol_issue
+-- The name of a symbol's issue in a week, of several that of most volume.
+select n.name as issue_name
+from otc.version_as_of(%(at)s, true) as v
+inner join otc_internal.name as n on n.name_id = v.issue_name_id
+where v.symbol = %(symbol)s and v.week_ending = %(week_ending)s
+group by n.name
+order by sum(v.share_volume) desc, n.name
+limit 1;
+
 -- name: symbol_unknown
 -- Number of records that were restated between their publication and the first capture, in these weeks and in the year before
 -- them, which comparisons read: their value at that moment is lost, and no metric includes it. And how many of these weeks count from

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otcpipe import resources
-from otcpipe.audit.revisions import effects, revisions
+from otcpipe.audit.revisions import effects, revisions, values
 from otcpipe.metrics import catalog, completion, definitions
 from otcpipe.records import Partition
 from otcpipe.weeks import NEW_YORK, PUBLICATION_TIME, due_at, published_on
@@ -234,6 +234,18 @@ def test_the_effect_of_a_restatement_is_the_difference_of_the_tables(sql: Sql) -
     assert told == expected
     assert {week for _, week in told} == {one.week_ending for one in weeks[1:7]}
     assert max(row["words"] for row in found) > 0
+    changes = revisions(resources.database())
+    assert values(resources.database(), "B", changes) == []
+    listed = {
+        (row["metric"], row["week_ending"], row["scope"], row["column_name"]): (row["before"], row["after"])
+        for row in values(resources.database(), "A", changes)
+    }
+    assert listed["symbol_summary", weeks[1].week_ending, "ATS", "total_volume"] == ("160.000000", "400.000000")
+    columns = (
+        "select table_name from information_schema.columns where table_schema = 'otc' and column_name = 'symbol'"
+    )
+    by_symbol = {name for (name,) in sql(columns)}
+    assert {(metric, week) for metric, week, _, _ in listed} == {one for one in expected if one[0] in by_symbol}
 
 
 def tables(sql: Sql, metric: str) -> dict[tuple[Any, ...], str]:

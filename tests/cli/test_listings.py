@@ -201,6 +201,20 @@ def test_the_effect_names_the_tier_and_where_the_values_are(printed: Callable[[s
     assert printed("revisions --effect --json --limit 1") == printed("revisions --effect --json"), "of all metrics"
 
 
+def test_the_effect_on_one_symbol_has_the_values(printed: Callable[[str], str]) -> None:
+    [summary] = [
+        row
+        for row in json.loads(printed("revisions --symbol ABC --effect --json"))
+        if row["metric"] == "symbol_summary"
+    ]
+    [volume] = [row for row in summary["values"] if (row["scope"], row["column_name"]) == ("ATS", "total_volume")]
+    assert volume["before"] != volume["after"]
+    shown = [
+        line.split() for line in printed("revisions --symbol ABC --effect").splitlines() if "total_volume" in line
+    ]
+    assert [f"{float(volume[name]):,.0f}" for name in ("before", "after")] == shown[0][-2:]
+
+
 def test_of_one_tier_the_ranking_says_so_to_programs_too(printed: Callable[[str], str]) -> None:
     for tier, more in (("T1", " --tier T1"), ("ALL_TIERS", "")):
         assert {row["tier"] for row in json.loads(printed(f"top --scope ALL --json{more}"))} == {tier}

@@ -50,6 +50,12 @@ def test_comparisons_that_wait_are_marked(here: Here) -> None:
     assert "to be completed" not in here("show", "ABC", "--as-of", "2025-12-18").stdout
 
 
+def test_the_first_line_names_the_issue(here: Here) -> None:
+    load()
+    assert here("show", "ABC").stdout.splitlines()[0] == "ABC, ABC Inc; scope ATS."
+    assert json.loads(here("show", "ABC", "--as-of", "2025-12-18", "--json").stdout)[0]["issue_name"] == "ABC Inc"
+
+
 def test_of_one_scope_programs_get_its_weeks_alone(here: Here) -> None:
     load()
     for form in ("--json", "--csv"):
