@@ -18,7 +18,7 @@ from otcpipe.text.counting import counted
 WEEKS = {
     "week_ending": key("Week ending"),
     "rank": key("Rank"),
-    "rank_change": Column("±"),
+    "rank_change": Column("Rank ±"),
     "market_share_pct": key("Share %"),
     "share_change_1w_pts": Column("1 week, bp", 2),
     "share_change_4w_pts": Column("4 weeks, bp", 3),

@@ -13,7 +13,7 @@ from otcpipe.storage.postgres import Row
 
 COLUMNS = {
     "rank": key("Rank"),
-    "rank_change": Column("±"),
+    "rank_change": Column("Rank ±"),
     "mpid": key("MPID"),
     "firm_crd": Column("CRD", 2),
     "venue_name": Column("Venue", is_prose=True),
