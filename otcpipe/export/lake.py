@@ -20,6 +20,7 @@ from otcpipe.export import manifest
 from otcpipe.export.manifest import MANIFEST, Entry, Manifest
 from otcpipe.export.query import Request, Rows
 from otcpipe.export.target import Target
+from otcpipe.metrics.definitions import lookback_weeks
 from otcpipe.stages import versions
 from otcpipe.storage.postgres import Database, Transaction
 
@@ -110,10 +111,11 @@ def _states(
 ) -> States:
     """Return what each week of each table follows from, the code too; None if it is not to be published now."""
     chosen = {"first": first or date.min, "weeks": None if weeks is None else [*weeks]}
-    rows = transaction.rows("publishable", tables=sorted(tables), **chosen)
-    return {
-        (row["name"], str(row["week_ending"])): row["state"] and f"{row['state']} {versions.PUBLISH}" for row in rows
-    }
+    names = sorted(tables)
+    lookbacks = [lookback_weeks(name) or 0 for name in names]
+    rows = transaction.rows("publishable", tables=names, lookbacks=lookbacks, **chosen)
+    code = f"{versions.COMPUTE}.{versions.PUBLISH}"
+    return {(row["name"], str(row["week_ending"])): row["state"] and f"{row['state']} {code}" for row in rows}
 
 
 def _folder(table: str, week: str) -> str:

@@ -1,8 +1,9 @@
 """The manifest of a lake: which files belong together, and the number of the publication that wrote it.
 
-A publication removes files only after its manifest is in place, and only those that existed before that. Names of
-files end with the number of the publication that wrote them, and each manifest has a higher one. So a publication
-that was paused removes no file that a newer manifest names.
+A publication removes files only after its manifest is in place, and only those that existed before that and that
+neither its manifest nor the one before names. Names of files end with the number of the publication that wrote them,
+and each manifest has a higher one; a file that stays is one of the manifest before. So a publication that was paused
+removes no file that a newer manifest names.
 """
 
 import json
@@ -38,8 +39,11 @@ class Manifest:
     entries: list[Entry]  # in order
 
     def path(self, folder: str, content: bytes) -> str:
-        """Return the path of a file that the next publication writes to a folder."""
-        return f"{folder}/{sha256(content)[:16]}-{self.publication + 1}.parquet"
+        """Return the path of a file of the next publication: where the same bytes are already, or a new one."""
+        name = f"{folder}/{sha256(content)[:16]}-"
+        return next(
+            (one.path for one in self.entries if one.path.startswith(name)), f"{name}{self.publication + 1}.parquet"
+        )
 
     def replaced(self, entries: list[Entry]) -> bytes:
         """Return the manifest of the next publication; equal entries have equal bytes."""

@@ -20,7 +20,7 @@ order by symbol, mpid, firm_crd, issue_name, product_type, venue_type, venue_nam
 
 -- name: publishable
 -- What the history of each week of some tables follows from: null where it is not to be published, or not built yet. Without
--- weeks, of all from the first one on.
+-- weeks, of all from the first one on. The trading days are those of the week and of the weeks before that it looks back on.
 select
     t.name,
     w.week_ending,
@@ -28,9 +28,13 @@ select
         when w.week_ending < %(first)s or w.week_ending <> all(%(weeks)s::date[]) then null
         when t.name = 'venue_volume' then md5(array_to_string(otc_internal.captures_of(w.week_ending, w.week_ending), ','))
         when h.metric is null then null
-        else md5(concat_ws(' ', h.is_complete, array_to_string(h.captures, ',')))
+        else md5(concat_ws(' ', h.is_complete, array_to_string(h.captures, ','), (
+            select string_agg(concat_ws(' ', d.trading_days, d.half_days), ',' order by d.week_ending)
+            from otc.trading_week as d
+            where d.week_ending between w.week_ending - 7 * t.lookback and w.week_ending
+        )))
     end as state
-from unnest(%(tables)s::text[]) as t (name)
+from unnest(%(tables)s::text[], %(lookbacks)s::int[]) as t (name, lookback)
 cross join (select distinct week_ending from otc.capture where persisted_at is not null) as w
 left join otc_internal.history_week as h on h.metric = t.name and h.week_ending = w.week_ending
 order by t.name, w.week_ending;

@@ -13,11 +13,11 @@ import pytest
 from otcpipe import resources
 from otcpipe.errors import Invalid, TooSoon
 from otcpipe.export import manifest, target
-from otcpipe.metrics import catalog
-from otcpipe.pipeline import definition, ledger
+from otcpipe.metrics import catalog, definitions
+from otcpipe.pipeline import definition, ledger, sessions
 from otcpipe.pipeline.ledger import Run
 from otcpipe.records import Partition
-from otcpipe.stages import publish, versions
+from otcpipe.stages import compute, publish, versions
 from tests.conftest import changed_environment
 from tests.export.test_export import same, stored
 from tests.export.test_lake import in_polars, seen
@@ -110,6 +110,30 @@ def test_a_restated_week_is_published_with_the_later_weeks_that_read_it(root: Pa
     before = published(root)
     drive(load(later=30, AAAA=600))
     assert published(root) == before and equals_the_histories(root)
+
+
+def test_what_a_trading_day_changes_is_published(root: Path, sql: Sql) -> None:
+    drive(load())
+    before = seen(root)
+    sql("update otc.trading_week set trading_days = 4")  # as if the calendar had not known the fifth
+    with resources.database().transaction() as transaction:
+        definitions.mark_due(transaction, WEEK)
+    compute.compute(resources.database(), WEEK)
+    assert publish.publish(resources.database(), resources.settings(), WEEK)["files written"] > 0
+    assert equals_the_histories(root) and before != seen(root)
+    assert sessions.correct(resources.database(), NOON) == [WEEK]
+    compute.compute(resources.database(), WEEK)
+    assert publish.publish(resources.database(), resources.settings(), WEEK)["files written"] > 0
+    assert equals_the_histories(root)
+    assert {path.rpartition("-")[0] for path in before} == {path.rpartition("-")[0] for path in seen(root)}
+
+
+def test_bytes_that_are_there_already_keep_their_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drive(load())
+    before = seen(root)
+    monkeypatch.setattr(versions, "COMPUTE", versions.COMPUTE + 1)
+    assert publish.publish(resources.database(), resources.settings(), WEEK) == {"files written": 0}
+    assert seen(root) == before
 
 
 def test_while_the_lake_does_not_answer_the_run_waits(environment: dict[str, str], sql: Sql) -> None:
