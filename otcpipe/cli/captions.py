@@ -5,7 +5,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from otcpipe.answers.moments import new_york
-from otcpipe.datasets import TIERS
+from otcpipe.datasets import ALL_TIERS, TIERS
 from otcpipe.storage.postgres import Row, Transaction
 
 FEWEST_WEEKS = 2  # in a mean: a week is always equal to its own
@@ -21,6 +21,11 @@ def partitions(transaction: Transaction, week: date, at: datetime | None = None)
     lacks = f"; {_both(missing)} {'is' if len(missing) == 1 else 'are'} not loaded" if missing else ""
     as_known = f" As known on {new_york(at)}." if at else ""
     return f"Week ending {week}, published: {', '.join(published)}{lacks}.{as_known}"
+
+
+def of_tier(tier: str) -> str:
+    """Return how a heading names a tier, or all of them."""
+    return "all tiers" if tier == ALL_TIERS else tier
 
 
 def _published(row: Row) -> str:

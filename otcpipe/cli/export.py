@@ -15,6 +15,7 @@ from otcpipe.metrics import catalog
 from otcpipe.metrics import symbols as _symbols
 from otcpipe.metrics.catalog import RECORDS
 from otcpipe.text.choices import choose
+from otcpipe.text.counting import counted
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -72,7 +73,8 @@ def export(
     if not written:
         say(f"{table} has no rows in these weeks.")
         return
-    span = f"{len(written)} week{'s' if len(written) > 1 else ''} ending {min(written)} to {max(written)}"
+    last = f" to {max(written)}" if len(written) > 1 else ""
+    span = f"{counted(len(written), 'week')} ending {min(written)}{last}"
     rows = f"{sum(written.values()):,} rows of {request.name}, {span}"
     say(f"{rows}: nothing was written." if is_dry else f"Wrote {rows}, to {folder / request.name}.")
     if request.at:

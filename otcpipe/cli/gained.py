@@ -5,6 +5,7 @@ from datetime import date
 from otcpipe import resources
 from otcpipe.answers import arguments
 from otcpipe.answers.gained import gained as find
+from otcpipe.cli.captions import of_tier
 from otcpipe.cli.console import limited, number, print_table, say, say_all, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -67,7 +68,7 @@ def gained(
         is_quarter=is_quarter,
         symbol=symbol,
     )
-    market = f"scope {found['market']['scope']}, {found['market']['tier']}"
+    market = f"scope {found['market']['scope']}, {of_tier(found['market']['tier'])}"
     if found["later"] and not found["earlier"]:
         before = "quarter" if is_quarter else "week"
         raise Invalid(

@@ -4,6 +4,7 @@ from otcpipe import resources
 from otcpipe.answers import arguments
 from otcpipe.answers.venue_profile import identity
 from otcpipe.answers.venue_profile import venue as find
+from otcpipe.cli.captions import of_tier
 from otcpipe.cli.console import print_table, say
 from otcpipe.cli.form import Form
 from otcpipe.cli.gained import GAINS, as_gains
@@ -73,7 +74,8 @@ def _print(found: Row) -> None:
     if not found["weeks"]:
         say(f"No week of scope {found['scope']} is stored of it for this week and tier.")
         return
-    say("", f"Scope {found['scope']}, {found['tier']}, newest week first; changes of share in basis points (bp):")
+    of_all = f"Scope {found['scope']}, {of_tier(found['tier'])}"
+    say("", f"{of_all}, newest week first; changes of share in basis points (bp):")
     print_table(WEEKS, [rounded(row) for row in found["weeks"]])
     if found["symbols"]:
         say("", f"Its {counted(len(found['symbols']), 'largest symbol')} in the week ending {found['week_ending']}:")

@@ -2,7 +2,7 @@
 
 from otcpipe import resources, weeks
 from otcpipe.answers import arguments, ranking
-from otcpipe.cli.captions import partitions, updated
+from otcpipe.cli.captions import of_tier, partitions, updated
 from otcpipe.cli.console import limited, number, print_table, say, say_all, two_decimals, whole
 from otcpipe.cli.form import Form
 from otcpipe.cli.output import write
@@ -50,10 +50,8 @@ def venues(week: str | None, tier: str | None, scope: str, limit: int | None, as
     if not rows:
         say(f"No venue shares of scope {scope}{f' and tier {chosen}' if chosen else ''} are stored.")
         return
-    say(
-        published,
-        f"Scope {rows[0]['scope']}, {rows[0]['tier']}: shares of volume, and their changes in basis points (bp).",
-    )
+    of_all = f"Scope {rows[0]['scope']}, {of_tier(rows[0]['tier'])}"
+    say(published, f"{of_all}: shares of volume, and their changes in basis points (bp).")
     print_table(COLUMNS, [rounded(row) | {"firm_crd": number(row)} for row in rows])
     say_all([left_out, updated(rows), ATTRIBUTION])
 

@@ -1,5 +1,6 @@
 """The process's settings and connections, each created on first use: workers fork before they connect."""
 
+import atexit
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
@@ -27,6 +28,13 @@ def settings() -> Settings:
 def database() -> Database:
     """Return the database; it connects in the first transaction."""
     return Database(settings()["DATABASE_URL"])
+
+
+@atexit.register
+def close() -> None:
+    """Close the database's connections: a process that ends while a thread of their pool uses one may crash."""
+    if database.cache_info().currsize:
+        database().close()
 
 
 def lease() -> timedelta:
