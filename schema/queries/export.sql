@@ -76,23 +76,7 @@ select pg_try_advisory_xact_lock(hashtext('otcpipe.publish')) as is_locked;
 select week.week_ending, change.*
 from unnest(%(weeks)s::date[]) as week (week_ending)
 cross join lateral (
-    with late as ( -- each symbol's are looked up by itself: the planner cannot know how few of a week's are concerned
-        select v.*
-        from (
-            select tier, capture_id, unnest(late_symbols) as symbol
-            from otc.capture
-            where week_ending = week.week_ending and persisted_at is not null
-        ) as c
-        cross join lateral (
-            select *
-            from otc_internal.volume_record
-            where
-                week_ending = week.week_ending and tier = c.tier and symbol = c.symbol and opened_by = c.capture_id
-                and closed_by is null
-            offset 0
-        ) as v
-        where %(symbols)s::text[] is null or c.symbol = any(%(symbols)s::text[])
-        union all
+    with late as (
         select *
         from otc_internal.volume_record
         where week_ending = week.week_ending and closed_by is null and symbol is null and %(symbols)s::text[] is null
@@ -142,6 +126,42 @@ cross join lateral (
     ) as v
     where v.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
     group by v.tier, v.symbol
+    union all -- each symbol's records are looked up by themselves: the planner cannot know how few of a week's are concerned
+    select l.tier, l.symbol, l.available_at
+    from (
+        select
+            c.tier,
+            c.symbol,
+            case
+                when c.observed_at <= coalesce(%(at)s::timestamptz, 'infinity') and exists (
+                    select from otc_internal.volume_record as r
+                    where
+                        r.week_ending = week.week_ending and r.tier = c.tier and r.symbol = c.symbol
+                        and r.opened_by = c.capture_id and r.closed_by is null
+                        and (
+                            r.updated_on is distinct from coalesce(r.published_on, c.published_on)
+                            or not case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end
+                        )
+                ) then c.observed_at
+                else (
+                    select max(least(c.observed_at, otc.published_at(coalesce(r.published_on, c.published_on))))
+                    from otc_internal.volume_record as r
+                    where
+                        r.week_ending = week.week_ending and r.tier = c.tier and r.symbol = c.symbol
+                        and r.opened_by = c.capture_id and r.closed_by is null
+                        and r.updated_on is not distinct from coalesce(r.published_on, c.published_on)
+                        and case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end
+                )
+            end as available_at
+        from (
+            select o.*, unnest(n.late_symbols) as symbol
+            from otc.capture_order as o
+            inner join otc.capture as n on n.capture_id = o.capture_id
+            where o.week_ending = week.week_ending
+        ) as c
+        where %(symbols)s::text[] is null or c.symbol = any(%(symbols)s::text[])
+    ) as l
+    where l.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
     union all -- whose rows were set aside, or no longer: on that depends whether a symbol without records is known to be untraded
     select r.tier, r.symbol, max(r.at)
     from (
