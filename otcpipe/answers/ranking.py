@@ -41,7 +41,8 @@ def top(
     if week and not found:
         loaded.require(transaction, week, tier)
     if week and not found and not least_trades:
-        raise Invalid(f"The week ending {week} has no metrics of scope {scope}.")
+        why = f"`otcpipe coverage --from {week} --to {week}` says why"
+        raise Invalid(f"The week ending {week} has no metrics of scope {scope}: {why}.")
     return found
 
 

@@ -2,28 +2,29 @@
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import groupby
+from operator import itemgetter
 
 from otcpipe.cli.console import print_table, say, shown
 from otcpipe.cli.tables import Column, key
 from otcpipe.storage.postgres import Row
 
 COLUMNS = {
-    "observed_at": Column("Observed, UTC", 4),
     "metric": key("Metric"),
-    "week_ending": key("Of week"),
-    "tier": Column("Tier", 2),
-    "scope": Column("Scope", 1),
+    "tier": Column("Tier"),
+    "scope": key("Scope"),
     "column_name": key("Value"),
-    "before": Column("Before", 1, is_number=True),
+    "before": key("Before", is_number=True),
     "after": key("After", is_number=True),
 }
 
 
 def print_values(symbol: str, rows: Sequence[Row]) -> None:
-    """Print the rows of `audit.revisions.values`, if there are any."""
-    if rows:
-        say("", f"Values of {symbol} before and after:")
-        print_table(COLUMNS, [row | {name: _shown(row[name]) for name in ("before", "after")} for row in rows])
+    """Print the rows of `audit.revisions.values`, a table for each observation and week."""
+    place = itemgetter("observed_at", "week_ending")
+    for (moment, week), changed in groupby(sorted(rows, key=place), place):
+        say("", f"Values of {symbol} in the week ending {week}, before and after the capture of {shown(moment)} UTC:")
+        print_table(COLUMNS, [row | {name: _shown(row[name]) for name in ("before", "after")} for row in changed])
 
 
 def values_of(effect: Row, rows: Sequence[Row]) -> list[Row]:

@@ -24,14 +24,14 @@ def plan(first: str, last: str | None, tiers: Sequence[str], workers: int, form:
         raise Invalid(f"The week ending {begin} is not before the week ending {end}.")
     chosen = planning.missing(planning.partitions_between(begin, end, arguments.tiers(tiers)), {}, now)
     found = capacity.of(chosen, rate, workers)
-    row = {"first_week": begin, "last_week": end} | asdict(found) | {"disk_bytes": found.disk_bytes}
+    span = (chosen[-1].week_ending, chosen[0].week_ending) if chosen else (begin, end)
+    row = {"first_week": span[0], "last_week": span[1]} | asdict(found) | {"disk_bytes": found.disk_bytes}
     if write(form, [row]):
         return
     if not chosen:
         say(f"Nothing between the weeks ending {begin} and {end} is published yet.")
         return
-    fridays = f"{chosen[-1].week_ending} to {chosen[0].week_ending}"
-    say(f"Weeks ending {fridays}, by the usual sizes of a week:", *_lines(found, rate, workers))
+    say(f"Weeks ending {span[0]} to {span[1]}, by the usual sizes of a week:", *_lines(found, rate, workers))
 
 
 def _lines(found: Capacity, rate: int, workers: int) -> list[str]:

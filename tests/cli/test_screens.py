@@ -196,9 +196,9 @@ def test_top_says_which_partitions_it_is_of(said: Said) -> None:
         "top", "--week", WEEKS[0]
     )
     assert "published: T1 2026-03-16 (ATS only);" in said("top", "--week", FILE_WEEK)
-    assert f"The week ending {FILE_WEEK} has no metrics of scope ALL." in said(
-        "top", "--week", FILE_WEEK, "--scope", "ALL"
-    )
+    why = f"`otcpipe coverage --from {FILE_WEEK} --to {FILE_WEEK}` says why."
+    asked = said("top", "--week", FILE_WEEK, "--scope", "ALL")
+    assert f"The week ending {FILE_WEEK} has no metrics of scope ALL: {why}" in asked
 
 
 def test_top_of_a_tier_says_which_figures_are_of_it_and_which_of_all(said: Said) -> None:
