@@ -9,13 +9,13 @@ from otcpipe.text.counting import counted
 
 def fewer(found: int, asked: int) -> str:
     """Return how many weeks there are of those that were asked for; nothing if all."""
-    return f", {found} of {asked}: the others are not loaded, or have no records" if found < asked else ""
+    return f", {found} of {asked}: the others are not loaded, are held, or have no records" if found < asked else ""
 
 
 def few_weeks(means: Iterable[str | None]) -> str | None:
     """Return what a number behind a mean says; None if no mean has one."""
     is_any = any(mean and mean.endswith(")") for mean in means)
-    return "(n): a mean of n weeks only, as others are not loaded or have no records." if is_any else None
+    return "(n): a mean of n weeks only, as others are not loaded, are held, or have no records." if is_any else None
 
 
 def too_early(weeks: int) -> str | None:

@@ -6,25 +6,25 @@ from itertools import groupby
 from operator import itemgetter
 
 from otcpipe.cli.console import print_table, say, shown
-from otcpipe.cli.tables import Column, key
+from otcpipe.cli.tables import key
 from otcpipe.storage.postgres import Row
 
 COLUMNS = {
-    "metric": key("Metric"),
-    "tier": Column("Tier"),
+    "tier": key("Tier"),
     "scope": key("Scope"),
-    "column_name": key("Value"),
     "before": key("Before", is_number=True),
     "after": key("After", is_number=True),
 }
 
 
 def print_values(symbol: str, rows: Sequence[Row]) -> None:
-    """Print the rows of `audit.revisions.values`, a table for each observation and week."""
+    """Print the rows of `audit.revisions.values`, a table for each observation, week and metric."""
     place = itemgetter("observed_at", "week_ending")
     for (moment, week), changed in groupby(sorted(rows, key=place), place):
         say("", f"Values of {symbol} in the week ending {week}, before and after the capture of {shown(moment)} UTC:")
-        print_table(COLUMNS, [row | {name: _shown(row[name]) for name in ("before", "after")} for row in changed])
+        for metric, of_metric in groupby(changed, itemgetter("metric")):
+            listed = [row | {name: _shown(row[name]) for name in ("before", "after")} for row in of_metric]
+            print_table({"column_name": key(metric)} | COLUMNS, listed)
 
 
 def values_of(effect: Row, rows: Sequence[Row]) -> list[Row]:
