@@ -21,7 +21,8 @@ def reprocess(text: str, name: str | None, *, only: bool, is_dry: bool, wait: bo
     if key.kind != "partition" and not resources.store().exists(str(key)):
         if key.kind not in keys.DERIVED or ledger.producer(resources.database(), str(key)) is None:
             raise Invalid(f"{key} does not exist.")
-        say(f"{key} was removed: it is made again first.")
+        if stage is definition.of_kind(key.kind):  # the stages after it read tables
+            say(f"{key} was removed: it is made again first.")
     if is_dry:
         say(f"{stage.name} would run again on {key}{_and_after(only=only)}")
         return

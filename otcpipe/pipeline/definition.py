@@ -61,6 +61,15 @@ def after(stage: Stage) -> Stage | None:
     return next((one for one in running() if PIPELINE.index(one) > at), None)
 
 
+def require_output(stage: Stage, key: keys.Key) -> None:
+    """Raise Invalid for a stage's output that the next one, run or not with these settings, cannot read."""
+    following = PIPELINE[PIPELINE.index(stage) + 1 :]
+    if following and key.kind != following[0].reads:
+        raise Invalid(
+            f"{stage.name} returned {key}, but {following[0].name} reads keys of kind {following[0].reads!r}."
+        )
+
+
 def last() -> Stage:
     """Return the last stage that every partition passes: then it is done."""
     return [stage for stage in PIPELINE if not stage.setting][-1]

@@ -11,7 +11,7 @@ from time import monotonic
 
 from otcpipe.errors import Damaged, OnHold, TooSoon, Unreachable
 from otcpipe.metrics import definitions
-from otcpipe.pipeline import claims, inputs, ledger, lost_runs
+from otcpipe.pipeline import claims, definition, inputs, ledger, lost_runs
 from otcpipe.pipeline.claims import Claim, ClaimedElsewhere
 from otcpipe.pipeline.lease import Lease
 from otcpipe.pipeline.ledger import Run
@@ -101,6 +101,8 @@ class StageExecutor:
         with Lease(self.database, claim):
             try:
                 output = body(run)
+                if output.key:
+                    definition.require_output(run.stage, run.key.parse_other(output.key))
             except Damaged as damage:
                 producer = inputs.rebuild(self.database, self.store, run, damage)
                 if producer:

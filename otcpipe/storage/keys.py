@@ -42,6 +42,11 @@ class Key:
         """Return the key of a stage's output: a function of this key, the stage and its code version."""
         return self.sibling(kind, sha256(f"{self}\n{stage}\n{version}".encode()))
 
+    def of_week(self, kind: str) -> "Key":
+        """Return the key of a week's own object, the same for all its tiers: it is stored below the first of them."""
+        partition = replace(self.partition, tier=next(iter(TIERS)))
+        return replace(self, partition=partition).sibling(kind, sha256(f"{self.partition.week_ending}".encode()))
+
     def parse_other(self, text: str) -> "Key":
         """Parse another key of the same prefix; raises Invalid as `parse` does."""
         return parse(text, self.prefix)

@@ -11,12 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from otcpipe.datasets import WEEKLY
-from otcpipe.errors import Damaged
+from otcpipe.errors import Damaged, TooSoon
 from otcpipe.records import Manifest
 from otcpipe.storage import raw_bytes
 from otcpipe.storage.keys import Key
+from otcpipe.storage.postgres import Database, Transaction
 from otcpipe.storage.s3 import ObjectStore
 from otcpipe.text.tables import RECORD, REJECT, Normalized
+
+BUSY_SECONDS = 2  # until the next attempt
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -75,6 +78,31 @@ def put_normalized(store: ObjectStore, key: Key, make: Callable[[], Normalized])
     rows = make()
     store.put_once(str(key.sibling("rejected", key.digest)), parquet_bytes(rows.rejects))
     return store.put_once(str(key), parquet_bytes(rows.kept))
+
+
+def put_of_week(store: ObjectStore, database: Database, key: Key, make: Callable[[Transaction], bytes]) -> bool:
+    """Store what `make` reads of the tables as a week's object, in place of an older one; return whether it changed.
+
+    Runs for one week store it one after the other, each with what it reads then, so that the newest remains. Raises
+    TooSoon if another run replaced the object while this one was paused.
+    """
+    with database.transaction() as transaction:
+        transaction.rows("lock_object", key=str(key))
+        old = _of_week(store, key)
+        content = make(transaction)
+        if content == old:
+            return False
+        if not store.swap(str(key), content, old):
+            raise TooSoon(f"Another run replaced {key} meanwhile.", BUSY_SECONDS)
+    return True
+
+
+def _of_week(store: ObjectStore, key: Key) -> bytes | None:
+    try:
+        return store.get(str(key))
+    except Damaged:
+        store.discard(str(key))
+        return None
 
 
 def _table(store: ObjectStore, key: Key) -> pa.Table:

@@ -1,5 +1,8 @@
 -- The records of some weeks that count at a moment, of loaded partitions.
 -- Volume of unnamed firms, of an ATS without MPID and of a firm without number and name belongs to no venue.
+-- Columns: week_ending, tier, symbol, mpid, firm_crd, venue_type (ATS or NON_ATS), venue_name_id (of otc_internal.name),
+-- unnumbered (venue_name_id where the name alone identifies the venue), is_named (whether the volume is a venue's),
+-- covers_all (whether captures of the partition cover both venue types), volume (shares), trades, notional (dollars).
 create or replace function otc_internal.counted_as_of(at timestamptz, first_week date, last_week date)
 returns setof otc_internal.counted language sql stable parallel safe as $$
 select

@@ -222,6 +222,10 @@ left join otc.stage_run as l -- from persist on, a stage hands on the key that i
     on l.stage = %(last_stage)s and l.key = n.normalized_key and l.generation = n.capture_id and l.state = 'done'
 order by r.week_ending, array_position(array['T1', 'T2', 'OTCE'], r.tier);
 
+-- name: lock_object
+-- Wait until no other transaction replaces the object.
+select pg_advisory_xact_lock(hashtextextended('otc.object ' || %(key)s, 0));
+
 -- name: generation_of
 -- The newest capture that a key stems from.
 select c.capture_id as generation

@@ -48,7 +48,10 @@ def test_nothing_is_removed_without_yes(here: Here) -> None:
     load()
     before = stored([*keys.DERIVED, "raw", "fetched"])
     found = clean(here)
-    assert {kind: row["objects"] for kind, row in found.items()} == dict.fromkeys(keys.DERIVED, 2)
+    assert {kind: row["objects"] for kind, row in found.items()} == {
+        kind: len(stored([kind], OLD)) for kind in keys.DERIVED
+    }
+    assert all(found[kind]["objects"] == 2 for kind in ("parsed", "normalized", "rejected"))
     assert all(row["bytes"] > 0 for row in found.values())
     assert stored([*keys.DERIVED, "raw", "fetched"]) == before
 
@@ -76,6 +79,8 @@ def test_what_needs_a_removed_object_makes_it_again(here: Here, sql: Sql) -> Non
     asked = here("reprocess", normalized, "--stage", "persist", "--dry-run", **CLOCK)
     assert asked.returncode == 0
     assert "was removed: it is made again first" in asked.stdout
+    asked = here("reprocess", normalized, "--stage", "compute", "--dry-run", **CLOCK)
+    assert asked.returncode == 0 and "was removed" not in asked.stdout, "it reads tables"
     unknown = here("reprocess", normalized.replace(normalized[-72:-8], "0" * 64), "--dry-run", **CLOCK)
     assert (unknown.returncode, "does not exist" in unknown.stderr) == (2, True)
     again = Run(definition.named("persist"), keys.parse(normalized, prefix), capture, request="again")

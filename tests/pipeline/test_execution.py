@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otcpipe import resources
-from otcpipe.errors import Permanent, Poisonous, TooSoon, Unreachable
+from otcpipe.errors import Invalid, Permanent, Poisonous, TooSoon, Unreachable
 from otcpipe.pipeline import claims, definition, execution, lease, ledger
 from otcpipe.pipeline.claims import Claim, ClaimedElsewhere
 from otcpipe.pipeline.lease import Lease
@@ -192,6 +192,17 @@ def test_a_stage_that_fails_gives_its_claim_back_with_the_reason(environment: di
     assert sql("select state, reason from otc.stage_run") == [("queued", "OSError: no space left")]
     drive(run)
     assert sql("select state, reason from otc.stage_run where stage = 'cache'") == [("done", None)]
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_stage_that_returns_what_the_next_one_cannot_read_fails(
+    environment: dict[str, str], sql: Sql, *, is_last: bool
+) -> None:
+    run = replace(observe(CONTENT, OTCE), is_last=is_last)
+    sent = list[Run]()
+    with pytest.raises(Invalid, match="cache returned .*/fetched/.*, but parse reads keys of kind 'raw'"):
+        carrier(lambda run, _: sent.append(run)).execute(run, lambda run: StageResult(str(run.key)))
+    assert (sent, sql("select stage, state from otc.stage_run")) == ([], [("cache", "queued")])
 
 
 def test_the_next_run_is_due_in_the_ledger_before_its_message_is_sent(environment: dict[str, str], sql: Sql) -> None:
