@@ -1,7 +1,6 @@
 """One exchange over HTTP: a request, and its complete answer within bounds, or an error."""
 
 import ssl
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +8,18 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from isal import isal_zlib
 
 from otcpipe.errors import Defective, Invalid
 from otcpipe.finra.limits import TooLarge, limited
 from otcpipe.finra.sockets import Adapter
+from otcpipe.storage import gz
 
 MAX_BYTES = 8 << 20  # of a body, compressed and expanded; FINRA's own bound is 3 MB
 HEAD_BYTES = 1 << 20  # for headers and framing
 CHUNK = 1 << 16
 MAX_COOKIES = 50
 NOT_ADMITTED = "407"  # Proxy Authentication Required
-GZIP_WINDOW_BITS = 31  # in zlib: the gzip format with the largest window
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ def _body(response: requests.Response) -> bytes:
 
 def expand(packed: bytes, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the content of one gzip member; raises Defective unless the member ends exactly with the bytes."""
-    member = zlib.decompressobj(GZIP_WINDOW_BITS)
+    member = isal_zlib.decompressobj(gz.GZIP_WINDOW_BITS)
     try:
         content = member.decompress(packed, max_bytes + 1)
-    except zlib.error:
+    except gz.DAMAGED:
         raise Defective("FINRA's answer is damaged gzip data.") from None
     if len(content) > max_bytes:
         raise TooLarge(f"FINRA's answer expands to more than {max_bytes >> 20} MiB, too much for a page.")

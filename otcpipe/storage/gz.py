@@ -1,14 +1,14 @@
 """Gzip with reproducible output and bounded expansion."""
 
-import gzip
-import zlib
+from isal import igzip, isal_zlib
 
 from otcpipe.errors import Invalid
 from otcpipe.text.limits import MAX_BYTES, MAX_MEMBERS
 
+DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub has an instance
 MAGIC = b"\x1f\x8b"
 GZIP_WINDOW_BITS = 31  # in zlib: the gzip format with the largest window
-LEVEL = 3  # takes a fifth of the default's time for a quarter more bytes: 0.2 s and 4.1 MB for a partition of 30 MB
+LEVEL = 2  # the size of level 3 of zlib in a fifth of its time: 0.02 s and 3.2 MB for a partition of 29 MB
 FIRST_PIECE, PIECE = (
     1 << 12,
     1 << 18,
@@ -17,7 +17,7 @@ FIRST_PIECE, PIECE = (
 
 def compress(content: bytes) -> bytes:
     """Return gzip data without a time stamp: the same input gives the same bytes."""
-    return gzip.compress(content, LEVEL, mtime=0)
+    return igzip.compress(content, LEVEL, mtime=0)
 
 
 def expand(content: bytes, limit: int = MAX_BYTES) -> bytes:
@@ -36,7 +36,7 @@ def expand(content: bytes, limit: int = MAX_BYTES) -> bytes:
                 break
         else:
             raise Invalid(f"The gzip data has more than {MAX_MEMBERS:,} members, too many for a partition.")
-    except zlib.error:
+    except DAMAGED:
         raise Invalid("The gzip data is damaged.") from None
     if any(memoryview(content)[at:]):  # trailing zeros are padding, as from tapes
         raise Invalid("The gzip data is damaged.")
@@ -45,7 +45,7 @@ def expand(content: bytes, limit: int = MAX_BYTES) -> bytes:
 
 def _expand_member(content: bytes, at: int, expanded: bytearray, limit: int) -> int:
     """Append the expansion of the member that starts at `at`; return where it ends."""
-    member, piece = zlib.decompressobj(GZIP_WINDOW_BITS), FIRST_PIECE
+    member, piece = isal_zlib.decompressobj(GZIP_WINDOW_BITS), FIRST_PIECE
     while not member.eof:
         packed = member.unconsumed_tail or content[at : at + piece]
         if not member.unconsumed_tail:
