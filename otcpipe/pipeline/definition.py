@@ -61,6 +61,11 @@ def after(stage: Stage) -> Stage | None:
     return next((one for one in running() if PIPELINE.index(one) > at), None)
 
 
+def required_after(name: str) -> list[Stage]:
+    """Return the stages after the named one that every partition passes, in order."""
+    return [stage for stage in PIPELINE[PIPELINE.index(named(name)) + 1 :] if not stage.setting]
+
+
 def require_output(stage: Stage, key: keys.Key) -> None:
     """Raise Invalid for a stage's output that the next one, run or not with these settings, cannot read."""
     following = PIPELINE[PIPELINE.index(stage) + 1 :]

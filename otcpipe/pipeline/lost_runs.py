@@ -55,6 +55,8 @@ def unsettled(database: Database, prefix: str) -> Iterator[tuple[Run, str]]:
                 yield run, why
     for run in uncomputed(database, prefix):
         yield run, METRICS_DUE
+    for run in outrun(database, prefix):
+        yield run, "metrics of its week changed since it began"
 
 
 def uncomputed(database: Database, prefix: str, first: date = date.min, last: date = date.max) -> Iterator[Run]:
@@ -63,6 +65,17 @@ def uncomputed(database: Database, prefix: str, first: date = date.min, last: da
         rows = transaction.rows("uncomputed", reach=definitions.max_lookahead(), first=first, last=last)
     for row in rows:
         run = run_of(row | {"request": f"{ledger.DUE}{uuid.uuid4()}", "is_last": False}, prefix)
+        if run:
+            yield run
+
+
+def outrun(database: Database, prefix: str) -> Iterator[Run]:
+    """Yield a run of each stage after compute that all need, for each week whose metrics changed since it began."""
+    stages = [stage.name for stage in definition.required_after("compute")]
+    with database.transaction() as transaction:
+        rows = transaction.rows("outrun", stages=stages) if stages else []
+    for row in rows:
+        run = run_of(row | {"request": f"changed {uuid.uuid4()}", "is_last": False}, prefix)
         if run:
             yield run
 

@@ -47,6 +47,24 @@ from otc.stage_run
 where state = 'held' and (week_ending, tier) not in (select h.week_ending, h.tier from otc.held_partition as h)
 order by week_ending, tier;
 
+-- name: outrun
+-- For each week and each of some stages after compute, the newest run, if all are done and metrics of the week changed since
+-- it began: as where the rows of a held partition are gone, or another week was restated. None is due any more.
+select distinct on (r.stage, r.week_ending) r.stage, r.key, r.generation
+from otc.stage_run as r
+inner join (
+    select week_ending, max(changed_at) as changed_at from otc_internal.metric_change group by week_ending
+) as m on m.week_ending = r.week_ending
+where
+    r.stage = any(%(stages)s) and r.state = 'done' and r.started_at < m.changed_at
+    and not exists (
+        select from otc.stage_run as o
+        where
+            o.stage = r.stage and o.week_ending = r.week_ending and (o.state <> 'done' or o.started_at >= m.changed_at)
+    )
+    and r.week_ending not in (select d.week_ending from otc_internal.metric_due as d)
+order by r.stage, r.week_ending, r.started_at desc;
+
 -- name: uncomputed
 -- Weeks whose metrics are due while no run that could compute them is under way: for each its newest capture.
 select distinct on (c.week_ending) 'compute' as stage, c.normalized_key as key, c.capture_id as generation
