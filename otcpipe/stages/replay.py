@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from otcpipe.metrics import definitions
 from otcpipe.quality import grading, profile
@@ -66,8 +67,12 @@ class Replay:
 
     def _note_late(self, capture: Row, late: pa.Table | None) -> None:
         """Note the symbols whose records may not be known since the partition is; null for all that were opened."""
-        symbols = None if late is None else late["symbol"].unique().drop_null().sort().to_pylist()
-        self.transaction.run("note_late_symbols", capture_id=capture["capture_id"], symbols=symbols)
+        symbols, dated = None, list[str]()
+        if late is not None:
+            own_day = pc.not_equal(late["published_on"], capture["published_on"])
+            symbols, dated = _distinct(late["symbol"]), _distinct(late.filter(own_day)["symbol"])
+        values = {"capture_id": capture["capture_id"], "symbols": symbols, "dated": dated}
+        self.transaction.run("note_late_symbols", **values)
 
     def _rows(self, capture: Row) -> Normalized:
         key = capture["normalized_key"]
@@ -76,6 +81,11 @@ class Replay:
     def _current_records(self, capture: Row) -> pa.Table:
         partition = {name: capture[name] for name in ("week_ending", "tier")}
         return arrow.table(self.transaction, "current_records", **partition)
+
+
+def _distinct(symbols: pa.ChunkedArray) -> list[str]:
+    found: list[str] = symbols.unique().drop_null().sort().to_pylist()
+    return found
 
 
 def _common_length(applied: Sequence[tuple[int, str]], target: Sequence[tuple[int, str]]) -> int:

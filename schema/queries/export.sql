@@ -126,14 +126,15 @@ cross join lateral (
     ) as v
     where v.available_at <= coalesce(%(at)s::timestamptz, 'infinity')
     group by v.tier, v.symbol
-    union all -- each symbol's records are looked up by themselves: the planner cannot know how few of a week's are concerned
+    union all -- what a late symbol's records say of the newest capture is known. Others are looked up one by one: the planner
+    -- cannot know how few of a week's are concerned
     select l.tier, l.symbol, l.available_at
     from (
         select
             c.tier,
             c.symbol,
             case
-                when c.observed_at <= coalesce(%(at)s::timestamptz, 'infinity') and exists (
+                when c.observed_at <= coalesce(%(at)s::timestamptz, 'infinity') and (c.is_newest and not c.is_dated or exists (
                     select from otc_internal.volume_record as r
                     where
                         r.week_ending = week.week_ending and r.tier = c.tier and r.symbol = c.symbol
@@ -142,7 +143,7 @@ cross join lateral (
                             r.updated_on is distinct from coalesce(r.published_on, c.published_on)
                             or not case when r.venue_type = 'ATS' then c.is_first else c.is_first_of_all end
                         )
-                ) then c.observed_at
+                )) then c.observed_at
                 else (
                     select max(least(c.observed_at, otc.published_at(coalesce(r.published_on, c.published_on))))
                     from otc_internal.volume_record as r
@@ -154,10 +155,27 @@ cross join lateral (
                 )
             end as available_at
         from (
-            select o.*, unnest(n.late_symbols) as symbol
-            from otc.capture_order as o
+            select o.*, late.*
+            from (
+                select
+                    *,
+                    (is_first = is_first_of_all or covers = 'ats')
+                    and count(*) over (
+                        partition by tier order by observed_at range between current row and unbounded following
+                    ) = 1 as is_newest
+                from otc.capture_order
+                where week_ending = week.week_ending
+            ) as o
             inner join otc.capture as n on n.capture_id = o.capture_id
-            where o.week_ending = week.week_ending
+            cross join lateral (
+                select name.symbol, bool_or(name.is_dated or n.dated_symbols is null) as is_dated
+                from (
+                    select unnest(n.late_symbols) as symbol, false as is_dated
+                    union all
+                    select unnest(n.dated_symbols), true
+                ) as name
+                group by name.symbol
+            ) as late
         ) as c
         where %(symbols)s::text[] is null or c.symbol = any(%(symbols)s::text[])
     ) as l

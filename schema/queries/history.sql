@@ -319,7 +319,8 @@ update otc.capture set
 where capture_id = %(capture_id)s;
 
 -- name: note_late_symbols
--- Note which symbols have records that are not known since their partition is; without a list, those of all records of the capture.
+-- Note which symbols have records that are not known since their partition is; without a list, those of all records of the
+-- capture. Of the dated ones a record names its own day of publication.
 update otc.capture as c set
     late_symbols = coalesce(
         %(symbols)s::text[],
@@ -331,14 +332,16 @@ update otc.capture as c set
                 and r.symbol is not null -- such records are few, and always read
         ),
         '{}'
-    )
+    ),
+    dated_symbols = %(dated)s::text[]
 where capture_id = %(capture_id)s;
 
 -- name: set_applied
 -- The captures of a partition whose records are in, and no others.
 update otc.capture set
     persisted_at = case when capture_id = any(%(captures)s) then coalesce(persisted_at, %(now)s) end,
-    late_symbols = case when capture_id = any(%(captures)s) then late_symbols end
+    late_symbols = case when capture_id = any(%(captures)s) then late_symbols end,
+    dated_symbols = case when capture_id = any(%(captures)s) then dated_symbols end
 where
     week_ending = %(week_ending)s and tier = %(tier)s
     and (capture_id = any(%(captures)s)) <> (persisted_at is not null);

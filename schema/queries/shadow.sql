@@ -36,13 +36,13 @@ insert into otc_shadow.capture (
     capture_id, week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
     record_total, pages, request_ids, added_columns, is_withdrawn,
     reconciled, unreconciled, normalized_key, rows, records, totals, rejects, persisted_at, newest_update, late_records,
-    late_symbols
+    late_symbols, dated_symbols
 )
 select
     capture_id, week_ending, tier, source, covers, fetched_key, raw_key, digest, observed_at, published_on,
     record_total, pages, request_ids, added_columns, is_withdrawn,
     reconciled, unreconciled, normalized_key, rows, records, totals, rejects, persisted_at, newest_update, late_records,
-    late_symbols
+    late_symbols, dated_symbols
 from otc.capture
 where normalized_key is not null and not week_ending between %(first)s and %(last)s;
 

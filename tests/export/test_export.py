@@ -132,7 +132,7 @@ def test_captures_whose_records_are_not_read_have_the_moments_that_their_records
         drive(*[observe(text(partition, one.rows), partition, one.at, "all") for one in captures])
     assert {has_late for (has_late,) in sql("select late_symbols <> '{}' from otc.capture")} == {True, False}
     noted = {table: exported(tmp_path / "noted", table) for table in tables()}
-    sql("update otc.capture set late_symbols = array(select distinct symbol from otc.version)")
+    sql("update otc.capture set late_symbols = array(select distinct symbol from otc.version), dated_symbols = null")
     assert {table: exported(tmp_path / "read", table) for table in tables()} == noted
     sql("alter table otc.capture drop column late_symbols")
     sql("delete from otc.migration where name = '0017_late_symbols'")
@@ -142,6 +142,10 @@ def test_captures_whose_records_are_not_read_have_the_moments_that_their_records
     sql("delete from otc.migration where name = '0020_late_symbols_of_all'")
     assert resources.database().migrate() == ["0020_late_symbols_of_all"]
     assert {table: exported(tmp_path / "missing", table) for table in tables()} == noted
+    sql("alter table otc.capture drop column dated_symbols")
+    sql("delete from otc.migration where name = '0022_dated_symbols'")
+    assert resources.database().migrate() == ["0022_dated_symbols"]
+    assert {table: exported(tmp_path / "dated", table) for table in tables()} == noted
 
 
 def test_that_a_symbol_is_untraded_is_known_since_no_row_of_it_is_set_aside(
