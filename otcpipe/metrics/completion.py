@@ -88,4 +88,7 @@ def complete_week(database: Database, one: IncompleteWeek) -> bool:
         transaction.rows("plan_for_a_week")
         transaction.rows("store_metric", metric=metric, week=one.week, lookback=reach)
         transaction.run("complete_week", week=one.week, metric=metric)
+        transaction.run("note_computation", week=one.week)
+    with database.transaction() as transaction:
+        transaction.run("note_computation", week=one.week)  # again, since its rows can be read now
     return True

@@ -56,7 +56,7 @@ def unsettled(database: Database, prefix: str) -> Iterator[tuple[Run, str]]:
     for run in uncomputed(database, prefix):
         yield run, METRICS_DUE
     for run in outrun(database, prefix):
-        yield run, "metrics of its week changed since it began"
+        yield run, "metrics of its week were computed since it began"
 
 
 def uncomputed(database: Database, prefix: str, first: date = date.min, last: date = date.max) -> Iterator[Run]:
@@ -70,12 +70,12 @@ def uncomputed(database: Database, prefix: str, first: date = date.min, last: da
 
 
 def outrun(database: Database, prefix: str) -> Iterator[Run]:
-    """Yield a run of each stage after compute that all need, for each week whose metrics changed since it began."""
+    """Yield a run of each stage after compute that all need, for each week computed since it began."""
     stages = [stage.name for stage in definition.required_after("compute")]
     with database.transaction() as transaction:
         rows = transaction.rows("outrun", stages=stages) if stages else []
     for row in rows:
-        run = run_of(row | {"request": f"changed {uuid.uuid4()}", "is_last": False}, prefix)
+        run = run_of(row | {"request": f"computed {row['computed_at']}", "is_last": False}, prefix)
         if run:
             yield run
 

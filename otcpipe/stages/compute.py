@@ -79,6 +79,7 @@ def _compute_records(database: Database, week: date, changed: dict[str, int]) ->
         computation = begin(database, transaction, week)
         aggregates.build(computation)
         _store(computation, due, changed)
+        transaction.run("note_computation", week=week)
         aggregates.delete(transaction, week)
     database.maintain("vacuum_sums")
     return True
@@ -103,6 +104,7 @@ def _compute_stored(database: Database, week: date, reach: int, changed: dict[st
         computation = begin(database, transaction, week)
         computation.in_parallel(aggregates.delete, [week])  # leftovers of a killed worker must not be read
         _store(computation, due, changed)
+        transaction.run("note_computation", week=week)
     return True
 
 

@@ -100,6 +100,8 @@ def put_of_week(store: ObjectStore, database: Database, key: Key, make: Callable
 
 
 def _of_week(store: ObjectStore, key: Key) -> bytes | None:
+    if not store.exists(str(key)):
+        return None
     try:
         return store.get(str(key))
     except Damaged:

@@ -32,12 +32,6 @@ where
     )
 $$;
 
--- Note that rows of a metric's week changed.
-create or replace function otc_internal.note_metric_change(name text, week date) returns void language sql as $$
-insert into otc_internal.metric_change (week_ending, metric, changed_at) values (week, name, clock_timestamp())
-on conflict (week_ending, metric) do update set changed_at = excluded.changed_at
-$$;
-
 -- Store a week of a metric, as its own function returns it from the week's sums; returns the number of rows that changed.
 -- A row with the same values stays untouched, so that its computed_at changes only with a value. `lookback` is the number of
 -- weeks that the metric reads before its own.
@@ -71,9 +65,6 @@ begin
         if (select reltuples from pg_class where oid = metric) < 0 then -- its first week: the next metric reads it at once
             execute format('analyze %s', metric);
         end if;
-        if changed > 0 then
-            perform otc_internal.note_metric_change(name, week);
-        end if;
         return changed;
     end if;
 
@@ -84,7 +75,6 @@ begin
         select %1$s from %2$s where week_ending = $1 except select %1$s from computed', columns, metric
     ) using week;
     execute format('delete from %1$s as m using stale as s where m.week_ending = $1 and %2$s', metric, same_key) using week;
-    get diagnostics changed = row_count;
     execute format( -- quicker than `on conflict`: the week's lock keeps other writers away
         'with added as (
             insert into %2$s as m (%1$s) select %1$s from computed as s
@@ -95,9 +85,6 @@ begin
     ) into new_keys using week;
     perform otc_internal.continue_history(name, week, lookback, new_keys);
     drop table computed, stale;
-    if changed > 0 or cardinality(new_keys) > 0 then
-        perform otc_internal.note_metric_change(name, week);
-    end if;
     return cardinality(new_keys);
 end
 $$;

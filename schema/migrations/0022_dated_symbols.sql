@@ -19,7 +19,9 @@ set dated_symbols = coalesce(
                     and r.published_on <> c.published_on and r.closed_by is not null
             ))
         from unnest(c.late_symbols) as s (symbol)
+        where o.is_first
     ),
     '{}'
 )
-where c.late_symbols is not null;
+from otc.capture_order as o
+where o.capture_id = c.capture_id and c.late_symbols is not null;

@@ -151,6 +151,11 @@ delete from otc_internal.metric_due as d using taken as t
 where d.week_ending = %(week)s and d.metric = t.metric and d.over_stored = %(over_stored)s
 returning d.metric;
 
+-- name: note_computation
+-- Note that metrics of a week were computed: their rows are committed, or are with this.
+insert into otc_internal.week_computation (week_ending, computed_at) values (%(week)s, clock_timestamp())
+on conflict (week_ending) do update set computed_at = excluded.computed_at;
+
 -- name: plan_for_a_week
 -- A table that was not analyzed since its weeks came looks empty, and a nested loop over a whole week looks cheap: a
 -- capture right after the first load of its quarter took minutes. One that was looks as if a week were most of it, and

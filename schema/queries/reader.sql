@@ -34,6 +34,6 @@ grant select on otc_internal.volume_record, otc_internal.name, otc_internal.symb
 to otcpipe_reader;
 -- What the pages about the work show, and whether histories are built.
 grant select on otc_internal.metric_due, otc_internal.decision, otc_internal.schedule_fire, otc_internal.history_week,
-    otc_internal.table_run
+    otc_internal.table_run, otc_internal.week_computation
 to otcpipe_reader;
 alter default privileges in schema otc grant select on tables to otcpipe_reader;

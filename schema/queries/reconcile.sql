@@ -48,22 +48,20 @@ where state = 'held' and (week_ending, tier) not in (select h.week_ending, h.tie
 order by week_ending, tier;
 
 -- name: outrun
--- For each week and each of some stages after compute, the newest run, if all are done and metrics of the week changed since
--- it began: as where the rows of a held partition are gone, or another week was restated. None is due any more.
-select distinct on (r.stage, r.week_ending) r.stage, r.key, r.generation
-from otc.stage_run as r
-inner join (
-    select week_ending, max(changed_at) as changed_at from otc_internal.metric_change group by week_ending
-) as m on m.week_ending = r.week_ending
+-- For each week and each of some stages after compute, the newest run, if it is done and metrics of the week were computed after
+-- it began: as where the rows of a held partition are gone, or another week was restated. None is due or under way.
+select newest.stage, newest.key, newest.generation, w.computed_at
+from (
+    select distinct on (stage, week_ending) *
+    from otc.stage_run
+    where stage = any(%(stages)s)
+    order by stage, week_ending, state in ('queued', 'running') desc, started_at desc
+) as newest
+inner join otc_internal.week_computation as w on w.week_ending = newest.week_ending
 where
-    r.stage = any(%(stages)s) and r.state = 'done' and r.started_at < m.changed_at
-    and not exists (
-        select from otc.stage_run as o
-        where
-            o.stage = r.stage and o.week_ending = r.week_ending and (o.state <> 'done' or o.started_at >= m.changed_at)
-    )
-    and r.week_ending not in (select d.week_ending from otc_internal.metric_due as d)
-order by r.stage, r.week_ending, r.started_at desc;
+    newest.state = 'done' and newest.started_at < w.computed_at
+    and newest.week_ending not in (select d.week_ending from otc_internal.metric_due as d)
+order by newest.week_ending, newest.stage;
 
 -- name: uncomputed
 -- Weeks whose metrics are due while no run that could compute them is under way: for each its newest capture.
